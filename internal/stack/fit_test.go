@@ -1,0 +1,129 @@
+package stack
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// ours loads the stack that this repository ships, for a machine.
+func ours(t *testing.T, m Machine) *Stack {
+	t.Helper()
+	write(t) // clears the environment
+	t.Setenv("COMPOSE_PROFILES", "agent-v1")
+	s, err := Load(context.Background(), Request{Dir: filepath.Join("..", ".."), Machine: m})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestTiersFollowMemory(t *testing.T) {
+	for gib, want := range map[int64]string{4: "8g", 8: "8g", 15: "16g", 16: "16g", 23: "16g", 31: "32g", 64: "32g"} {
+		if got := TierFor(gib << 30); got != want {
+			t.Errorf("%d GiB: got %q, want %q", gib, got, want)
+		}
+	}
+}
+
+// TestSpecifiedLimits holds the table of the specification: memory in MiB, cores, and what follows from them, on a
+// machine that has enough of both.
+func TestSpecifiedLimits(t *testing.T) {
+	for tier, whisper := range map[string][2]float64{"8g": {6 << 10, 2}, "16g": {16 << 10, 4}, "32g": {24 << 10, 8}} {
+		memory := map[string]int64{"8g": 8 << 30, "16g": 16 << 30, "32g": 32 << 30}[tier]
+		s := ours(t, Machine{CPUs: 16, Memory: memory})
+		if s.Tier != tier || len(s.Notices) != 0 {
+			t.Errorf("tier %q, notices %v; want %q and none", s.Tier, s.Notices, tier)
+		}
+		for name, want := range map[string][2]float64{
+			"redis": {512, 0}, "api-backend": {2 << 10, 1}, "livekit": {1 << 10, 1}, "whisper-stt": whisper,
+			"azure-tts": {1 << 10, 0.5}, "eloquence-agent-v1": {4 << 10, 2},
+		} {
+			got := limitsOf(s.Project.Services[name])
+			if float64(got.memory>>20) != want[0] || got.cpus != want[1] {
+				t.Errorf("tier %s, %s: got %d MiB and %v cpus, want %v", tier, name, got.memory>>20, got.cpus, want)
+			}
+		}
+	}
+}
+
+func TestFitClampsAndRuntimesFollow(t *testing.T) {
+	s := ours(t, Machine{CPUs: 2, Memory: 12 << 30})
+	whisper, redis, agent := s.Project.Services["whisper-stt"], s.Project.Services["redis"], s.Project.Services["eloquence-agent-v1"]
+	if l := limitsOf(whisper); l.cpus != 2 || l.memory != 6<<30 {
+		t.Errorf("whisper-stt got %+v", l)
+	}
+	for service, want := range map[*types.ServiceConfig][2]string{
+		&whisper: {"OMP_NUM_THREADS", "2"}, &redis: {"REDIS_MAXMEMORY", "402653184"}, &agent: {"GOMEMLIMIT", "3686MiB"},
+	} {
+		if got := service.Environment[want[0]]; got == nil || *got != want[1] {
+			t.Errorf("%s: %s is %v, want %s", service.Name, want[0], got, want[1])
+		}
+	}
+	t.Setenv(TierVariable, "32g")
+	s, err := Load(context.Background(), Request{Dir: filepath.Join("..", ".."), Machine: Machine{CPUs: 2, Memory: 12 << 30}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(s.Notices, "\n")
+	for _, want := range []string{"whisper-stt: cpus limit 8 is above the machine's 2, clamped to 2", "whisper-stt: memory limit 24GiB is above the machine's 12GiB"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("notices lack %q:\n%s", want, got)
+		}
+	}
+	if v := *s.Project.Services["whisper-stt"].Environment["OMP_NUM_THREADS"]; v != "2" {
+		t.Errorf("threads did not follow the clamp: %s", v)
+	}
+}
+
+func TestHandSetValueWins(t *testing.T) {
+	dir := write(t, "compose.yaml", `services:
+  a:
+    image: x
+    x-runtime: [openmp, go, java, node]
+    environment: {OMP_NUM_THREADS: "3", GOMEMLIMIT: 100MiB}
+    deploy: {resources: {limits: {cpus: "4", memory: 1G}}}
+`)
+	s, err := Load(context.Background(), Request{Dir: dir, Machine: Machine{CPUs: 2, Memory: 8 << 30}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := s.Project.Services["a"].Environment
+	for key, want := range map[string]string{"OMP_NUM_THREADS": "3", "GOMEMLIMIT": "100MiB", "GOMAXPROCS": "2",
+		"JAVA_TOOL_OPTIONS": "-Xmx768m -XX:ActiveProcessorCount=2", "NODE_OPTIONS": "--max-old-space-size=768"} {
+		if env[key] == nil || *env[key] != want {
+			t.Errorf("%s is %v, want %q", key, env[key], want)
+		}
+	}
+}
+
+func TestTierAndGPUVariables(t *testing.T) {
+	s := ours(t, Machine{CPUs: 8, Memory: 16 << 30, GPU: true})
+	devices := s.Project.Services["whisper-stt"].Deploy.Resources.Reservations.Devices
+	if !s.GPU || len(devices) != 1 || devices[0].Driver != "nvidia" {
+		t.Errorf("GPU overlay: %v, devices %v", s.GPU, devices)
+	}
+	for variable, value := range map[string]string{TierVariable: "61g", GPUVariable: "perhaps"} {
+		write(t)
+		_ = os.Setenv(variable, value)
+		_, err := Load(context.Background(), Request{Dir: filepath.Join("..", ".."), Machine: Machine{CPUs: 2, Memory: 8 << 30}})
+		if err == nil || !strings.Contains(err.Error(), value) || !strings.Contains(err.Error(), variable) {
+			t.Errorf("%s=%s: got %v", variable, value, err)
+		}
+	}
+}
+
+func TestUnknownRuntime(t *testing.T) {
+	dir := write(t, "compose.yaml", "services:\n  a: {image: x, x-runtime: [pyton]}\n")
+	s, err := Load(context.Background(), Request{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckRuntimes(s.Project); err == nil || !strings.Contains(err.Error(), `did you mean "python"`) {
+		t.Errorf("got %v", err)
+	}
+}

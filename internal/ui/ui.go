@@ -1,0 +1,194 @@
+// Package ui owns what a person sees: timed steps, notes, warnings and tables, with colour on a terminal and plain
+// lines elsewhere (fatih/color honours NO_COLOR). It decides nothing.
+package ui
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/fatih/color"
+	"github.com/mattn/go-isatty"
+	"golang.org/x/text/width"
+)
+
+// Heartbeat is how often a long step says that it is still at work where there is no terminal to redraw.
+const Heartbeat = 15 * time.Second
+
+// Out writes for one reader. Its methods may be called from several goroutines.
+type Out struct {
+	mu       sync.Mutex
+	w        io.Writer
+	terminal bool
+	warnings []string
+}
+
+// New returns an Out on w; lines are redrawn in place only where w is a terminal.
+func New(w io.Writer) *Out {
+	f, ok := w.(*os.File)
+	return &Out{w: w, terminal: ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))}
+}
+
+// Stdout is New(os.Stdout).
+func Stdout() *Out { return New(os.Stdout) }
+
+// Terminal says whether the reader is a terminal.
+func (o *Out) Terminal() bool { return o.terminal }
+
+// Writer gives the underlying writer, for tables and streamed logs.
+func (o *Out) Writer() io.Writer { return o.w }
+
+// Title starts a part of a run.
+func (o *Out) Title(format string, args ...any) {
+	o.line(color.New(color.Bold).Sprint("== " + fmt.Sprintf(format, args...)))
+}
+
+// Info prints one indented line.
+func (o *Out) Info(format string, args ...any) { o.line("   " + fmt.Sprintf(format, args...)) }
+
+// Done prints a line marked as achieved or found.
+func (o *Out) Done(format string, args ...any) {
+	o.line(color.GreenString(" ✓ ") + fmt.Sprintf(format, args...))
+}
+
+// Warn prints a warning now and keeps it for Warnings.
+func (o *Out) Warn(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	o.mu.Lock()
+	o.warnings = append(o.warnings, text)
+	o.mu.Unlock()
+	o.line(color.YellowString(" ! ") + text)
+}
+
+// Warnings gives what Warn was called with so far, oldest first.
+func (o *Out) Warnings() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return append([]string(nil), o.warnings...)
+}
+
+func (o *Out) line(s string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.terminal {
+		fmt.Fprint(o.w, "\r\033[K")
+	}
+	fmt.Fprintln(o.w, s)
+}
+
+// Step runs fn as a timed step: a line when it ends (✓ or ✗ and the seconds), and signs of life while it runs. Through
+// report fn says how far it is ("63 %"); the last report is shown.
+func (o *Out) Step(ctx context.Context, name string, fn func(ctx context.Context, report func(string)) error) error {
+	start := time.Now()
+	var mu sync.Mutex
+	state := ""
+	report := func(s string) {
+		mu.Lock()
+		state = s
+		mu.Unlock()
+	}
+	stop := make(chan struct{})
+	var beat sync.WaitGroup
+	beat.Go(func() {
+		o.beat(stop, func() string {
+			mu.Lock()
+			defer mu.Unlock()
+			return strings.TrimSpace(fmt.Sprintf("%s… %s %s", name, Seconds(time.Since(start)), state))
+		})
+	})
+	err := fn(ctx, report)
+	close(stop)
+	beat.Wait()
+	took := color.HiBlackString(Seconds(time.Since(start)))
+	if err != nil {
+		o.line(color.RedString(" ✗ ") + name + " " + took)
+		return err
+	}
+	o.line(color.GreenString(" ✓ ") + name + " " + took)
+	return nil
+}
+
+// beat shows text until stop closes: redrawn five times a second on a terminal, a line every Heartbeat elsewhere.
+func (o *Out) beat(stop <-chan struct{}, text func() string) {
+	every := Heartbeat
+	if o.terminal {
+		every = 200 * time.Millisecond
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+		}
+		if !o.terminal {
+			o.line("   " + text())
+			continue
+		}
+		o.mu.Lock()
+		fmt.Fprint(o.w, "\r\033[K   "+text())
+		o.mu.Unlock()
+	}
+}
+
+// Seconds formats d as seconds with one decimal, or as minutes from 100 s on.
+func Seconds(d time.Duration) string {
+	if d >= 100*time.Second {
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%.1fs", d.Seconds())
+}
+
+// Bytes formats n in binary units, as Docker prints memory: "512MiB".
+func Bytes(n int64) string { return units.CustomSize("%.4g%s", float64(n), 1024, binaryUnits) }
+
+var binaryUnits = []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
+
+// Table writes rows under a header in aligned columns; colour codes do not count as width.
+func Table(w io.Writer, header []string, rows [][]string) {
+	all := append([][]string{header}, rows...)
+	widths := make([]int, len(header))
+	for _, row := range all {
+		for i, cell := range row {
+			widths[i] = max(widths[i], cells(cell))
+		}
+	}
+	for n, row := range all {
+		var b strings.Builder
+		for i, cell := range row {
+			b.WriteString(cell)
+			if i < len(row)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-cells(cell)+2))
+			}
+		}
+		text := strings.TrimRight(b.String(), " ")
+		if n == 0 {
+			text = color.New(color.Bold).Sprint(text)
+		}
+		fmt.Fprintln(w, text)
+	}
+}
+
+// cells counts the terminal cells of s, escape sequences left out, wide runes as two.
+func cells(s string) int {
+	n, escape := 0, false
+	for _, r := range s {
+		switch {
+		case escape:
+			escape = r != 'm'
+		case r == '\033':
+			escape = true
+		case width.LookupRune(r).Kind() == width.EastAsianWide || width.LookupRune(r).Kind() == width.EastAsianFullwidth:
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
+}
