@@ -1,0 +1,183 @@
+// Package image owns the images of a stack: which are built and how (a plan), building them in parallel on BuildKit
+// with a registry cache, and handing the engine those that changed. BuildKit alone decides what is stale.
+package image
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/compose/v5/pkg/api"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// Target is one image to build.
+type Target struct {
+	Service    string
+	Names      []string // the service's image name first, then build.tags
+	Context    string   // absolute directory, or a Git or HTTP address
+	Dockerfile string   // absolute path; "" where it is inside a remote context or inline
+	Inline     string   // dockerfile_inline
+	CacheRef   string   // registry reference of its build cache, "" for none
+	Build      types.BuildConfig
+	Platform   string
+}
+
+// Plan says what a build will do; the services without a build section are named so that nobody looks for them.
+type Plan struct {
+	Project string
+	Targets []Target
+	Pulled  []string // services that only have an image
+}
+
+// PlanOptions are the choices of a build.
+type PlanOptions struct {
+	CacheRegistry string // "host:port" or "host/path"; "" for no cache
+}
+
+// MakePlan reads the project's build sections. A context or Dockerfile that is not there is an error of code Config,
+// before anything is built.
+func MakePlan(project *types.Project, o PlanOptions) (Plan, error) {
+	plan := Plan{Project: project.Name}
+	var problems []error
+	for _, name := range project.ServiceNames() {
+		service := project.Services[name]
+		if service.Build == nil {
+			plan.Pulled = append(plan.Pulled, name)
+			continue
+		}
+		t, err := target(project, service, o)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		plan.Targets = append(plan.Targets, t)
+	}
+	if len(problems) > 0 {
+		return plan, fault.New(fault.Config, "", "%w", errors.Join(problems...))
+	}
+	return plan, nil
+}
+
+func target(project *types.Project, service types.ServiceConfig, o PlanOptions) (Target, error) {
+	b := *service.Build
+	t := Target{
+		Service: service.Name, Build: b, Context: b.Context, Inline: b.DockerfileInline, Platform: service.Platform,
+		Names: append([]string{api.GetImageNameOrDefault(service, project.Name)}, b.Tags...),
+	}
+	if o.CacheRegistry != "" {
+		t.CacheRef = fmt.Sprintf("%s/%s/%s:cache", strings.TrimSuffix(o.CacheRegistry, "/"), project.Name, strings.ToLower(service.Name))
+	}
+	if remote(b.Context) {
+		return t, nil
+	}
+	if !filepath.IsAbs(t.Context) {
+		t.Context = filepath.Join(project.WorkingDir, t.Context)
+	}
+	if info, err := os.Stat(t.Context); err != nil {
+		return t, fmt.Errorf("building %q: build context: %w", service.Name, err)
+	} else if !info.IsDir() {
+		return t, fmt.Errorf("building %q: build context %q is not a directory", service.Name, t.Context)
+	}
+	if t.Inline != "" {
+		return t, nil
+	}
+	t.Dockerfile = b.Dockerfile
+	if t.Dockerfile == "" {
+		t.Dockerfile = "Dockerfile"
+	}
+	if !filepath.IsAbs(t.Dockerfile) {
+		t.Dockerfile = filepath.Join(t.Context, t.Dockerfile)
+	}
+	if info, err := os.Stat(t.Dockerfile); err != nil {
+		return t, fmt.Errorf("building %q: Dockerfile: %w%s", service.Name, err, nearbyDockerfile(t.Dockerfile))
+	} else if info.IsDir() {
+		return t, fmt.Errorf("building %q: Dockerfile %q is a directory", service.Name, t.Dockerfile)
+	}
+	return t, nil
+}
+
+// nearbyDockerfile suggests the file of the same directory whose name is nearest.
+func nearbyDockerfile(path string) string {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return fault.DidYouMean(filepath.Base(path), names)
+}
+
+// remote says whether a build context is fetched by the builder.
+func remote(context string) bool {
+	return strings.Contains(context, "://") || strings.HasPrefix(context, "git@") || strings.HasPrefix(context, "github.com/")
+}
+
+// Print writes the plan, a line per image.
+func (p Plan) Print(w io.Writer) {
+	for _, t := range p.Targets {
+		from := t.Dockerfile
+		if t.Inline != "" {
+			from = "an inline Dockerfile"
+		}
+		if from == "" {
+			from = t.Context
+		}
+		fmt.Fprintf(w, "build %s from %s", t.Names[0], from)
+		if t.CacheRef != "" {
+			fmt.Fprintf(w, ", cache %s", t.CacheRef)
+		}
+		fmt.Fprintln(w)
+	}
+	for _, name := range p.Pulled {
+		fmt.Fprintf(w, "skip %s: it has no build section\n", name)
+	}
+}
+
+// buildArgs gives the target's arguments, values left open in the file being taken from env, and the host's proxies,
+// which Dockerfiles know without declaring them.
+func (t Target) buildArgs(env func(string) (string, bool)) map[string]string {
+	args := map[string]string{}
+	for _, proxy := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"} {
+		for _, name := range []string{proxy, strings.ToLower(proxy)} {
+			if v, ok := env(name); ok && v != "" {
+				args[name] = v
+			}
+		}
+	}
+	for name, value := range t.Build.Args {
+		if value != nil {
+			args[name] = *value
+		} else if v, ok := env(name); ok {
+			args[name] = v
+		}
+	}
+	return args
+}
+
+// labels are what Compose puts on the images it builds, so that cleanup can prove whose they are.
+func (t Target) labels(project string) map[string]string {
+	labels := map[string]string{api.ProjectLabel: project, api.ServiceLabel: t.Service}
+	for k, v := range t.Build.Labels {
+		labels[k] = v
+	}
+	return labels
+}
+
+// services names the plan's targets in order.
+func (p Plan) services() []string {
+	var names []string
+	for _, t := range p.Targets {
+		names = append(names, t.Service)
+	}
+	slices.Sort(names)
+	return names
+}

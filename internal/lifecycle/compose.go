@@ -1,0 +1,56 @@
+// Package lifecycle owns the containers of a stack: the Compose library creates them, we start them stage by stage as
+// what they depend on gets ready, and stop, restart, list and read them. It never removes a volume.
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/compose/v5/pkg/api"
+	"github.com/docker/compose/v5/pkg/compose"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+)
+
+// newCompose gives the Compose library on the engine's connection. Its questions (recreate a volume whose
+// configuration changed, losing its data?) are all answered no.
+func newCompose(e *engine.Engine) (api.Compose, error) {
+	service, err := compose.NewComposeService(e.CLI,
+		compose.WithOutputStream(io.Discard), compose.WithErrorStream(io.Discard),
+		compose.WithPrompt(func(string, bool) (bool, error) { return false, nil }))
+	if err != nil {
+		return nil, fmt.Errorf("preparing the Compose library: %w", err)
+	}
+	return service, nil
+}
+
+// labelled returns the project with the labels by which docker compose knows its containers, networks and volumes.
+func labelled(project *types.Project) (*types.Project, error) {
+	return project.WithServicesTransform(func(name string, s types.ServiceConfig) (types.ServiceConfig, error) {
+		s.CustomLabels = types.Labels{
+			api.ProjectLabel:     project.Name,
+			api.ServiceLabel:     name,
+			api.VersionLabel:     api.ComposeVersion,
+			api.WorkingDirLabel:  project.WorkingDir,
+			api.ConfigFilesLabel: strings.Join(project.ComposeFiles, ","),
+			api.OneoffLabel:      "False",
+		}
+		return s, nil
+	})
+}
+
+// containers lists the project's containers, stopped ones too, by service.
+func containers(ctx context.Context, c api.Compose, project *types.Project) (map[string][]api.ContainerSummary, error) {
+	all, err := c.Ps(ctx, project.Name, api.PsOptions{Project: project, All: true})
+	if err != nil {
+		return nil, fmt.Errorf("listing the containers of %q: %w", project.Name, err)
+	}
+	out := map[string][]api.ContainerSummary{}
+	for _, one := range all {
+		out[one.Service] = append(out[one.Service], one)
+	}
+	return out, nil
+}

@@ -1,0 +1,34 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/compose/v5/pkg/api"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// Stop stops the project's containers, dependants first, each within its own grace period. It removes nothing.
+func Stop(ctx context.Context, e *engine.Engine, project *types.Project, out *ui.Out) error {
+	compose, err := newCompose(e)
+	if err != nil {
+		return err
+	}
+	return out.Step(ctx, "stopping "+project.Name, func(ctx context.Context, _ func(string)) error {
+		if err := compose.Stop(ctx, project.Name, api.StopOptions{Project: project, Services: project.ServiceNames()}); err != nil {
+			return fmt.Errorf("stopping %q: %w", project.Name, err)
+		}
+		return nil
+	})
+}
+
+// Restart stops the project's services and starts them again in dependency order; volumes stay.
+func Restart(ctx context.Context, e *engine.Engine, project *types.Project, o StartOptions) error {
+	if err := Stop(ctx, e, project, o.Out); err != nil {
+		return err
+	}
+	return Start(ctx, e, project, o)
+}
