@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -39,6 +38,7 @@ type Plan struct {
 // PlanOptions are the choices of a build.
 type PlanOptions struct {
 	CacheRegistry string // "host:port" or "host/path"; "" for no cache
+	NoCache       bool   // build every step again
 }
 
 // MakePlan reads the project's build sections. A context or Dockerfile that is not there is an error of code Config,
@@ -67,6 +67,7 @@ func MakePlan(project *types.Project, o PlanOptions) (Plan, error) {
 
 func target(project *types.Project, service types.ServiceConfig, o PlanOptions) (Target, error) {
 	b := *service.Build
+	b.NoCache = b.NoCache || o.NoCache
 	t := Target{
 		Service: service.Name, Build: b, Context: b.Context, Inline: b.DockerfileInline, Platform: service.Platform,
 		Names: append([]string{api.GetImageNameOrDefault(service, project.Name)}, b.Tags...),
@@ -142,8 +143,8 @@ func (p Plan) Print(w io.Writer) {
 	}
 }
 
-// buildArgs gives the target's arguments, values left open in the file being taken from env, and the host's proxies,
-// which Dockerfiles know without declaring them.
+// buildArgs gives the target's arguments (the loader has filled in values that the file leaves to the environment) and
+// the host's proxies, which Dockerfiles know without declaring them.
 func (t Target) buildArgs(env func(string) (string, bool)) map[string]string {
 	args := map[string]string{}
 	for _, proxy := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"} {
@@ -156,8 +157,6 @@ func (t Target) buildArgs(env func(string) (string, bool)) map[string]string {
 	for name, value := range t.Build.Args {
 		if value != nil {
 			args[name] = *value
-		} else if v, ok := env(name); ok {
-			args[name] = v
 		}
 	}
 	return args
@@ -170,14 +169,4 @@ func (t Target) labels(project string) map[string]string {
 		labels[k] = v
 	}
 	return labels
-}
-
-// services names the plan's targets in order.
-func (p Plan) services() []string {
-	var names []string
-	for _, t := range p.Targets {
-		names = append(names, t.Service)
-	}
-	slices.Sort(names)
-	return names
 }
