@@ -115,7 +115,7 @@ func checkOf(c container.InspectResponse) *container.HealthConfig {
 	return c.Config.Healthcheck
 }
 
-// patience is how long a check may fail: the start period, then retries at the check's own interval.
+// patience is how long a check may fail: the start period, then retries at its own interval.
 func patience(check *container.HealthConfig) time.Duration {
 	if check == nil {
 		return defaultInterval
@@ -130,7 +130,7 @@ func patience(check *container.HealthConfig) time.Duration {
 	if retries == 0 {
 		retries = defaultRetries
 	}
-	return check.StartPeriod + time.Duration(retries)*(interval+timeout)
+	return check.StartPeriod + time.Duration(retries)*interval + timeout
 }
 
 // probe runs the check once inside the container. CMD-SHELL uses the image's shell as Docker does.

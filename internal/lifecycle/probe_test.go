@@ -112,8 +112,8 @@ func TestPatienceFollowsTheCheck(t *testing.T) {
 		check *container.HealthConfig
 		want  time.Duration
 	}{
-		{&container.HealthConfig{Interval: 10 * time.Second, Timeout: 3 * time.Second, Retries: 5, StartPeriod: 30 * time.Second}, 95 * time.Second},
-		{&container.HealthConfig{}, 180 * time.Second},
+		{&container.HealthConfig{Interval: 10 * time.Second, Timeout: 3 * time.Second, Retries: 5, StartPeriod: 30 * time.Second}, 83 * time.Second},
+		{&container.HealthConfig{}, 120 * time.Second},
 	} {
 		if got := patience(c.check); got != c.want {
 			t.Errorf("%+v: got %s, want %s", c.check, got, c.want)

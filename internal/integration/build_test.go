@@ -1,0 +1,133 @@
+//go:build integration
+
+package integration
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/verify"
+)
+
+func TestIntegrationBuildMovesOnlyWhatChanged(t *testing.T) {
+	f := newFixture(t, "compose.yaml", "services:\n  a: {build: {context: a}}\n  b: {build: {context: b}}\n",
+		"a/Dockerfile", "FROM scratch\nCOPY file /\n", "a/file", "one", "b/Dockerfile", "FROM scratch\nCOPY file /\n", "b/file", "two")
+	for _, r := range f.mustBuild() {
+		if r.Loaded == 0 {
+			t.Errorf("first build: %s was not loaded", r.Target.Service)
+		}
+	}
+	for _, r := range f.mustBuild() {
+		if r.Loaded != 0 {
+			t.Errorf("unchanged: %s moved %d bytes", r.Target.Service, r.Loaded)
+		}
+	}
+	f.write("b/file", "three")
+	for _, r := range f.mustBuild() {
+		if (r.Loaded > 0) != (r.Target.Service == "b") {
+			t.Errorf("after a change of b: %s moved %d bytes", r.Target.Service, r.Loaded)
+		}
+		found, err := f.engine.ImageInspect(context.Background(), r.Target.Names[0])
+		if err != nil || found.ID != r.ID || found.Config.Labels["com.docker.compose.project"] != f.name {
+			t.Errorf("%s: the engine has %s (%v), want %s with the project's label", r.Target.Service, found.ID, err, r.ID)
+		}
+	}
+}
+
+func TestIntegrationBuildFailureNamesTheStep(t *testing.T) {
+	f := newFixture(t, "compose.yaml", "services:\n  bad: {build: {context: bad}}\n  good: {build: {context: good}}\n",
+		"bad/Dockerfile", "FROM scratch\nCOPY file /\nCOPY missing /\n", "bad/file", "x", "good/Dockerfile", "FROM scratch\nCOPY file /\n", "good/file", "x")
+	results, err := f.build(context.Background(), "")
+	var typed *fault.Error
+	if !errors.As(err, &typed) || typed.Code != fault.Failed {
+		t.Fatalf("got %v", err)
+	}
+	contains(t, err.Error(), `building "bad": `, "COPY missing", ">>>")
+	for _, r := range results {
+		if (r.Err == nil) != (r.Target.Service == "good") || r.Target.Service == "good" && r.Loaded == 0 {
+			t.Errorf("%s: loaded %d, %v", r.Target.Service, r.Loaded, r.Err)
+		}
+	}
+}
+
+func TestIntegrationBuildSyntaxErrorIsConfig(t *testing.T) {
+	f := newFixture(t, "compose.yaml", "services:\n  bad: {build: .}\n", "Dockerfile", "FROM scratch\nCOPPY x /\n")
+	_, err := f.build(context.Background(), "")
+	var typed *fault.Error
+	if !errors.As(err, &typed) || typed.Code != fault.Config {
+		t.Fatalf("got %v", err)
+	}
+	contains(t, err.Error(), `building "bad"`, "unknown instruction: COPPY")
+}
+
+func TestIntegrationBuildCacheGoesThroughTheRegistry(t *testing.T) {
+	registry := os.Getenv(verify.RegistryVariable)
+	if registry == "" {
+		t.Fatalf("integration tests need a registry in %s", verify.RegistryVariable)
+	}
+	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile", "FROM scratch\nCOPY file /\n", "file", "cached")
+	results, err := f.build(context.Background(), registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := results[0].Warning; w != "" {
+		t.Errorf("the cache was not written: %s", w)
+	}
+}
+
+func TestIntegrationBuildGoesOnWithoutItsCache(t *testing.T) {
+	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile", "FROM scratch\nCOPY file /\n", "file", time.Now().String())
+	results, err := f.build(context.Background(), "127.0.0.1:1")
+	if err != nil {
+		t.Fatalf("an unreachable cache failed the build: %v", err)
+	}
+	if results[0].Loaded == 0 || results[0].Warning == "" {
+		t.Errorf("loaded %d bytes, warning %q", results[0].Loaded, results[0].Warning)
+	}
+	contains(t, f.out.String(), "the build cache was not written to 127.0.0.1:1/")
+}
+
+func TestIntegrationBuildSecretLeavesNoTrace(t *testing.T) {
+	f := newFixture(t, "compose.yaml", `services:
+  a:
+    build:
+      context: .
+      dockerfile_inline: |
+        FROM scratch AS b
+        COPY service /service
+        RUN --mount=type=secret,id=token ["/service", "-check"]
+      secrets: [token]
+secrets: {token: {file: ./token}}
+`, "token", "very-secret-token").withService()
+	// The step fails (nothing listens), which is the worst case: its error and output are shown.
+	_, err := f.build(context.Background(), "")
+	if err == nil {
+		t.Fatal("the check can't pass in a build")
+	}
+	if strings.Contains(err.Error()+f.out.String(), "very-secret-token") {
+		t.Error("the secret is in the output")
+	}
+}
+
+func TestIntegrationBuildStopsPromptly(t *testing.T) {
+	f := newFixture(t, "compose.yaml", "services:\n  a: {build: {context: ., args: {NOW: \""+time.Now().String()+"\"}}}\n").withService()
+	f.write("Dockerfile", "FROM scratch\nARG NOW\nCOPY service /service\nRUN [\"/service\"]\n") // runs until it is killed
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(3*time.Second, cancel)
+	began := time.Now()
+	_, err := f.build(ctx, "")
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("Ctrl-C took %s", took-3*time.Second)
+	}
+	if _, err := f.engine.ImageInspect(context.Background(), f.name+"-a"); err == nil {
+		t.Error("a cancelled build left an image")
+	}
+}

@@ -1,0 +1,181 @@
+//go:build integration
+
+package integration
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/image"
+	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/stack"
+	"github.com/25eloquence/compose-mage/internal/ui"
+	"github.com/25eloquence/compose-mage/internal/verify"
+)
+
+// fixture is a project of its own on the shared engine, removed when the test ends.
+type fixture struct {
+	t      *testing.T
+	dir    string
+	name   string
+	engine *engine.Engine
+	out    bytes.Buffer
+}
+
+// newFixture writes the files (names and contents in turn); a compose.yaml needs no name.
+func newFixture(t *testing.T, files ...string) *fixture {
+	t.Helper()
+	for _, v := range []string{"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME", stack.TierVariable} {
+		t.Setenv(v, "")
+		_ = os.Unsetenv(v)
+	}
+	f := &fixture{t: t, dir: t.TempDir(), name: fmt.Sprintf("it-%d", time.Now().UnixNano())}
+	t.Setenv("COMPOSE_PROJECT_NAME", f.name)
+	for i := 0; i < len(files); i += 2 {
+		f.write(files[i], files[i+1])
+	}
+	e, err := engine.Connect(context.Background())
+	if err != nil {
+		t.Fatalf("integration tests need an engine: %v", err)
+	}
+	f.engine = e
+	t.Cleanup(f.remove)
+	return f
+}
+
+func (f *fixture) write(name, content string) {
+	f.t.Helper()
+	path := filepath.Join(f.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+var serviceBinary = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("integration-service-%d", os.Getpid()))
+	command := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, "./testdata/service")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	out, err := command.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+// withService puts the test service's program and Dockerfile into the fixture's directory.
+func (f *fixture) withService() *fixture {
+	f.t.Helper()
+	path, err := serviceBinary()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	program, err := os.ReadFile(path)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(f.dir, "service"), program, 0o755); err != nil {
+		f.t.Fatal(err)
+	}
+	f.write("Dockerfile", "FROM scratch\nCOPY service /service\nUSER 10001\nENTRYPOINT [\"/service\"]\n")
+	return f
+}
+
+func (f *fixture) load() *stack.Stack {
+	f.t.Helper()
+	s, err := stack.Load(context.Background(), stack.Request{Dir: f.dir, Machine: f.engine.Machine()})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return s
+}
+
+// build builds the fixture's images with a cache in registry ("" for none).
+func (f *fixture) build(ctx context.Context, registry string) ([]image.Result, error) {
+	f.t.Helper()
+	project := f.load().Project
+	p, err := image.MakePlan(project, image.PlanOptions{CacheRegistry: registry})
+	if err != nil {
+		return nil, err
+	}
+	builder, err := image.Connect(context.Background(), os.Getenv(verify.BuilderVariable))
+	if err != nil {
+		f.t.Fatalf("integration tests need a builder: %v", err)
+	}
+	defer builder.Close()
+	return image.Build(ctx, p, image.Options{Builder: builder, Engine: f.engine, Out: ui.New(&f.out), Environment: image.Environment{
+		Lookup: os.LookupEnv, Secrets: project.Secrets,
+	}})
+}
+
+func (f *fixture) mustBuild() []image.Result {
+	f.t.Helper()
+	results, err := f.build(context.Background(), "")
+	if err != nil {
+		f.t.Fatalf("%v\n%s", err, f.out.String())
+	}
+	return results
+}
+
+func (f *fixture) start(ctx context.Context) error {
+	return lifecycle.Start(ctx, f.engine, f.load().Project, lifecycle.StartOptions{Out: ui.New(&f.out)})
+}
+
+// inspect gives the project's containers by service.
+func (f *fixture) inspect() map[string]client.ContainerInspectResult {
+	f.t.Helper()
+	list, err := f.engine.ContainerList(context.Background(), client.ContainerListOptions{All: true,
+		Filters: client.Filters{}.Add("label", "com.docker.compose.project="+f.name)})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	out := map[string]client.ContainerInspectResult{}
+	for _, c := range list.Items {
+		found, err := f.engine.ContainerInspect(context.Background(), c.ID, client.ContainerInspectOptions{})
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		out[c.Labels["com.docker.compose.service"]] = found
+	}
+	return out
+}
+
+func (f *fixture) remove() {
+	ctx := context.Background()
+	for _, c := range f.inspect() {
+		_, _ = f.engine.ContainerRemove(ctx, c.Container.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	}
+	mine := client.Filters{}.Add("label", "com.docker.compose.project="+f.name)
+	if networks, err := f.engine.NetworkList(ctx, client.NetworkListOptions{Filters: mine}); err == nil {
+		for _, n := range networks.Items {
+			_, _ = f.engine.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
+		}
+	}
+	if images, err := f.engine.ImageList(ctx, client.ImageListOptions{All: true, Filters: mine}); err == nil {
+		for _, i := range images.Items {
+			_, _ = f.engine.ImageRemove(ctx, i.ID, client.ImageRemoveOptions{Force: true})
+		}
+	}
+}
+
+func contains(t *testing.T, text string, wanted ...string) {
+	t.Helper()
+	for _, w := range wanted {
+		if !strings.Contains(text, w) {
+			t.Errorf("%q is not in:\n%s", w, text)
+		}
+	}
+}

@@ -1,0 +1,47 @@
+// Command service is the container of the integration tests: it is ready READY_AFTER after its start, exits with
+// EXIT_CODE after EXIT_AFTER, and with -check says whether it is ready (exit 0 or 1), as a health check.
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "-check" {
+		answer, err := http.Get("http://127.0.0.1:8080/")
+		if err != nil || answer.StatusCode != http.StatusOK {
+			fmt.Println("not yet")
+			os.Exit(1)
+		}
+		return
+	}
+	fmt.Println("service starts")
+	after := duration("READY_AFTER")
+	began := time.Now()
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		if os.Getenv("NEVER") != "" || time.Since(began) < after {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	go http.ListenAndServe(":8080", nil) //nolint:errcheck // the check fails where this does
+	if os.Getenv("EXIT_CODE") != "" {
+		time.Sleep(duration("EXIT_AFTER"))
+		code, _ := strconv.Atoi(os.Getenv("EXIT_CODE"))
+		fmt.Println("service gives up")
+		os.Exit(code)
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	<-stop
+}
+
+func duration(name string) time.Duration {
+	d, _ := time.ParseDuration(os.Getenv(name))
+	return d
+}

@@ -1,0 +1,110 @@
+// Package verify owns the checks of a repository's own code: its Go modules' tests, vet for every system, linters. It
+// runs the go command in each module it finds and shows what that prints.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// What the integration tests find builder and registry by. They fail where these are missing; they never skip.
+const (
+	BuilderVariable  = "TEST_BUILDER"
+	RegistryVariable = "TEST_REGISTRY"
+)
+
+// Unit runs `go test -race ./...` in every module below the current directory.
+func Unit(ctx context.Context, out *ui.Out) error {
+	return inModules(ctx, out, nil, "test", "-race", "./...")
+}
+
+// Integration runs the tests behind the build tag integration in the main module, one package at a time: they share
+// one engine.
+func Integration(ctx context.Context, out *ui.Out, builder, registry string) error {
+	env := []string{BuilderVariable + "=" + builder, RegistryVariable + "=" + registry}
+	return run(ctx, out, ".", env, "test", "-race", "-tags=integration", "-p=1", "-count=1", "-run=Integration", "./...")
+}
+
+// Lint runs go vet for Linux, macOS and Windows in every module, then the linters pinned in tools/lint.
+func Lint(ctx context.Context, out *ui.Out) error {
+	for _, system := range []string{"linux", "darwin", "windows"} {
+		// Vet needs no C compiler for a foreign system.
+		if err := inModules(ctx, out, []string{"GOOS=" + system, "CGO_ENABLED=0"}, "vet", "./..."); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Stat(filepath.Join("tools", "lint", "go.mod")); err != nil {
+		return nil
+	}
+	modfile, err := filepath.Abs(filepath.Join("tools", "lint", "go.mod"))
+	if err != nil {
+		return err
+	}
+	return inModules(ctx, out, nil, "tool", "-modfile="+modfile, "golangci-lint", "run", "./...")
+}
+
+func inModules(ctx context.Context, out *ui.Out, env []string, args ...string) error {
+	modules, err := findModules(".")
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, dir := range modules {
+		if err := run(ctx, out, dir, env, args...); err != nil {
+			failed = append(failed, err)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// findModules lists the directories with a go.mod and Go files; modules that only pin tools have no packages.
+func findModules(root string) ([]string, error) {
+	var dirs []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "tools" || name == "node_modules") {
+			return fs.SkipDir
+		}
+		if name == "go.mod" {
+			dirs = append(dirs, filepath.Dir(path))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("looking for Go modules: %w", err)
+	}
+	slices.Sort(dirs)
+	return dirs, nil
+}
+
+// run runs the go command in dir and passes its output on; it dies with ctx.
+func run(ctx context.Context, out *ui.Out, dir string, env []string, args ...string) error {
+	out.Title("%s: %s", dir, strings.TrimSpace(strings.Join(env, " ")+" go "+strings.Join(args, " ")))
+	command := exec.CommandContext(ctx, "go", args...)
+	command.Dir, command.Stdout, command.Stderr = dir, out.Writer(), os.Stderr
+	command.Env = append(os.Environ(), env...)
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	if err := command.Run(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fault.New(fault.Failed, "", "go %s in %s: %w", args[0], dir, err)
+	}
+	return nil
+}
