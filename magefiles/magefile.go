@@ -1,4 +1,4 @@
-// Command magefile is what `mage` runs here: an import of the targets, which other repositories import the same way.
+// Build, start, watch and clean a Docker Compose stack. Service names may follow a target: mage logs redis livekit.
 package main
 
 import (

@@ -2,6 +2,8 @@ package image
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -21,6 +23,23 @@ const TLSVariable = "BUILDKIT_TLS_DIR"
 // answerWithin bounds the wait for a builder to answer before anything is built.
 const answerWithin = 10 * time.Second
 
+// Hijacker opens a raw connection through the engine's API; *engine.Engine has it.
+type Hijacker interface {
+	DialHijack(ctx context.Context, url, proto string, meta map[string][]string) (net.Conn, error)
+}
+
+// ConnectEngine dials the engine's own BuildKit.
+func ConnectEngine(ctx context.Context, engine Hijacker) (*client.Client, error) {
+	c, err := client.New(ctx, "",
+		client.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			return engine.DialHijack(ctx, "/grpc", "h2c", nil)
+		}),
+		client.WithSessionDialer(func(ctx context.Context, proto string, meta map[string][]string) (net.Conn, error) {
+			return engine.DialHijack(ctx, "/session", proto, meta)
+		}))
+	return answering(ctx, c, err, "in the engine")
+}
+
 // Connect dials the builder and checks that it answers. address is BUILDKIT_HOST's, or what setup made; "" is the error
 // that there is none.
 func Connect(ctx context.Context, address string) (*client.Client, error) {
@@ -34,8 +53,13 @@ func Connect(ctx context.Context, address string) (*client.Client, error) {
 			client.WithCredentials(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")))
 	}
 	c, err := client.New(ctx, address, opts...)
+	return answering(ctx, c, err, fmt.Sprintf("at %q", address))
+}
+
+// answering waits for a new connection's builder to answer; where says which one it is.
+func answering(ctx context.Context, c *client.Client, err error, where string) (*client.Client, error) {
 	if err != nil {
-		return nil, fault.New(fault.Builder, "go tool mage setup", "connecting to the builder at %q: %w", address, err)
+		return nil, fault.New(fault.Builder, "go tool mage setup", "connecting to the builder %s: %w", where, err)
 	}
 	answer, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
@@ -44,7 +68,7 @@ func Connect(ctx context.Context, address string) (*client.Client, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fault.New(fault.Builder, "go tool mage setup", "the builder at %q does not answer: %w", address, err)
+		return nil, fault.New(fault.Builder, "go tool mage setup", "the builder %s does not answer: %w", where, err)
 	}
 	return c, nil
 }

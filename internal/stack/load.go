@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/cli"
-	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -31,6 +30,8 @@ type Request struct {
 	Dir      string   // where to look; "" is the current directory
 	Services []string // only these and what they depend on; empty is all
 	Machine  Machine  // the zero value leaves tier and limits as the files have them
+
+	AllProfiles bool // every profile's services count, whatever COMPOSE_PROFILES says
 }
 
 // Stack is a loaded, fitted project.
@@ -59,7 +60,11 @@ func Load(ctx context.Context, r Request) (*Stack, error) {
 			return nil, err
 		}
 	}
-	options, err := cli.NewProjectOptions(s.Files, projectOptions(dir, s.Files)...)
+	fns := projectOptions(dir, s.Files)
+	if r.AllProfiles {
+		fns = append(fns, cli.WithProfiles([]string{"*"}))
+	}
+	options, err := cli.NewProjectOptions(s.Files, fns...)
 	if err != nil {
 		return nil, configError(s.Files, err)
 	}
@@ -86,8 +91,7 @@ func projectOptions(dir string, files []string) []cli.ProjectOptionsFn {
 	}
 	return append(options,
 		cli.WithEnvFiles(), cli.WithDotEnv,
-		cli.WithDefaultProfiles(), cli.WithName(os.Getenv("COMPOSE_PROJECT_NAME")),
-		cli.WithLoadOptions(func(o *loader.Options) { o.SkipConsistencyCheck = false }))
+		cli.WithDefaultProfiles(), cli.WithName(os.Getenv("COMPOSE_PROJECT_NAME")))
 }
 
 // findFiles looks for a Compose file in dir, then in dir/compose, and adds the overlays that fit the machine.

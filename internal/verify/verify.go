@@ -23,16 +23,21 @@ const (
 	RegistryVariable = "TEST_REGISTRY"
 )
 
-// Unit runs `go test -race ./...` in every module below the current directory.
+// Unit runs `go test -race ./...` in every module below the current directory but the main one.
 func Unit(ctx context.Context, out *ui.Out) error {
-	return inModules(ctx, out, nil, "test", "-race", "./...")
+	modules, err := findModules(".")
+	if err != nil {
+		return err
+	}
+	modules = slices.DeleteFunc(modules, func(dir string) bool { return dir == "." })
+	return inEach(ctx, out, modules, nil, "test", "-race", "./...")
 }
 
-// Integration runs the tests behind the build tag integration in the main module, one package at a time: they share
-// one engine.
+// Integration runs all tests of the main module, those behind the build tag integration too, one package at a time:
+// they share one engine.
 func Integration(ctx context.Context, out *ui.Out, builder, registry string) error {
 	env := []string{BuilderVariable + "=" + builder, RegistryVariable + "=" + registry}
-	return run(ctx, out, ".", env, "test", "-race", "-tags=integration", "-p=1", "-count=1", "-run=Integration", "./...")
+	return run(ctx, out, ".", env, "test", "-race", "-tags=integration", "-p=1", "-count=1", "./...")
 }
 
 // Lint runs go vet for Linux, macOS and Windows in every module, then the linters pinned in tools/lint.
@@ -58,6 +63,10 @@ func inModules(ctx context.Context, out *ui.Out, env []string, args ...string) e
 	if err != nil {
 		return err
 	}
+	return inEach(ctx, out, modules, env, args...)
+}
+
+func inEach(ctx context.Context, out *ui.Out, modules, env []string, args ...string) error {
 	var failed []error
 	for _, dir := range modules {
 		if err := run(ctx, out, dir, env, args...); err != nil {

@@ -1,0 +1,49 @@
+package targets
+
+import (
+	"context"
+	"os"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/image"
+	"github.com/25eloquence/compose-mage/internal/provision"
+)
+
+// Build builds the images in parallel and loads what changed.
+//
+// The build cache is read from and written to CACHE_REGISTRY (default: the registry that setup made; "none" for no
+// cache). An image that fails stops no other; the exit code says so.
+func Build(ctx context.Context,
+	services *string, // comma-separated services; all by default
+	noCache *bool, // build every step again
+	progress *string, // auto, plain, tty, quiet or rawjson
+	dryRun *bool, // print what would be built
+) error {
+	return fault.Exit(ctx, build(ctx, services, value(noCache, false), value(progress, "auto"), value(dryRun, false)))
+}
+
+func build(ctx context.Context, services *string, noCache bool, progress string, dryRun bool) error {
+	s, err := open(ctx, services)
+	if err != nil {
+		return err
+	}
+	plan, err := image.MakePlan(s.stack.Project, image.PlanOptions{CacheRegistry: s.cacheRegistry(), NoCache: noCache})
+	if err != nil {
+		return err
+	}
+	if dryRun {
+		plan.Print(s.out.Writer())
+		return nil
+	}
+	builder, err := s.connectBuilder(ctx)
+	if err != nil {
+		return err
+	}
+	defer builder.Close() //nolint:errcheck // the work is done
+	s.out.Title("building %d images", len(plan.Targets))
+	_, err = image.Build(ctx, plan, image.Options{
+		Builder: builder, Engine: s.engine, Out: s.out, Progress: progress,
+		Environment: image.Environment{Lookup: os.LookupEnv, CABundle: provision.SourceCA(), Secrets: s.stack.Project.Secrets},
+	})
+	return err
+}

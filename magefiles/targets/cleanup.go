@@ -1,0 +1,65 @@
+package targets
+
+import (
+	"context"
+
+	"github.com/docker/go-units"
+
+	"github.com/25eloquence/compose-mage/internal/cleanup"
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// Cleanup removes what is no longer used; never a volume with data.
+//
+// It prints its plan, with bytes and reasons, before it acts. By default it touches only what is provably this
+// project's: its stopped, orphaned containers, unused images and networks, and build cache over the budget.
+func Cleanup(ctx context.Context,
+	scope *string, // project (default) or host: also what nobody uses on the whole machine
+	keep *string, // build cache to keep, 10GB by default
+	volumes *string, // comma-separated volumes to remove with their data
+	dryRun *bool, // only print the plan
+) error {
+	return fault.Exit(ctx, cleanUp(ctx, cleanupChoice{
+		scope: value(scope, ""), keep: value(keep, ""), volumes: volumes, dryRun: value(dryRun, false),
+	}))
+}
+
+// cleanupChoice is Cleanup's options; the zero value is the safe default.
+type cleanupChoice struct {
+	scope, keep string
+	volumes     *string
+	dryRun      bool
+}
+
+func cleanUp(ctx context.Context, c cleanupChoice) error {
+	s, err := open(ctx, nil)
+	if err != nil {
+		return err
+	}
+	o := cleanup.Options{Scope: cleanup.Scope(c.scope), Volumes: names(c.volumes)}
+	if c.keep != "" {
+		if o.CacheBudget, err = units.RAMInBytes(c.keep); err != nil {
+			return fault.New(fault.Usage, "", "-keep=%s: %w", c.keep, err)
+		}
+		if o.CacheBudget == 0 {
+			o.CacheBudget = -1 // to the library 0 is "the default"
+		}
+	}
+	if s.builderAddress() != "" {
+		// A builder that is gone has no cache worth failing for; the build says what is wrong with it.
+		if builder, err := s.connectBuilder(ctx); err == nil {
+			defer builder.Close() //nolint:errcheck // the work is done
+			o.Builder = cleanup.OnBuildKit(builder)
+		}
+	}
+	s.out.Title("cleaning up %s", s.stack.Project.Name)
+	plan, err := cleanup.MakePlan(ctx, s.engine, s.stack.Project, o)
+	if err != nil {
+		return err
+	}
+	plan.Print(s.out)
+	if c.dryRun {
+		return nil
+	}
+	return cleanup.Execute(ctx, s.engine, plan, s.out)
+}

@@ -1,0 +1,77 @@
+package targets
+
+import (
+	"context"
+
+	"github.com/magefile/mage/mg"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/smoke"
+)
+
+// Full checks, cleans, builds, starts, tests and shows the stack.
+//
+// It is check, cleanup, build, start, smoke and one monitor snapshot, each only after the one before. What is right
+// already stays as it is.
+func Full(ctx context.Context,
+	services *string, // comma-separated services and what they depend on; all by default
+) error {
+	chosen := value(services, "")
+	steps := []any{
+		mg.F(checkStep, chosen), mg.F(cleanupStep), mg.F(buildStep, chosen), mg.F(startStep, chosen),
+	}
+	if chosen == "" {
+		steps = append(steps, mg.F(smokeStep))
+	}
+	mg.SerialCtxDeps(ctx, append(steps, mg.F(monitorStep, chosen))...)
+	return nil
+}
+
+// mg.F takes no pointers, so each step of Full is a function of plain values. Mage prints a step's error and keeps its
+// exit code.
+
+func checkStep(ctx context.Context, services string) error {
+	return fault.Exit(ctx, check(ctx, &services))
+}
+
+func cleanupStep(ctx context.Context) error {
+	return fault.Exit(ctx, cleanUp(ctx, cleanupChoice{}))
+}
+
+func buildStep(ctx context.Context, services string) error {
+	return fault.Exit(ctx, build(ctx, &services, false, "auto", false))
+}
+
+func startStep(ctx context.Context, services string) error {
+	return fault.Exit(ctx, start(ctx, &services, 0, false))
+}
+
+func smokeStep(ctx context.Context) error { return fault.Exit(ctx, smokeTest(ctx, true)) }
+
+func monitorStep(ctx context.Context, services string) error {
+	return fault.Exit(ctx, watchStack(ctx, &services, false, 0, false))
+}
+
+// Smoke proves that the started stack does its job, end to end.
+//
+// It runs the command that the Compose file names under x-smoke in a service's container. For 25Eloquence a learner
+// joins a session over WebRTC, speaks a sentence, is transcribed, gets a report and hears an answer.
+func Smoke(ctx context.Context) error {
+	return fault.Exit(ctx, smokeTest(ctx, false))
+}
+
+// smokeTest runs the stack's smoke test; a stack without one passes where it is optional.
+func smokeTest(ctx context.Context, optional bool) error {
+	s, err := open(ctx, nil)
+	if err != nil {
+		return err
+	}
+	_, has, err := smoke.Read(s.stack.Project)
+	if err != nil {
+		return err
+	}
+	if !has && optional {
+		return nil
+	}
+	return smoke.Run(ctx, s.engine, s.stack.Project, s.out)
+}

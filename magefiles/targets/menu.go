@@ -1,0 +1,91 @@
+package targets
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// choices are the entries of the old scripts' menu, with the targets they run.
+var choices = []struct {
+	label string
+	run   func(context.Context) error
+}{
+	{"full     check, clean, build, start, test and show", func(ctx context.Context) error { return Full(ctx, nil) }},
+	{"cleanup  remove what is no longer used", func(ctx context.Context) error { return cleanUp(ctx, cleanupChoice{}) }},
+	{"build    build the images", func(ctx context.Context) error { return build(ctx, nil, false, "auto", false) }},
+	{"start    start the services", func(ctx context.Context) error { return start(ctx, nil, 0, false) }},
+	{"monitor  show resources and health", func(ctx context.Context) error { return watchStack(ctx, nil, false, 0, false) }},
+}
+
+// Menu asks what to do on a terminal, and lists the targets elsewhere.
+func Menu(ctx context.Context) error {
+	if !isatty.IsTerminal(os.Stdin.Fd()) || !isatty.IsTerminal(os.Stdout.Fd()) {
+		return fault.Exit(ctx, list(ctx))
+	}
+	return fault.Exit(ctx, ask(ctx, os.Stdin, os.Stdout))
+}
+
+// list prints what -l prints: Mage knows the targets, this package does not.
+func list(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("listing the targets: %w", err)
+	}
+	command := exec.CommandContext(ctx, self, "-l")
+	command.Stdout, command.Stderr = os.Stdout, os.Stderr
+	return command.Run()
+}
+
+// ask shows the menu and runs the choice: a number or a name; an empty line or 0 leaves.
+func ask(ctx context.Context, in io.Reader, out io.Writer) error {
+	fmt.Fprintln(out, "What shall be done?")
+	for i, c := range choices {
+		fmt.Fprintf(out, "  %d  %s\n", i+1, c.label)
+	}
+	fmt.Fprintln(out, "  0  leave")
+	answer, err := readLine(ctx, in, out)
+	if err != nil || answer == "" || answer == "0" {
+		return err
+	}
+	names := make([]string, len(choices))
+	for i, c := range choices {
+		names[i], _, _ = strings.Cut(c.label, " ")
+		if answer == fmt.Sprint(i+1) || strings.EqualFold(answer, names[i]) {
+			return c.run(ctx)
+		}
+	}
+	return fault.New(fault.Usage, "", "no choice %q%s; there are 0 to %d", answer, fault.DidYouMean(answer, names), len(choices))
+}
+
+// readLine reads the answer; Ctrl-C ends the wait at once.
+func readLine(ctx context.Context, in io.Reader, out io.Writer) (string, error) {
+	fmt.Fprint(out, "> ")
+	type line struct {
+		text string
+		err  error
+	}
+	read := make(chan line, 1)
+	go func() {
+		text, err := bufio.NewReader(in).ReadString('\n')
+		read <- line{text, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case l := <-read:
+		if l.err != nil && !errors.Is(l.err, io.EOF) {
+			return "", fmt.Errorf("reading the choice: %w", l.err)
+		}
+		return strings.TrimSpace(l.text), nil
+	}
+}

@@ -1,0 +1,111 @@
+package targets
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/lifecycle"
+)
+
+// Start starts the services in dependency order and waits until healthy.
+//
+// Each service is probed with its own health check at short intervals while it starts, and what waits for it is
+// released the moment it passes. What is healthy stays up when something fails; running start again goes on.
+func Start(ctx context.Context,
+	services *string, // comma-separated services and what they depend on; all by default
+	timeout *time.Duration, // for the whole start; 0 for none beyond each service's own
+	dryRun *bool, // print the order
+) error {
+	return fault.Exit(ctx, start(ctx, services, value(timeout, 0), value(dryRun, false)))
+}
+
+func start(ctx context.Context, services *string, timeout time.Duration, dryRun bool) error {
+	s, err := open(ctx, services)
+	if err != nil {
+		return err
+	}
+	if dryRun {
+		lifecycle.MakePlan(s.stack.Project).Print(s.out.Writer())
+		return nil
+	}
+	s.out.Title("starting %s", s.stack.Project.Name)
+	s.sayFit()
+	return lifecycle.Start(ctx, s.engine, s.stack.Project, lifecycle.StartOptions{Out: s.out, Timeout: timeout})
+}
+
+// Stop stops the services, dependants first; nothing is removed.
+func Stop(ctx context.Context,
+	services *string, // comma-separated services; all by default
+) error {
+	return fault.Exit(ctx, stop(ctx, services))
+}
+
+func stop(ctx context.Context, services *string) error {
+	s, err := openOnly(ctx, services)
+	if err != nil {
+		return err
+	}
+	return lifecycle.Stop(ctx, s.engine, s.stack.Project, s.out)
+}
+
+// Restart stops the services and starts them again in dependency order.
+func Restart(ctx context.Context,
+	services *string, // comma-separated services; all by default
+) error {
+	return fault.Exit(ctx, restart(ctx, services))
+}
+
+func restart(ctx context.Context, services *string) error {
+	s, err := openOnly(ctx, services)
+	if err != nil {
+		return err
+	}
+	s.sayFit()
+	return lifecycle.Restart(ctx, s.engine, s.stack.Project, lifecycle.StartOptions{Out: s.out})
+}
+
+// Status shows every service's state, image and ports.
+//
+// The exit code is 1 where a service does not run or is unhealthy.
+func Status(ctx context.Context,
+	services *string, // comma-separated services; all by default
+) error {
+	return fault.Exit(ctx, status(ctx, services))
+}
+
+func status(ctx context.Context, services *string) error {
+	s, err := openOnly(ctx, services)
+	if err != nil {
+		return err
+	}
+	fine, err := lifecycle.Status(ctx, s.engine, s.stack.Project, s.out)
+	if err != nil {
+		return err
+	}
+	if !fine {
+		return fault.New(fault.Failed, "go tool mage start", "not every service of %q is up", s.stack.Project.Name)
+	}
+	return nil
+}
+
+// Logs shows the services' logs.
+func Logs(ctx context.Context,
+	services *string, // comma-separated services; all by default
+	follow *bool, // go on until Ctrl-C
+	tail *string, // lines of each container; "all" for everything
+	since *string, // a duration (10m) or a time
+) error {
+	return fault.Exit(ctx, logs(ctx, services, lifecycle.LogOptions{
+		Follow: value(follow, false), Tail: value(tail, "100"), Since: value(since, ""),
+	}))
+}
+
+func logs(ctx context.Context, services *string, o lifecycle.LogOptions) error {
+	s, err := openOnly(ctx, services)
+	if err != nil {
+		return err
+	}
+	return lifecycle.Logs(ctx, s.engine, s.stack.Project, os.Stdout, o)
+}

@@ -1,0 +1,125 @@
+//mage:multiline
+
+// Package targets owns the Mage targets: each reads its options, calls the libraries under internal, and returns.
+// Other repositories import it with `//mage:import`; every exported function is a target, so nothing else is exported
+// but what a magefile needs.
+package targets
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/moby/buildkit/client"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/image"
+	"github.com/25eloquence/compose-mage/internal/provision"
+	"github.com/25eloquence/compose-mage/internal/stack"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// ExitUsage is the exit code of a command line that can't be understood.
+const ExitUsage = fault.Usage
+
+// session is what most targets need: the engine, the stack fitted to it, and what setup made.
+type session struct {
+	out    *ui.Out
+	engine *engine.Engine
+	stack  *stack.Stack
+	state  provision.State
+}
+
+// open connects to the engine and loads the stack for its machine. services is a comma-separated list; nil or empty
+// means all.
+func open(ctx context.Context, services *string) (*session, error) {
+	e, err := engine.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := stack.Load(ctx, stack.Request{Services: names(services), Machine: e.Machine()})
+	if err != nil {
+		return nil, err
+	}
+	if err := stack.CheckRuntimes(s.Project); err != nil {
+		return nil, err
+	}
+	state, err := provision.Load()
+	if err != nil {
+		return nil, err
+	}
+	return &session{out: ui.Stdout(), engine: e, stack: s, state: state}, nil
+}
+
+// openOnly is open with the named services alone, for targets that must not touch what those depend on.
+func openOnly(ctx context.Context, services *string) (*session, error) {
+	s, err := open(ctx, services)
+	if err != nil || len(names(services)) == 0 {
+		return s, err
+	}
+	s.stack.Project, err = s.stack.Project.WithSelectedServices(names(services), types.IgnoreDependencies)
+	return s, err
+}
+
+// names splits a -services value.
+func names(services *string) []string {
+	if services == nil {
+		return nil
+	}
+	return strings.FieldsFunc(*services, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// sayFit prints once what the machine made of the stack.
+func (s *session) sayFit() {
+	tier := s.stack.Tier
+	if tier == "" {
+		tier = "none"
+	}
+	m := s.engine.Machine()
+	s.out.Info("engine %s, %d CPUs, %s; tier %s", s.engine.Info.ServerVersion, m.CPUs, ui.Bytes(m.Memory), tier)
+	for _, n := range s.stack.Notices {
+		s.out.Warn("%s", n)
+	}
+}
+
+// builderAddress is BUILDKIT_HOST, or the builder that setup made.
+func (s *session) builderAddress() string {
+	if host := os.Getenv("BUILDKIT_HOST"); host != "" {
+		return host
+	}
+	return s.state.Builder
+}
+
+// connectBuilder dials that builder, or the engine's own where setup found it to do.
+func (s *session) connectBuilder(ctx context.Context) (*client.Client, error) {
+	address := s.builderAddress()
+	if address == provision.EngineBuilder {
+		return image.ConnectEngine(ctx, s.engine)
+	}
+	return image.Connect(ctx, address)
+}
+
+// CacheVariable names the registry of the build cache: "host:port" or "host/path"; "none" for no cache.
+const CacheVariable = "CACHE_REGISTRY"
+
+// cacheRegistry is CACHE_REGISTRY, or the registry that setup made.
+func (s *session) cacheRegistry() string {
+	switch v := os.Getenv(CacheVariable); v {
+	case "":
+		return s.state.Registry
+	case "none":
+		return ""
+	default:
+		return v
+	}
+}
+
+// value reads an optional flag.
+func value[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}
