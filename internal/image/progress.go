@@ -104,11 +104,15 @@ func (r *recorder) vertex(v *client.Vertex) {
 		r.steps[v.Digest] = st
 	}
 	st.name, st.cached = v.Name, st.cached || v.Cached
-	if v.Error != "" {
+	switch {
+	case v.Error == "":
+	case strings.Contains(v.Name, "importing cache manifest"):
+		// A first build has no cache to import: that is no failure, and a registry that is away shows at the export.
+		v.Error = ""
+	case strings.Contains(v.Name, "exporting cache"):
+		r.warning = v.Error
+	default:
 		st.error = v.Error
-		if strings.Contains(v.Name, "exporting cache") {
-			r.warning = v.Error
-		}
 	}
 	if v.Started != nil && v.Completed != nil {
 		st.from, st.took = *v.Started, v.Completed.Sub(*v.Started)

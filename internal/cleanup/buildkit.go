@@ -1,0 +1,47 @@
+package cleanup
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/moby/buildkit/client"
+)
+
+// OnBuildKit makes a Builder of a connection to BuildKit (image.Connect gives one).
+func OnBuildKit(c *client.Client) Builder { return buildKit{c} }
+
+type buildKit struct{ client *client.Client }
+
+func (b buildKit) Usage(ctx context.Context) (int64, error) {
+	records, err := b.client.DiskUsage(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("asking the builder for the size of its cache: %w", err)
+	}
+	total := int64(0)
+	for _, r := range records {
+		if !r.Shared { // shared records are held by images or by another record too
+			total += r.Size
+		}
+	}
+	return total, nil
+}
+
+func (b buildKit) Prune(ctx context.Context, keepBytes int64) (int64, error) {
+	dropped := make(chan client.UsageInfo)
+	freed := make(chan int64)
+	go func() {
+		total := int64(0)
+		for r := range dropped {
+			total += r.Size
+		}
+		freed <- total
+	}()
+	// All: internal and frontend records count towards the budget too, so they must be able to go.
+	err := b.client.Prune(ctx, dropped, client.PruneAll, client.WithKeepOpt(0, keepBytes, 0, 0))
+	close(dropped)
+	total := <-freed
+	if err != nil {
+		return total, fmt.Errorf("pruning the builder's cache: %w", err)
+	}
+	return total, nil
+}

@@ -1,0 +1,153 @@
+package cleanup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// errStays is why an item that the plan removes is left alone after all.
+type errStays struct{ why string }
+
+func (e errStays) Error() string { return e.why }
+
+// Execute removes what the plan says. Each item is looked at again just before: what came into use, got a name or changed hands
+// since the plan was made stays, and a line says so. Nothing is ever forced, so the engine refuses what slips between the look
+// and the removal. Items that fail for another reason do not stop the rest; the error names them all.
+func Execute(ctx context.Context, api API, plan Plan, out *ui.Out) error {
+	var freed int64
+	var failed []error
+	for _, item := range plan.Remove {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		bytes, err := plan.removeItem(ctx, api, item)
+		var stays errStays
+		switch {
+		case errors.As(err, &stays):
+			out.Info("%s %s stays: %s", item.Kind, item.Name, stays.why)
+		case errdefs.IsNotFound(err):
+			out.Info("%s %s is already gone", item.Kind, item.Name)
+		case errdefs.IsConflict(err):
+			out.Info("%s %s stays: the engine says that it is in use", item.Kind, item.Name)
+		case err != nil:
+			out.Warn("%s %s could not be removed", item.Kind, item.Name)
+			failed = append(failed, fmt.Errorf("removing %s %q: %w", item.Kind, item.Name, err))
+		default:
+			freed += bytes
+			out.Done("removed %s %s (%s)", item.Kind, item.Name, ui.Bytes(bytes))
+		}
+	}
+	out.Info("freed %s", ui.Bytes(freed))
+	if len(failed) > 0 {
+		return fault.New(fault.Failed, "go tool mage cleanup", "cleaning up: %w", errors.Join(failed...))
+	}
+	return nil
+}
+
+func (p Plan) removeItem(ctx context.Context, api API, item Item) (int64, error) {
+	switch item.Kind {
+	case Container:
+		return item.Bytes, p.removeContainer(ctx, api, item)
+	case Image:
+		return item.Bytes, removeImage(ctx, api, item)
+	case Network:
+		return 0, removeNetwork(ctx, api, item)
+	case Volume:
+		return item.Bytes, p.removeVolume(ctx, api, item)
+	case EngineCache:
+		got, err := api.BuildCachePrune(ctx, client.BuildCachePruneOptions{All: true, ReservedSpace: p.budget})
+		return int64(got.Report.SpaceReclaimed), err
+	case BuilderCache:
+		return p.builder.Prune(ctx, p.budget)
+	}
+	return 0, fmt.Errorf("unknown kind %q", item.Kind)
+}
+
+func (p Plan) removeContainer(ctx context.Context, api API, item Item) error {
+	got, err := api.ContainerInspect(ctx, item.ID, client.ContainerInspectOptions{})
+	if err != nil {
+		return err
+	}
+	if s := got.Container.State; s != nil && active(s.Status) {
+		return errStays{"it is " + string(s.Status) + " now"}
+	}
+	// RemoveVolumes stays off: an anonymous volume may hold data too.
+	_, err = api.ContainerRemove(ctx, item.ID, client.ContainerRemoveOptions{})
+	return err
+}
+
+func removeImage(ctx context.Context, api API, item Item) error {
+	got, err := api.ImageInspect(ctx, item.ID)
+	if err != nil {
+		return err
+	}
+	tags := slices.DeleteFunc(slices.Clone(got.RepoTags), func(t string) bool { return t == "<none>:<none>" })
+	for _, t := range tags {
+		if !slices.Contains(item.Tags, t) {
+			return errStays{"it is named " + t + " now"}
+		}
+	}
+	users, err := api.ContainerList(ctx, client.ContainerListOptions{All: true})
+	if err != nil {
+		return err
+	}
+	for _, c := range users.Items {
+		if c.ImageID == item.ID {
+			return errStays{"container " + containerName(c) + " uses it now"}
+		}
+	}
+	refs := []string{item.ID}
+	if len(tags) > 1 {
+		refs = tags // by ID the engine refuses an image with several names, unless forced
+	}
+	for _, ref := range refs {
+		if _, err := api.ImageRemove(ctx, ref, client.ImageRemoveOptions{PruneChildren: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func removeNetwork(ctx context.Context, api API, item Item) error {
+	got, err := api.NetworkInspect(ctx, item.ID, client.NetworkInspectOptions{})
+	if err != nil {
+		return err
+	}
+	if len(got.Network.Containers) > 0 {
+		return errStays{"a container is on it now"}
+	}
+	all, err := api.ContainerList(ctx, client.ContainerListOptions{All: true})
+	if err != nil {
+		return err
+	}
+	for _, c := range all.Items { // stopped ones too: without their network they could not start again
+		if onNetwork(c, item.ID, item.Name) {
+			return errStays{"container " + containerName(c) + " is on it now"}
+		}
+	}
+	_, err = api.NetworkRemove(ctx, item.ID, client.NetworkRemoveOptions{})
+	if errdefs.IsPermissionDenied(err) { // "has active endpoints" is a 403
+		return errStays{"a container is on it now"}
+	}
+	return err
+}
+
+func (p Plan) removeVolume(ctx context.Context, api API, item Item) error {
+	got, err := api.VolumeInspect(ctx, item.ID, client.VolumeInspectOptions{})
+	if err != nil {
+		return err
+	}
+	if got.Volume.Labels[labelProject] != p.Project {
+		return errStays{"another one has taken its name, which is not of this project"}
+	}
+	_, err = api.VolumeRemove(ctx, item.ID, client.VolumeRemoveOptions{})
+	return err
+}

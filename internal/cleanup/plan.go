@@ -1,0 +1,226 @@
+// Package cleanup owns what may be removed: it looks at containers, images, networks, volumes and build caches, decides
+// what can go and what must stay, says why with the bytes, and removes just that. Whose a thing is, it decides by the
+// labels of Compose alone. Volumes hold data: only those named by hand ever go.
+package cleanup
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/image"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/volume"
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/monitor/diskspace"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// Scope is how far a run reaches.
+type Scope string
+
+// The scopes: what is provably this project's, or also what nobody uses on the whole host.
+const (
+	Project Scope = "project"
+	Host    Scope = "host"
+)
+
+// DefaultCacheBudget is how much build cache stays, in bytes.
+const DefaultCacheBudget = 10 << 30
+
+// Options widen or narrow a run; the zero value is the safe default.
+type Options struct {
+	Scope Scope // empty: Project
+	// CacheBudget is how many bytes of each build cache stay; 0 means DefaultCacheBudget, less than 0 none.
+	CacheBudget int64
+	// Volumes are the volumes to remove, by their key in the Compose file or their full name.
+	Volumes []string
+	// Builder is the managed builder whose cache is pruned too; nil where there is none.
+	Builder Builder
+}
+
+// Builder is a build cache beside the engine's own.
+type Builder interface {
+	// Usage is the size of the cache, in bytes.
+	Usage(ctx context.Context) (int64, error)
+	// Prune drops the records least worth keeping until keepBytes stay, and gives the bytes freed.
+	Prune(ctx context.Context, keepBytes int64) (freed int64, err error)
+}
+
+// API is what is asked of the engine; *engine.Engine has it.
+type API interface {
+	ContainerList(context.Context, client.ContainerListOptions) (client.ContainerListResult, error)
+	ContainerInspect(context.Context, string, client.ContainerInspectOptions) (client.ContainerInspectResult, error)
+	ContainerRemove(context.Context, string, client.ContainerRemoveOptions) (client.ContainerRemoveResult, error)
+	ImageInspect(context.Context, string, ...client.ImageInspectOption) (client.ImageInspectResult, error)
+	ImageRemove(context.Context, string, client.ImageRemoveOptions) (client.ImageRemoveResult, error)
+	NetworkList(context.Context, client.NetworkListOptions) (client.NetworkListResult, error)
+	NetworkInspect(context.Context, string, client.NetworkInspectOptions) (client.NetworkInspectResult, error)
+	NetworkRemove(context.Context, string, client.NetworkRemoveOptions) (client.NetworkRemoveResult, error)
+	VolumeInspect(context.Context, string, client.VolumeInspectOptions) (client.VolumeInspectResult, error)
+	VolumeRemove(context.Context, string, client.VolumeRemoveOptions) (client.VolumeRemoveResult, error)
+	DiskUsage(context.Context, client.DiskUsageOptions) (client.DiskUsageResult, error)
+	BuildCachePrune(context.Context, client.BuildCachePruneOptions) (client.BuildCachePruneResult, error)
+}
+
+// Kind is what an item is; the values are what a person reads.
+type Kind string
+
+// The kinds, in the order in which they are removed: users before what they use.
+const (
+	Container    Kind = "container"
+	Image        Kind = "image"
+	Network      Kind = "network"
+	Volume       Kind = "volume"
+	EngineCache  Kind = "engine cache"
+	BuilderCache Kind = "builder cache"
+)
+
+var order = []Kind{Container, Image, Network, Volume, EngineCache, BuilderCache}
+
+// Item is one thing that goes or stays.
+type Item struct {
+	Kind  Kind
+	ID    string // as the engine knows it; empty for caches
+	Name  string
+	Bytes int64  // what removing it frees, at least: image layers that others share are not counted
+	Owner string // the Compose project; empty where it is nobody's
+	Why   string // why it goes, or why it stays
+	Tags  []string
+}
+
+// Plan is what a run would do. Nothing has been touched yet.
+type Plan struct {
+	Project string
+	Scope   Scope
+	Remove  []Item
+	Keep    []Item
+
+	budget  int64 // of each build cache, in bytes; 0: empty it
+	builder Builder
+}
+
+// Bytes is the total that the plan frees, at least.
+func (p Plan) Bytes() (total int64) {
+	for _, i := range p.Remove {
+		total += i.Bytes
+	}
+	return total
+}
+
+// observed is everything on the engine that a plan is made from.
+type observed struct {
+	now          time.Time
+	containers   []container.Summary // all of the host, with their sizes
+	images       []image.Summary     // all of the host, with their shared sizes
+	networks     []network.Summary   // of the host, without those the engine makes itself
+	volumes      []volume.Volume
+	engineCache  int64
+	builderCache int64 // -1: no builder
+}
+
+// MakePlan looks at the engine and decides; it removes nothing. A volume named in opts that is not the project's, does not
+// exist or is in use is a *fault.Error of code Usage.
+func MakePlan(ctx context.Context, api API, project *types.Project, opts Options) (Plan, error) {
+	opts.Scope = cmp.Or(opts.Scope, Project)
+	if opts.Scope != Project && opts.Scope != Host {
+		return Plan{}, fault.New(fault.Usage, "", "unknown scope %q%s: it is project or host", opts.Scope,
+			fault.DidYouMean(string(opts.Scope), []string{string(Project), string(Host)}))
+	}
+	seen, err := observe(ctx, api, opts.Builder)
+	if err != nil {
+		return Plan{}, err
+	}
+	return decide(seen, project, opts)
+}
+
+func observe(ctx context.Context, api API, builder Builder) (observed, error) {
+	seen := observed{now: time.Now(), builderCache: -1}
+	// system df alone gives sizes, sharing and reference counts, for all kinds and on every engine since 20.10.
+	use, err := diskspace.Stored(ctx, api, client.DiskUsageOptions{Containers: true, Images: true, Volumes: true, BuildCache: true, Verbose: true})
+	if err != nil {
+		return seen, fmt.Errorf("asking the engine what it stores: %w", err)
+	}
+	seen.containers, seen.images, seen.volumes = use.Containers.Items, use.Images.Items, use.Volumes.Items
+	seen.engineCache = use.BuildCache.TotalSize
+	list, err := api.NetworkList(ctx, client.NetworkListOptions{})
+	if err != nil {
+		return seen, fmt.Errorf("listing networks: %w", err)
+	}
+	for _, n := range list.Items {
+		if !builtIn(n) {
+			seen.networks = append(seen.networks, n)
+		}
+	}
+	if builder != nil {
+		if seen.builderCache, err = builder.Usage(ctx); err != nil {
+			return seen, err
+		}
+	}
+	return seen, nil
+}
+
+func decide(seen observed, project *types.Project, opts Options) (Plan, error) {
+	d := decision{seen: seen, names: readModel(project), plan: Plan{Project: project.Name, Scope: opts.Scope, builder: opts.Builder}}
+	switch {
+	case opts.CacheBudget == 0:
+		d.plan.budget = DefaultCacheBudget
+	case opts.CacheBudget > 0:
+		d.plan.budget = opts.CacheBudget
+	}
+	d.decideContainers()
+	d.decideImages()
+	d.decideNetworks()
+	if err := d.decideVolumes(opts.Volumes); err != nil {
+		return Plan{}, err
+	}
+	d.decideCaches()
+	for _, items := range [][]Item{d.plan.Remove, d.plan.Keep} {
+		slices.SortStableFunc(items, func(a, b Item) int {
+			return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Name, b.Name))
+		})
+	}
+	return d.plan, nil
+}
+
+// Print writes what goes, what stays, both with the reason, and the total.
+func (p Plan) Print(out *ui.Out) {
+	who := p.Project
+	if p.Scope == Host {
+		who = "the whole host"
+	}
+	out.Title("cleanup of %s", who)
+	if len(p.Remove) == 0 {
+		out.Done("nothing to remove")
+	} else {
+		fmt.Fprintln(out.Writer(), "goes:")
+		p.table(out, p.Remove)
+	}
+	if len(p.Keep) > 0 {
+		fmt.Fprintln(out.Writer(), "stays:")
+		p.table(out, p.Keep)
+	}
+	out.Info("frees at least %s", ui.Bytes(p.Bytes()))
+}
+
+func (p Plan) table(out *ui.Out, items []Item) {
+	header := []string{"  KIND", "NAME", "SIZE", "WHY"}
+	if p.Scope == Host {
+		header = []string{"  KIND", "NAME", "SIZE", "PROJECT", "WHY"}
+	}
+	rows := make([][]string, 0, len(items))
+	for _, i := range items {
+		row := []string{"  " + string(i.Kind), i.Name, ui.Bytes(i.Bytes), i.Why}
+		if p.Scope == Host {
+			row = slices.Insert(row, 3, cmp.Or(i.Owner, "-"))
+		}
+		rows = append(rows, row)
+	}
+	ui.Table(out.Writer(), header, rows)
+}

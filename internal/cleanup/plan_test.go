@@ -1,0 +1,195 @@
+package cleanup
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/image"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/volume"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/monitor/golden"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+var now = time.Unix(1_763_985_600, 0)
+
+func coach() *types.Project {
+	return &types.Project{
+		Name: "coach",
+		Services: types.Services{
+			"redis": {Name: "redis", ContainerSpec: types.ContainerSpec{Image: "coach/redis:latest"}},
+			"api":   {Name: "api"}, // names no image: Compose calls it coach-api
+		},
+		DisabledServices: types.Services{"agent": {Name: "agent", ContainerSpec: types.ContainerSpec{Image: "coach/agent:latest"}}},
+		Networks:         types.Networks{"default": {Name: "coach_default"}},
+	}
+}
+
+func labels(project, service string, more ...string) map[string]string {
+	l := map[string]string{}
+	for i, v := range []string{project, service} {
+		if v != "" {
+			l[[]string{labelProject, labelService}[i]] = v
+		}
+	}
+	for i := 0; i < len(more); i += 2 {
+		l[more[i]] = more[i+1]
+	}
+	return l
+}
+
+func box(name string, state container.ContainerState, imageID string, l map[string]string) container.Summary {
+	return container.Summary{ID: "id-" + name, Names: []string{"/" + name}, State: state, ImageID: imageID, Labels: l, SizeRw: 1 << 20, Created: now.Add(-time.Hour).Unix()}
+}
+
+func picture(id string, size int64, l map[string]string, tags ...string) image.Summary {
+	return image.Summary{ID: "sha256:" + id, Size: size, SharedSize: size / 2, Labels: l, RepoTags: tags}
+}
+
+func vol(name, key, project, holds string, size int64) volume.Volume {
+	return volume.Volume{Name: name, Labels: labels(project, "", labelVolume, key, labelHolds, holds), UsageData: &volume.UsageData{Size: size}}
+}
+
+func grid(name, project string) network.Summary {
+	return network.Summary{Network: network.Network{ID: "n-" + name, Name: name, Labels: labels(project, "")}}
+}
+
+// host is an engine with two projects and things of nobody on it.
+func host() observed {
+	fresh := box("coach-agent-new", container.StateCreated, "sha256:agent", labels("coach", "agent"))
+	fresh.Created = now.Add(-time.Minute).Unix()
+	onOld := box("coach-gone-1", container.StateExited, "sha256:old1", labels("coach", "gone"))
+	onOld.NetworkSettings = &container.NetworkSettingsSummary{Networks: map[string]*network.EndpointSettings{"coach_old": {}}}
+	redis := box("coach-redis-1", container.StateRunning, "sha256:redis-before", labels("coach", "redis", labelOneOff, "False"))
+	redis.Mounts = []container.MountPoint{{Name: "coach_redis-data"}}
+	redis.NetworkSettings = &container.NetworkSettingsSummary{Networks: map[string]*network.EndpointSettings{"coach_extra": {}}}
+	byDigest := picture("base", 100<<20, nil)
+	byDigest.RepoDigests = []string{"debian@sha256:0123"}
+	return observed{
+		now: now,
+		containers: []container.Summary{
+			redis, fresh, onOld,
+			box("coach-api-1", container.StateExited, "sha256:api", labels("coach", "api", labelOneOff, "False")),
+			box("coach-api-run-1", container.StateExited, "sha256:api", labels("coach", "api", labelOneOff, "True")),
+			box("coach-api-run-2", container.StateRunning, "sha256:api", labels("coach", "api", labelOneOff, "True")),
+			box("coach-agent-1", container.StateExited, "sha256:agent", labels("coach", "agent")),
+			box("coach-gone-2", container.StateRunning, "sha256:api", labels("coach", "gone")),
+			box("shop-web-1", container.StateExited, "sha256:shop", labels("shop", "web")),
+			box("shop-old-1", container.StateExited, "sha256:shop", labels("shop", "dropped", labelOneOff, "True")),
+			box("lonely", container.StateDead, "sha256:x", nil),
+		},
+		images: []image.Summary{
+			picture("redis-now", 40<<20, labels("coach", ""), "coach/redis:latest"),
+			picture("redis-before", 40<<20, labels("coach", "")), // still run
+			picture("redis-oldest", 44<<20, labels("coach", ""), "<none>:<none>"),
+			picture("redis-v1", 42<<20, labels("coach", ""), "coach/redis:v1"),
+			picture("api", 30<<20, labels("coach", ""), "coach-api:latest"),
+			picture("agent", 30<<20, labels("coach", ""), "coach/agent:latest"), // of a profile that is not active
+			picture("old1", 30<<20, labels("coach", "")),                        // used only by a container that goes
+			picture("child", 60<<20, labels("coach", ""), "shop/cache:latest"),  // built on ours, label inherited
+			picture("shop", 50<<20, labels("shop", "")),
+			picture("shop-dangling", 50<<20, labels("shop", "")),
+			picture("dangling", 10<<20, nil, "<none>:<none>"),
+			picture("tagged", 10<<20, nil, "debian:bookworm"),
+			byDigest,
+		},
+		networks: []network.Summary{grid("coach_default", "coach"), grid("coach_old", "coach"), grid("coach_extra", "coach"), grid("shop_default", "shop"), grid("nobodys", "")},
+		volumes: []volume.Volume{
+			vol("coach_redis-data", "redis-data", "coach", "data", 5<<20), vol("coach_tts-cache", "tts-cache", "coach", "cache", 9<<20),
+			vol("shop_db", "db", "shop", "", 1<<20),
+		},
+		engineCache: 25 << 30, builderCache: 4 << 30,
+	}
+}
+
+func TestPlans(t *testing.T) {
+	for name, c := range map[string]struct {
+		seen observed
+		opts Options
+	}{
+		"project.txt":     {host(), Options{Scope: Project}},
+		"project-tts.txt": {host(), Options{Scope: Project, Volumes: []string{"tts-cache"}, CacheBudget: 2 << 30}},
+		"host.txt":        {host(), Options{Scope: Host, CacheBudget: -1}},
+		"nothing.txt":     {observed{now: now, builderCache: -1}, Options{Scope: Project}},
+		"only-named.txt":  {observed{now: now, builderCache: -1, images: host().images[:1]}, Options{Scope: Project}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan, err := decide(c.seen, coach(), c.opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b bytes.Buffer
+			plan.Print(ui.New(&b))
+			golden.Check(t, name, b.String())
+		})
+	}
+}
+
+// TestNothingOfOthersInProjectScope holds for every item, whatever the plan's text.
+func TestNothingOfOthersInProjectScope(t *testing.T) {
+	for _, volumes := range [][]string{nil, {"tts-cache"}} {
+		plan, err := decide(host(), coach(), Options{Scope: Project, Volumes: volumes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range plan.Remove {
+			if i.Owner != "coach" && i.Kind != EngineCache && i.Kind != BuilderCache {
+				t.Errorf("%s %s of %q would go", i.Kind, i.Name, i.Owner)
+			}
+			if i.Kind == Volume && volumes == nil {
+				t.Errorf("volume %s would go unasked", i.Name)
+			}
+		}
+	}
+}
+
+func TestNoVolumeGoesUnlessNamed(t *testing.T) {
+	plan, err := decide(host(), coach(), Options{Scope: Host, CacheBudget: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range plan.Remove {
+		if i.Kind == Volume {
+			t.Errorf("volume %s would go", i.Name)
+		}
+	}
+}
+
+func TestVolumeNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"tts-cache": "", "coach_tts-cache": "",
+		"tts-cahce":  `project "coach" has no volume "tts-cahce" (did you mean "tts-cache"?)`,
+		"redis-data": `volume "coach_redis-data" is in use by container "coach-redis-1" (running)`,
+		"shop_db":    `volume "shop_db" is not of project "coach": it stays`,
+		"db":         `project "coach" has no volume "db"`,
+		"":           `project "coach" has no volume ""`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := decide(host(), coach(), Options{Scope: Project, Volumes: []string{name}})
+			if want == "" {
+				if err != nil {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			var f *fault.Error
+			if !errors.As(err, &f) || f.Code != fault.Usage || f.Next == "" || !strings.HasPrefix(err.Error(), want+"\n") {
+				t.Errorf("got %v, want %s", err, want)
+			}
+		})
+	}
+}
+
+func TestUnknownScope(t *testing.T) {
+	_, err := MakePlan(t.Context(), nil, coach(), Options{Scope: "hots"})
+	if err == nil || !strings.Contains(err.Error(), `unknown scope "hots" (did you mean "host"?)`) {
+		t.Errorf("got %v", err)
+	}
+}

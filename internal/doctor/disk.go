@@ -1,0 +1,70 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/monitor/diskspace"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// Free space, in bytes or percent, under which a disk is worth a warning or no build would end well.
+const (
+	lowBytes   = 10 << 30
+	lowPercent = 10
+	noBytes    = 2 << 30
+	sameDisk   = 64 << 20 // two looks at one disk differ by what others wrote meanwhile
+)
+
+func checkDisk(ctx context.Context, in Input) []Result {
+	var reclaim []reclaimable
+	if use, err := diskspace.Stored(ctx, in.API, client.DiskUsageOptions{Images: true, Containers: true, BuildCache: true}); err == nil {
+		reclaim = []reclaimable{{"images", use.Images.Reclaimable}, {"build cache", use.BuildCache.Reclaimable}, {"containers", use.Containers.Reclaimable}}
+	}
+	var results []Result
+	var seen []diskspace.Space
+	places := []struct{ what, path string }{{"state", in.StateDir}}
+	if in.Local {
+		places = slices.Insert(places, 0, struct{ what, path string }{"engine", in.Info.DockerRootDir})
+	}
+	for _, p := range places {
+		if p.path == "" {
+			continue
+		}
+		space, err := diskspace.Of(p.path)
+		same := func(s diskspace.Space) bool {
+			return s.Total == space.Total && max(s.Free-space.Free, space.Free-s.Free) < sameDisk
+		}
+		if err != nil || slices.ContainsFunc(seen, same) { // not to be seen from here, or the same disk again
+			continue
+		}
+		seen = append(seen, space)
+		results = append(results, disk(p.what, p.path, space, reclaim))
+	}
+	return results
+}
+
+// reclaimable is how many bytes a kind of thing could give back.
+type reclaimable struct {
+	kind  string
+	bytes int64
+}
+
+func disk(what, path string, s diskspace.Space, reclaim []reclaimable) Result {
+	text := fmt.Sprintf("%s disk (%s): %s of %s free (%.0f %%)", what, path, ui.Bytes(s.Free), ui.Bytes(s.Total), s.FreePercent())
+	if s.Free >= lowBytes && s.FreePercent() >= lowPercent {
+		return pass("%s", text)
+	}
+	slices.SortStableFunc(reclaim, func(a, b reclaimable) int { return int(min(max(b.bytes-a.bytes, -1), 1)) })
+	if len(reclaim) > 0 && reclaim[0].bytes > 0 {
+		text += fmt.Sprintf("; %s of %s could go", ui.Bytes(reclaim[0].bytes), reclaim[0].kind)
+	}
+	if s.Free < noBytes {
+		return fail(fault.Resources, "go tool mage cleanup", "%s", text)
+	}
+	return warn("go tool mage cleanup", "%s", text)
+}

@@ -1,0 +1,20 @@
+//go:build !windows
+
+package diskspace
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+func statfs(path string) (Space, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return Space{}, fmt.Errorf("reading the free space of %q: %w", path, err)
+	}
+	// Bavail, not Bfree: the blocks reserved for root are of no use to a build or a container. Both the types of the
+	// fields and their names differ between Linux and the BSDs, hence the conversions.
+	block := int64(st.Bsize)
+	return Space{Free: int64(st.Bavail) * block, Total: int64(st.Blocks) * block}, nil
+}

@@ -1,0 +1,61 @@
+// Command probe is the only program in the images that the integration tests make: small, static, and able to be idle,
+// busy, greedy, broken, healthy or ill on demand.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if len(os.Args) < 2 {
+		os.Exit(2)
+	}
+	switch os.Args[1] {
+	case "sleep":
+	case "spin":
+		go func() {
+			for n := 0; ; n++ {
+				_ = n
+			}
+		}()
+	case "eat": // MiB to hold
+		hold(number(2))
+	case "exit": // status
+		os.Exit(number(2))
+	case "health": // milliseconds, status
+		time.Sleep(time.Duration(number(2)) * time.Millisecond)
+		fmt.Println("probe says", os.Args[3])
+		os.Exit(number(3))
+	default:
+		os.Exit(2)
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	<-stop
+}
+
+var held [][]byte
+
+// hold writes to every page, so that the memory is really taken.
+func hold(mib int) {
+	for range mib {
+		block := make([]byte, 1<<20)
+		for i := 0; i < len(block); i += 4096 {
+			block[i] = 1
+		}
+		held = append(held, block)
+	}
+}
+
+func number(arg int) int {
+	n, err := strconv.Atoi(os.Args[arg])
+	if err != nil {
+		os.Exit(2)
+	}
+	return n
+}

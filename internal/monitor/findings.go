@@ -1,0 +1,111 @@
+package monitor
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// From where on a snapshot says something. Disk is nearly full where either holds.
+const (
+	memoryHigh      = 90 // percent of the limit
+	cpuHigh         = 90 // percent of the limit
+	throttledHigh   = 50 // percent of the scheduler's periods
+	diskFreePercent = 10
+	diskFreeBytes   = 10 << 30
+)
+
+// findings says what is wrong, worst first within each service, and what to run next.
+func findings(s Snapshot) []Finding {
+	var all []Finding
+	for _, r := range s.Services {
+		all = append(all, stateFindings(r)...)
+		all = append(all, loadFindings(r)...)
+	}
+	return append(all, diskFindings(s.Disk)...)
+}
+
+func stateFindings(r Replica) []Finding {
+	var all []Finding
+	logs := "go tool mage logs " + r.Service
+	say := func(next, format string, args ...any) {
+		all = append(all, Finding{Service: r.Service, Text: r.Service + " " + fmt.Sprintf(format, args...), Next: next})
+	}
+	if r.OOMKills > 0 {
+		limit := "without a memory limit"
+		if r.MemoryLimit > 0 {
+			limit = "at its limit of " + ui.Bytes(r.MemoryLimit)
+		}
+		say("raise deploy.resources.limits.memory of "+r.Service+", then go tool mage start",
+			"was killed for want of memory %s, %s", times(r.OOMKills), limit)
+	}
+	switch {
+	case r.State == StateMissing:
+		say("go tool mage start", "should run but has no container")
+	case r.State == "restarting":
+		say(logs, "keeps restarting (%s so far, last exit code %d)", times(r.Restarts), r.ExitCode)
+	case r.Expected && r.State == "paused":
+		say("docker unpause "+r.Container, "is paused")
+	case r.Expected && !r.Running():
+		say(logs, "should run but is %s (last exit code %d)", r.State, r.ExitCode)
+	case r.Health == "unhealthy":
+		why := ""
+		if r.HealthOutput != "" {
+			why = ": " + r.HealthOutput
+		}
+		say(logs, "is unhealthy%s", why)
+	case r.Running() && r.Restarts > 0 && r.OOMKills == 0:
+		say(logs, "was restarted %s", times(r.Restarts))
+	}
+	if r.Orphan && r.Running() {
+		say("go tool mage stop", "runs, but the project no longer has this service")
+	}
+	return all
+}
+
+func loadFindings(r Replica) []Finding {
+	if !r.Running() {
+		return nil
+	}
+	var all []Finding
+	if r.MemoryPercent >= memoryHigh {
+		of, next := "the machine's memory", "set deploy.resources.limits.memory of "+r.Service
+		if r.MemoryLimit > 0 {
+			of, next = "its limit of "+ui.Bytes(r.MemoryLimit), "raise deploy.resources.limits.memory of "+r.Service
+		}
+		all = append(all, Finding{r.Service, fmt.Sprintf("%s uses %.0f %% of %s", r.Service, r.MemoryPercent, of), next + ", then go tool mage start"})
+	}
+	switch {
+	case r.CPULimit > 0 && (r.CPULimitPercent >= cpuHigh || r.ThrottledPercent >= throttledHigh):
+		all = append(all, Finding{r.Service, fmt.Sprintf("%s is held back by its CPU limit of %s (%.0f %% of it used, throttled in %.0f %% of periods)",
+			r.Service, cores(r.CPULimit), r.CPULimitPercent, r.ThrottledPercent), "raise deploy.resources.limits.cpus of " + r.Service + ", then go tool mage start"})
+	case r.CPULimit == 0 && r.CPULimitPercent >= cpuHigh:
+		all = append(all, Finding{r.Service, fmt.Sprintf("%s saturates the machine's CPUs (%.0f %%)", r.Service, r.CPULimitPercent),
+			"set deploy.resources.limits.cpus of " + r.Service + ", then go tool mage start"})
+	}
+	return all
+}
+
+func diskFindings(d Disk) []Finding {
+	if d.Space == nil || (d.Space.FreePercent() >= diskFreePercent && d.Space.Free >= diskFreeBytes) {
+		return nil
+	}
+	return []Finding{{Text: fmt.Sprintf("the disk of %s is nearly full: %s of %s free (%.0f %%), %s could be reclaimed",
+		d.Root, ui.Bytes(d.Space.Free), ui.Bytes(d.Space.Total), d.Space.FreePercent(), ui.Bytes(d.Reclaimable())), Next: "go tool mage cleanup"}}
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+func cores(n float64) string {
+	text := strings.TrimSuffix(fmt.Sprintf("%.1f", n), ".0")
+	if text == "1" {
+		return "1 core"
+	}
+	return text + " cores"
+}

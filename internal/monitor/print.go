@@ -1,0 +1,172 @@
+package monitor
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/fatih/color"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// Print writes the services, the disk and the findings for a person to read.
+func (s Snapshot) Print(out *ui.Out) {
+	out.Title("%s, %s", s.Project, s.Time.Format("2006-01-02 15:04:05"))
+	rows := make([][]string, 0, len(s.Services))
+	for _, r := range s.Services {
+		rows = append(rows, r.row(s.Time))
+	}
+	ui.Table(out.Writer(), []string{"SERVICE", "STATE", "CPU", "OF LIMIT", "MEMORY", "LIMIT", "", "CHECK", "RESTARTS", "OOM", "UP"}, rows)
+	fmt.Fprintln(out.Writer())
+	s.Disk.print(out)
+	fmt.Fprintln(out.Writer())
+	if len(s.Findings) == 0 {
+		out.Done("nothing is wrong")
+	}
+	for _, f := range s.Findings {
+		out.Warn("%s", f.Text)
+		out.Info("  next: %s", f.Next)
+	}
+}
+
+// row is one line of the table. Numbers that mean nothing for a container that does not run are left out.
+func (r Replica) row(now time.Time) []string {
+	name := r.Service
+	if r.Orphan {
+		name += " (orphan)"
+	}
+	row := []string{name, r.stateCell(), "-", "-", "-", "-", "", "-", fmt.Sprint(r.Restarts), fmt.Sprint(r.OOMKills), "-"}
+	if r.State == StateMissing {
+		row[8], row[9] = "-", "-"
+	}
+	if r.MemoryLimit > 0 {
+		row[5] = ui.Bytes(r.MemoryLimit)
+	}
+	if !r.Running() {
+		return row
+	}
+	row[2] = fmt.Sprintf("%.1f %%", r.CPUPercent)
+	if r.CPULimit > 0 {
+		row[3] = high(r.CPULimitPercent >= cpuHigh, fmt.Sprintf("%.0f %% of %s", r.CPULimitPercent, cores(r.CPULimit)))
+	}
+	row[4] = ui.Bytes(r.MemoryUsed)
+	row[6] = high(r.MemoryPercent >= memoryHigh, fmt.Sprintf("%.0f %%", r.MemoryPercent))
+	if r.ResponseMS > 0 {
+		row[7] = fmt.Sprintf("%.0f ms", r.ResponseMS)
+	}
+	row[10] = age(now.Sub(r.Started))
+	return row
+}
+
+func (r Replica) stateCell() string {
+	switch {
+	case r.Health == "unhealthy" || r.State == "restarting" || r.State == StateMissing:
+		text := r.State
+		if r.Running() {
+			text = r.Health
+		}
+		return color.RedString("%s", text)
+	case r.Running() && r.Health == "healthy":
+		return color.GreenString("healthy")
+	case r.Running() && r.Health == "starting":
+		return color.YellowString("starting")
+	case r.State == "exited":
+		text := fmt.Sprintf("exited (%d)", r.ExitCode)
+		if r.Expected {
+			return color.RedString("%s", text)
+		}
+		return text
+	}
+	return r.State
+}
+
+func high(is bool, text string) string {
+	if is {
+		return color.RedString("%s", text)
+	}
+	return text
+}
+
+func (d Disk) print(out *ui.Out) {
+	line := func(kind string, u DiskUse) []string {
+		return []string{kind, fmt.Sprint(u.Total), fmt.Sprint(u.Active), ui.Bytes(u.Size), ui.Bytes(u.Reclaimable)}
+	}
+	ui.Table(out.Writer(), []string{"DISK", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"}, [][]string{
+		line("images", d.Images), line("containers", d.Containers), line("volumes", d.Volumes), line("build cache", d.BuildCache),
+	})
+	if d.Space != nil {
+		fmt.Fprintf(out.Writer(), "%s of %s free in %s (%.0f %%)\n", ui.Bytes(d.Space.Free), ui.Bytes(d.Space.Total), d.Root, d.Space.FreePercent())
+	}
+}
+
+// age is a duration at the precision a person wants: "42s", "17m", "5h", "3d".
+func age(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < 100*time.Second:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < 100*time.Minute:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
+
+// line is a replica in one line, for output that is appended to a log.
+func (r Replica) line() string {
+	text := fmt.Sprintf("%s %s", r.Service, r.State)
+	if r.Health != "" {
+		text += " " + r.Health
+	}
+	if r.Running() {
+		text += fmt.Sprintf(" cpu=%.1f%% memory=%s (%.0f%%)", r.CPUPercent, ui.Bytes(r.MemoryUsed), r.MemoryPercent)
+	}
+	return text + fmt.Sprintf(" restarts=%d oom=%d", r.Restarts, r.OOMKills)
+}
+
+// Watch takes a snapshot every so often until ctx ends, which is no error: redrawn in place on a terminal, appended as lines
+// elsewhere. An engine that goes away is an error.
+func Watch(ctx context.Context, api API, project *types.Project, machine engine.Machine, out *ui.Out, every time.Duration) error {
+	tick := time.NewTicker(max(every, SampleInterval))
+	defer tick.Stop()
+	for {
+		s, err := Take(ctx, api, project, machine)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		show(s, out)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func show(s Snapshot, out *ui.Out) {
+	if out.Terminal() {
+		var frame bytes.Buffer
+		s.Print(ui.New(&frame))
+		// Home, then each line cleared to its end as it is overwritten, then the rest of the screen: no flicker.
+		text := strings.ReplaceAll(frame.String(), "\n", "\033[K\n")
+		fmt.Fprint(out.Writer(), "\033[H"+text+"\033[J")
+		return
+	}
+	stamp := s.Time.Format("15:04:05")
+	for _, r := range s.Services {
+		fmt.Fprintln(out.Writer(), stamp, r.line())
+	}
+	for _, f := range s.Findings {
+		fmt.Fprintln(out.Writer(), stamp, "!", f.Text)
+	}
+}

@@ -1,0 +1,85 @@
+// Package monitor owns what is known of a running stack: one snapshot of every service's state, health, CPU, memory,
+// restarts and OOM kills, of the engine's disk, and of what is wrong with any of it. It changes nothing.
+package monitor
+
+import (
+	"time"
+
+	"github.com/25eloquence/compose-mage/internal/monitor/diskspace"
+)
+
+// Snapshot is the state of a project at one moment. It marshals to JSON with its units in the names.
+type Snapshot struct {
+	Time     time.Time `json:"time"`
+	Project  string    `json:"project"`
+	CPUs     int       `json:"machine_cpus"`
+	Memory   int64     `json:"machine_memory_bytes"`
+	Services []Replica `json:"services"` // in the order of their names; a service that should run but has no container is one too
+	Disk     Disk      `json:"disk"`
+	Findings []Finding `json:"findings"`
+}
+
+// StateMissing is the state of a service of the project that has no container at all.
+const StateMissing = "missing"
+
+// Replica is one container of a service, or the lack of one.
+type Replica struct {
+	Service   string `json:"service"`
+	Container string `json:"container,omitempty"` // its name
+	ID        string `json:"id,omitempty"`
+	Orphan    bool   `json:"orphan,omitempty"` // the model no longer has this service
+	// State is the engine's: created, running, paused, restarting, removing, exited or dead; or missing.
+	State  string `json:"state"`
+	Health string `json:"health,omitempty"` // starting, healthy or unhealthy; empty without a health check
+	// HealthOutput is the first line of what the last failed health check said.
+	HealthOutput string  `json:"health_output,omitempty"`
+	ResponseMS   float64 `json:"health_check_ms"` // how long the last health check took; 0 where none ran yet
+
+	CPUPercent       float64 `json:"cpu_percent"`           // of one core, as docker stats counts
+	CPULimit         float64 `json:"cpu_limit_cores"`       // 0: none
+	CPULimitPercent  float64 `json:"cpu_percent_of_limit"`  // of the limit, or of the whole machine where there is none
+	ThrottledPercent float64 `json:"cpu_throttled_percent"` // scheduler periods in which the limit held it back
+	MemoryUsed       int64   `json:"memory_used_bytes"`     // without the inactive file cache, as docker stats counts
+	MemoryLimit      int64   `json:"memory_limit_bytes"`    // 0: none
+	MemoryPercent    float64 `json:"memory_percent"`        // of the limit, or of the machine where there is none
+
+	Restarts int       `json:"restarts"`
+	OOMKills int       `json:"oom_kills"`
+	ExitCode int       `json:"last_exit_code"` // meaningful where the container ended at least once
+	Started  time.Time `json:"started,omitzero"`
+	Finished time.Time `json:"finished,omitzero"`
+	Expected bool      `json:"expected"` // the project wants it to run, and for ever (not a job that may end with 0)
+}
+
+// Running says whether processes of this container are at work.
+func (r Replica) Running() bool { return r.State == "running" }
+
+// Disk is the engine's use of disk, as docker system df shows it, and the space left where the engine's files can be seen.
+type Disk struct {
+	Images     DiskUse          `json:"images"`
+	Containers DiskUse          `json:"containers"`
+	Volumes    DiskUse          `json:"volumes"`
+	BuildCache DiskUse          `json:"build_cache"`
+	Root       string           `json:"data_root"`
+	Space      *diskspace.Space `json:"space,omitempty"` // of the data root; nil where the engine is elsewhere
+}
+
+// DiskUse is one line of docker system df.
+type DiskUse struct {
+	Total       int64 `json:"total"`
+	Active      int64 `json:"active"`
+	Size        int64 `json:"size_bytes"`
+	Reclaimable int64 `json:"reclaimable_bytes"`
+}
+
+// Reclaimable is what all kinds together could give back, in bytes; volumes, which hold data, are left out.
+func (d Disk) Reclaimable() int64 {
+	return d.Images.Reclaimable + d.Containers.Reclaimable + d.BuildCache.Reclaimable
+}
+
+// Finding is one thing that is wrong or soon will be, with the command to run next.
+type Finding struct {
+	Service string `json:"service,omitempty"`
+	Text    string `json:"text"`
+	Next    string `json:"next"`
+}

@@ -1,0 +1,189 @@
+package monitor
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/moby/moby/api/types/container"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/monitor/diskspace"
+	"github.com/25eloquence/compose-mage/internal/monitor/golden"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+var noon = time.Date(2025, 11, 24, 12, 0, 0, 0, time.UTC)
+
+// trouble is a stack in which nearly everything is wrong.
+func trouble() Snapshot {
+	up := noon.Add(-3 * time.Hour)
+	s := Snapshot{
+		Time: noon, Project: "25eloquence", CPUs: 8, Memory: 16 << 30,
+		Services: []Replica{
+			{Service: "api-backend", Container: "a-1", State: "running", Health: "healthy", ResponseMS: 12.4, CPUPercent: 97, CPULimit: 1, CPULimitPercent: 97, ThrottledPercent: 70, MemoryUsed: 100 << 20, MemoryLimit: 2 << 30, MemoryPercent: 4.9, Started: up, Expected: true},
+			{Service: "azure-tts", Container: "t-1", State: "running", Health: "unhealthy", HealthOutput: "connection refused", ResponseMS: 3000, MemoryUsed: 1 << 20, MemoryLimit: 1 << 30, MemoryPercent: 0.1, Started: up, Expected: true},
+			{Service: "eloquence-agent-v1", State: StateMissing, Expected: true},
+			{Service: "livekit", Container: "l-1", State: "restarting", Restarts: 7, ExitCode: 1, Expected: true},
+			{Service: "migrate", Container: "m-1", State: "exited", Finished: up},
+			{Service: "old", Container: "o-1", State: "running", Orphan: true, Started: noon.Add(-50 * time.Hour)},
+			{Service: "redis", Container: "r-1", State: "exited", ExitCode: 137, OOMKills: 1, MemoryLimit: 512 << 20, Expected: true},
+			{Service: "whisper-stt", Container: "w-1", State: "running", Health: "healthy", ResponseMS: 4, CPUPercent: 1, MemoryUsed: 15 << 30, MemoryLimit: 16 << 30, MemoryPercent: 93.75, Started: noon.Add(-70 * time.Second), Expected: true},
+		},
+		Disk: Disk{
+			Images: DiskUse{12, 6, 4 << 30, 1 << 30}, Containers: DiskUse{8, 5, 1 << 20, 0}, Volumes: DiskUse{6, 6, 2 << 30, 0}, BuildCache: DiskUse{90, 0, 20 << 30, 20 << 30},
+			Root: "/var/lib/docker", Space: &diskspace.Space{Free: 4 << 30, Total: 100 << 30},
+		},
+	}
+	s.Findings = findings(s)
+	return s
+}
+
+func well() Snapshot {
+	s := trouble()
+	s.Services = s.Services[4:5]
+	s.Disk.Space = &diskspace.Space{Free: 40 << 30, Total: 100 << 30}
+	s.Findings = findings(s)
+	return s
+}
+
+func TestPrint(t *testing.T) {
+	for name, s := range map[string]Snapshot{"trouble.txt": trouble(), "well.txt": well()} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			s.Print(ui.New(&b))
+			golden.Check(t, name, b.String())
+		})
+	}
+}
+
+func TestAppendedLines(t *testing.T) {
+	var b bytes.Buffer
+	show(trouble(), ui.New(&b))
+	golden.Check(t, "lines.txt", b.String())
+}
+
+func TestJSON(t *testing.T) {
+	s := trouble()
+	s.Services = s.Services[:1]
+	s.Findings = findings(s)
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Check(t, "snapshot.json", string(text)+"\n")
+}
+
+func TestThresholds(t *testing.T) {
+	running := func(change func(*Replica)) Replica {
+		r := Replica{Service: "s", State: "running", Expected: true, CPULimit: 1, MemoryLimit: 100}
+		change(&r)
+		return r
+	}
+	for name, c := range map[string]struct {
+		replica Replica
+		want    string // part of the one finding, "" for none
+	}{
+		"memory just below":     {running(func(r *Replica) { r.MemoryPercent = 89.9 }), ""},
+		"memory at 90":          {running(func(r *Replica) { r.MemoryPercent = 90 }), "uses 90 %"},
+		"cpu just below":        {running(func(r *Replica) { r.CPULimitPercent = 89.9 }), ""},
+		"cpu at 90":             {running(func(r *Replica) { r.CPULimitPercent = 90 }), "held back"},
+		"throttled":             {running(func(r *Replica) { r.ThrottledPercent = 50 }), "held back"},
+		"no limit, whole CPUs":  {running(func(r *Replica) { r.CPULimit, r.CPULimitPercent = 0, 95 }), "saturates the machine"},
+		"restarted once":        {running(func(r *Replica) { r.Restarts = 1 }), "was restarted once"},
+		"paused":                {running(func(r *Replica) { r.State = "paused" }), "is paused"},
+		"starting is no fault":  {running(func(r *Replica) { r.Health = "starting" }), ""},
+		"old load, now stopped": {Replica{Service: "s", State: "exited", MemoryPercent: 99}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := findings(Snapshot{Services: []Replica{c.replica}})
+			if c.want == "" {
+				if len(got) != 0 {
+					t.Errorf("got %+v, want nothing", got)
+				}
+				return
+			}
+			if len(got) != 1 || !strings.Contains(got[0].Text, c.want) || got[0].Next == "" {
+				t.Errorf("got %+v, want one with %q and a next step", got, c.want)
+			}
+		})
+	}
+}
+
+func TestDiskNearlyFull(t *testing.T) {
+	for name, c := range map[string]struct {
+		space *diskspace.Space
+		want  int
+	}{
+		"elsewhere":            {nil, 0},
+		"roomy":                {&diskspace.Space{Free: 50 << 30, Total: 100 << 30}, 0},
+		"under a tenth":        {&diskspace.Space{Free: 90 << 30, Total: 1000 << 30}, 1},
+		"a fifth, but few GiB": {&diskspace.Space{Free: 9 << 30, Total: 40 << 30}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := diskFindings(Disk{Space: c.space}); len(got) != c.want {
+				t.Errorf("got %+v, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+func TestCompareWithModel(t *testing.T) {
+	two := 2
+	project := &types.Project{
+		Services: types.Services{
+			"web": {Name: "web", Scale: &two}, "job": {Name: "job"}, "redis": {Name: "redis", Restart: "always"},
+			"none": {Name: "none"},
+		},
+		DisabledServices: types.Services{"agent": {Name: "agent"}},
+	}
+	got := compareWithModel([]Replica{
+		{Service: "web", Container: "web-1", State: "running"},
+		{Service: "job", Container: "job-1", State: "exited"},
+		{Service: "redis", Container: "redis-1", State: "exited"},
+		{Service: "agent", Container: "agent-1", State: "running"},
+		{Service: "gone", Container: "gone-1", State: "exited"},
+	}, project)
+	var lines []string
+	for _, r := range got {
+		lines = append(lines, fmt.Sprintf("%s %s expected=%v orphan=%v", r.Service, r.State, r.Expected, r.Orphan))
+	}
+	want := []string{
+		"agent running expected=false orphan=false", // of a profile that is not active: no orphan
+		"gone exited expected=false orphan=true",
+		"job exited expected=false orphan=false", // ended with 0 and asks for no more
+		"none missing expected=true orphan=false",
+		"redis exited expected=true orphan=false",
+		"web missing expected=true orphan=false",
+		"web running expected=true orphan=false",
+	}
+	if !slices.Equal(lines, want) {
+		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	r := describe(container.InspectResponse{
+		Name: "/p-web-1", RestartCount: 2,
+		State: &container.State{Status: "running", StartedAt: "2025-11-24T11:00:00.5Z", FinishedAt: "0001-01-01T00:00:00Z", OOMKilled: true,
+			Health: &container.Health{Status: "unhealthy", Log: []*container.HealthcheckResult{
+				{Start: noon, End: noon.Add(time.Second)},
+				{Start: noon, End: noon.Add(42500 * time.Microsecond), ExitCode: 1, Output: "\nno answer\nmore\n"},
+			}}},
+		HostConfig: &container.HostConfig{Resources: container.Resources{Memory: 1 << 20, CPUQuota: 50_000}},
+	}, engine.Machine{})
+	if r.Container != "p-web-1" || r.Restarts != 2 || r.OOMKills != 1 || r.MemoryLimit != 1<<20 || r.CPULimit != 0.5 {
+		t.Errorf("got %+v", r)
+	}
+	if r.ResponseMS != 42.5 || r.HealthOutput != "no answer" || r.Health != "unhealthy" {
+		t.Errorf("health: %v ms %q %q", r.ResponseMS, r.HealthOutput, r.Health)
+	}
+	if !r.Finished.IsZero() || r.Started.Minute() != 0 || r.Started.IsZero() {
+		t.Errorf("times: %v %v", r.Started, r.Finished)
+	}
+}
