@@ -162,7 +162,7 @@ func machine(m engine.Machine) []Result {
 func checkProject(_ context.Context, in Input) []Result {
 	if in.LoadErr != nil {
 		first, _, _ := strings.Cut(in.LoadErr.Error(), "\n")
-		return []Result{fail(fault.Config, "go tool mage config", "the Compose project does not load: %s", first)}
+		return []Result{fail(fault.Config, "docker compose config", "the Compose project does not load: %s", first)}
 	}
 	if in.Project == nil {
 		return []Result{fail(fault.Config, "", "there is no Compose project here")}
