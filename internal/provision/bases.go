@@ -1,0 +1,168 @@
+package provision
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/docker/bases"
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// The base images, under Docker Hub's names for them.
+const (
+	debianBase = "debian:bookworm-slim"
+	golangBase = "golang:1.26-bookworm"
+)
+
+// baseNames is in the order in which they are built: each from the ones before.
+var baseNames = []string{debianBase, golangBase}
+
+// makeRootfs makes Debian's root file system from the host's apt sources, as <state>/bases/debian/rootfs.tar.
+func (s *setup) makeRootfs(ctx context.Context, report func(string)) error {
+	dir, err := s.recipes()
+	if err != nil {
+		return err
+	}
+	// Caged: debootstrap mounts and chroots, and none of it may stay behind after a kill.
+	c := child{args: []string{"/bin/sh", filepath.Join(dir, "debian-rootfs.sh"), filepath.Join(s.dir, "bases", "debian")},
+		dir: dir, log: s.logFile("debootstrap"), caged: true}
+	if _, err := run(ctx, c, report); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fault.New(fault.Failed, "go tool mage setup", "making a Debian root file system: %w", err).WithDetail(tailOf(err)...)
+	}
+	return nil
+}
+
+// recipes writes the embedded recipes to <state>/bases/recipes.
+func (s *setup) recipes() (string, error) {
+	dir := filepath.Join(s.dir, "bases", "recipes")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("making %q: %w", dir, err)
+	}
+	names, err := fs.Glob(bases.Files, "*")
+	if err != nil {
+		return "", fmt.Errorf("listing the recipes: %w", err)
+	}
+	for _, name := range names {
+		data, err := bases.Files.ReadFile(name)
+		if err == nil {
+			err = writeIfChanged(filepath.Join(dir, name), data, 0o600)
+		}
+		if err != nil {
+			return "", fmt.Errorf("writing the recipe %q: %w", name, err)
+		}
+	}
+	return dir, nil
+}
+
+// ensureBases makes the base images where the Hub can't be reached, and gives them to the engine under their usual
+// names, so that plain docker compose build finds them.
+func (s *setup) ensureBases(ctx context.Context, f facts, p plan) error {
+	if f.hub {
+		s.out.Done("base images: from Docker Hub%s", map[bool]string{true: " through " + s.mirror}[s.mirror != ""])
+		return nil
+	}
+	for _, name := range baseNames {
+		if !slices.Contains(p.bases, name) {
+			s.out.Done("base image: %s in %s (already there)", name, f.registry)
+		} else if err := s.buildBase(ctx, f, name); err != nil {
+			return err
+		}
+		if err := s.offerBase(ctx, f, name); err != nil {
+			return err
+		}
+	}
+	// Both are in the registry now; the root file system served its turn.
+	return os.RemoveAll(filepath.Join(s.dir, "bases", "debian"))
+}
+
+func (s *setup) buildBase(ctx context.Context, f facts, name string) error {
+	return s.out.Step(ctx, "base image: "+name, func(ctx context.Context, report func(string)) error {
+		dir, err := s.recipes()
+		if err != nil {
+			return err
+		}
+		r := recipe{
+			builder: s.state.Builder, dir: dir, file: "debian.Dockerfile",
+			image:    f.registry + "/library/" + name,
+			contexts: map[string]string{"context": filepath.Join(s.dir, "bases", "debian")},
+		}
+		if name == golangBase {
+			if r, err = golangRecipe(ctx, r, s.logFile("go-env"), filepath.Join(s.dir, "tmp")); err != nil {
+				return err
+			}
+		}
+		return r.push(ctx, report)
+	})
+}
+
+// golangRecipe adds the host's Go to r.
+func golangRecipe(ctx context.Context, r recipe, log, empty string) (recipe, error) {
+	out, err := run(ctx, child{args: []string{"go", "env", "GOROOT", "GOVERSION"}, log: log}, func(string) {})
+	lines := strings.Fields(string(out))
+	if err != nil || len(lines) != 2 {
+		return r, fault.New(fault.Failed, "go env GOROOT GOVERSION", "finding the Go toolchain: %w", err).WithDetail(tailOf(err)...)
+	}
+	r.file = "golang.Dockerfile"
+	r.contexts = map[string]string{"context": empty, "goroot": lines[0]}
+	r.args = map[string]string{"GOLANG_VERSION": strings.TrimPrefix(lines[1], "go")}
+	return r, nil
+}
+
+// offerBase pulls the image from the local registry and tags it, unless the engine has it. An image of that name from
+// elsewhere is the user's and stays.
+func (s *setup) offerBase(ctx context.Context, f facts, name string) error {
+	if !f.engineLocal && f.engine != "" {
+		// Its loopback is not ours.
+		s.out.Info("engine at %s is not on this machine: load %s there yourself", f.engine, name)
+		return nil
+	}
+	digest, err := imageDigest(ctx, f.registry, name)
+	if err != nil || digest == "" {
+		return fault.New(fault.Registry, "go tool mage setup", "looking up %q at %s (digest %q): %w", name, f.registry, digest, err)
+	}
+	repository, _, _ := strings.Cut(name, ":")
+	local := f.registry + "/library/" + repository
+	image, err := s.engine.ImageInspect(ctx, name)
+	if err == nil && !outdated(image.RepoDigests, local, digest) {
+		return nil
+	}
+	return s.out.Step(ctx, "engine: pulling "+name, func(ctx context.Context, report func(string)) error {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+		defer cancel()
+		source := f.registry + "/library/" + name
+		resp, err := s.engine.ImagePull(ctx, source, client.ImagePullOptions{})
+		if err == nil {
+			err = resp.Wait(ctx)
+		}
+		if err == nil {
+			_, err = s.engine.ImageTag(ctx, client.ImageTagOptions{Source: source, Target: name})
+		}
+		if err != nil {
+			return fault.New(fault.Engine, "docker pull "+source, "giving the engine %q: %w", name, err)
+		}
+		return nil
+	})
+}
+
+// outdated says whether an image is an earlier one of ours: it came from the local repository, and not by this digest.
+func outdated(digests []string, repository, digest string) bool {
+	ours := false
+	for _, d := range digests {
+		if strings.HasSuffix(d, "@"+digest) {
+			return false
+		}
+		ours = ours || strings.HasPrefix(d, repository+"@")
+	}
+	return ours
+}

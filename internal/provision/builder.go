@@ -1,0 +1,174 @@
+package provision
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/util/disk"
+
+	// The addresses that client.New understands besides unix and tcp.
+	_ "github.com/moby/buildkit/client/connhelper/dockercontainer"
+	_ "github.com/moby/buildkit/client/connhelper/kubepod"
+	_ "github.com/moby/buildkit/client/connhelper/podmancontainer"
+	_ "github.com/moby/buildkit/client/connhelper/ssh"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// ensureBuilder makes the plan's builder answer and notes its address.
+func (s *setup) ensureBuilder(ctx context.Context, f facts, p plan) (err error) {
+	switch p.builder {
+	case byHost:
+		if err := builderReady(f.buildkitHost)(ctx); err != nil {
+			return fault.New(fault.Builder, "unset BUILDKIT_HOST, or start that builder",
+				"connecting to BUILDKIT_HOST=%q: %w", f.buildkitHost, err)
+		}
+		s.state.Builder = f.buildkitHost
+		s.out.Done("builder: %s (BUILDKIT_HOST)", f.buildkitHost)
+	case byEngine:
+		s.state.Builder = EngineBuilder
+		s.out.Done("builder: the engine's own BuildKit (its store is containerd's)")
+	case byProcess:
+		err = s.ensureBuildkitd(ctx, f, p)
+	case byContainer:
+		err = s.ensureContainer(ctx, f, p)
+	}
+	if err != nil {
+		return err
+	}
+	return s.state.save(s.dir)
+}
+
+// builderReady asks BuildKit for its workers: an answer means that it can build.
+func builderReady(address string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		c, err := client.New(ctx, address)
+		if err != nil {
+			return fmt.Errorf("connecting to BuildKit: %w", err)
+		}
+		defer c.Close()
+		workers, err := c.ListWorkers(ctx)
+		if err != nil {
+			return fmt.Errorf("asking BuildKit for its workers: %w", err)
+		}
+		if len(workers) == 0 {
+			return fmt.Errorf("asking BuildKit at %q for its workers: it has none", address)
+		}
+		return nil
+	}
+}
+
+// ensureBuildkitd makes our own buildkitd run as a detached daemon beside the distribution's runc.
+func (s *setup) ensureBuildkitd(ctx context.Context, f facts, p plan) error {
+	socket := s.socket()
+	if len(socket) > 100 {
+		return fault.New(fault.Config, StateVariable+"=/var/lib/compose-mage go tool mage setup",
+			"starting the builder: the path of its socket is longer than the kernel allows: %q", socket)
+	}
+	runc := program("runc")
+	if runc == "" {
+		return fault.New(fault.Builder, "apt-get install runc", "starting the builder: no runc on this machine")
+	}
+	config, err := s.buildkitdConfig(f, p, filepath.Join(s.dir, "buildkit"), runc)
+	if err != nil {
+		return err
+	}
+	s.state.Builder = "unix://" + socket
+	d := daemon{
+		name: "builder", args: s.buildkitdArgs(),
+		log: s.logFile("buildkitd"), address: s.state.Builder, config: config + s.stamp,
+		code: fault.Builder, ready: builderReady(s.state.Builder), within: 30 * time.Second,
+	}
+	return s.daemonStep(ctx, d, "builder: buildkitd at "+s.state.Builder, func() error {
+		if err := os.MkdirAll(filepath.Dir(socket), 0o700); err != nil {
+			return fmt.Errorf("making the socket's directory: %w", err)
+		}
+		return writeIfChanged(s.buildkitdToml(), []byte(config), 0o600)
+	})
+}
+
+func (s *setup) socket() string { return filepath.Join(s.dir, "run", "buildkitd.sock") }
+
+func (s *setup) buildkitdToml() string { return filepath.Join(s.dir, "buildkitd.toml") }
+
+func (s *setup) buildkitdArgs() []string {
+	return []string{s.bin("buildkitd"), "--config", s.buildkitdToml(), "--addr", "unix://" + s.socket()}
+}
+
+// buildkitdConfig is buildkitd.toml. root and runc are empty in a container, which has its own.
+//
+// Steps run in the host's network: that needs no CNI plugins and no firewall rules, reaches what the host reaches
+// (proxies and registries on loopback too), and the builder is for the Dockerfiles of who may start containers anyway.
+func (s *setup) buildkitdConfig(f facts, p plan, root, runc string) (string, error) {
+	var b strings.Builder
+	b.WriteString("# Written by setup.\n")
+	if root != "" {
+		fmt.Fprintf(&b, "root = %q\n", root)
+	}
+	budget, err := s.cacheBudget()
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(&b, "\n[worker.oci]\n  enabled = true\n  networkMode = \"host\"\n  gc = true\n")
+	if runc != "" {
+		fmt.Fprintf(&b, "  binary = %q\n", runc)
+	}
+	// One policy for all of the cache, mounts included: least recently used goes first once it is over the budget.
+	fmt.Fprintf(&b, "  [[worker.oci.gcpolicy]]\n    all = true\n    reservedSpace = \"2GB\"\n    maxUsedSpace = \"%dMB\"\n    minFreeSpace = \"5%%\"\n",
+		budget>>20)
+	b.WriteString("\n[worker.containerd]\n  enabled = false\n")
+	if s.mirror != "" {
+		b.WriteString(mirrorToml(s.mirror))
+	}
+	if p.registry != none {
+		fmt.Fprintf(&b, "\n[registry.%q]\n  http = true\n", f.registry)
+		if !f.hub {
+			b.WriteString(mirrorToml("http://" + f.registry))
+		}
+	}
+	return b.String(), nil
+}
+
+// mirrorToml makes a registry Docker Hub's mirror.
+func mirrorToml(mirror string) string {
+	host := mirror
+	if u, err := url.Parse(mirror); err == nil && u.Host != "" {
+		host = u.Host
+	}
+	text := fmt.Sprintf("\n[registry.\"docker.io\"]\n  mirrors = [%q]\n", host)
+	if strings.HasPrefix(mirror, "http://") && !strings.HasPrefix(host, "127.0.0.1:") {
+		text += fmt.Sprintf("\n[registry.%q]\n  http = true\n", host)
+	}
+	return text
+}
+
+// cacheBudget is what the build cache may take, in bytes: 20 GiB, or a fifth of the disk where that is less.
+func (s *setup) cacheBudget() (int64, error) {
+	stat, err := disk.GetDiskStat(s.dir)
+	if err != nil {
+		return 0, fmt.Errorf("measuring the disk: %w", err)
+	}
+	return min(20<<30, stat.Total/5), nil
+}
+
+// checkDisk fails where less than smallest is free: a build that fills the disk takes the engine with it.
+func (s *setup) checkDisk(smallest int64) error {
+	stat, err := disk.GetDiskStat(s.dir)
+	if err != nil {
+		return fmt.Errorf("measuring the disk: %w", err)
+	}
+	if stat.Available < smallest {
+		return fault.New(fault.Resources, fmt.Sprintf("free some space, or name a directory on another disk in %s", StateVariable),
+			"setting up in %q: %.1f GiB are free there and %.0f are needed", s.dir,
+			float64(stat.Available)/(1<<30), float64(smallest)/(1<<30))
+	}
+	return nil
+}

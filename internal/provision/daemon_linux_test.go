@@ -1,0 +1,231 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// The test binary is its own daemon, and its own setup that gets killed.
+func TestMain(m *testing.M) {
+	switch os.Getenv("PROVISION_TEST_ROLE") {
+	case "daemon":
+		fmt.Fprintln(os.Stderr, "listening on", os.Args[1])
+		if err := http.ListenAndServe(os.Args[1], http.NotFoundHandler()); err != nil {
+			fmt.Fprintln(os.Stderr, "daemon:", err)
+		}
+		os.Exit(3)
+	case "parent":
+		_, err := run(context.Background(), shell(os.Args[1], "sleep 61 & sleep 61"), func(string) {})
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(4)
+	}
+	os.Exit(m.Run())
+}
+
+// shell is a caged child that runs script; log names its log.
+func shell(log, script string) child {
+	return child{args: []string{"/bin/sh", "-c", script}, log: log, caged: true}
+}
+
+func testSetup(t *testing.T) *setup {
+	t.Helper()
+	s := &setup{dir: t.TempDir(), out: ui.New(&tailBuffer{})}
+	if err := os.Mkdir(filepath.Join(s.dir, "logs"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, p := range s.state.Processes {
+			if err := p.stop(context.Background(), time.Second); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return s
+}
+
+func testDaemon(t *testing.T, s *setup) daemon {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	_ = l.Close()
+	return daemon{
+		name: "registry", args: []string{os.Args[0], addr}, env: []string{"PROVISION_TEST_ROLE=daemon"},
+		log: s.logFile("registry"), code: fault.Registry, within: 10 * time.Second,
+		ready: func(ctx context.Context) error {
+			conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+			if err != nil {
+				return err
+			}
+			return conn.Close()
+		},
+	}
+}
+
+func ensure(t *testing.T, s *setup, d daemon) (bool, int) {
+	t.Helper()
+	was, err := s.ensure(t.Context(), d, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := s.state.process(d.name)
+	if !p.alive() {
+		t.Fatalf("the daemon of record %+v does not run", p)
+	}
+	if saved, err := loadFrom(s.dir); err != nil || saved.Processes[0].PID != p.PID {
+		t.Errorf("state.json says %+v, %v, want pid %d", saved, err, p.PID)
+	}
+	return was, p.PID
+}
+
+func TestDaemonIsStartedFoundAndRestarted(t *testing.T) {
+	s := testSetup(t)
+	d := testDaemon(t, s)
+	was, first := ensure(t, s, d)
+	if was {
+		t.Error("found before it was started")
+	}
+	if was, pid := ensure(t, s, d); !was || pid != first {
+		t.Errorf("second time: found %v, pid %d, want the first, %d", was, pid, first)
+	}
+	d.config = "another"
+	if was, pid := ensure(t, s, d); was || pid == first {
+		t.Errorf("other configuration: found %v, pid %d: not restarted", was, pid)
+	}
+}
+
+// A setup that is killed between the start and the record leaves a record without a pid, or none: either way the daemon
+// is found again, and never started twice.
+func TestDaemonOfAKilledSetupIsAdopted(t *testing.T) {
+	s := testSetup(t)
+	d := testDaemon(t, s)
+	_, first := ensure(t, s, d)
+	p, _ := s.state.process(d.name)
+	p.PID, p.Start = 0, ""
+	s.state = State{Processes: []Process{p}}
+	if was, pid := ensure(t, s, d); !was || pid != first {
+		t.Errorf("with a record that has no pid: found %v, pid %d, want %d", was, pid, first)
+	}
+	s.state = State{}
+	if was, pid := ensure(t, s, d); was || pid == first {
+		t.Errorf("without a record: found %v, pid %d, want it restarted, as its configuration is unknown", was, pid)
+	}
+	if p := (Process{Name: "old", PID: first}); findProcess(d.args) == p.PID {
+		t.Error("the old one still runs")
+	}
+}
+
+func TestDaemonThatDiesShowsItsLog(t *testing.T) {
+	s := testSetup(t)
+	d := testDaemon(t, s)
+	d.args = []string{os.Args[0], "256.256.256.256:1"}
+	d.within = 20 * time.Second
+	_, err := s.ensure(t.Context(), d, func(string) {})
+	var e *fault.Error
+	if !errors.As(err, &e) || e.Code != fault.Registry || !strings.Contains(err.Error(), "exit status 3") ||
+		!strings.Contains(strings.Join(e.Detail, "\n"), "daemon: listen tcp") {
+		t.Errorf("got %v", err)
+	}
+	if _, recorded := s.state.process(d.name); recorded {
+		t.Error("a dead daemon stays recorded")
+	}
+}
+
+func TestDaemonThatNeverAnswers(t *testing.T) {
+	s := testSetup(t)
+	d := testDaemon(t, s)
+	d.ready = func(context.Context) error { return errors.New("nothing yet") }
+	d.within = 300 * time.Millisecond
+	_, err := s.ensure(t.Context(), d, func(string) {})
+	if err == nil || !strings.Contains(err.Error(), "does not answer within 300ms: nothing yet") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// waitNoSleep waits until no process that matches pattern runs, for at most within.
+func waitNoSleep(t *testing.T, args []string, within time.Duration) {
+	t.Helper()
+	for deadline := time.Now().Add(within); findProcess(args) != 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%v still runs after %s", args, within)
+		}
+	}
+}
+
+func TestCancelEndsChildrenAndTheirChildren(t *testing.T) {
+	for _, caged := range []bool{true, false} {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(200*time.Millisecond, cancel)
+		c := shell(filepath.Join(t.TempDir(), "log"), "trap '' INT; sleep 62 & sleep 62")
+		c.caged = caged
+		begin := time.Now()
+		if _, err := run(ctx, c, func(string) {}); !errors.Is(err, context.Canceled) {
+			t.Errorf("caged %v: got %v", caged, err)
+		}
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("caged %v: took %s after Ctrl-C", caged, took)
+		}
+		waitNoSleep(t, []string{"sleep", "62"}, time.Second)
+	}
+}
+
+func TestKillEndsCagedChildren(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("a process namespace needs root")
+	}
+	cmd := exec.Command(os.Args[0], filepath.Join(t.TempDir(), "log"))
+	cmd.Env = append(os.Environ(), "PROVISION_TEST_ROLE=parent")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"sleep", "61"}
+	for deadline := time.Now().Add(5 * time.Second); findProcess(args) == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the child did not start")
+		}
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	waitNoSleep(t, args, 2*time.Second)
+}
+
+func TestFailedChildShowsItsLastLines(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	_, err := run(t.Context(), shell(log, "echo one; echo two >&2; exit 7"), func(string) {})
+	if err == nil || err.Error() != "running sh: exit status 7" {
+		t.Fatalf("got %v", err)
+	}
+	if got := strings.Join(tailOf(err), "|"); got != "one|two|log: "+log {
+		t.Errorf("tail: got %q", got)
+	}
+}
+
+func TestStalePidFileIsRemoved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "docker.pid")
+	for _, pid := range []int{os.Getpid(), 1 << 30} {
+		write(t, path, fmt.Sprint(pid))
+		if err := clearStalePid(path, "dockerd"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(path); err == nil {
+			t.Errorf("pid %d, which is no dockerd: the file stays", pid)
+		}
+	}
+	if err := clearStalePid(path, "dockerd"); err != nil {
+		t.Errorf("no file: %v", err)
+	}
+}

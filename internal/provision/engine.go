@@ -1,0 +1,123 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// Where dockerd notes its process id and its containerd's unless told otherwise.
+const (
+	dockerdPid    = "/var/run/docker.pid"
+	containerdPid = "/var/run/docker/containerd/containerd.pid"
+)
+
+// ensureEngine makes an engine answer, and connects to it.
+func (s *setup) ensureEngine(ctx context.Context, f facts, p plan) error {
+	if p.engine == found {
+		s.out.Done("engine: Docker %s at %s (already there)", s.engine.Info.ServerVersion, s.engine.Host)
+		return nil
+	}
+	err := s.out.Step(ctx, "starting the Docker engine", func(ctx context.Context, report func(string)) error {
+		if f.systemd {
+			return s.startUnit(ctx, report)
+		}
+		return s.startDockerd(ctx, f, p, dockerdPid, containerdPid)
+	})
+	if err != nil {
+		return err
+	}
+	if s.engine, err = engine.Connect(ctx); err != nil {
+		return err
+	}
+	s.out.Done("engine: Docker %s at %s", s.engine.Info.ServerVersion, s.engine.Host)
+	return nil
+}
+
+// startUnit starts the engine where systemd is PID 1.
+func (s *setup) startUnit(ctx context.Context, report func(string)) error {
+	s.state.record(Process{Name: "engine", Unit: "docker.service"})
+	if err := s.state.save(s.dir); err != nil {
+		return err
+	}
+	if _, err := run(ctx, child{args: []string{"systemctl", "start", "docker.service"}, log: s.logFile("systemctl")}, report); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fault.New(fault.Engine, "journalctl -u docker", "starting the engine: %w", err).WithDetail(tailOf(err)...)
+	}
+	return s.await(ctx, daemon{name: "engine", log: "/dev/null", code: fault.Engine, within: time.Minute, ready: engineReady}, nil)
+}
+
+// startDockerd starts the engine where there is no systemd (a container, WSL 1, another init).
+func (s *setup) startDockerd(ctx context.Context, f facts, p plan, pidFile, containerdPidFile string) error {
+	if pid := readPid(pidFile); p.engine == install && pid > 0 && runsProgram(pid, "dockerd") {
+		// The package's own script has started it.
+		start, err := identity(pid)
+		if err == nil {
+			s.state.record(Process{Name: "engine", PID: pid, Start: start, Args: []string{"dockerd"}})
+			err = s.state.save(s.dir)
+		}
+		if err != nil {
+			return err
+		}
+		return s.await(ctx, s.dockerd(f, p), nil)
+	}
+	if err := errors.Join(clearStalePid(pidFile, "dockerd"), clearStalePid(containerdPidFile, "containerd")); err != nil {
+		return err
+	}
+	_, err := s.ensure(ctx, s.dockerd(f, p), func(string) {})
+	return err
+}
+
+// dockerd is the engine as a detached daemon.
+func (s *setup) dockerd(f facts, p plan) daemon {
+	path := program("dockerd")
+	if path == "" {
+		path = "dockerd"
+	}
+	d := daemon{
+		name: "engine", args: append([]string{path}, s.dockerdArgs...), log: s.logFile("dockerd"),
+		address: "unix:///var/run/docker.sock", code: fault.Engine, within: time.Minute, ready: engineReady,
+	}
+	if !f.hub && p.registry != none {
+		d.args = append(d.args, "--registry-mirror", "http://"+f.registry)
+	}
+	return d
+}
+
+func engineReady(ctx context.Context) error {
+	_, err := engine.Connect(ctx)
+	return err
+}
+
+// readPid gives the process id in a pid file, 0 where there is none.
+func readPid(path string) int {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+// clearStalePid removes a pid file that names no process of this program. After a kill dockerd would refuse to start for
+// whoever has its old pid now, and would wait in vain for a containerd of which only the pid, or a zombie, is left.
+func clearStalePid(pidFile, name string) error {
+	if pid := readPid(pidFile); pid > 0 && runsProgram(pid, name) {
+		return nil
+	}
+	if err := os.Remove(pidFile); err != nil && !os.IsNotExist(err) {
+		return fault.New(fault.Engine, "rm "+pidFile, "removing a stale pid file: %w", err)
+	}
+	return nil
+}

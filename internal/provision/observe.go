@@ -1,0 +1,173 @@
+package provision
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/docker/cli/cli/config"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+)
+
+// hubURL answers 401 to who has no token, which is as good as 200 here.
+const hubURL = "https://registry-1.docker.io/v2/"
+
+// observe looks at the machine. What takes long runs at the same time.
+func (s *setup) observe(ctx context.Context) (facts, error) {
+	f := facts{
+		os: runtime.GOOS, root: os.Geteuid() == 0, distro: distro("/etc/os-release"),
+		buildkitHost: os.Getenv("BUILDKIT_HOST"), cacheRegistry: os.Getenv("CACHE_REGISTRY"), mirror: os.Getenv("DEBIAN_MIRROR"),
+		defaultEngine: defaultEngine(), dockerd: program("dockerd"),
+		runc: program("runc") != "", debootstrap: program("debootstrap") != "",
+	}
+	_, err := os.Stat("/run/systemd/system")
+	f.systemd = err == nil
+	var hub bool
+	var probes sync.WaitGroup
+	probes.Go(func() { hub = answers(ctx, hubURL, 5*time.Second) })
+	probes.Go(func() { s.observeEngine(ctx, &f) })
+	probes.Wait()
+	if err := ctx.Err(); err != nil {
+		return f, err
+	}
+	if !hub && s.engine != nil {
+		s.mirror = workingMirror(ctx, s.engine)
+	}
+	f.hub = hub || s.mirror != ""
+	if err := s.observeRegistry(ctx, &f); err != nil {
+		return f, err
+	}
+	_, err = os.Stat(filepath.Join(s.dir, "bases", "debian", "rootfs.tar"))
+	f.rootfs = err == nil
+	f.stale, err = s.stalePrograms(ctx)
+	return f, err
+}
+
+func (s *setup) observeEngine(ctx context.Context, f *facts) {
+	e, err := engine.Connect(ctx)
+	if err != nil {
+		f.engineError = err
+		f.denied = strings.Contains(err.Error(), "permission")
+		return
+	}
+	s.engine = e
+	f.engine, f.engineLocal, f.containerd = e.Host, e.Local(), e.ContainerdStore()
+}
+
+// observeRegistry settles the registry's address and which bases it lacks. One that setup started and that is down now
+// is asked through its files.
+func (s *setup) observeRegistry(ctx context.Context, f *facts) error {
+	addr, answering, err := s.registryAddress(ctx)
+	if err != nil {
+		return err
+	}
+	f.registry, f.registryAnswers = addr, answering
+	_, f.registryOurs = s.running(s.registryDaemon(addr))
+	f.registryOurs = f.registryOurs || !answering
+	for _, base := range baseNames {
+		if answering && hasImage(ctx, addr, base) || !answering && s.storedImage(base) {
+			continue
+		}
+		f.missing = append(f.missing, base)
+	}
+	return nil
+}
+
+// workingMirror gives the host of the first mirror of Docker Hub that the engine has and that answers. A loopback one is
+// no mirror of the Hub: it is what an earlier setup gave the engine.
+func workingMirror(ctx context.Context, e *engine.Engine) string {
+	if e.Info.RegistryConfig == nil {
+		return ""
+	}
+	for _, mirror := range e.Info.RegistryConfig.Mirrors {
+		u, err := url.Parse(mirror)
+		if err != nil {
+			continue
+		}
+		if ip := net.ParseIP(u.Hostname()); ip.IsLoopback() || u.Hostname() == "localhost" {
+			continue
+		}
+		if answers(ctx, strings.TrimSuffix(mirror, "/")+"/v2/", 5*time.Second) {
+			return u.Scheme + "://" + u.Host
+		}
+	}
+	return ""
+}
+
+// answers says whether url gives 200, or 401 as registries do to who has no token.
+func answers(ctx context.Context, url string, within time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusUnauthorized
+}
+
+// distro reads ID and ID_LIKE of an os-release file.
+func distro(path string) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	value := func(key string) string {
+		for line := range strings.Lines(string(data)) {
+			if v, ok := strings.CutPrefix(strings.TrimSpace(line), key+"="); ok {
+				return strings.Trim(v, `"'`)
+			}
+		}
+		return ""
+	}
+	id := value("ID")
+	if id == "debian" || id == "ubuntu" {
+		return id
+	}
+	for _, like := range strings.Fields(value("ID_LIKE")) {
+		if like == "ubuntu" || like == "debian" {
+			// A derivative has docker.io too, but its apt sources are not Debian's: as on Ubuntu.
+			return "ubuntu"
+		}
+	}
+	return id
+}
+
+// defaultEngine says whether nobody chose an engine: the docker command would use this machine's own.
+func defaultEngine() bool {
+	if os.Getenv("DOCKER_HOST") != "" {
+		return false
+	}
+	name := os.Getenv("DOCKER_CONTEXT")
+	if name == "" {
+		name = config.LoadDefaultConfigFile(io.Discard).CurrentContext
+	}
+	return name == "" || name == "default"
+}
+
+// program gives the path of an installed program. Daemons are in sbin, which not every PATH has.
+func program(name string) string {
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin"} {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path
+		}
+	}
+	return ""
+}

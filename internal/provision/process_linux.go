@@ -1,0 +1,69 @@
+package provision
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// identity tells the process with this pid from any other that has had or will have the pid: the boot and the start
+// time in clock ticks since it. It fails where there is no such process, or only its zombie.
+func identity(pid int) (string, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "", fmt.Errorf("looking for process %d: %w", pid, err)
+	}
+	// The second field is the program's name in brackets and may hold spaces and brackets itself.
+	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+		return "", fmt.Errorf("looking for process %d: it has ended", pid)
+	}
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("reading the boot's name: %w", err)
+	}
+	return strings.TrimSpace(string(boot)) + ":" + fields[19], nil
+}
+
+// findProcess gives the pid of the process with exactly this command line, 0 where there is none.
+func findProcess(args []string) int {
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return 0
+	}
+	for _, dir := range dirs {
+		line, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+		if err != nil || !slices.Equal(strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00"), args) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil {
+			if _, err := identity(pid); err == nil {
+				return pid
+			}
+		}
+	}
+	return 0
+}
+
+// runsProgram says whether pid runs a program of this file name.
+func runsProgram(pid int, name string) bool {
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	return err == nil && filepath.Base(strings.TrimSuffix(exe, " (deleted)")) == name
+}
+
+func childAttributes(caged bool) *syscall.SysProcAttr {
+	a := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if caged && os.Geteuid() == 0 {
+		a.Cloneflags = syscall.CLONE_NEWPID
+		a.Unshareflags = syscall.CLONE_NEWNS
+	}
+	return a
+}
+
+// detach makes cmd a daemon's: a session of its own, so that neither our end nor our terminal's Ctrl-C reaches it.
+func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }

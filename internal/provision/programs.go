@@ -1,0 +1,123 @@
+package provision
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// Copies of tools/go.mod and tools/go.sum: a module's archive leaves nested modules out, so who imports the targets has
+// no tools folder. A test keeps them equal.
+//
+//go:generate cp ../../tools/go.mod tools.mod
+//go:generate cp ../../tools/go.sum tools.sum
+var (
+	//go:embed tools.mod
+	toolsMod []byte
+	//go:embed tools.sum
+	toolsSum []byte
+)
+
+// packagesOf are the programs that tools/go.mod pins and setup builds.
+var packagesOf = map[string]string{
+	"buildkitd": "github.com/moby/buildkit/cmd/buildkitd",
+	"registry":  "github.com/distribution/distribution/v3/cmd/registry",
+}
+
+func (s *setup) bin(name string) string { return filepath.Join(s.dir, "bin", name) }
+
+// tools gives the go.mod and go.sum that the programs are built from.
+func (s *setup) tools() (mod, sum []byte, err error) {
+	if s.toolsDir == "" {
+		return toolsMod, toolsSum, nil
+	}
+	mod, err = os.ReadFile(filepath.Join(s.toolsDir, "go.mod"))
+	if err == nil {
+		sum, err = os.ReadFile(filepath.Join(s.toolsDir, "go.sum"))
+	}
+	if err != nil {
+		return nil, nil, fault.New(fault.Config, "", "reading the pinned programs: %w", err)
+	}
+	return mod, sum, nil
+}
+
+// stalePrograms names the programs that are not built, or from other versions than are pinned now.
+func (s *setup) stalePrograms(context.Context) ([]string, error) {
+	mod, sum, err := s.tools()
+	if err != nil {
+		return nil, err
+	}
+	hash := sha256.New()
+	hash.Write(mod)
+	hash.Write(sum)
+	s.stamp = hex.EncodeToString(hash.Sum(nil))
+	var stale []string
+	for _, name := range []string{"registry", "buildkitd"} {
+		built, err := os.ReadFile(s.bin(name) + ".stamp")
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("looking for %s: %w", name, err)
+		}
+		if _, err := os.Stat(s.bin(name)); err != nil || string(built) != s.stamp {
+			stale = append(stale, name)
+		}
+	}
+	return stale, nil
+}
+
+// buildPrograms builds the programs with one go build, so that what they share is compiled once. A program is replaced
+// whole, and its stamp comes last: after a kill it is built again, from Go's cache.
+func (s *setup) buildPrograms(ctx context.Context, names []string, report func(string)) error {
+	mod, sum, err := s.tools()
+	if err != nil {
+		return err
+	}
+	module, work := filepath.Join(s.dir, "tools"), filepath.Join(s.dir, "tmp", "bin")
+	for _, dir := range []string{module, work, filepath.Join(s.dir, "bin")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("making %q: %w", dir, err)
+		}
+	}
+	if err := errors.Join(writeIfChanged(filepath.Join(module, "go.mod"), mod, 0o600),
+		writeIfChanged(filepath.Join(module, "go.sum"), sum, 0o600)); err != nil {
+		return err
+	}
+	// Without symbols: a third smaller, and only the link differs, so that Go's cache serves other builds too.
+	args := []string{"go", "build", "-mod=readonly", "-ldflags=-s -w", "-o", work + string(filepath.Separator)}
+	for _, name := range names {
+		args = append(args, packagesOf[name])
+	}
+	// Caged: after a kill its compilers would work on for nobody, and beside those of the next setup.
+	build := child{args: args, dir: module, log: s.logFile("go-build"), caged: true,
+		env: []string{"GOWORK=off", "GOOS=", "GOARCH=", "GOTMPDIR=" + filepath.Join(s.dir, "tmp")}}
+	if _, err := run(ctx, build, report); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fault.New(fault.Failed, "go tool mage setup", "building %s: %w", strings.Join(names, ", "), err).WithDetail(tailOf(err)...)
+	}
+	for _, name := range names {
+		err := os.Remove(s.bin(name) + ".stamp")
+		if err != nil && errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		if err == nil {
+			err = os.Rename(filepath.Join(work, name), s.bin(name))
+		}
+		if err == nil {
+			err = writeFile(s.bin(name)+".stamp", []byte(s.stamp), 0o600)
+		}
+		if err != nil {
+			return fmt.Errorf("putting %s in place: %w", name, err)
+		}
+	}
+	return nil
+}

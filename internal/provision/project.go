@@ -1,0 +1,194 @@
+package provision
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+const (
+	// ContainerUID is the user as whom the containers run, and who so owns their secrets, where setup runs as root. Other
+	// users cannot give files away: there the containers run as them, by STACK_UID in the .env file.
+	ContainerUID = 10001
+	// generateKey is the extension of a secret that says how to make it.
+	generateKey = "x-generate"
+	// uidVariable is what compose.yaml reads the containers' user from.
+	uidVariable = "STACK_UID"
+)
+
+// ensureProject makes the files that the Compose file names and a clone lacks: secrets and .env. Nothing is overwritten.
+func (s *setup) ensureProject(project *types.Project) error {
+	names := make([]string, 0, len(project.Secrets))
+	for name := range project.Secrets {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var made []string
+	there := 0
+	for _, name := range names {
+		secret := project.Secrets[name]
+		template, ok := secret.Extensions[generateKey].(string)
+		if !ok || secret.File == "" {
+			continue
+		}
+		path := secret.File
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(project.WorkingDir, path)
+		}
+		fresh, err := writeSecret(path, template)
+		if err != nil {
+			return fault.New(fault.Config, "go tool mage setup", "making the secret %q: %w", name, err)
+		}
+		if fresh {
+			made = append(made, name)
+		} else {
+			there++
+		}
+	}
+	if len(made) > 0 {
+		s.out.Done("secrets: %s made", strings.Join(made, ", "))
+	}
+	if there > 0 {
+		s.out.Done("secrets: %d already there", there)
+	}
+	return s.ensureEnv(composeDir(project))
+}
+
+// composeDir is the folder of the first Compose file.
+func composeDir(project *types.Project) string {
+	if len(project.ComposeFiles) > 0 && filepath.IsAbs(project.ComposeFiles[0]) {
+		return filepath.Dir(project.ComposeFiles[0])
+	}
+	return project.WorkingDir
+}
+
+// writeSecret makes the secret's file, mode 0600 in a folder of mode 0700, unless it is there. It says whether it did.
+func writeSecret(path, template string) (bool, error) {
+	if _, err := os.Lstat(path); err == nil {
+		return false, nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	text, err := generate(template)
+	if err != nil {
+		return false, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return false, err
+	}
+	owner := -1
+	if os.Geteuid() == 0 {
+		owner = ContainerUID
+	}
+	return createFile(path, []byte(text), owner)
+}
+
+var placeholder = regexp.MustCompile(`\{([^{}]*)\}`)
+
+// generate fills a template: {hex:N} is N random bytes in hexadecimal, at most 1024; other text stays.
+func generate(template string) (string, error) {
+	var failed error
+	text := placeholder.ReplaceAllStringFunc(template, func(match string) string {
+		kind, size, _ := strings.Cut(match[1:len(match)-1], ":")
+		n, err := strconv.Atoi(size)
+		if kind != "hex" || err != nil || n < 1 || n > 1024 {
+			failed = fmt.Errorf("reading %s %q: %q is not {hex:N} with N from 1 to 1024", generateKey, template, match)
+			return match
+		}
+		random := make([]byte, n)
+		_, _ = rand.Read(random) // never fails: it ends the program where the system has no randomness
+		return hex.EncodeToString(random)
+	})
+	return text, failed
+}
+
+// createFile writes path, mode 0600, in one step, unless it is there; owner -1 leaves it to the user. It says whether it
+// did. The link fails where the file appeared meanwhile, so that nothing is overwritten.
+func createFile(path string, data []byte, owner int) (bool, error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return false, err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(data)
+	err = errors.Join(err, tmp.Chmod(0o600), tmp.Sync(), tmp.Close())
+	if err == nil && owner >= 0 {
+		err = os.Chown(tmp.Name(), owner, owner)
+	}
+	if err != nil {
+		return false, err
+	}
+	err = os.Link(tmp.Name(), path)
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, fs.ErrExist):
+		return false, nil
+	}
+	// File systems without hard links.
+	if _, err := os.Lstat(path); err == nil {
+		return false, nil
+	}
+	return true, os.Rename(tmp.Name(), path)
+}
+
+// ensureEnv makes dir/.env from dir/.env.example, unless it is there, and has it name the containers' user where that is
+// not ContainerUID.
+func (s *setup) ensureEnv(dir string) error {
+	path := filepath.Join(dir, ".env")
+	uid := ""
+	if id := os.Geteuid(); id > 0 && runtime.GOOS == "linux" {
+		uid = fmt.Sprintf("%s=%d\n", uidVariable, id)
+	}
+	old, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		example, err := os.ReadFile(filepath.Join(dir, ".env.example"))
+		if errors.Is(err, fs.ErrNotExist) && uid == "" {
+			return nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fault.New(fault.Config, "", "reading .env.example: %w", err)
+		}
+		if _, err := createFile(path, withLine(example, uid), -1); err != nil {
+			return fault.New(fault.Config, "", "making .env: %w", err)
+		}
+		s.out.Done(".env: made from .env.example")
+		return nil
+	case err != nil:
+		return fault.New(fault.Config, "", "reading .env: %w", err)
+	case uid != "" && !setsUID.Match(old):
+		// Nothing of what is there changes: a line comes at its end.
+		if err := writeFile(path, withLine(old, uid), 0o600); err != nil {
+			return fault.New(fault.Config, "", "adding %s to .env: %w", uidVariable, err)
+		}
+		s.out.Done(".env: %s added", strings.TrimSpace(uid))
+		return nil
+	}
+	s.out.Done(".env: already there")
+	return nil
+}
+
+var setsUID = regexp.MustCompile(`(?m)^\s*(export\s+)?` + uidVariable + `\s*=`)
+
+// withLine appends line to text, which need not end in a newline.
+func withLine(text []byte, line string) []byte {
+	out := slices.Clone(text)
+	if line != "" && len(out) > 0 && out[len(out)-1] != '\n' {
+		out = append(out, '\n')
+	}
+	return append(out, line...)
+}

@@ -1,0 +1,139 @@
+package provision
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// StateVariable is the environment variable that names another state directory.
+const StateVariable = "COMPOSE_MAGE_STATE"
+
+// EngineBuilder is the State.Builder that means the engine's own BuildKit.
+const EngineBuilder = "docker"
+
+// State is what setup made or found; it lies in <state directory>/state.json, which is replaced atomically.
+type State struct {
+	// Builder is the address of BuildKit: "unix:///…/buildkitd.sock", "docker-container://…", what BUILDKIT_HOST said,
+	// or EngineBuilder. Empty where none was made.
+	Builder string `json:"builder,omitempty"`
+	// Registry is the local registry's host:port; empty where none was made.
+	Registry string `json:"registry,omitempty"`
+	// Processes are the daemons that setup started, and that Teardown stops.
+	Processes []Process `json:"processes,omitempty"`
+	// Container is the builder's container, where setup made one.
+	Container string `json:"container,omitempty"`
+	// Note says what was wrong with the file that Load read; empty where nothing was.
+	Note string `json:"-"`
+}
+
+// Process is a daemon that setup started.
+type Process struct {
+	Name  string   `json:"name"`           // "engine", "builder" or "registry"
+	PID   int      `json:"pid,omitempty"`  // 0 from just before it starts until it has
+	Start string   `json:"start"`          // boot and start time, so that a recycled pid is not taken for it
+	Unit  string   `json:"unit,omitempty"` // the systemd unit, where systemd started it
+	Args  []string `json:"args,omitempty"` // its whole command line
+	Log   string   `json:"log,omitempty"`
+	// Configuration identifies program, arguments and configuration file: another value means that it has to restart.
+	Configuration string `json:"configuration,omitempty"`
+	Address       string `json:"address,omitempty"` // the socket or host:port on which it answers
+}
+
+// Dir is the state directory: compose-mage in the user's cache directory, or what COMPOSE_MAGE_STATE names. It need not
+// exist.
+func Dir() (string, error) {
+	if dir := os.Getenv(StateVariable); dir != "" {
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return "", fmt.Errorf("resolving %s=%q: %w", StateVariable, dir, err)
+		}
+		return abs, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("finding the state directory: %w; set %s", err, StateVariable)
+	}
+	return filepath.Join(cache, "compose-mage"), nil
+}
+
+// Load reads the state, the zero State where there is none. A file that is not JSON is no error: the State is zero and
+// its Note says so, for setup finds again what it started.
+func Load() (State, error) {
+	dir, err := Dir()
+	if err != nil {
+		return State{}, err
+	}
+	return loadFrom(dir)
+}
+
+func loadFrom(dir string) (State, error) {
+	path := filepath.Join(dir, "state.json")
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return State{}, nil
+	}
+	if err != nil {
+		return State{}, fmt.Errorf("reading the state: %w", err)
+	}
+	var s State
+	if err := json.Unmarshal(data, &s); err != nil {
+		return State{Note: fmt.Sprintf("%q is corrupt (%v) and is made anew by setup", path, err)}, nil
+	}
+	return s, nil
+}
+
+func (s State) save(dir string) error {
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding the state: %w", err)
+	}
+	return writeFile(filepath.Join(dir, "state.json"), append(data, '\n'), 0o600)
+}
+
+func (s State) process(name string) (Process, bool) {
+	i := slices.IndexFunc(s.Processes, func(p Process) bool { return p.Name == name })
+	if i < 0 {
+		return Process{}, false
+	}
+	return s.Processes[i], true
+}
+
+func (s *State) record(p Process) {
+	s.forget(p.Name)
+	s.Processes = append(s.Processes, p)
+}
+
+func (s *State) forget(name string) {
+	s.Processes = slices.DeleteFunc(s.Processes, func(p Process) bool { return p.Name == name })
+}
+
+// writeFile replaces path in one step: a reader, and whoever comes after a kill, sees the old content or the new.
+func writeFile(path string, data []byte, mode fs.FileMode) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("writing %q: %w", path, err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(data)
+	err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("writing %q: %w", path, err)
+	}
+	return nil
+}
+
+// writeIfChanged writes data to path unless it is there already.
+func writeIfChanged(path string, data []byte, mode fs.FileMode) error {
+	if old, err := os.ReadFile(path); err == nil && string(old) == string(data) {
+		return nil
+	}
+	return writeFile(path, data, mode)
+}

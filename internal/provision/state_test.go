@@ -1,0 +1,152 @@
+package provision
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+func TestStateIsReadAsWritten(t *testing.T) {
+	t.Setenv(StateVariable, t.TempDir())
+	dir, err := Dir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Load(); err != nil || !reflect.DeepEqual(s, State{}) {
+		t.Fatalf("state of an empty directory: got %+v, %v, want the zero State", s, err)
+	}
+	want := State{Builder: "unix:///x", Registry: "127.0.0.1:5000",
+		Processes: []Process{{Name: "builder", PID: 7, Start: "boot:1", Args: []string{"a", "b"}, Log: "l"}}}
+	if err := want.save(dir); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Load()
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("files beside state.json after saving: %v, %v", entries, err)
+	}
+}
+
+func TestCorruptStateSaysSoAndIsNoError(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv(StateVariable, dir)
+	if err := os.WriteFile(filepath.Join(dir, "state.json"), []byte(`{"builder": "unix`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Load()
+	if err != nil || s.Builder != "" || !strings.Contains(s.Note, "corrupt") {
+		t.Errorf("got %+v, %v, want a zero State whose Note says corrupt", s, err)
+	}
+}
+
+// A save that is cut short must leave the old state: nothing may be written to state.json itself.
+func TestSaveReplacesTheFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := (State{Builder: "one"}).save(dir); err != nil {
+		t.Fatal(err)
+	}
+	open, err := os.Open(filepath.Join(dir, "state.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	if err := (State{Builder: "two"}).save(dir); err != nil {
+		t.Fatal(err)
+	}
+	old := make([]byte, 100)
+	n, err := open.Read(old)
+	if err != nil || !strings.Contains(string(old[:n]), `"one"`) {
+		t.Errorf("who had the file open reads %q, %v: it was written in place", old[:n], err)
+	}
+}
+
+// sleeper starts a process that lives until the test ends.
+func sleeper(t *testing.T) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(done) }()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-done })
+	return cmd
+}
+
+func TestRecycledPidIsNeverSignalled(t *testing.T) {
+	cmd := sleeper(t)
+	start, err := identity(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range map[string]Process{
+		"another start": {Name: "builder", PID: cmd.Process.Pid, Start: start + "0"},
+		"another boot":  {Name: "builder", PID: cmd.Process.Pid, Start: "x" + start[1:]},
+		"no start":      {Name: "builder", PID: cmd.Process.Pid},
+		"no pid":        {Name: "builder", Start: start},
+	} {
+		if err := p.stop(t.Context(), time.Second); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := identity(cmd.Process.Pid); err != nil {
+		t.Fatalf("a process that is not ours was stopped: %v", err)
+	}
+	if err := (Process{Name: "builder", PID: cmd.Process.Pid, Start: start}).stop(t.Context(), time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := identity(cmd.Process.Pid); err == nil && now == start {
+		t.Error("our own process was not stopped")
+	}
+}
+
+func TestSecondSetupWaitsAndSaysSo(t *testing.T) {
+	dir := t.TempDir()
+	var text tailBuffer
+	out := ui.New(&text)
+	release, err := lock(t.Context(), dir, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(text.bytes()); got != "" {
+		t.Errorf("the first says %q", got)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := lock(ctx, dir, out); err == nil {
+		t.Fatal("two have the lock")
+	}
+	if got := string(text.bytes()); !strings.Contains(got, "another setup (pid ") {
+		t.Errorf("the second says %q", got)
+	}
+	release()
+	again, err := lock(t.Context(), dir, out)
+	if err != nil {
+		t.Fatalf("after release: %v", err)
+	}
+	again()
+}
+
+func TestStateDirectory(t *testing.T) {
+	t.Setenv(StateVariable, "")
+	t.Setenv("XDG_CACHE_HOME", "/cache")
+	t.Setenv("HOME", "/home/x")
+	dir, err := Dir()
+	if err != nil || filepath.Base(dir) != "compose-mage" {
+		t.Errorf("got %q, %v", dir, err)
+	}
+	t.Setenv(StateVariable, "relative")
+	if dir, err = Dir(); err != nil || !filepath.IsAbs(dir) {
+		t.Errorf("got %q, %v, want an absolute path", dir, err)
+	}
+}

@@ -1,0 +1,123 @@
+package provision
+
+import (
+	"context"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// Teardown stops what Setup started, the builder first and the engine last, and nothing else. Images, build cache,
+// secrets and the registry's content stay.
+func Teardown(ctx context.Context, o Options) error {
+	s, release, err := begin(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if _, err := s.stalePrograms(ctx); err != nil {
+		return err
+	}
+	s.adopt()
+	stopped := 0
+	if s.state.Container != "" {
+		if err := s.removeContainer(ctx); err != nil {
+			return err
+		}
+		stopped++
+	}
+	for _, part := range []struct {
+		name   string
+		within time.Duration
+	}{{"builder", 20 * time.Second}, {"registry", 10 * time.Second}, {"engine", time.Minute}} {
+		p, ok := s.state.process(part.name)
+		if !ok {
+			continue
+		}
+		if p.alive() || p.Unit != "" {
+			err := s.out.Step(ctx, "stopping the "+part.name, func(ctx context.Context, _ func(string)) error {
+				if p.Unit != "" {
+					return s.stopUnit(ctx, p.Unit)
+				}
+				return p.stop(ctx, part.within)
+			})
+			if err != nil {
+				return err
+			}
+			stopped++
+		}
+		s.state.forget(part.name)
+		if err := s.state.save(s.dir); err != nil {
+			return err
+		}
+	}
+	s.state.Builder = ""
+	if err := s.state.save(s.dir); err != nil {
+		return err
+	}
+	if stopped == 0 {
+		s.out.Done("nothing that setup started runs")
+	}
+	s.out.Info("the registry's images and the build cache stay in %s (safe to delete)", s.dir)
+	return nil
+}
+
+// adopt records daemons that run and that the state does not know: a setup was killed before it could record them.
+func (s *setup) adopt() {
+	daemons := []daemon{{name: "builder", args: s.buildkitdArgs(), log: s.logFile("buildkitd")}}
+	daemons = append(daemons, s.registryDaemon(s.state.Registry))
+	if p, ok := s.state.process("engine"); ok && p.PID == 0 && p.Unit == "" {
+		daemons = append(daemons, daemon{name: "engine", args: p.Args})
+	}
+	for _, d := range daemons {
+		if p, ok := s.running(d); ok {
+			s.state.record(p)
+		}
+	}
+}
+
+func (s *setup) removeContainer(ctx context.Context) error {
+	err := s.out.Step(ctx, "removing the builder's container", func(ctx context.Context, _ func(string)) error {
+		e, err := engine.Connect(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = e.ContainerRemove(ctx, s.state.Container, client.ContainerRemoveOptions{Force: true})
+		if err != nil && !errdefs.IsNotFound(err) {
+			return fault.New(fault.Engine, "docker rm -f "+s.state.Container, "removing the builder's container: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.out.Info("its cache stays in the volume %q", s.state.Container)
+	s.state.Container = ""
+	return s.state.save(s.dir)
+}
+
+// stopUnit stops the engine's unit, and its socket, which would start it again.
+func (s *setup) stopUnit(ctx context.Context, unit string) error {
+	if exec.CommandContext(ctx, "systemctl", "is-active", "--quiet", unit).Run() != nil {
+		return ctx.Err()
+	}
+	socket := strings.TrimSuffix(unit, ".service") + ".socket"
+	if _, err := run(ctx, child{args: []string{"systemctl", "stop", unit, socket}, log: s.logFile("systemctl")}, func(string) {}); err != nil {
+		return fault.New(fault.Engine, "journalctl -u "+unit, "stopping the engine: %w", err).WithDetail(tailOf(err)...)
+	}
+	return nil
+}
+
+func list(names []string) string { return strings.Join(names, " and ") }
+
+func timed(fn func() error) (time.Duration, error) {
+	start := time.Now()
+	err := fn()
+	return time.Since(start), err
+}
