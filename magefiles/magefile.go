@@ -1,3 +1,5 @@
+//go:build mage
+
 // Build, start, watch and clean a Docker Compose stack. Service names may follow a target: mage logs redis livekit.
 package main
 

@@ -10,7 +10,7 @@ import (
 	"github.com/moby/buildkit/client"
 	mobyclient "github.com/moby/moby/client"
 
-	"github.com/25eloquence/compose-mage/internal/monitor/enginetest"
+	"github.com/25eloquence/compose-mage/internal/enginetest"
 )
 
 // TestOnBuildKit talks to the BuildKit inside the engine, the one that is surely there. Its cache is everyone's, so the budget

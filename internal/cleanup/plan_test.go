@@ -14,7 +14,7 @@ import (
 	"github.com/moby/moby/api/types/volume"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/monitor/golden"
+	"github.com/25eloquence/compose-mage/internal/golden"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 

@@ -7,8 +7,8 @@ import (
 
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/monitor/diskspace"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 

@@ -15,8 +15,8 @@ import (
 	"github.com/moby/moby/api/types/network"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/monitor/enginetest"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 

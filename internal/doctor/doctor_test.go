@@ -17,10 +17,10 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/monitor/diskspace"
-	"github.com/25eloquence/compose-mage/internal/monitor/golden"
+	"github.com/25eloquence/compose-mage/internal/golden"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/monitor/diskspace"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 

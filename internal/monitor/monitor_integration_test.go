@@ -18,7 +18,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
-	"github.com/25eloquence/compose-mage/internal/monitor/enginetest"
+	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 

@@ -5,7 +5,7 @@ package monitor
 import (
 	"time"
 
-	"github.com/25eloquence/compose-mage/internal/monitor/diskspace"
+	"github.com/25eloquence/compose-mage/internal/diskspace"
 )
 
 // Snapshot is the state of a project at one moment. It marshals to JSON with its units in the names.

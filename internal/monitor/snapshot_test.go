@@ -12,9 +12,9 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/api/types/container"
 
+	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/engine"
-	"github.com/25eloquence/compose-mage/internal/monitor/diskspace"
-	"github.com/25eloquence/compose-mage/internal/monitor/golden"
+	"github.com/25eloquence/compose-mage/internal/golden"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 

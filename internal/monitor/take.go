@@ -14,8 +14,8 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/engine"
-	"github.com/25eloquence/compose-mage/internal/monitor/diskspace"
 )
 
 // API is what a snapshot asks of the engine; *engine.Engine has it.
