@@ -28,7 +28,9 @@ func (s *setup) observe(ctx context.Context) (facts, error) {
 		os: runtime.GOOS, root: os.Geteuid() == 0, distro: distro("/etc/os-release"),
 		buildkitHost: os.Getenv("BUILDKIT_HOST"), cacheRegistry: os.Getenv("CACHE_REGISTRY"), mirror: os.Getenv("DEBIAN_MIRROR"),
 		defaultEngine: defaultEngine(), dockerd: program("dockerd"),
-		runc: program("runc") != "", debootstrap: program("debootstrap") != "",
+		// Only this repository's own tests compile C, for the race detector.
+		compiler: s.toolsDir == "" || program("gcc") != "",
+		runc:     program("runc") != "", debootstrap: program("debootstrap") != "",
 	}
 	_, err := os.Stat("/run/systemd/system")
 	f.systemd = err == nil

@@ -32,6 +32,7 @@ type facts struct {
 	registryAnswers bool   // somebody's registry serves there already
 	registryOurs    bool   // … and it is one that setup started
 
+	compiler    bool // a C compiler for the race detector, or nobody needs one
 	runc        bool
 	debootstrap bool
 	mirror      string   // DEBIAN_MIRROR
@@ -92,6 +93,9 @@ func decide(f facts) (plan, error) {
 	p.planBuilder(f)
 	if err := p.planBases(f); err != nil {
 		return plan{}, err
+	}
+	if !f.compiler && f.apt() {
+		p.packages = append(p.packages, "gcc", "libc6-dev")
 	}
 	return p, nil
 }

@@ -1,0 +1,28 @@
+# azure-tts: the local voices behind the Go service. Build context: the repository's root.
+
+FROM golang:1.26-bookworm AS build
+ARG GOPROXY
+WORKDIR /src
+COPY services/go.mod services/go.sum ./
+RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
+    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+    go mod download
+COPY services/internal ./internal
+COPY services/azure-tts ./azure-tts
+RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
+    --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
+    CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /azure-tts ./azure-tts
+
+FROM debian:bookworm-slim
+RUN --mount=type=cache,id=apt-azure-tts-cache,target=/var/cache/apt,sharing=locked \
+    --mount=type=cache,id=apt-azure-tts-lists,target=/var/lib/apt/lists,sharing=locked \
+    rm -f /etc/apt/apt.conf.d/docker-clean \
+    && apt-get update -q \
+    && apt-get install -yq --no-install-recommends flite espeak-ng \
+    && install -d -o 10001 -g 10001 -m 2775 /cache
+# Azure is reached over TLS; the certificates alone, without OpenSSL.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /azure-tts /usr/local/bin/azure-tts
+USER 10001:10001
+EXPOSE 8002
+ENTRYPOINT ["/usr/local/bin/azure-tts"]

@@ -1,0 +1,26 @@
+# The voice coach, and the learner that smoke-tests the stack (docker exec … /learner).
+# Build context: the repository root.
+FROM golang:1.26-bookworm AS build
+ARG GOPROXY
+ENV CGO_ENABLED=0 GOTOOLCHAIN=local
+WORKDIR /src
+COPY services/go.mod services/go.sum ./
+RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
+    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+    go mod download \
+ && install -d -o 10001 -g 10001 -m 2775 /volumes/models
+COPY services/internal internal
+COPY services/eloquence-agent-v1 eloquence-agent-v1
+COPY services/learner learner
+RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
+    --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
+    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+    go build -trimpath -ldflags "-s -w" -o /out/ ./eloquence-agent-v1 ./learner
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build --chown=10001:10001 /volumes/ /
+COPY --from=build /out/ /
+USER 10001:10001
+EXPOSE 8003
+ENTRYPOINT ["/eloquence-agent-v1"]

@@ -1,0 +1,30 @@
+# LiveKit, built from its Go module, and the launcher that renders its configuration.
+# Build context: the repository root.
+FROM golang:1.26-bookworm AS build
+ARG GOPROXY
+ENV CGO_ENABLED=0 GOTOOLCHAIN=local
+WORKDIR /src
+COPY services/livekit/go.mod services/livekit/go.sum ./
+RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
+    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+    go mod download
+# The server needs nothing but the module files: a change of the launcher doesn't build it again.
+RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
+    --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
+    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+    go build -trimpath -ldflags "-s -w" -o /out/livekit-server github.com/livekit/livekit-server/cmd/server \
+ && install -d -o 10001 -g 10001 -m 2775 /volumes/data
+COPY services/livekit/*.go ./
+RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
+    --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
+    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+    go build -trimpath -ldflags "-s -w" -o /launcher/livekit .
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build --chown=10001:10001 /volumes/ /
+COPY --from=build /out/livekit-server /livekit-server
+COPY --from=build /launcher/livekit /livekit
+USER 10001:10001
+EXPOSE 7880 7881 7882/udp
+ENTRYPOINT ["/livekit"]

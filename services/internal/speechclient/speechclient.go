@@ -1,0 +1,154 @@
+// Package speechclient speaks the HTTP protocols of whisper-stt and azure-tts: sound to words and
+// text to sound. It retries what may pass (a service that restarts), not what was refused.
+package speechclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/25eloquence/compose-mage/services/internal/eloquence"
+	"github.com/25eloquence/compose-mage/services/internal/speech"
+)
+
+const (
+	// requestTimeout bounds one try: Whisper on a small machine may take longer than the sound.
+	requestTimeout = 2 * time.Minute
+	tries          = 4
+	firstBackOff   = 500 * time.Millisecond
+	maxAnswer      = 64 << 20 // bytes: over half an hour of sound
+	maxMessage     = 300      // bytes of an error answer worth telling
+)
+
+// Transcript is whisper-stt's verbose_json answer; times are seconds.
+type Transcript struct {
+	Text     string           `json:"text"`
+	Language string           `json:"language"`
+	Duration float64          `json:"duration"`
+	Engine   string           `json:"engine"`
+	Model    string           `json:"model"`
+	Words    []eloquence.Word `json:"words"`
+}
+
+// RefusedError is an answer that trying again won't change, such as 422 for a language the
+// engine doesn't know.
+type RefusedError struct {
+	Status  int    // HTTP
+	Message string // what the service said
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("refused with %d: %s", e.Status, e.Message)
+}
+
+// Transcribe has the whisper-stt at url (scheme and host) write down sound in language.
+func Transcribe(ctx context.Context, url string, sound speech.PCM, language string) (Transcript, error) {
+	var form bytes.Buffer
+	writer := multipart.NewWriter(&form)
+	file, err := writer.CreateFormFile("file", "utterance.wav")
+	if err == nil {
+		_, err = file.Write(speech.EncodeWAV(sound))
+	}
+	for _, field := range [][2]string{{"language", language}, {"response_format", "verbose_json"}} {
+		if err == nil {
+			err = writer.WriteField(field[0], field[1])
+		}
+	}
+	if err == nil {
+		err = writer.Close()
+	}
+	var transcript Transcript
+	if err == nil {
+		var body []byte
+		body, err = post(ctx, url+"/v1/audio/transcriptions", writer.FormDataContentType(), form.Bytes())
+		if err == nil {
+			err = json.Unmarshal(body, &transcript)
+		}
+	}
+	if err != nil {
+		return Transcript{}, fmt.Errorf("transcribing: %w", err)
+	}
+	return transcript, nil
+}
+
+// Speak has the azure-tts at url (scheme and host) say text in language.
+func Speak(ctx context.Context, url, text, language string) (speech.PCM, error) {
+	request, err := json.Marshal(map[string]string{"text": text, "language": language})
+	if err != nil {
+		return speech.PCM{}, fmt.Errorf("synthesising: %w", err)
+	}
+	body, err := post(ctx, url+"/v1/speech", "application/json", request)
+	if err != nil {
+		return speech.PCM{}, fmt.Errorf("synthesising: %w", err)
+	}
+	sound, err := speech.DecodeWAV(body)
+	if err != nil {
+		return speech.PCM{}, fmt.Errorf("synthesising: %w", err)
+	}
+	return sound, nil
+}
+
+// post sends body until it is answered, refused, or tried often enough.
+func post(ctx context.Context, url, contentType string, body []byte) ([]byte, error) {
+	backOff := firstBackOff
+	for try := 1; ; try++ {
+		answer, err := once(ctx, url, contentType, body)
+		var refused *RefusedError
+		if err == nil || errors.As(err, &refused) || try == tries || ctx.Err() != nil {
+			return answer, err
+		}
+		select {
+		case <-time.After(backOff):
+			backOff *= 2
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+func once(ctx context.Context, url, contentType string, body []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", contentType)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	content, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading answer: %w", err)
+	case answer.StatusCode == http.StatusOK:
+		return content, nil
+	case answer.StatusCode < 500 && answer.StatusCode != http.StatusTooManyRequests:
+		return nil, &RefusedError{Status: answer.StatusCode, Message: message(content)}
+	default:
+		return nil, fmt.Errorf("%s: %s", answer.Status, message(content))
+	}
+}
+
+// message takes the text out of {"error":{"message":…}}, else the answer's start.
+func message(content []byte) string {
+	var failure struct {
+		Error struct {
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	text := strings.TrimSpace(string(content))
+	if json.Unmarshal(content, &failure) == nil && failure.Error.Message != "" {
+		text = failure.Error.Message
+	}
+	return text[:min(len(text), maxMessage)]
+}

@@ -1,0 +1,42 @@
+// Package token reads the LiveKit API keys of the stack and signs with them who may join which room.
+package token
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+)
+
+// Keys is one API key of the LiveKit server with its secret; it signs tokens.
+type Keys struct{ key, secret string }
+
+// ParseKeys reads LiveKit's key file, "key: secret" a line, and takes the first pair. Its errors
+// never quote what was read.
+func ParseKeys(text string) (Keys, error) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		key, secret, found := strings.Cut(line, ": ")
+		key, secret = strings.Trim(key, `"' `), strings.Trim(secret, `"' `)
+		if !found || key == "" || secret == "" {
+			break
+		}
+		return Keys{key: key, secret: secret}, nil
+	}
+	return Keys{}, fmt.Errorf(`parsing livekit keys: want "key: secret", with the space`)
+}
+
+// Sign signs the right to join one room under one identity, to speak and to listen, for life.
+func (k Keys) Sign(room, identity string, life time.Duration) (string, error) {
+	token, err := auth.NewAccessToken(k.key, k.secret).
+		SetVideoGrant(&auth.VideoGrant{RoomJoin: true, Room: room}).
+		SetIdentity(identity).SetValidFor(life).ToJWT()
+	if err != nil {
+		return "", fmt.Errorf("signing token: %w", err)
+	}
+	return token, nil
+}
