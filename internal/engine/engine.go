@@ -96,7 +96,7 @@ func missing(path string) bool {
 
 // Machine reads what the engine reported when it was connected.
 func (e *Engine) Machine() Machine {
-	m := Machine{CPUs: e.Info.NCPU, Memory: e.Info.MemTotal}
+	m := Machine{CPUs: e.Info.NCPU, Memory: e.Info.MemTotal, OpenFiles: openFiles(e.Host)}
 	if _, ok := e.Info.Runtimes["nvidia"]; ok {
 		m.GPU = true
 	}

@@ -14,7 +14,7 @@ import (
 func debian() facts {
 	return facts{
 		os: "linux", root: true, distro: "debian", defaultEngine: true, engineError: errors.New("no engine"),
-		registry: "127.0.0.1:5000", missing: baseNames, stale: []string{"registry", "buildkitd"},
+		compiler: true, registry: "127.0.0.1:5000", missing: baseNames, stale: []string{"registry", "buildkitd"},
 	}
 }
 
@@ -46,6 +46,8 @@ registry: start
 builder: process
 packages: docker.io iptables
 programs: registry buildkitd`},
+		{"no C compiler for this repository's tests", ready(), func(f *facts) { f.compiler = false },
+			"engine: found\nregistry: start\nbuilder: process\npackages: gcc libc6-dev"},
 		{"all there", ready(), nil, "engine: found\nregistry: start\nbuilder: process"},
 		{"engine stopped", ready(), func(f *facts) { f.engine = "" }, "engine: start\nregistry: start\nbuilder: process"},
 		{"Hub and a cache registry", ready(), func(f *facts) { f.hub, f.cacheRegistry = true, "r.example" }, "engine: found\nregistry: none\nbuilder: process"},

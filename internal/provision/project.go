@@ -27,6 +27,8 @@ const (
 	generateKey = "x-generate"
 	// uidVariable is what compose.yaml reads the containers' user from.
 	uidVariable = "STACK_UID"
+	// nofileVariable is what compose.yaml reads its nofile limit from.
+	nofileVariable = "STACK_NOFILE"
 )
 
 // ensureProject makes the files that the Compose file names and a clone lacks: secrets and .env. Nothing is overwritten.
@@ -64,7 +66,7 @@ func (s *setup) ensureProject(project *types.Project) error {
 	if there > 0 {
 		s.out.Done("secrets: %d already there", there)
 	}
-	return s.ensureEnv(composeDir(project))
+	return s.ensureEnv(composeDir(project), s.needed(project))
 }
 
 // composeDir is the folder of the first Compose file.
@@ -145,44 +147,76 @@ func createFile(path string, data []byte, owner int) (bool, error) {
 	return true, os.Rename(tmp.Name(), path)
 }
 
-// ensureEnv makes dir/.env from dir/.env.example, unless it is there, and has it name the containers' user where that is
-// not ContainerUID.
-func (s *setup) ensureEnv(dir string) error {
+// ensureEnv makes dir/.env from dir/.env.example, unless it is there, and has it say what this machine needs the
+// Compose file to know.
+func (s *setup) ensureEnv(dir string, needs []variable) error {
 	path := filepath.Join(dir, ".env")
-	uid := ""
-	if id := os.Geteuid(); id > 0 && runtime.GOOS == "linux" {
-		uid = fmt.Sprintf("%s=%d\n", uidVariable, id)
-	}
 	old, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		example, err := os.ReadFile(filepath.Join(dir, ".env.example"))
-		if errors.Is(err, fs.ErrNotExist) && uid == "" {
+		if errors.Is(err, fs.ErrNotExist) && len(needs) == 0 {
 			return nil
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fault.New(fault.Config, "", "reading .env.example: %w", err)
 		}
-		if _, err := createFile(path, withLine(example, uid), -1); err != nil {
+		for _, v := range needs {
+			example = withLine(example, v.line())
+		}
+		if _, err := createFile(path, example, -1); err != nil {
 			return fault.New(fault.Config, "", "making .env: %w", err)
 		}
 		s.out.Done(".env: made from .env.example")
 		return nil
 	case err != nil:
 		return fault.New(fault.Config, "", "reading .env: %w", err)
-	case uid != "" && !setsUID.Match(old):
-		// Nothing of what is there changes: a line comes at its end.
-		if err := writeFile(path, withLine(old, uid), 0o600); err != nil {
-			return fault.New(fault.Config, "", "adding %s to .env: %w", uidVariable, err)
+	}
+	// Nothing of what is there changes: lines come at its end.
+	added := old
+	for _, v := range needs {
+		if !v.setIn(old) {
+			added = withLine(added, v.line())
+			s.out.Done(".env: %s=%s added", v.name, v.value)
 		}
-		s.out.Done(".env: %s added", strings.TrimSpace(uid))
+	}
+	if len(added) == len(old) {
+		s.out.Done(".env: already there")
 		return nil
 	}
-	s.out.Done(".env: already there")
+	if err := writeFile(path, added, 0o600); err != nil {
+		return fault.New(fault.Config, "", "adding to .env: %w", err)
+	}
 	return nil
 }
 
-var setsUID = regexp.MustCompile(`(?m)^\s*(export\s+)?` + uidVariable + `\s*=`)
+// variable is a line of .env that this machine needs.
+type variable struct{ name, value string }
+
+func (v variable) line() string { return v.name + "=" + v.value + "\n" }
+
+func (v variable) setIn(env []byte) bool {
+	return regexp.MustCompile(`(?m)^\s*(export\s+)?` + v.name + `\s*=`).Match(env)
+}
+
+// needed lists what the machine has different from what the Compose file assumes: the user that owns the secrets, and
+// how many open files a container may ask for.
+func (s *setup) needed(project *types.Project) []variable {
+	var needs []variable
+	if id := os.Geteuid(); id > 0 && runtime.GOOS == "linux" {
+		needs = append(needs, variable{uidVariable, strconv.Itoa(id)})
+	}
+	if s.engine == nil {
+		return needs
+	}
+	limit := s.engine.Machine().OpenFiles
+	for _, service := range project.Services {
+		if u := service.Ulimits["nofile"]; u != nil && limit > 0 && int64(max(u.Hard, u.Single)) > limit {
+			return append(needs, variable{nofileVariable, strconv.FormatInt(limit, 10)})
+		}
+	}
+	return needs
+}
 
 // withLine appends line to text, which need not end in a newline.
 func withLine(text []byte, line string) []byte {

@@ -35,10 +35,26 @@ func Fit(project *types.Project, m Machine) []string {
 			notices = append(notices, fmt.Sprintf("%s: memory limit %s is above the machine's %s, clamped to it", name, ui.Bytes(declared.memory), ui.Bytes(m.Memory)))
 		}
 		setLimits(&service, fitted)
+		if n := clampOpenFiles(&service, m.OpenFiles); n != "" {
+			notices = append(notices, n)
+		}
 		deriveRuntime(&service, declared, fitted)
 		project.Services[name] = service
 	}
 	return notices
+}
+
+// clampOpenFiles lowers the service's nofile limits to what the engine may grant, and says so.
+func clampOpenFiles(s *types.ServiceConfig, most int64) string {
+	u := s.Ulimits["nofile"]
+	if u == nil || most <= 0 || int64(max(u.Single, u.Soft, u.Hard)) <= most {
+		return ""
+	}
+	fitted := *u
+	declared := max(u.Single, u.Soft, u.Hard)
+	fitted.Single, fitted.Soft, fitted.Hard = min(u.Single, int(most)), min(u.Soft, int(most)), min(u.Hard, int(most))
+	s.Ulimits["nofile"] = &fitted
+	return fmt.Sprintf("%s: nofile limit %d is above the %d that the engine may grant, clamped to it", s.Name, declared, most)
 }
 
 // limits are a service's, 0 meaning none: cpus in cores, memory in bytes.

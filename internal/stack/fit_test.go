@@ -80,6 +80,19 @@ func TestFitClampsAndRuntimesFollow(t *testing.T) {
 	}
 }
 
+func TestFitClampsOpenFiles(t *testing.T) {
+	s := ours(t, Machine{CPUs: 8, Memory: 16 << 30, OpenFiles: 20000})
+	if u := s.Project.Services["livekit"].Ulimits["nofile"]; u.Soft != 20000 || u.Hard != 20000 {
+		t.Errorf("got %+v", u)
+	}
+	if got := strings.Join(s.Notices, "\n"); got != "livekit: nofile limit 65536 is above the 20000 that the engine may grant, clamped to it" {
+		t.Errorf("got %q", got)
+	}
+	if u := ours(t, Machine{CPUs: 8, Memory: 16 << 30}).Project.Services["livekit"].Ulimits["nofile"]; u.Soft != 65536 || u.Hard != 65536 {
+		t.Errorf("where the limit is not known: %+v", u)
+	}
+}
+
 func TestHandSetValueWins(t *testing.T) {
 	dir := write(t, "compose.yaml", `services:
   a:

@@ -23,6 +23,8 @@ type Machine struct {
 	CPUs   int
 	Memory int64 // bytes
 	GPU    bool  // an NVIDIA runtime or CDI device is there
+	// OpenFiles is the most that a container's nofile limit can be; 0 where that is not known.
+	OpenFiles int64
 }
 
 // Request says which stack to load. The zero value is the stack of the current directory, whole.
