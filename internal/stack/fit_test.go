@@ -15,6 +15,7 @@ func ours(t *testing.T, m Machine) *Stack {
 	t.Helper()
 	write(t) // clears the environment
 	t.Setenv("COMPOSE_PROFILES", "agent-v1")
+	t.Setenv("STACK_NOFILE", "65536") // whatever setup wrote into .env on this machine
 	s, err := Load(context.Background(), Request{Dir: filepath.Join("..", ".."), Machine: m})
 	if err != nil {
 		t.Fatal(err)

@@ -30,6 +30,7 @@ type Machine struct {
 // Request says which stack to load. The zero value is the stack of the current directory, whole.
 type Request struct {
 	Dir      string   // where to look; "" is the current directory
+	Files    []string // Compose files; empty finds them
 	Services []string // only these and what they depend on; empty is all
 	Machine  Machine  // the zero value leaves tier and limits as the files have them
 
@@ -56,8 +57,8 @@ func Load(ctx context.Context, r Request) (*Stack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("resolving %q: %w", r.Dir, err)
 	}
-	s := &Stack{}
-	if os.Getenv("COMPOSE_FILE") == "" {
+	s := &Stack{Files: r.Files}
+	if len(r.Files) == 0 && os.Getenv("COMPOSE_FILE") == "" {
 		if err := s.findFiles(dir, r.Machine); err != nil {
 			return nil, err
 		}
@@ -88,7 +89,9 @@ func Load(ctx context.Context, r Request) (*Stack, error) {
 // beside the first Compose file.
 func projectOptions(dir string, files []string) []cli.ProjectOptionsFn {
 	options := []cli.ProjectOptionsFn{cli.WithOsEnv, cli.WithConfigFileEnv, cli.WithDefaultConfigPath}
-	if len(files) == 0 {
+	if len(files) == 0 && os.Getenv("COMPOSE_FILE") == "" {
+		// Where the search in the parent directories begins. Never with COMPOSE_FILE: its paths are relative to the
+		// first file's directory.
 		options = slices.Insert(options, 0, cli.WithWorkingDirectory(dir))
 	}
 	return append(options,

@@ -98,7 +98,8 @@ func TestSelectionTakesDependenciesAndProfiles(t *testing.T) {
 }
 
 func TestEnvironmentIsComposes(t *testing.T) {
-	dir := write(t, "compose/compose.yaml", "name: fromfile\n"+twoServices, "compose/.env", "COMPOSE_PROFILES=more\n", "other.yaml", "services: {only: {image: o}}\n")
+	dir := write(t, "compose/compose.yaml", "name: fromfile\n"+twoServices, "compose/.env", "COMPOSE_PROFILES=more\n",
+		"sub/other.yaml", "services: {only: {image: o, build: ../context}}\n")
 	s, err := Load(context.Background(), Request{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
@@ -106,12 +107,15 @@ func TestEnvironmentIsComposes(t *testing.T) {
 	if got := strings.Join(s.Project.ServiceNames(), " "); got != "api extra redis" || s.Project.Name != "fromfile" {
 		t.Errorf(".env beside the file: got %q of %q", got, s.Project.Name)
 	}
-	t.Setenv("COMPOSE_FILE", filepath.Join(dir, "other.yaml"))
+	t.Setenv("COMPOSE_FILE", filepath.Join(dir, "sub", "other.yaml"))
 	t.Setenv("COMPOSE_PROJECT_NAME", "fromenv")
 	if s, err = Load(context.Background(), Request{Dir: dir, Machine: Machine{CPUs: 2, Memory: 8 << 30}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Join(s.Project.ServiceNames(), " "); got != "only" || s.Project.Name != "fromenv" || s.Tier != "" {
 		t.Errorf("COMPOSE_FILE: got %q of %q, tier %q", got, s.Project.Name, s.Tier)
+	}
+	if got := s.Project.Services["only"].Build.Context; got != filepath.Join(dir, "context") {
+		t.Errorf("a context is relative to the file that names it: got %q", got)
 	}
 }

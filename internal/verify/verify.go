@@ -23,16 +23,6 @@ const (
 	RegistryVariable = "TEST_REGISTRY"
 )
 
-// Unit runs `go test -race ./...` in every module below the current directory but the main one.
-func Unit(ctx context.Context, out *ui.Out) error {
-	modules, err := findModules(".")
-	if err != nil {
-		return err
-	}
-	modules = slices.DeleteFunc(modules, func(dir string) bool { return dir == "." })
-	return inEach(ctx, out, modules, nil, "test", "-race", "./...")
-}
-
 // Integration runs all tests of the main module, those behind the build tag integration too, one package at a time:
 // they share one engine.
 func Integration(ctx context.Context, out *ui.Out, builder, registry string) error {

@@ -27,6 +27,11 @@ func build(ctx context.Context, services *string, noCache bool, progress string,
 	if err != nil {
 		return err
 	}
+	return s.buildImages(ctx, noCache, progress, dryRun)
+}
+
+// buildImages builds the session's stack.
+func (s *session) buildImages(ctx context.Context, noCache bool, progress string, dryRun bool) error {
 	plan, err := image.MakePlan(s.stack.Project, image.PlanOptions{CacheRegistry: s.cacheRegistry(), NoCache: noCache})
 	if err != nil {
 		return err
