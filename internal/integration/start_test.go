@@ -141,6 +141,20 @@ func TestIntegrationStartBeforeBuild(t *testing.T) {
 	}
 }
 
+func TestIntegrationStartWithoutASecret(t *testing.T) {
+	f := newFixture(t, "compose.yaml", "services: {web: {build: ., secrets: [key]}}\nsecrets: {key: {file: ./nowhere}}\n").withService()
+	f.mustBuild()
+	var typed *fault.Error
+	if err := f.start(context.Background()); !errors.As(err, &typed) || typed.Code != fault.Config {
+		t.Fatalf("got %v", err)
+	} else {
+		contains(t, err.Error(), `starting "web": secret "key": stat `, "next: go tool mage setup")
+	}
+	if len(f.inspect()) != 0 {
+		t.Error("containers were created")
+	}
+}
+
 func TestIntegrationOneShotAndCancel(t *testing.T) {
 	f := newFixture(t, "compose.yaml", `services:
   migrate: {image: "it-one:${COMPOSE_PROJECT_NAME}", build: ., environment: {EXIT_CODE: 0, EXIT_AFTER: 500ms}}

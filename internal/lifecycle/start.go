@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -36,6 +37,9 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, o Star
 	if err != nil {
 		return err
 	}
+	if err := checkFiles(project); err != nil {
+		return err
+	}
 	if err := checkImages(ctx, e, project); err != nil {
 		return err
 	}
@@ -53,6 +57,35 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, o Star
 	s := &starter{engine: e, compose: compose, project: project, out: o.Out, plan: MakePlan(project), began: began,
 		cpus: semaphore.NewWeighted(milli(float64(max(1, e.Machine().CPUs))))}
 	return s.run(ctx)
+}
+
+// checkFiles names the first secret or config of a service whose file is not there: the engine would only say that a
+// mount has no source.
+func checkFiles(project *types.Project) error {
+	for _, name := range project.ServiceNames() {
+		s := project.Services[name]
+		for _, use := range s.Secrets {
+			if err := checkFile(name, "secret", use.Source, project.Secrets[use.Source].File); err != nil {
+				return err
+			}
+		}
+		for _, use := range s.Configs {
+			if err := checkFile(name, "config", use.Source, project.Configs[use.Source].File); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func checkFile(service, kind, name, path string) error {
+	if path == "" {
+		return nil
+	}
+	if _, err := os.Stat(path); err != nil {
+		return fault.New(fault.Config, "go tool mage setup", "starting %q: %s %q: %w", service, kind, name, err)
+	}
+	return nil
 }
 
 // checkImages names the services whose image was never built, before anything is created.
