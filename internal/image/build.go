@@ -50,7 +50,7 @@ type Result struct {
 // Build builds every image of the plan at the same time on one connection and loads those that changed into the
 // engine. An image that fails stops no other. The results come in the plan's order; the error joins the failures.
 func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
-	show, err := newDisplay(o.Out.Writer(), o.Progress)
+	show, err := newDisplay(o.Out.Writer(), o.Progress, o.Out.Terminal())
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func buildOne(ctx context.Context, project string, t Target, o Options, show *di
 		r.Err = fault.New(fault.Config, "", "building %q: %w", t.Service, err)
 		return r
 	}
-	rec := newRecorder(t.Service, show.ch)
+	rec := newRecorder(t.Service, show)
 	opt.CacheImports = t.cacheImports()
 	opt.Exports = []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{"compression": "uncompressed"}}}
 	resp, err := solve(ctx, o.Builder, opt, rec.update)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -21,26 +20,39 @@ const lastOutput = 20
 // display shows the progress of several solves as one: BuildKit's own display, redrawn on a terminal, plain lines
 // elsewhere, every step named after its image.
 type display struct {
-	ch   chan *client.SolveStatus
-	done chan struct{}
+	ch    chan *client.SolveStatus
+	done  chan struct{}
+	brief bool // only what ran is shown: the lines of an unchanged build would hide the one step that was not
 }
 
-// newDisplay starts showing on w. mode is auto, plain, tty, quiet or rawjson.
-func newDisplay(w io.Writer, mode string) (*display, error) {
-	if _, isFile := w.(*os.File); !isFile && (mode == "" || mode == "auto") {
+// newDisplay starts showing on w. mode is auto (the terminal's display, brief plain lines elsewhere), plain, tty, quiet
+// or rawjson.
+func newDisplay(w io.Writer, mode string, terminal bool) (*display, error) {
+	brief := mode == "auto" && !terminal
+	if brief {
 		mode = "plain"
 	}
 	ui, err := progressui.NewDisplay(w, progressui.DisplayMode(mode), progressui.WithPhase("building"))
 	if err != nil {
 		return nil, fmt.Errorf("showing progress: %w", err)
 	}
-	d := &display{ch: make(chan *client.SolveStatus), done: make(chan struct{})}
+	d := &display{ch: make(chan *client.SolveStatus), done: make(chan struct{}), brief: brief}
 	go func() {
 		defer close(d.done)
 		// The display outlives a cancelled build, so that its last lines are shown.
 		_, _ = ui.UpdateFrom(context.Background(), d.ch)
 	}()
 	return d, nil
+}
+
+// show passes a status on.
+func (d *display) show(s *client.SolveStatus) {
+	if d.brief {
+		s.Vertexes = slices.DeleteFunc(s.Vertexes, func(v *client.Vertex) bool {
+			return v.Error == "" && (v.Cached || strings.Contains(v.Name, " internal] ") || strings.Contains(v.Name, "] importing cache manifest"))
+		})
+	}
+	d.ch <- s
 }
 
 // close ends the display after what was sent has been shown.
@@ -52,7 +64,7 @@ func (d *display) close() {
 // recorder follows one image's solve: it counts steps, remembers the last output of each, and forwards to the display.
 type recorder struct {
 	name string
-	out  chan<- *client.SolveStatus
+	out  *display // nil: nothing is shown
 
 	mu      sync.Mutex
 	steps   map[digest.Digest]*step
@@ -68,7 +80,7 @@ type step struct {
 	lines  []string
 }
 
-func newRecorder(name string, out chan<- *client.SolveStatus) *recorder {
+func newRecorder(name string, out *display) *recorder {
 	return &recorder{name: name, out: out, steps: map[digest.Digest]*step{}}
 }
 
@@ -88,7 +100,7 @@ func (r *recorder) update(s *client.SolveStatus) {
 	}
 	r.mu.Unlock()
 	if r.out != nil {
-		r.out <- s
+		r.out.show(s)
 	}
 }
 

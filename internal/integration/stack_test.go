@@ -116,7 +116,7 @@ func (f *fixture) build(ctx context.Context, registry string) ([]image.Result, e
 		f.t.Fatalf("integration tests need a builder: %v", err)
 	}
 	defer builder.Close()
-	return image.Build(ctx, p, image.Options{Builder: builder, Engine: f.engine, Out: ui.New(&f.out), Environment: image.Environment{
+	return image.Build(ctx, p, image.Options{Builder: builder, Engine: f.engine, Out: ui.New(&f.out), Progress: "auto", Environment: image.Environment{
 		Lookup: os.LookupEnv, Secrets: project.Secrets,
 	}})
 }

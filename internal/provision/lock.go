@@ -14,9 +14,23 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// lock takes the state directory for this process and gives the way to release it. Where another setup has it, it says
-// so and waits. The lock is the kernel's: it goes with its process, however that ends.
-func lock(ctx context.Context, dir string, out *ui.Out) (func(), error) {
+// LockProject takes a Compose project for this process, so that two starts don't create the same container, and gives
+// the way to release it. Where another run has it, it says so and waits.
+func LockProject(ctx context.Context, project string, out *ui.Out) (func(), error) {
+	dir, err := Dir()
+	if err == nil {
+		dir = filepath.Join(dir, "projects", project)
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("locking project %q: %w", project, err)
+	}
+	return lock(ctx, dir, "run on "+project, out)
+}
+
+// lock takes a directory for this process and gives the way to release it. Where another has it, it says so (what it is)
+// and waits. The lock is the kernel's: it goes with its process, however that ends.
+func lock(ctx context.Context, dir, what string, out *ui.Out) (func(), error) {
 	path := filepath.Join(dir, "lock")
 	l := flock.New(path, flock.SetPermissions(0o600))
 	got, err := l.TryLock()
@@ -28,9 +42,9 @@ func lock(ctx context.Context, dir string, out *ui.Out) (func(), error) {
 		if pid, err := os.ReadFile(path + ".pid"); err == nil {
 			holder = fmt.Sprintf(" (pid %s)", strings.TrimSpace(string(pid)))
 		}
-		out.Info("another setup%s is at work in %s: waiting for it", holder, dir)
+		out.Info("another %s%s is at work: waiting for it", what, holder)
 		if _, err := l.TryLockContext(ctx, 200*time.Millisecond); err != nil {
-			return nil, fmt.Errorf("waiting for another setup: %w", err)
+			return nil, fmt.Errorf("waiting for another %s: %w", what, err)
 		}
 	}
 	// For the message above only: no decision hangs on it.

@@ -86,7 +86,7 @@ func begin(ctx context.Context, o Options) (*setup, func(), error) {
 			return nil, nil, fmt.Errorf("making the state directory: %w", err)
 		}
 	}
-	release, err := lock(ctx, dir, o.Out)
+	release, err := lock(ctx, dir, "setup", o.Out)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -114,7 +114,7 @@ func TestSecondSetupWaitsAndSaysSo(t *testing.T) {
 	dir := t.TempDir()
 	var text tailBuffer
 	out := ui.New(&text)
-	release, err := lock(t.Context(), dir, out)
+	release, err := lock(t.Context(), dir, "setup", out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,14 +123,14 @@ func TestSecondSetupWaitsAndSaysSo(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := lock(ctx, dir, out); err == nil {
+	if _, err := lock(ctx, dir, "setup", out); err == nil {
 		t.Fatal("two have the lock")
 	}
 	if got := string(text.bytes()); !strings.Contains(got, "another setup (pid ") {
 		t.Errorf("the second says %q", got)
 	}
 	release()
-	again, err := lock(t.Context(), dir, out)
+	again, err := lock(t.Context(), dir, "setup", out)
 	if err != nil {
 		t.Fatalf("after release: %v", err)
 	}

@@ -52,6 +52,11 @@ func cleanUp(ctx context.Context, c cleanupChoice) error {
 			o.Builder = cleanup.OnBuildKit(builder)
 		}
 	}
+	release, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	s.out.Title("cleaning up %s", s.stack.Project.Name)
 	plan, err := cleanup.MakePlan(ctx, s.engine, s.stack.Project, o)
 	if err != nil {

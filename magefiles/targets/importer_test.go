@@ -103,6 +103,18 @@ func TestEveryTargetIsKnown(t *testing.T) {
 	}
 }
 
+func TestReadmeListsTheTargets(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.SplitSeq(strings.TrimSpace(mage(t, "-l")), "\n") {
+		if !strings.Contains(string(readme), strings.TrimRight("    "+line, " ")) {
+			t.Errorf("the README lacks the line %q of mage -l", line)
+		}
+	}
+}
+
 func TestEveryTargetHasHelp(t *testing.T) {
 	var all strings.Builder
 	for _, m := range listed.FindAllStringSubmatch(mage(t, "-l"), -1) {

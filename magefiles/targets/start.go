@@ -30,6 +30,11 @@ func start(ctx context.Context, services *string, timeout time.Duration, dryRun 
 		lifecycle.MakePlan(s.stack.Project).Print(s.out.Writer())
 		return nil
 	}
+	release, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	s.out.Title("starting %s", s.stack.Project.Name)
 	s.sayFit()
 	return lifecycle.Start(ctx, s.engine, s.stack.Project, lifecycle.StartOptions{Out: s.out, Timeout: timeout})
@@ -47,6 +52,11 @@ func stop(ctx context.Context, services *string) error {
 	if err != nil {
 		return err
 	}
+	release, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	return lifecycle.Stop(ctx, s.engine, s.stack.Project, s.out)
 }
 
@@ -62,6 +72,11 @@ func restart(ctx context.Context, services *string) error {
 	if err != nil {
 		return err
 	}
+	release, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	s.sayFit()
 	return lifecycle.Restart(ctx, s.engine, s.stack.Project, lifecycle.StartOptions{Out: s.out})
 }

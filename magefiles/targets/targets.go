@@ -63,6 +63,11 @@ func openOnly(ctx context.Context, services *string) (*session, error) {
 	return s, err
 }
 
+// lock keeps other runs of ours from changing the same project meanwhile.
+func (s *session) lock(ctx context.Context) (func(), error) {
+	return provision.LockProject(ctx, s.stack.Project.Name, s.out)
+}
+
 // names splits a -services value.
 func names(services *string) []string {
 	if services == nil {

@@ -1,0 +1,81 @@
+//go:build integration
+
+package integration
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/25eloquence/compose-mage/internal/verify"
+)
+
+// output collects what a program prints while it runs.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// TestIntegrationCtrlC presses Ctrl-C as a terminal does, in the whole process group, while Mage is in the middle of a
+// target: it must end within Mage's five seconds with 130 and leave no process.
+func TestIntegrationCtrlC(t *testing.T) {
+	f := newFixture(t, "compose.yaml", "services:\n  web: {build: ., environment: {NEVER: 1}, "+health+"}\n").withService()
+	f.mustBuild()
+	f.write("slow.yaml", "services:\n  slow: {build: {context: ., dockerfile: Slow}}\n")
+	f.write("Slow", "FROM scratch\nCOPY service /service\nRUN [\"/service\"]\n")
+	for target, c := range map[string]struct{ file, sign string }{
+		"start": {"compose.yaml", "starting " + f.name},
+		"build": {"slow.yaml", "RUN [/service]"},
+	} {
+		t.Run(target, func(t *testing.T) {
+			var printed output
+			command := exec.Command("go", "tool", "mage", target)
+			command.Dir = filepath.Join("..", "..")
+			command.Env = append(os.Environ(), "COMPOSE_FILE="+filepath.Join(f.dir, c.file), "CACHE_REGISTRY=none", "BUILDKIT_HOST="+os.Getenv(verify.BuilderVariable))
+			command.Stdout, command.Stderr = &printed, &printed
+			command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			if err := command.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(printed.String(), c.sign); time.Sleep(50 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
+					t.Fatalf("never got under way:\n%s", printed.String())
+				}
+			}
+			time.Sleep(500 * time.Millisecond)
+			pressed := time.Now()
+			_ = syscall.Kill(-command.Process.Pid, syscall.SIGINT)
+			err := command.Wait()
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || exit.ExitCode() != 130 {
+				t.Errorf("ended with %v, want exit status 130:\n%s", err, printed.String())
+			}
+			if took := time.Since(pressed); took > 5*time.Second {
+				t.Errorf("took %s", took)
+			}
+			if err := syscall.Kill(-command.Process.Pid, 0); !errors.Is(err, syscall.ESRCH) {
+				t.Errorf("processes are left in its group: %v", err)
+			}
+		})
+	}
+}
