@@ -1,5 +1,6 @@
 # The HTTP API: sessions, tokens, reports.
 # Build context: the repository root.
+# The first steps are the same in every Dockerfile of the services' module: the builder runs them once for all.
 FROM golang:1.26-bookworm AS build
 ARG GOPROXY
 ENV CGO_ENABLED=0 GOTOOLCHAIN=local
@@ -7,14 +8,16 @@ WORKDIR /src
 COPY services/go.mod services/go.sum ./
 RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    go mod download \
- && install -d -o 10001 -g 10001 -m 2775 /volumes/cache
+    go mod download
 COPY services/internal internal
+RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
+    --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
+    go build -trimpath ./internal/...
 COPY services/api-backend api-backend
 RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
-    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     go build -trimpath -ldflags "-s -w" -o /out/ ./api-backend
+RUN install -d -o 10001 -g 10001 -m 2775 /volumes/cache
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

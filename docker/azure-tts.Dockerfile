@@ -1,17 +1,22 @@
 # azure-tts: the local voices behind the Go service. Build context: the repository's root.
 
+# The first steps are the same in every Dockerfile of the services' module: the builder runs them once for all.
 FROM golang:1.26-bookworm AS build
 ARG GOPROXY
+ENV CGO_ENABLED=0 GOTOOLCHAIN=local
 WORKDIR /src
 COPY services/go.mod services/go.sum ./
 RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     go mod download
-COPY services/internal ./internal
-COPY services/azure-tts ./azure-tts
+COPY services/internal internal
 RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
-    CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /azure-tts ./azure-tts
+    go build -trimpath ./internal/...
+COPY services/azure-tts azure-tts
+RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
+    --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
+    go build -trimpath -ldflags "-s -w" -o /out/ ./azure-tts
 
 FROM debian:bookworm-slim
 RUN --mount=type=cache,id=apt-azure-tts-cache,target=/var/cache/apt,sharing=locked \
@@ -22,7 +27,7 @@ RUN --mount=type=cache,id=apt-azure-tts-cache,target=/var/cache/apt,sharing=lock
     && install -d -o 10001 -g 10001 -m 2775 /cache
 # Azure is reached over TLS; the certificates alone, without OpenSSL.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY --from=build /azure-tts /usr/local/bin/azure-tts
+COPY --from=build /out/azure-tts /usr/local/bin/azure-tts
 USER 10001:10001
 EXPOSE 8002
 ENTRYPOINT ["/usr/local/bin/azure-tts"]

@@ -1,5 +1,6 @@
 # The voice coach, and the learner that smoke-tests the stack (docker exec … /learner).
 # Build context: the repository root.
+# The first steps are the same in every Dockerfile of the services' module: the builder runs them once for all.
 FROM golang:1.26-bookworm AS build
 ARG GOPROXY
 ENV CGO_ENABLED=0 GOTOOLCHAIN=local
@@ -7,15 +8,17 @@ WORKDIR /src
 COPY services/go.mod services/go.sum ./
 RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    go mod download \
- && install -d -o 10001 -g 10001 -m 2775 /volumes/models
+    go mod download
 COPY services/internal internal
+RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
+    --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
+    go build -trimpath ./internal/...
 COPY services/eloquence-agent-v1 eloquence-agent-v1
 COPY services/learner learner
 RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
-    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     go build -trimpath -ldflags "-s -w" -o /out/ ./eloquence-agent-v1 ./learner
+RUN install -d -o 10001 -g 10001 -m 2775 /volumes/models
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

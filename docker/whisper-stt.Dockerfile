@@ -32,18 +32,23 @@ RUN sed -i -E '/^ +ggml_add_cpu_backend_variant\(/{/\((x64|haswell|armv8\.0_1|ar
     && mkdir /out && cp -P /build/bin/whisper-server /build/bin/lib*.so* /out/ \
     && find /out -type f -exec strip --strip-unneeded {} +
 
+# The first steps are the same in every Dockerfile of the services' module: the builder runs them once for all.
 FROM golang:1.26-bookworm AS build
 ARG GOPROXY
+ENV CGO_ENABLED=0 GOTOOLCHAIN=local
 WORKDIR /src
 COPY services/go.mod services/go.sum ./
 RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     go mod download
-COPY services/internal ./internal
-COPY services/whisper-stt ./whisper-stt
+COPY services/internal internal
 RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
-    CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /whisper-stt ./whisper-stt
+    go build -trimpath ./internal/...
+COPY services/whisper-stt whisper-stt
+RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
+    --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
+    go build -trimpath -ldflags "-s -w" -o /out/ ./whisper-stt
 
 FROM debian:bookworm-slim
 RUN --mount=type=cache,id=apt-whisper-stt-cache,target=/var/cache/apt,sharing=locked \
@@ -54,7 +59,7 @@ RUN --mount=type=cache,id=apt-whisper-stt-cache,target=/var/cache/apt,sharing=lo
     && install -d -o 10001 -g 10001 -m 2775 /models
 COPY --from=whisper-build /out /usr/local/lib/whisper
 RUN ln -s ../lib/whisper/whisper-server /usr/local/bin/whisper-server
-COPY --from=build /whisper-stt /usr/local/bin/whisper-stt
+COPY --from=build /out/whisper-stt /usr/local/bin/whisper-stt
 USER 10001:10001
 EXPOSE 8001
 ENTRYPOINT ["/usr/local/bin/whisper-stt"]

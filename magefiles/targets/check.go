@@ -27,7 +27,6 @@ func check(ctx context.Context, services *string) error {
 	if err != nil {
 		return err
 	}
-	s.sayFit()
 	return doctor.Check(ctx, doctor.Input{
 		API: s.engine, Host: s.engine.Host, Local: s.engine.Local(), Info: s.engine.Info, Machine: s.engine.Machine(),
 		Project: s.stack.Project, Notices: s.stack.Notices, Builder: s.builderAddress(), Registry: s.cacheRegistry(), StateDir: dir,
