@@ -26,6 +26,10 @@ const (
 // Integration runs all tests of the main module, those behind the build tag integration too, one package at a time:
 // they share one engine.
 func Integration(ctx context.Context, out *ui.Out, builder, registry string) error {
+	// -p=1 would compile one package at a time too, so everything is compiled before.
+	if err := run(ctx, out, ".", nil, "build", "-race", "-tags=integration", "./..."); err != nil {
+		return err
+	}
 	env := []string{BuilderVariable + "=" + builder, RegistryVariable + "=" + registry}
 	return run(ctx, out, ".", env, "test", "-race", "-tags=integration", "-p=1", "-count=1", "./...")
 }
