@@ -15,6 +15,6 @@ func statfs(path string) (Space, error) {
 	}
 	// Bavail, not Bfree: the blocks reserved for root are of no use to a build or a container. Both the types of the
 	// fields and their names differ between Linux and the BSDs, hence the conversions.
-	block := int64(st.Bsize)
+	block := int64(st.Bsize) //nolint:unconvert // an int64 on Linux alone
 	return Space{Free: int64(st.Bavail) * block, Total: int64(st.Blocks) * block}, nil
 }

@@ -142,8 +142,10 @@ func TestPorts(t *testing.T) {
 		"livekit": publishing("livekit", []types.ServicePortConfig{{Published: "7880-7881", Protocol: "tcp"}, {Published: "7882", Protocol: "udp"}}...),
 	}}
 	publishes := func(name, project, ip string, number uint16, kind string) container.Summary {
-		return container.Summary{Names: []string{"/" + name}, Labels: map[string]string{"com.docker.compose.project": project},
-			Ports: []container.PortSummary{{IP: netip.MustParseAddr(ip), PublicPort: number, Type: kind}}}
+		return container.Summary{
+			Names: []string{"/" + name}, Labels: map[string]string{"com.docker.compose.project": project},
+			Ports: []container.PortSummary{{IP: netip.MustParseAddr(ip), PublicPort: number, Type: kind}},
+		}
 	}
 	for name, c := range map[string]struct {
 		containers []container.Summary
@@ -151,10 +153,16 @@ func TestPorts(t *testing.T) {
 		want       string
 	}{
 		"all free": {nil, 0, "ok 4 ports on the host: 4 free, 0 held by this project\n"},
-		"our own": {[]container.Summary{publishes("coach-api-1", "coach", "127.0.0.1", 8000, "tcp")}, 8000,
-			"ok 4 ports on the host: 3 free, 1 held by this project\n"},
-		"another container, everywhere": {[]container.Summary{publishes("shop-web-1", "shop", "0.0.0.0", 8000, "tcp")}, 8000,
-			"fail port 127.0.0.1:8000/tcp of api is held by container shop-web-1 -> docker stop shop-web-1\n"},
+		"our own": {
+			[]container.Summary{publishes("coach-api-1", "coach", "127.0.0.1", 8000, "tcp")},
+			8000,
+			"ok 4 ports on the host: 3 free, 1 held by this project\n",
+		},
+		"another container, everywhere": {
+			[]container.Summary{publishes("shop-web-1", "shop", "0.0.0.0", 8000, "tcp")},
+			8000,
+			"fail port 127.0.0.1:8000/tcp of api is held by container shop-web-1 -> docker stop shop-web-1\n",
+		},
 		"another address":  {[]container.Summary{publishes("shop-web-1", "shop", "127.0.0.2", 8000, "tcp")}, 0, "ok 4 ports on the host: 4 free, 0 held by this project\n"},
 		"another protocol": {[]container.Summary{publishes("shop-web-1", "shop", "0.0.0.0", 7882, "tcp")}, 0, "ok 4 ports on the host: 4 free, 0 held by this project\n"},
 		"a process":        {nil, 7881, "fail port :7881/tcp of livekit is held by sshd (process 7) -> stop it, or give livekit another port\n"},

@@ -63,7 +63,7 @@ func enginePID(host string) int {
 	if err != nil {
 		return 0
 	}
-	defer conn.Close() //nolint:errcheck // nothing was sent
+	defer conn.Close()
 	raw, err := conn.(*net.UnixConn).SyscallConn()
 	if err != nil {
 		return 0

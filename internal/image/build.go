@@ -134,13 +134,13 @@ func buildError(ctx context.Context, t Target, rec *recorder, err error) error {
 	for _, source := range errdefs.Sources(err) {
 		var b bytes.Buffer
 		if source.Print(&b) == nil {
-			f.WithDetail(strings.Split(strings.TrimSpace(b.String()), "\n")...)
+			f.Detail = append(f.Detail, strings.Split(strings.TrimSpace(b.String()), "\n")...)
 		}
 	}
 	if len(lines) > 0 {
-		f.WithDetail("last output:")
+		f.Detail = append(f.Detail, "last output:")
 		for _, l := range lines {
-			f.WithDetail("  " + l)
+			f.Detail = append(f.Detail, "  "+l)
 		}
 	}
 	return f

@@ -44,7 +44,7 @@ func engineLoad(ctx context.Context, engine Engine, tarball io.Reader) error {
 	if err != nil {
 		return err
 	}
-	defer answer.Close() //nolint:errcheck // the answer has been read
+	defer answer.Close()
 	decoder := json.NewDecoder(answer)
 	for {
 		var message struct {

@@ -38,9 +38,7 @@ func (t Target) solveOpt(project string, env Environment) (client.SolveOpt, erro
 		return opt, err
 	}
 	opt.Session = attachables
-	for _, e := range t.Build.Entitlements {
-		opt.AllowedEntitlements = append(opt.AllowedEntitlements, e)
-	}
+	opt.AllowedEntitlements = append(opt.AllowedEntitlements, t.Build.Entitlements...)
 	if t.Build.Network == "host" {
 		opt.AllowedEntitlements = append(opt.AllowedEntitlements, "network.host")
 	}

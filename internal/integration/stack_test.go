@@ -137,8 +137,10 @@ func (f *fixture) start(ctx context.Context) error {
 // inspect gives the project's containers by service.
 func (f *fixture) inspect() map[string]client.ContainerInspectResult {
 	f.t.Helper()
-	list, err := f.engine.ContainerList(context.Background(), client.ContainerListOptions{All: true,
-		Filters: client.Filters{}.Add("label", "com.docker.compose.project="+f.name)})
+	list, err := f.engine.ContainerList(context.Background(), client.ContainerListOptions{
+		All:     true,
+		Filters: client.Filters{}.Add("label", "com.docker.compose.project="+f.name),
+	})
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func (s *starter) failure(ctx context.Context, service string, err error) error 
 	}
 	f := fault.New(code, next, "starting %q: %w", service, err)
 	if waiting := s.plan.waitingFor(service); len(waiting) > 0 {
-		f.WithDetail("not started, as they wait for it: " + strings.Join(waiting, ", "))
+		f.Detail = append(f.Detail, "not started, as they wait for it: "+strings.Join(waiting, ", "))
 	}
 	var never *notReady
 	if !errors.As(err, &never) {
@@ -41,9 +41,9 @@ func (s *starter) failure(ctx context.Context, service string, err error) error 
 		return f
 	}
 	if lines := tail(ctx, s.engine, all[service][0].ID); len(lines) > 0 {
-		f.WithDetail(fmt.Sprintf("last lines of %s:", service))
+		f.Detail = append(f.Detail, fmt.Sprintf("last lines of %s:", service))
 		for _, l := range lines {
-			f.WithDetail("  " + l)
+			f.Detail = append(f.Detail, "  "+l)
 		}
 	}
 	return f
@@ -58,7 +58,7 @@ func tail(ctx context.Context, api interface {
 	if err != nil {
 		return nil
 	}
-	defer logs.Close() //nolint:errcheck // read to its end
+	defer logs.Close()
 	var out bytes.Buffer
 	if _, err := stdcopy.StdCopy(&out, &out, logs); err != nil || out.Len() == 0 {
 		return nil

@@ -65,8 +65,10 @@ func (f *fakeContainer) ExecInspect(context.Context, string, client.ExecInspectO
 
 func TestReadyIsSeenAsSoonAsTheCheckPasses(t *testing.T) {
 	up := container.State{Running: true, Status: container.StateRunning}
-	f := &fakeContainer{states: []container.State{{Status: container.StateCreated}, up}, codes: []int{1, 1, 0},
-		check: &container.HealthConfig{Test: []string{"CMD", "check"}, Interval: time.Minute}}
+	f := &fakeContainer{
+		states: []container.State{{Status: container.StateCreated}, up}, codes: []int{1, 1, 0},
+		check: &container.HealthConfig{Test: []string{"CMD", "check"}, Interval: time.Minute},
+	}
 	began := time.Now()
 	if err := ready(context.Background(), f, "id"); err != nil {
 		t.Fatal(err)

@@ -54,8 +54,10 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, o Star
 	if err != nil {
 		return createError(ctx, err)
 	}
-	s := &starter{engine: e, compose: compose, project: project, out: o.Out, plan: MakePlan(project), began: began,
-		cpus: semaphore.NewWeighted(milli(float64(max(1, e.Machine().CPUs))))}
+	s := &starter{
+		engine: e, compose: compose, project: project, out: o.Out, plan: MakePlan(project), began: began,
+		cpus: semaphore.NewWeighted(milli(float64(max(1, e.Machine().CPUs)))),
+	}
 	return s.run(ctx)
 }
 

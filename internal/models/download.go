@@ -107,7 +107,7 @@ func (d download) attempt(ctx context.Context, report func(string)) error {
 		return errors.Join(err, context.Cause(ctx))
 	}
 	defer resp.Body.Close()
-	total := from + resp.ContentLength
+	var total int64
 	switch resp.StatusCode {
 	case http.StatusPartialContent:
 		start, all, ok := contentRange(resp.Header.Get("Content-Range"))

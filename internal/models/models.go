@@ -96,9 +96,7 @@ func Download(ctx context.Context, o Options) error {
 			return nil
 		}
 	}
-	err = o.Out.Step(ctx, "fetching "+file, func(ctx context.Context, report func(string)) error {
-		return d.fetch(ctx, report)
-	})
+	err = o.Out.Step(ctx, "fetching "+file, d.fetch)
 	if err != nil {
 		return err
 	}

@@ -81,8 +81,10 @@ func loadFindings(r Replica) []Finding {
 		all = append(all, Finding{r.Service, fmt.Sprintf("%s is held back by its CPU limit of %s (%.0f %% of it used, throttled in %.0f %% of periods)",
 			r.Service, cores(r.CPULimit), r.CPULimitPercent, r.ThrottledPercent), "raise deploy.resources.limits.cpus of " + r.Service + ", then go tool mage start"})
 	case r.CPULimit == 0 && r.CPULimitPercent >= cpuHigh:
-		all = append(all, Finding{r.Service, fmt.Sprintf("%s saturates the machine's CPUs (%.0f %%)", r.Service, r.CPULimitPercent),
-			"set deploy.resources.limits.cpus of " + r.Service + ", then go tool mage start"})
+		all = append(all, Finding{
+			r.Service, fmt.Sprintf("%s saturates the machine's CPUs (%.0f %%)", r.Service, r.CPULimitPercent),
+			"set deploy.resources.limits.cpus of " + r.Service + ", then go tool mage start",
+		})
 	}
 	return all
 }

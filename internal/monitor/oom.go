@@ -40,7 +40,7 @@ func oomEvents(ctx context.Context, api API, project string, containers []contai
 		select {
 		case m := <-got.Messages:
 			kills[m.Actor.ID]++
-		case <-got.Err: // io.EOF at the end of the past; after any other error the count so far stands
+		case <-got.Err: //nolint:errcheck // io.EOF at the end of the past; after any other error the count so far stands
 			return kills
 		}
 	}

@@ -170,11 +170,13 @@ func TestCompareWithModel(t *testing.T) {
 func TestDescribe(t *testing.T) {
 	r := describe(container.InspectResponse{
 		Name: "/p-web-1", RestartCount: 2,
-		State: &container.State{Status: "running", StartedAt: "2025-11-24T11:00:00.5Z", FinishedAt: "0001-01-01T00:00:00Z", OOMKilled: true,
+		State: &container.State{
+			Status: "running", StartedAt: "2025-11-24T11:00:00.5Z", FinishedAt: "0001-01-01T00:00:00Z", OOMKilled: true,
 			Health: &container.Health{Status: "unhealthy", Log: []*container.HealthcheckResult{
 				{Start: noon, End: noon.Add(time.Second)},
 				{Start: noon, End: noon.Add(42500 * time.Microsecond), ExitCode: 1, Output: "\nno answer\nmore\n"},
-			}}},
+			}},
+		},
 		HostConfig: &container.HostConfig{Resources: container.Resources{Memory: 1 << 20, CPUQuota: 50_000}},
 	}, engine.Machine{})
 	if r.Container != "p-web-1" || r.Restarts != 2 || r.OOMKills != 1 || r.MemoryLimit != 1<<20 || r.CPULimit != 0.5 {

@@ -47,8 +47,10 @@ func (a apt) install(ctx context.Context, packages []string) error {
 }
 
 func (a apt) get(ctx context.Context, packages []string) error {
-	args := []string{"apt-get", "install", "-y", "--no-install-recommends",
-		"-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3", "-o", "Dpkg::Use-Pty=0"}
+	args := []string{
+		"apt-get", "install", "-y", "--no-install-recommends",
+		"-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3", "-o", "Dpkg::Use-Pty=0",
+	}
 	_, err := a.run(ctx, append(args, packages...)...)
 	return err
 }

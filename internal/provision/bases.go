@@ -32,8 +32,10 @@ func (s *setup) makeRootfs(ctx context.Context, report func(string)) error {
 		return err
 	}
 	// Caged: debootstrap mounts and chroots, and none of it may stay behind after a kill.
-	c := child{args: []string{"/bin/sh", filepath.Join(dir, "debian-rootfs.sh"), filepath.Join(s.dir, "bases", "debian")},
-		dir: dir, log: s.logFile("debootstrap"), caged: true}
+	c := child{
+		args: []string{"/bin/sh", filepath.Join(dir, "debian-rootfs.sh"), filepath.Join(s.dir, "bases", "debian")},
+		dir:  dir, log: s.logFile("debootstrap"), caged: true,
+	}
 	if _, err := run(ctx, c, report); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -123,8 +123,10 @@ func TestBuildkitdConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`root = "/state/buildkit"`, `binary = "/usr/sbin/runc"`, `networkMode = "host"`,
-		"[registry.\"docker.io\"]\n  mirrors = [\"127.0.0.1:5000\"]", "[registry.\"127.0.0.1:5000\"]\n  http = true"} {
+	for _, want := range []string{
+		`root = "/state/buildkit"`, `binary = "/usr/sbin/runc"`, `networkMode = "host"`,
+		"[registry.\"docker.io\"]\n  mirrors = [\"127.0.0.1:5000\"]", "[registry.\"127.0.0.1:5000\"]\n  http = true",
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("lacks %q:\n%s", want, text)
 		}

@@ -36,8 +36,10 @@ func TestEngineStartsAndComesBackAfterAKill(t *testing.T) {
 	dir := s.dir
 	pidFile, socket := filepath.Join(dir, "docker.pid"), "unix://"+filepath.Join(dir, "docker.sock")
 	t.Setenv("DOCKER_HOST", socket)
-	s.dockerdArgs = []string{"--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"),
-		"--pidfile", pidFile, "-H", socket, "--bridge=none", "--iptables=false"}
+	s.dockerdArgs = []string{
+		"--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"),
+		"--pidfile", pidFile, "-H", socket, "--bridge=none", "--iptables=false",
+	}
 	containerdFile := filepath.Join(dir, "exec", "containerd", "containerd.pid")
 	f := facts{registry: "127.0.0.1:5000"}
 	// A killed engine leaves its data mounted on itself.

@@ -46,24 +46,32 @@ registry: start
 builder: process
 packages: docker.io iptables
 programs: registry buildkitd`},
-		{"no C compiler for this repository's tests", ready(), func(f *facts) { f.compiler = false },
-			"engine: found\nregistry: start\nbuilder: process\npackages: gcc libc6-dev"},
+		{
+			"no C compiler for this repository's tests", ready(), func(f *facts) { f.compiler = false },
+			"engine: found\nregistry: start\nbuilder: process\npackages: gcc libc6-dev",
+		},
 		{"all there", ready(), nil, "engine: found\nregistry: start\nbuilder: process"},
 		{"engine stopped", ready(), func(f *facts) { f.engine = "" }, "engine: start\nregistry: start\nbuilder: process"},
 		{"Hub and a cache registry", ready(), func(f *facts) { f.hub, f.cacheRegistry = true, "r.example" }, "engine: found\nregistry: none\nbuilder: process"},
 		{"someone's registry", ready(), func(f *facts) { f.registryOurs = false }, "engine: found\nregistry: found\nbuilder: process"},
-		{"BUILDKIT_HOST", ready(), func(f *facts) { f.buildkitHost = "tcp://b:1234"; f.stale = []string{"buildkitd"} },
-			"engine: found\nregistry: start\nbuilder: BUILDKIT_HOST"},
+		{
+			"BUILDKIT_HOST", ready(), func(f *facts) { f.buildkitHost = "tcp://b:1234"; f.stale = []string{"buildkitd"} },
+			"engine: found\nregistry: start\nbuilder: BUILDKIT_HOST",
+		},
 		{"containerd's store", ready(), func(f *facts) { f.containerd, f.hub = true, true }, "engine: found\nregistry: start\nbuilder: engine"},
 		{"containerd's store, no Hub", ready(), func(f *facts) { f.containerd = true }, "engine: found\nregistry: start\nbuilder: process"},
 		{"not root", ready(), func(f *facts) { f.root = false }, "engine: found\nregistry: start\nbuilder: container"},
 		{"macOS", ready(), func(f *facts) { f.os, f.root, f.hub, f.distro = "darwin", false, true, "" }, "engine: found\nregistry: none\nbuilder: container"},
 		{"no runc", ready(), func(f *facts) { f.runc = false }, "engine: found\nregistry: start\nbuilder: process\npackages: runc"},
 		{"Fedora without runc", ready(), func(f *facts) { f.runc, f.distro = false, "fedora" }, "engine: found\nregistry: start\nbuilder: container"},
-		{"killed before golang was pushed", ready(), func(f *facts) { f.missing = []string{golangBase} },
-			"engine: found\nregistry: start\nbuilder: process\nbases: golang:1.26-bookworm"},
-		{"killed before debian was pushed", ready(), func(f *facts) { f.missing, f.rootfs = baseNames, true },
-			"engine: found\nregistry: start\nbuilder: process\nbases: debian:bookworm-slim golang:1.26-bookworm"},
+		{
+			"killed before golang was pushed", ready(), func(f *facts) { f.missing = []string{golangBase} },
+			"engine: found\nregistry: start\nbuilder: process\nbases: golang:1.26-bookworm",
+		},
+		{
+			"killed before debian was pushed", ready(), func(f *facts) { f.missing, f.rootfs = baseNames, true },
+			"engine: found\nregistry: start\nbuilder: process\nbases: debian:bookworm-slim golang:1.26-bookworm",
+		},
 	} {
 		f := c.f
 		if c.edit != nil {

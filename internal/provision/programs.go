@@ -96,8 +96,10 @@ func (s *setup) buildPrograms(ctx context.Context, names []string, report func(s
 		args = append(args, packagesOf[name])
 	}
 	// Caged: after a kill its compilers would work on for nobody, and beside those of the next setup.
-	build := child{args: args, dir: module, log: s.logFile("go-build"), caged: true,
-		env: []string{"GOWORK=off", "GOOS=", "GOARCH=", "GOTMPDIR=" + filepath.Join(s.dir, "tmp")}}
+	build := child{
+		args: args, dir: module, log: s.logFile("go-build"), caged: true,
+		env: []string{"GOWORK=off", "GOOS=", "GOARCH=", "GOTMPDIR=" + filepath.Join(s.dir, "tmp")},
+	}
 	if _, err := run(ctx, build, report); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()

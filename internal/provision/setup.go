@@ -100,7 +100,7 @@ func begin(ctx context.Context, o Options) (*setup, func(), error) {
 	}
 	// Under the lock, so whatever lies here is a killed setup's.
 	tmp := filepath.Join(dir, "tmp")
-	if err := os.RemoveAll(tmp); err == nil {
+	if err = os.RemoveAll(tmp); err == nil {
 		err = os.MkdirAll(tmp, 0o700)
 	}
 	if err != nil {

@@ -22,8 +22,10 @@ func TestStateIsReadAsWritten(t *testing.T) {
 	if s, err := Load(); err != nil || !reflect.DeepEqual(s, State{}) {
 		t.Fatalf("state of an empty directory: got %+v, %v, want the zero State", s, err)
 	}
-	want := State{Builder: "unix:///x", Registry: "127.0.0.1:5000",
-		Processes: []Process{{Name: "builder", PID: 7, Start: "boot:1", Args: []string{"a", "b"}, Log: "l"}}}
+	want := State{
+		Builder: "unix:///x", Registry: "127.0.0.1:5000",
+		Processes: []Process{{Name: "builder", PID: 7, Start: "boot:1", Args: []string{"a", "b"}, Log: "l"}},
+	}
 	if err := want.save(dir); err != nil {
 		t.Fatal(err)
 	}

@@ -107,8 +107,10 @@ func TestHandSetValueWins(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := s.Project.Services["a"].Environment
-	for key, want := range map[string]string{"OMP_NUM_THREADS": "3", "GOMEMLIMIT": "100MiB", "GOMAXPROCS": "2",
-		"JAVA_TOOL_OPTIONS": "-Xmx768m -XX:ActiveProcessorCount=2", "NODE_OPTIONS": "--max-old-space-size=768"} {
+	for key, want := range map[string]string{
+		"OMP_NUM_THREADS": "3", "GOMEMLIMIT": "100MiB", "GOMAXPROCS": "2",
+		"JAVA_TOOL_OPTIONS": "-Xmx768m -XX:ActiveProcessorCount=2", "NODE_OPTIONS": "--max-old-space-size=768",
+	} {
 		if env[key] == nil || *env[key] != want {
 			t.Errorf("%s is %v, want %q", key, env[key], want)
 		}

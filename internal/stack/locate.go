@@ -29,7 +29,7 @@ func locate(files []string, message string) (where, text string) {
 		text = strings.TrimSpace(loaderPrefix.ReplaceAllString(text, ""))
 	}
 	for _, file := range files {
-		content, err := os.ReadFile(file) //nolint:gosec // the user's own Compose files
+		content, err := os.ReadFile(file)
 		if err != nil {
 			continue
 		}
@@ -82,7 +82,7 @@ func pathIn(message string) []string {
 func lineOf(files []string, path []string, message string) string {
 	best, bestDepth := "", 0
 	for _, file := range slices.Backward(files) {
-		content, err := os.ReadFile(file) //nolint:gosec // the user's own Compose files
+		content, err := os.ReadFile(file)
 		if err != nil {
 			continue
 		}

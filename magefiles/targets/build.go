@@ -44,7 +44,7 @@ func (s *session) buildImages(ctx context.Context, noCache bool, progress string
 	if err != nil {
 		return err
 	}
-	defer builder.Close() //nolint:errcheck // the work is done
+	defer builder.Close()
 	s.out.Title("building %d images", len(plan.Targets))
 	_, err = image.Build(ctx, plan, image.Options{
 		Builder: builder, Engine: s.engine, Out: s.out, Progress: progress,

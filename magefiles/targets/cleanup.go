@@ -48,7 +48,7 @@ func cleanUp(ctx context.Context, c cleanupChoice) error {
 	if s.builderAddress() != "" {
 		// A builder that is gone has no cache worth failing for; the build says what is wrong with it.
 		if builder, err := s.connectBuilder(ctx); err == nil {
-			defer builder.Close() //nolint:errcheck // the work is done
+			defer builder.Close()
 			o.Builder = cleanup.OnBuildKit(builder)
 		}
 	}

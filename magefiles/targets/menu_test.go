@@ -34,7 +34,7 @@ func TestMenuAnswers(t *testing.T) {
 
 func TestMenuLeavesOnCancel(t *testing.T) {
 	silent, w := io.Pipe()
-	defer w.Close() //nolint:errcheck // a test's pipe
+	defer w.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	if err := ask(ctx, silent, io.Discard); !errors.Is(err, context.DeadlineExceeded) {

@@ -103,7 +103,7 @@ func readLanguage(body io.Reader) (string, error) {
 // find reads the session of the path, or answers for it.
 func (a *api) find(w http.ResponseWriter, r *http.Request) (found session.Session, ok bool) {
 	id := r.PathValue("id")
-	err := error(session.ErrNotFound)
+	err := session.ErrNotFound
 	if session.ValidID(id) {
 		found, err = a.store.Session(r.Context(), id)
 	}

@@ -29,8 +29,10 @@ func TestSetup(t *testing.T) {
 		{name: "no key means local", local: true, want: `"en":"flite:slt"`},
 		{name: "no folder for the cache", local: true, environment: []string{"TTS_CACHE_DIR", "/nonexistent"}, want: `"cache":"off"`},
 		{name: "a key and a region", environment: []string{"AZURE_SPEECH_KEY_FILE", key, "AZURE_SPEECH_REGION", "westeurope"}, want: `"mode":"azure"`},
-		{name: "with fallback", local: true, environment: []string{"AZURE_SPEECH_KEY_FILE", key, "AZURE_SPEECH_REGION", "westeurope",
-			"TTS_LOCAL_FALLBACK", "true"}, want: `"local_fallback":true`},
+		{name: "with fallback", local: true, environment: []string{
+			"AZURE_SPEECH_KEY_FILE", key, "AZURE_SPEECH_REGION", "westeurope",
+			"TTS_LOCAL_FALLBACK", "true",
+		}, want: `"local_fallback":true`},
 		{name: "a key for nowhere", environment: []string{"AZURE_SPEECH_KEY_FILE", key}, fails: "AZURE_SPEECH_REGION"},
 		{name: "a key file that isn't there", environment: []string{"AZURE_SPEECH_KEY_FILE", key + ".not"}, fails: "no such file"},
 		{name: "a fallback of maybe", environment: []string{"TTS_LOCAL_FALLBACK", "maybe"}, fails: "TTS_LOCAL_FALLBACK"},

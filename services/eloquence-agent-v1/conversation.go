@@ -59,8 +59,10 @@ func (a *agent) converse(ctx context.Context, id string, log *slog.Logger) error
 	report.SessionID, report.Language = found.ID, found.Language
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	c := &conversation{agent: a, session: found, report: report, log: log,
-		heard: make(chan []int16, backlog), came: make(chan struct{}, 1)}
+	c := &conversation{
+		agent: a, session: found, report: report, log: log,
+		heard: make(chan []int16, backlog), came: make(chan struct{}, 1),
+	}
 	if err := c.join(ctx, end); err != nil {
 		return err
 	}

@@ -55,8 +55,12 @@ func (l *loop) run(ctx context.Context) error {
 		name string
 		do   func(context.Context) error
 	}{
-		{"voice", l.synthesise}, {"session", l.open}, {"join", l.join}, {"speak", l.speak},
-		{"report", l.awaitReport}, {"answer", l.awaitAnswer},
+		{"voice", l.synthesise},
+		{"session", l.open},
+		{"join", l.join},
+		{"speak", l.speak},
+		{"report", l.awaitReport},
+		{"answer", l.awaitAnswer},
 	} {
 		began := time.Now()
 		if err := step.do(ctx); err != nil {

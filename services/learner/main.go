@@ -52,8 +52,10 @@ func main() {
 	room.LogTo(slog.Default())
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	ctx, cancel := context.WithTimeoutCause(ctx, *deadline, fmt.Errorf("the deadline of %s has passed", *deadline))
-	loop := &loop{api: os.Getenv("API_URL"), tts: os.Getenv("TTS_URL"), livekit: os.Getenv("LIVEKIT_URL"),
-		text: *text, language: *language, result: result{Sentence: *text, Seconds: map[string]float64{}}}
+	loop := &loop{
+		api: os.Getenv("API_URL"), tts: os.Getenv("TTS_URL"), livekit: os.Getenv("LIVEKIT_URL"),
+		text: *text, language: *language, result: result{Sentence: *text, Seconds: map[string]float64{}},
+	}
 	err := loop.run(ctx)
 	cancel()
 	stop()

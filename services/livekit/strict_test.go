@@ -1,4 +1,4 @@
-//go:build !race
+//go:build linux && !race
 
 package main
 
@@ -10,13 +10,14 @@ import (
 	server "github.com/livekit/livekit-server/pkg/config"
 )
 
-// The race detector is left out of this file alone: it would compile the whole server a second time for a test that
-// starts no goroutine.
+// The images are for Linux, and the server needs cgo elsewhere. The race detector is left out of this file alone: it
+// would compile the whole server a second time for a test that starts no goroutine.
 
 // The rendered file must be what this very livekit-server understands, in its strict mode.
 func TestStrictServerTakesTheConfiguration(t *testing.T) {
 	rendered, err := fromEnvironment(environment(t, map[string]string{
-		"REDIS_PASSWORD_FILE": "p:a\"ss #word\n", "LIVEKIT_KEYS_FILE": goodKeys + "\n"}))
+		"REDIS_PASSWORD_FILE": "p:a\"ss #word\n", "LIVEKIT_KEYS_FILE": goodKeys + "\n",
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func TestKeyKeepsBordersAndOrder(t *testing.T) {
 	if len(keys) != 5 {
 		t.Errorf("5 different lists of parts have %d keys", len(keys))
 	}
-	if Key("a", "b") != Key("a", "b") {
+	if first, again := Key("a", "b"), Key("a", "b"); first != again {
 		t.Error("the same parts have two keys")
 	}
 }

@@ -50,8 +50,10 @@ func Normalize(request Request) (Request, error) {
 	switch strings.ToLower(request.Language) {
 	case "en", "en-us", "fr", "fr-fr":
 	default:
-		return Request{}, &UnsupportedError{"unsupported_language",
-			fmt.Sprintf("language %q is not supported: use en, en-US, fr or fr-FR", request.Language)}
+		return Request{}, &UnsupportedError{
+			"unsupported_language",
+			fmt.Sprintf("language %q is not supported: use en, en-US, fr or fr-FR", request.Language),
+		}
 	}
 	text := strings.Join(strings.FieldsFunc(request.Text, func(r rune) bool {
 		// U+FFFE and U+FFFF are no characters in XML, and U+2028, U+2029, U+00A0 are white space.
@@ -61,8 +63,10 @@ func Normalize(request Request) (Request, error) {
 		return Request{}, &UnsupportedError{"invalid_text", "the text is empty"}
 	}
 	if length := len([]rune(text)); length > MaxText {
-		return Request{}, &UnsupportedError{"invalid_text",
-			fmt.Sprintf("the text has %d characters: at most %d are spoken in one request", length, MaxText)}
+		return Request{}, &UnsupportedError{
+			"invalid_text",
+			fmt.Sprintf("the text has %d characters: at most %d are spoken in one request", length, MaxText),
+		}
 	}
 	return Request{Text: text, Language: language, Voice: strings.TrimSpace(request.Voice)}, nil
 }

@@ -30,17 +30,27 @@ func TestMeasure(t *testing.T) {
 		{"nothing", "en", "", Measures{}},
 		// 4 words from 0.5 s to 2.0 s: 1.5 s with the gaps, 4/1.5*60.
 		{"fluent", "en", "We speak clearly today.", Measures{Words: 4, SpeakingTime: 1.5, WordsPerMinute: 160}},
-		{"pause", "en", "We speak | clearly today.", Measures{Words: 4, SpeakingTime: 2.1, WordsPerMinute: 114.29,
-			Pauses: []Pause{{After: 1, Start: 1.2, Seconds: 0.7}}}},
-		{"fillers don't count as words", "en", "Um, we uh speak", Measures{Words: 2, SpeakingTime: 1.5, WordsPerMinute: 80,
-			Fillers: []string{"um", "uh"}}},
-		{"repetition across a filler", "en", "the um the the end", Measures{Words: 4, SpeakingTime: 1.9, WordsPerMinute: 126.32,
-			Fillers: []string{"um"}, Repetitions: []string{"the", "the"}}},
+		{"pause", "en", "We speak | clearly today.", Measures{
+			Words: 4, SpeakingTime: 2.1, WordsPerMinute: 114.29,
+			Pauses: []Pause{{After: 1, Start: 1.2, Seconds: 0.7}},
+		}},
+		{"fillers don't count as words", "en", "Um, we uh speak", Measures{
+			Words: 2, SpeakingTime: 1.5, WordsPerMinute: 80,
+			Fillers: []string{"um", "uh"},
+		}},
+		{"repetition across a filler", "en", "the um the the end", Measures{
+			Words: 4, SpeakingTime: 1.9, WordsPerMinute: 126.32,
+			Fillers: []string{"um"}, Repetitions: []string{"the", "the"},
+		}},
 		{"grammatical doublet", "en", "all that he had had", Measures{Words: 5, SpeakingTime: 1.9, WordsPerMinute: 157.89}},
-		{"French", "fr", "Euh, vous vous parlez parlez bien", Measures{Words: 5, SpeakingTime: 2.3, WordsPerMinute: 130.43,
-			Fillers: []string{"euh"}, Repetitions: []string{"parlez"}}},
-		{"unknown language has no fillers", "de", "um um", Measures{Words: 2, SpeakingTime: 0.7, WordsPerMinute: 171.43,
-			Repetitions: []string{"um"}}},
+		{"French", "fr", "Euh, vous vous parlez parlez bien", Measures{
+			Words: 5, SpeakingTime: 2.3, WordsPerMinute: 130.43,
+			Fillers: []string{"euh"}, Repetitions: []string{"parlez"},
+		}},
+		{"unknown language has no fillers", "de", "um um", Measures{
+			Words: 2, SpeakingTime: 0.7, WordsPerMinute: 171.43,
+			Repetitions: []string{"um"},
+		}},
 		{"noise marks are no words", "en", "[NOISE] we <sil> speak", Measures{Words: 2, SpeakingTime: 1.5, WordsPerMinute: 80}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

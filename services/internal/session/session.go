@@ -130,8 +130,10 @@ func (s *Store) Create(ctx context.Context, session Session) error {
 	}
 	_, err = s.redis.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 		pipe.Set(ctx, key(session.ID), value, keep)
-		pipe.XAdd(ctx, &redis.XAddArgs{Stream: stream, MaxLen: announcements, Approx: true,
-			Values: map[string]any{"session": session.ID}})
+		pipe.XAdd(ctx, &redis.XAddArgs{
+			Stream: stream, MaxLen: announcements, Approx: true,
+			Values: map[string]any{"session": session.ID},
+		})
 		return nil
 	})
 	if err != nil {

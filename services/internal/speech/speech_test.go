@@ -111,9 +111,16 @@ func TestResampleKeepsSpeechAndRemovesAliases(t *testing.T) {
 		hz   float64
 		keep bool
 	}{
-		{8000, 1000, true}, {22050, 1000, true}, {22050, 6000, true}, {44100, 440, true}, {48000, 6500, true}, {11025, 300, true},
+		{8000, 1000, true},
+		{22050, 1000, true},
+		{22050, 6000, true},
+		{44100, 440, true},
+		{48000, 6500, true},
+		{11025, 300, true},
 		// Above half of 16 kHz: it must vanish, not fold down to 16000-hz.
-		{44100, 10000, false}, {48000, 12000, false}, {22050, 9500, false},
+		{44100, 10000, false},
+		{48000, 12000, false},
+		{22050, 9500, false},
 	} {
 		got := Resample(tone(c.hz, c.from, time.Second), Rate)
 		if got.Rate != Rate || math.Abs(float64(len(got.Samples)-Rate)) > 1 {

@@ -141,8 +141,10 @@ func answer(w http.ResponseWriter, engine transcript.Engine, asked request, hear
 			Engine   string            `json:"engine"`
 			Model    string            `json:"model"`
 			Words    []transcript.Word `json:"words"`
-		}{"transcribe", heard.Text, heard.Language, float64(asked.sound.Duration().Milliseconds()) / 1000,
-			engine.Name(), engine.Model(), heard.Words})
+		}{
+			"transcribe", heard.Text, heard.Language, float64(asked.sound.Duration().Milliseconds()) / 1000,
+			engine.Name(), engine.Model(), heard.Words,
+		})
 	}
 }
 

@@ -67,8 +67,12 @@ func (s *Server) ask(ctx context.Context, sound speech.PCM, language string) (an
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	// Writing into memory can't fail. suppress_nst leaves out what is not speech, such as "♪".
-	for _, field := range [][2]string{{"response_format", "verbose_json"}, {"language", language},
-		{"no_language_probabilities", "true"}, {"suppress_nst", "true"}} {
+	for _, field := range [][2]string{
+		{"response_format", "verbose_json"},
+		{"language", language},
+		{"no_language_probabilities", "true"},
+		{"suppress_nst", "true"},
+	} {
 		_ = form.WriteField(field[0], field[1])
 	}
 	file, _ := form.CreateFormFile("file", "speech.wav")

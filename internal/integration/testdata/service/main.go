@@ -29,7 +29,7 @@ func main() {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})
-	go http.ListenAndServe(":8080", nil) //nolint:errcheck // the check fails where this does
+	go http.ListenAndServe(":8080", nil) // the check fails where this does
 	if os.Getenv("EXIT_CODE") != "" {
 		time.Sleep(duration("EXIT_AFTER"))
 		code, _ := strconv.Atoi(os.Getenv("EXIT_CODE"))
