@@ -22,8 +22,9 @@ func Build(ctx context.Context,
 	return fault.Exit(ctx, build(ctx, services, value(noCache, false), value(progress, "auto"), value(dryRun, false)))
 }
 
+// build builds just the named services, as docker compose build does: what they depend on may be built already.
 func build(ctx context.Context, services *string, noCache bool, progress string, dryRun bool) error {
-	s, err := open(ctx, services)
+	s, err := openOnly(ctx, services)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,6 @@ func cleanUp(ctx context.Context, c cleanupChoice) error {
 		return err
 	}
 	defer release()
-	s.out.Title("cleaning up %s", s.stack.Project.Name)
 	plan, err := cleanup.MakePlan(ctx, s.engine, s.stack.Project, o)
 	if err != nil {
 		return err

@@ -39,7 +39,11 @@ func cleanupStep(ctx context.Context) error {
 }
 
 func buildStep(ctx context.Context, services string) error {
-	return fault.Exit(ctx, build(ctx, &services, false, "auto", false))
+	s, err := open(ctx, &services) // with what they depend on, which is started too
+	if err == nil {
+		err = s.buildImages(ctx, false, "auto", false)
+	}
+	return fault.Exit(ctx, err)
 }
 
 func startStep(ctx context.Context, services string) error {
