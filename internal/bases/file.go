@@ -1,0 +1,185 @@
+package bases
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	// The algorithms that a digest may name.
+	_ "crypto/sha256"
+	_ "crypto/sha512"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// explanation heads a lock file that had no comment.
+var explanation = []string{
+	"# The digests of the base images, so that a build asks no registry for them and is the same everywhere.",
+	"# `go tool mage lock` brings this file up to date and prints what changed; commit the result.",
+	"# One base a line: the reference as a Dockerfile has it, and the digest of its multi-platform index.",
+	"",
+}
+
+// Read reads the lock file at path, an empty Lock where there is none. A damaged line is an error of code Config that
+// says file:line: a base must not silently be another than the one that was locked.
+func Read(path string) (Lock, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Lock{}, nil
+	}
+	if err != nil {
+		return Lock{}, fault.New(fault.Config, "", "reading the locked bases: %w", err)
+	}
+	return parse(path, string(data))
+}
+
+// ReadAll gives the project's lock with what setup locked on this machine over it.
+func ReadAll(file, stateDir string) (Lock, error) {
+	project, err := Read(file)
+	if err != nil {
+		return Lock{}, err
+	}
+	local, err := Read(StateFile(stateDir))
+	if err != nil {
+		return Lock{}, madeAnew(err)
+	}
+	return project.Merge(local), nil
+}
+
+// madeAnew is err with the command that writes this machine's lock file again, whatever is in it.
+func madeAnew(err error) error {
+	var known *fault.Error
+	if errors.As(err, &known) {
+		known.Next = "go tool mage setup"
+	}
+	return err
+}
+
+func parse(path, text string) (Lock, error) {
+	l := Lock{entries: map[string]entry{}}
+	var comment []string
+	text = strings.TrimPrefix(text, "\ufeff")
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			comment = append(comment, line)
+			if line == "" && len(l.entries) == 0 {
+				// A blank line ends what is said about the whole file.
+				l.header, comment = append(l.header, comment...), nil
+			}
+			continue
+		}
+		key, e, err := parseEntry(line)
+		if old, twice := l.entries[key]; err == nil && twice {
+			err = fmt.Errorf("%q is locked twice (before as %q)", e.ref, old.ref)
+		}
+		if err != nil {
+			return Lock{}, fault.New(fault.Config, "delete that line, then go tool mage lock",
+				"%s:%d: %w", path, number, err)
+		}
+		e.comment, comment = comment, nil
+		l.entries[key] = e
+	}
+	if len(l.entries) == 0 {
+		l.header, comment = append(l.header, comment...), nil
+	}
+	l.trailer = comment
+	return l, nil
+}
+
+// parseEntry reads "golang:1.26-bookworm sha256:…".
+func parseEntry(line string) (string, entry, error) {
+	fields := strings.Fields(line)
+	if len(fields) != 2 {
+		return "", entry{}, fmt.Errorf("want a reference and a digest, got %q", shorten(line, 60))
+	}
+	key, err := normalize(fields[0])
+	if err != nil {
+		return "", entry{}, fmt.Errorf("reading the reference %q: %w", shorten(fields[0], 60), err)
+	}
+	d, err := digest.Parse(fields[1])
+	if err != nil {
+		return "", entry{}, fmt.Errorf("reading the digest %q of %q: %w", shorten(fields[1], 80), fields[0], err)
+	}
+	return key, entry{ref: fields[0], digest: d}, nil
+}
+
+func shorten(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}
+
+// format gives the file's text: its comments as they were, its entries sorted by reference.
+func (l Lock) format() []byte {
+	var b bytes.Buffer
+	lines := func(lines []string) {
+		for _, line := range lines {
+			b.WriteString(line + "\n")
+		}
+	}
+	header := l.header
+	if len(header) == 0 {
+		header = explanation
+	}
+	lines(header)
+	if len(l.entries) > 0 && header[len(header)-1] != "" {
+		b.WriteString("\n") // else the header would be read as the first entry's comment
+	}
+	entries := make([]entry, 0, len(l.entries))
+	for _, e := range l.entries {
+		entries = append(entries, e)
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.ref, b.ref) })
+	for _, e := range entries {
+		lines(e.comment)
+		b.WriteString(e.ref + " " + e.digest.String() + "\n")
+	}
+	lines(l.trailer)
+	return b.Bytes()
+}
+
+// Write replaces the file at path in one step, unless it says the same already, and makes its folder where that is
+// missing. A reader, and whoever comes after a kill, sees the old content or the new.
+func (l Lock) Write(path string) error {
+	data := l.format()
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+		return nil
+	}
+	err := os.MkdirAll(filepath.Dir(path), 0o755)
+	if err == nil {
+		err = replace(path, data)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the locked bases: %w", err)
+	}
+	return nil
+}
+
+func replace(path string, data []byte) error {
+	mode := fs.FileMode(0o644)
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(data)
+	err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	return err
+}
