@@ -1,0 +1,335 @@
+package explain
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/moby/patternmatcher"
+)
+
+// base says that a stage begins on something else.
+func (c *comparison) base(n, was *node) []cause {
+	if was == nil {
+		if c.a.stages[n.stage] == nil {
+			if c.before.Target != c.after.Target {
+				return []cause{c.retargeted()}
+			}
+			return []cause{c.instruction(n.in)}
+		}
+		return []cause{c.instruction(n.in)}
+	}
+	var out []cause
+	if !c.old.reached[was.stage] {
+		out = append(out, c.retargeted())
+	}
+	onto, wasOnto := n.stage.onto, was.stage.onto
+	switch {
+	case (onto == nil) != (wasOnto == nil), onto != nil && c.a.stages[onto] != wasOnto, n.expanded != was.expanded:
+		if by := c.variables(n.uses, n.vars, was.vars); len(by) > 0 && c.a.same[n.in] {
+			out = append(out, by...)
+		} else if c.a.same[n.in] {
+			out = append(out, cause{key: "base " + n.expanded, why: fmt.Sprintf("base changed from %s to %s", was.expanded, n.expanded)})
+		} else {
+			out = append(out, c.instruction(n.in))
+		}
+	case n.image != "":
+		out = append(out, c.moved(n, was)...)
+		out = append(out, c.files(n, was)...)
+	}
+	if onto == nil && n.real() && c.before.Platform != c.after.Platform {
+		out = append(out, c.platform())
+	}
+	return out
+}
+
+// moved says that an image's tag names another digest, or that a named context is another.
+func (c *comparison) moved(n, was *node) []cause {
+	if n.image == "" || n.image != was.image {
+		return nil
+	}
+	tree := strings.ToLower(n.image)
+	if a, b := c.after.Trees[tree].Address, c.before.Trees[tree].Address; a != b {
+		return []cause{{key: "context " + tree, why: fmt.Sprintf("context %q changed from %q to %q", n.image, b, a)}}
+	}
+	full, name := fullReference(n.image)
+	a, b := c.after.Bases[full], c.before.Bases[full]
+	if a == "" || b == "" || a == b {
+		return nil
+	}
+	return []cause{{key: "base " + full, why: fmt.Sprintf("base %s moved from %s to %s", name, shortDigest(b), shortDigest(a))}}
+}
+
+// fullReference gives the form in which BuildKit names an image, and the one in which people do. A reference that is none
+// stays as it is.
+func fullReference(ref string) (full, familiar string) {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return ref, ref
+	}
+	tagged := reference.TagNameOnly(named)
+	return tagged.String(), reference.FamiliarString(tagged)
+}
+
+func shortDigest(digest string) string {
+	algorithm, hex, ok := strings.Cut(digest, ":")
+	if !ok {
+		return shorten(digest, 20)
+	}
+	return algorithm + ":" + hex[:min(len(hex), 12)]
+}
+
+// base keeps the digest of a base.
+func (r *Record) base(ref, digest string) {
+	if digest == "" {
+		return
+	}
+	if r.Bases == nil {
+		r.Bases = map[string]string{}
+	}
+	full, _ := fullReference(ref)
+	r.Bases[full] = digest
+}
+
+// files compares what a step takes from its contexts.
+func (c *comparison) files(n, was *node) []cause {
+	if !slices.EqualFunc(n.reads, was.reads, func(a, b read) bool { return a.tree == b.tree && a.path == b.path && a.all == b.all }) {
+		return nil // the line or a variable says so
+	}
+	byTree := map[string][]read{}
+	var trees []string
+	for _, r := range n.reads {
+		tree := strings.ToLower(r.tree)
+		if byTree[tree] == nil {
+			trees = append(trees, tree)
+		}
+		byTree[tree] = append(byTree[tree], r)
+	}
+	var out []cause
+	for _, tree := range trees {
+		reads := byTree[tree]
+		d := differ{now: taken(c.after, tree, reads), then: taken(c.before, tree, reads), before: c.before.Trees[tree], after: c.after.Trees[tree]}
+		if x, ok := d.cause(tree); ok {
+			if slices.ContainsFunc(reads, func(r read) bool { return r.unsure }) {
+				x.why += " (a variable in its path comes from the base: it may copy that)"
+			}
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// taken gives the files of a record that the reads match.
+func taken(r *Record, tree string, reads []read) map[string]File {
+	all := r.tree(tree)
+	links := map[string]string{}
+	for p, f := range all {
+		if f.Link != "" {
+			links[p] = f.Link
+		}
+	}
+	reads = followed(reads, links)
+	out := map[string]File{}
+	for p, f := range all {
+		if slices.ContainsFunc(reads, func(x read) bool { return x.matches(p) }) {
+			out[p] = f
+		}
+	}
+	return out
+}
+
+// differ is one step's files in two builds.
+type differ struct {
+	now, then     map[string]File
+	before, after Files
+	lines         []string // "changed a/b"
+	paths         []string
+	ignored       bool // the ignore file took part
+}
+
+const maxFiles = 10
+
+// cause tells what differs, if anything does.
+func (d *differ) cause(tree string) (cause, bool) {
+	d.renamed()
+	for p, f := range d.now {
+		old, was := d.then[p]
+		switch {
+		case !was && d.newlyLeft(p, d.before.Patterns, d.after.Patterns):
+			d.add(p, "no longer left out: %s", p)
+		case !was:
+			d.add(p, "added %s", p)
+		case old.Mode.IsDir() && f.Mode.IsDir(): // its mode is nothing to BuildKit: the integration test shows that
+		case old.Mode != f.Mode:
+			d.add(p, "mode of %s: %s, was %s", p, f.Mode, old.Mode)
+		case f.Mode.IsRegular() && other(old, f), f.Link != old.Link:
+			d.add(p, "changed %s", p)
+		}
+	}
+	for p := range d.then {
+		if _, is := d.now[p]; is {
+			continue
+		}
+		if d.newlyLeft(p, d.after.Patterns, d.before.Patterns) {
+			d.add(p, "left out now: %s", p)
+		} else {
+			d.add(p, "removed %s", p)
+		}
+	}
+	if len(d.lines) == 0 {
+		return cause{}, false
+	}
+	d.withoutParents()
+	slices.SortFunc(d.lines, func(a, b string) int { return strings.Compare(pathOf(a), pathOf(b)) })
+	return cause{key: "files " + tree + "\x00" + strings.Join(d.lines, "\x00"), why: d.why(tree), detail: d.detail()}, true
+}
+
+// other says whether two regular files differ in content, as far as that is known.
+func other(a, b File) bool {
+	if a.Size != b.Size {
+		return true
+	}
+	if a.SHA256 != "" && b.SHA256 != "" {
+		return a.SHA256 != b.SHA256
+	}
+	return a.ModTime != b.ModTime
+}
+
+// newlyLeft says whether of two lists of patterns the first leaves p out and the second does not.
+func (d *differ) newlyLeft(p string, out, in []string) bool {
+	if slices.Equal(out, in) {
+		return false
+	}
+	left := leaves(out, p) && !leaves(in, p)
+	d.ignored = d.ignored || left
+	return left
+}
+
+func leaves(patterns []string, p string) bool {
+	m, err := patternmatcher.New(patterns)
+	if err != nil {
+		return false
+	}
+	matched, err := m.MatchesOrParentMatches(p)
+	return err == nil && matched
+}
+
+func (d *differ) add(p, format string, args ...any) {
+	d.lines = append(d.lines, fmt.Sprintf(format, args...))
+	d.paths = append(d.paths, p)
+}
+
+// pathOf is the path at the end of a line, by which lines are sorted.
+func pathOf(line string) string {
+	_, p, _ := strings.Cut(line, " ")
+	return p
+}
+
+// renamed tells files of the same content under another name, where no other has it.
+func (d *differ) renamed() {
+	gone := map[string][]string{}
+	for p, f := range d.then {
+		if _, is := d.now[p]; !is && f.SHA256 != "" && f.Size > 0 {
+			gone[f.SHA256] = append(gone[f.SHA256], p)
+		}
+	}
+	var fresh []string
+	for p, f := range d.now {
+		if _, was := d.then[p]; !was && len(gone[f.SHA256]) == 1 {
+			fresh = append(fresh, p)
+		}
+	}
+	slices.Sort(fresh)
+	for _, p := range fresh {
+		f := d.now[p]
+		if len(gone[f.SHA256]) != 1 || d.now[p].Mode != d.then[gone[f.SHA256][0]].Mode {
+			continue
+		}
+		from := gone[f.SHA256][0]
+		if leaves(d.before.Patterns, p) || leaves(d.after.Patterns, from) {
+			continue
+		}
+		delete(gone, f.SHA256)
+		d.add(p, "renamed %s to %s", from, p)
+		delete(d.now, p)
+		delete(d.then, from)
+	}
+}
+
+// withoutParents drops the directories of which something below is told.
+func (d *differ) withoutParents() {
+	above := map[string]bool{}
+	for _, p := range d.paths {
+		for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
+			above[dir] = true
+		}
+	}
+	var lines, paths []string
+	for i, p := range d.paths {
+		if above[p] && !strings.HasPrefix(d.lines[i], "mode of ") {
+			continue
+		}
+		lines, paths = append(lines, d.lines[i]), append(paths, p)
+	}
+	d.lines, d.paths = lines, paths
+}
+
+// why tells one file, or how many and where.
+func (d *differ) why(tree string) string {
+	var why string
+	if len(d.lines) == 1 {
+		why = sentence(d.lines[0])
+	} else {
+		why = fmt.Sprintf("%d files changed", len(d.lines))
+		if dir := commonDir(d.paths); dir != "." {
+			why += " below " + dir
+		}
+	}
+	if d.ignored {
+		name := path.Base(strings.ReplaceAll(d.after.IgnoreFile, `\`, "/"))
+		if d.after.IgnoreFile == "" {
+			name = ".dockerignore"
+		}
+		why = name + " changed: " + why
+	}
+	if tree != "" {
+		why += fmt.Sprintf(" (context %q)", tree)
+	}
+	return why
+}
+
+// sentence puts the path first: "a/b changed".
+func sentence(line string) string {
+	verb, p, _ := strings.Cut(line, " ")
+	switch verb {
+	case "changed":
+		return p + " changed"
+	case "added", "removed":
+		return p + " was " + verb
+	case "renamed":
+		from, to, _ := strings.Cut(p, " to ")
+		return from + " was renamed to " + to
+	default:
+		return line
+	}
+}
+
+func commonDir(paths []string) string {
+	dir := path.Dir(paths[0])
+	for _, p := range paths[1:] {
+		for dir != "." && !strings.HasPrefix(p, dir+"/") {
+			dir = path.Dir(dir)
+		}
+	}
+	return dir
+}
+
+// detail lists the files where there are several.
+func (d *differ) detail() []string {
+	if len(d.lines) == 1 {
+		return nil
+	}
+	return capped(d.lines, maxFiles)
+}

@@ -1,0 +1,206 @@
+package explain
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moby/sys/atomicwriter"
+)
+
+// Store keeps of each image what its last build read and why its steps ran: dir/project/service.json and
+// dir/project/last/service.json. Both are replaced as a whole, and safe to delete. One Store serves one run: it reads a
+// context that images share once.
+type Store struct {
+	dir   string
+	disk  disk
+	mu    sync.Mutex
+	begun map[string]func() (records, error)
+}
+
+// NewStore keeps its files in dir, which need not exist.
+func NewStore(dir string) *Store {
+	return &Store{dir: dir, begun: map[string]func() (records, error){}}
+}
+
+// Build is what is known of a build.
+type Build struct {
+	Project string    `json:"project"`
+	Service string    `json:"service"`
+	Time    time.Time `json:"time"`
+	Steps   int       `json:"steps"` // of the Dockerfile, bases not counted
+	Ran     int       `json:"ran"`
+	Failed  bool      `json:"failed,omitempty"`
+	Reasons []Reason  `json:"reasons,omitempty"`
+	// Earlier is the last build in which a step ran, where that is another one.
+	Earlier *Build `json:"earlier,omitempty"`
+	Stamp   string `json:"stamp,omitempty"`
+}
+
+// records are what a build read, and what the one before it did.
+type records struct {
+	before *Record
+	after  Record
+}
+
+// Prepare begins to read what an image is built from, while its build begins: Remember then waits for that instead of
+// reading what may have changed meanwhile. It does not wait.
+func (s *Store) Prepare(ctx context.Context, in Inputs) {
+	if in.Text == "" {
+		return
+	}
+	take := s.begin(ctx, in)
+	go func() { _, _ = take() }()
+}
+
+func (s *Store) begin(ctx context.Context, in Inputs) func() (records, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := in.Project + "/" + in.Service
+	if s.begun[key] == nil {
+		s.begun[key] = sync.OnceValues(func() (records, error) {
+			t := records{before: s.record(in.Project, in.Service)}
+			var err error
+			t.after, err = take(ctx, in, t.before, &s.disk)
+			return t, err
+		})
+	}
+	return s.begun[key]
+}
+
+// Remember keeps what a build read and explains the steps that ran. It takes all that the builder showed, the FROM steps
+// included, and may be called for a build that failed.
+func (s *Store) Remember(ctx context.Context, in Inputs, steps []Step) error {
+	if in.Text == "" {
+		return nil // the Dockerfile is elsewhere
+	}
+	if err := s.remember(ctx, in, steps); err != nil {
+		return fmt.Errorf("recording what %q was built from: %w", in.Service, err)
+	}
+	return nil
+}
+
+func (s *Store) remember(ctx context.Context, in Inputs, steps []Step) error {
+	b := Build{Project: in.Project, Service: in.Service, Time: time.Now(), Stamp: in.Stamp}
+	for _, x := range steps {
+		if !shown.MatchString(x.Name) || strings.Contains(x.Name, "] FROM ") {
+			continue
+		}
+		b.Steps++
+		if !x.Cached {
+			b.Ran++
+		}
+		b.Failed = b.Failed || x.Failed
+	}
+	last, err := s.Last(in.Project, in.Service)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		last = nil // damaged: as none
+	}
+	if last != nil && b.Ran == 0 {
+		b.Earlier = last
+		if last.Ran == 0 {
+			b.Earlier = last.Earlier
+		}
+		if in.Stamp != "" && last.Stamp == in.Stamp && !last.Failed {
+			return s.again(last, b)
+		}
+	}
+	t, err := s.begin(ctx, in)()
+	if err != nil {
+		return err
+	}
+	t.after.basesOf(steps)
+	t.after.settle(steps)
+	b.Reasons = Explain(t.before, &t.after, steps)
+	if err := s.write(s.path(in.Project, in.Service), t.after); err != nil {
+		return err
+	}
+	return s.write(s.lastPath(in.Project, in.Service), b)
+}
+
+// again notes one more build that found nothing to do. Of the second in a row only the time is new: the file's own tells it,
+// without a write that the disk has to confirm for every image.
+func (s *Store) again(last *Build, b Build) error {
+	path := s.lastPath(b.Project, b.Service)
+	if last.Ran == 0 && last.Steps == b.Steps {
+		return os.Chtimes(path, b.Time, b.Time)
+	}
+	return s.write(path, b)
+}
+
+// Last gives what is known of an image's last build; fs.ErrNotExist where there was none.
+func (s *Store) Last(project, service string) (*Build, error) {
+	var b Build
+	path := s.lastPath(project, service)
+	if err := readJSON(path, &b); err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(path); err == nil && b.Ran == 0 {
+		b.Time = info.ModTime()
+	}
+	return &b, nil
+}
+
+// Since says which steps would run now, and why, since the last build; fs.ErrNotExist where there was none.
+func (s *Store) Since(ctx context.Context, in Inputs) ([]Reason, error) {
+	before := s.record(in.Project, in.Service)
+	if before == nil {
+		return nil, fs.ErrNotExist
+	}
+	after, err := take(ctx, in, before, &s.disk)
+	if err != nil {
+		return nil, err
+	}
+	for ref, digest := range before.Bases { // of those that nobody asked for
+		if after.Bases[ref] == "" {
+			after.base(ref, digest)
+		}
+	}
+	return Predict(before, &after)
+}
+
+// record reads the last record; nil where there is none that this version understands.
+func (s *Store) record(project, service string) *Record {
+	var r Record
+	if err := readJSON(s.path(project, service), &r); err != nil || r.Version != version {
+		return nil
+	}
+	return &r
+}
+
+func (s *Store) path(project, service string) string {
+	return filepath.Join(s.dir, project, service+".json")
+}
+
+func (s *Store) lastPath(project, service string) string {
+	return filepath.Join(s.dir, project, "last", service+".json")
+}
+
+func readJSON(path string, into any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("parsing %s: %w", path, err)
+	}
+	return nil
+}
+
+func (s *Store) write(path string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return atomicwriter.WriteFile(path, data, 0o600)
+}
