@@ -1,0 +1,258 @@
+package current
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/25eloquence/compose-mage/internal/pinned"
+)
+
+const (
+	// longestDir is what the kernel's limit for socket paths leaves for the directory.
+	longestDir = 70
+	// answerWithin bounds the engine's start, stopWithin its end; then it is killed.
+	answerWithin = time.Minute
+	stopWithin   = 30 * time.Second
+)
+
+// Options say where the engine lives and what it reaches.
+type Options struct {
+	// Dir holds root, state, log and socket of the engine. It stays when the engine stops, images included.
+	Dir string
+	// Registry is the host:port of a registry on this machine's loopback. The engine reaches it under the same address, over
+	// plain HTTP, and takes it for a mirror of Docker Hub. Empty for none.
+	Registry string
+	// Loopback are further host:port addresses on this machine's loopback that the engine reaches under the same address.
+	Loopback []string
+}
+
+// Engine is a running engine.
+type Engine struct {
+	Host string // unix://<Dir>/docker.sock
+	Log  string // the path of its log
+
+	lock    *os.File
+	network *network
+	cage    *exec.Cmd
+	ended   chan struct{}
+}
+
+// cage is the first process of the engine's namespaces: it collects the orphans (containerd's shims), and when it ends the
+// kernel ends all others. What the machine's own engine has in /run is hidden: this one would use its containerd.
+const cage = `mount -t proc proc /proc || exit 1
+for dir in /run/containerd /run/docker; do
+  mkdir -p "$dir" && mount -t tmpfs tmpfs "$dir" || exit 1
+done
+"$@" & pid=$!
+trap 'kill -TERM $pid' TERM
+while kill -0 $pid 2>/dev/null; do wait $pid; done`
+
+// Start builds the engine where that was not done yet, starts it and waits until it answers. Who started it stops it.
+func Start(ctx context.Context, o Options) (_ *Engine, err error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("starting a current engine: it needs root")
+	}
+	for _, name := range []string{"runc", "iptables", "ip"} {
+		if _, err := exec.LookPath(name); err != nil {
+			return nil, fmt.Errorf("starting a current engine: %w; apt-get install runc iptables iproute2", err)
+		}
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err == nil && len(dir) > longestDir {
+		err = fmt.Errorf("the path %q is longer than %d bytes, too long for its sockets", dir, longestDir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("starting a current engine: %w", err)
+	}
+	// containerd and the proxy are found beside dockerd.
+	paths, err := pinned.Build(ctx, "dockerd", "docker-proxy", "containerd", "containerd-shim-runc-v2")
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{Host: "unix://" + filepath.Join(dir, "docker.sock"), Log: filepath.Join(dir, "dockerd.log"), ended: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.Stop())
+		}
+	}()
+	if e.lock, err = lockDir(dir); err != nil {
+		return nil, fmt.Errorf("starting a current engine: %w", err)
+	}
+	if e.network, err = openNetwork(ctx, dir, o.loopback()); err != nil {
+		return nil, fmt.Errorf("giving the current engine a network: %w", err)
+	}
+	if err := e.start(dir, o.Registry, paths[0]); err != nil {
+		return nil, fmt.Errorf("starting the current engine: %w", err)
+	}
+	if err := e.await(ctx); err != nil {
+		return nil, fmt.Errorf("starting the current engine: %w; see %s", err, e.Log)
+	}
+	return e, nil
+}
+
+// loopback are the addresses to forward.
+func (o Options) loopback() []string {
+	if o.Registry == "" {
+		return o.Loopback
+	}
+	return append([]string{o.Registry}, o.Loopback...)
+}
+
+// lockDir makes the directory and keeps other engines out of it until the file is closed or this process ends.
+func lockDir(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("another process runs one in %q: %w", dir, err)
+	}
+	return f, nil
+}
+
+// start starts dockerd, which starts its containerd.
+func (e *Engine) start(dir, registry, dockerd string) error {
+	config := map[string]any{
+		"data-root": filepath.Join(dir, "data"), "exec-root": filepath.Join(dir, "exec"), "pidfile": filepath.Join(dir, "docker.pid"),
+		"mtu": e.network.mtu,
+		// The distribution's runc may be older than 1.2, which brought time namespaces.
+		"features": map[string]bool{"containerd-snapshotter": true, "time-namespaces": false},
+	}
+	if registry != "" {
+		config["registry-mirrors"], config["insecure-registries"] = []string{"http://" + registry}, []string{registry}
+	}
+	text, err := json.Marshal(config)
+	if err != nil {
+		return fmt.Errorf("encoding its configuration: %w", err)
+	}
+	file := filepath.Join(dir, "daemon.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return fmt.Errorf("writing its configuration: %w", err)
+	}
+	// Left by an engine that was killed: its number now belongs to another process, and this one would not start.
+	_ = os.Remove(filepath.Join(dir, "docker.pid"))
+	_ = os.Remove(filepath.Join(dir, "exec", "containerd", "containerd.pid"))
+	log, err := os.OpenFile(e.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("opening its log: %w", err)
+	}
+	defer log.Close()
+	e.cage = exec.Command("sh", "-c", cage, "sh", dockerd, "--config-file", file, "-H", e.Host)
+	e.cage.Dir, e.cage.Stdout, e.cage.Stderr = "/", log, log
+	e.cage.Env = append(os.Environ(), "PATH="+filepath.Dir(dockerd)+":"+os.Getenv("PATH"))
+	e.cage.SysProcAttr = &syscall.SysProcAttr{
+		Setsid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWPID, Unshareflags: syscall.CLONE_NEWNS,
+	}
+	if err := e.network.inside(e.cage.Start); err != nil {
+		e.cage = nil
+		return err
+	}
+	go func() {
+		_ = e.cage.Wait() // how it ended is in its log
+		close(e.ended)
+	}()
+	return nil
+}
+
+// await waits until the engine answers.
+func (e *Engine) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	socket := strings.TrimPrefix(e.Host, "unix://")
+	api := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
+	}}
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://engine/_ping", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := api.Do(req)
+		if err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+			err = fmt.Errorf("asking whether it runs: %s", resp.Status)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("it does not answer: %w", err)
+		case <-e.ended:
+			return errors.New("it ended at once")
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// Ended is closed when the engine has ended, for whatever reason.
+func (e *Engine) Ended() <-chan struct{} { return e.ended }
+
+// Stop ends the engine, its containers and its network; a second call does nothing. What is in Dir stays.
+func (e *Engine) Stop() error {
+	if e.cage != nil {
+		_ = e.cage.Process.Signal(syscall.SIGTERM) // fails only where it has ended
+		select {
+		case <-e.ended:
+		case <-time.After(stopWithin):
+			e.Kill()
+		}
+		e.cage = nil
+	}
+	var err error
+	if e.network != nil {
+		err = e.network.close()
+	}
+	if e.lock != nil {
+		_ = e.lock.Close() // also gives up the lock
+	}
+	return err
+}
+
+// Kill ends the engine and its containers at once, as a power cut would, and waits until they are gone. Stop is still to be
+// called, for the network.
+func (e *Engine) Kill() {
+	if e.cage == nil {
+		return
+	}
+	_ = e.cage.Process.Kill()
+	<-e.ended
+}
+
+// thread runs functions, one at a time, on one thread that nothing else runs on and that ends with it.
+type thread struct{ work chan func() }
+
+func newThread() *thread {
+	t := &thread{work: make(chan func())}
+	go func() {
+		runtime.LockOSThread() // never unlocked: what was done to the thread must not reach other goroutines
+		for f := range t.work {
+			f()
+		}
+	}()
+	return t
+}
+
+func (t *thread) do(f func() error) error {
+	done := make(chan error, 1)
+	t.work <- func() { done <- f() }
+	return <-done
+}
