@@ -1,5 +1,9 @@
 # The HTTP API: sessions, tokens, reports.
 # Build context: the repository root.
+# What the image has beside its programs: no change of the sources makes it again.
+FROM golang:1.26-bookworm AS root
+RUN install -d -o 10001 -g 10001 -m 2775 /volumes/cache
+
 # The first steps are the same in every Dockerfile of the services' module: the builder runs them once for all.
 FROM golang:1.26-bookworm AS build
 ARG GOPROXY
@@ -17,11 +21,10 @@ COPY services/api-backend api-backend
 RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
     go build -trimpath -ldflags "-s -w" -o /out/ ./api-backend
-RUN install -d -o 10001 -g 10001 -m 2775 /volumes/cache
 
 FROM scratch
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build --chown=10001:10001 /volumes/ /
+COPY --from=root /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=root --chown=10001:10001 /volumes/ /
 COPY --from=build /out/ /
 USER 10001:10001
 EXPOSE 8000

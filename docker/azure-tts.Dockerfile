@@ -26,7 +26,7 @@ RUN --mount=type=cache,id=apt-azure-tts-cache,target=/var/cache/apt,sharing=lock
     && apt-get install -yq --no-install-recommends flite espeak-ng \
     && install -d -o 10001 -g 10001 -m 2775 /cache
 # Azure is reached over TLS; the certificates alone, without OpenSSL.
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=golang:1.26-bookworm /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/azure-tts /usr/local/bin/azure-tts
 USER 10001:10001
 EXPOSE 8002

@@ -1,5 +1,9 @@
 # The voice coach, and the learner that smoke-tests the stack (docker exec … /learner).
 # Build context: the repository root.
+# What the image has beside its programs: no change of the sources makes it again.
+FROM golang:1.26-bookworm AS root
+RUN install -d -o 10001 -g 10001 -m 2775 /volumes/models
+
 # The first steps are the same in every Dockerfile of the services' module: the builder runs them once for all.
 FROM golang:1.26-bookworm AS build
 ARG GOPROXY
@@ -18,11 +22,10 @@ COPY services/learner learner
 RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
     go build -trimpath -ldflags "-s -w" -o /out/ ./eloquence-agent-v1 ./learner
-RUN install -d -o 10001 -g 10001 -m 2775 /volumes/models
 
 FROM scratch
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build --chown=10001:10001 /volumes/ /
+COPY --from=root /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=root --chown=10001:10001 /volumes/ /
 COPY --from=build /out/ /
 USER 10001:10001
 EXPOSE 8003

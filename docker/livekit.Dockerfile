@@ -1,6 +1,6 @@
 # LiveKit, built from its Go module, and the launcher that renders its configuration.
 # Build context: the repository root.
-FROM golang:1.26-bookworm AS build
+FROM golang:1.26-bookworm AS server
 ARG GOPROXY
 ENV CGO_ENABLED=0 GOTOOLCHAIN=local
 WORKDIR /src
@@ -14,6 +14,8 @@ RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     go build -trimpath -ldflags "-s -w" -o /out/livekit-server github.com/livekit/livekit-server/cmd/server \
  && install -d -o 10001 -g 10001 -m 2775 /volumes/data
+
+FROM server AS launcher
 COPY services/livekit/*.go ./
 RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
@@ -21,10 +23,10 @@ RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     go build -trimpath -ldflags "-s -w" -o /launcher/livekit .
 
 FROM scratch
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build --chown=10001:10001 /volumes/ /
-COPY --from=build /out/livekit-server /livekit-server
-COPY --from=build /launcher/livekit /livekit
+COPY --from=golang:1.26-bookworm /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=server --chown=10001:10001 /volumes/ /
+COPY --from=server /out/livekit-server /livekit-server
+COPY --from=launcher /launcher/livekit /livekit
 USER 10001:10001
 EXPOSE 7880 7881 7882/udp
 ENTRYPOINT ["/livekit"]

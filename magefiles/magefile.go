@@ -15,10 +15,14 @@ import (
 var Default = targets.Menu
 
 // Mage reads os.Args in a main function of its own making, so the command line is settled while variables are set up:
-// service names may follow a target, and a mistyped target stops everything before anything has run.
+// service names may follow a target, and a mistyped target stops everything before anything has run. Targets that
+// MAGEFILE_HASHFAST left older than their sources are compiled again first.
 var _ = settle()
 
 func settle() bool {
+	if code, done := targets.Renew(os.Args[1:]); done {
+		os.Exit(code)
+	}
 	args, err := targets.Arguments(os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)

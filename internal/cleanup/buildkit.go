@@ -7,26 +7,40 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// OnBuildKit makes a Builder of a connection to BuildKit (image.Connect gives one).
-func OnBuildKit(c *client.Client) Builder { return buildKit{c} }
+// OnBuildKit makes a Builder of connections to BuildKit (image.Connect gives one); a budget is shared among them.
+func OnBuildKit(clients ...*client.Client) Builder { return buildKits(clients) }
 
-type buildKit struct{ client *client.Client }
+type buildKits []*client.Client
 
-func (b buildKit) Usage(ctx context.Context) (int64, error) {
-	records, err := b.client.DiskUsage(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("asking the builder for the size of its cache: %w", err)
-	}
+func (b buildKits) Usage(ctx context.Context) (int64, error) {
 	total := int64(0)
-	for _, r := range records {
-		if !r.Shared { // shared records are held by images or by another record too
-			total += r.Size
+	for _, c := range b {
+		records, err := c.DiskUsage(ctx)
+		if err != nil {
+			return 0, fmt.Errorf("asking the builder for the size of its cache: %w", err)
+		}
+		for _, r := range records {
+			if !r.Shared { // shared records are held by images or by another record too
+				total += r.Size
+			}
 		}
 	}
 	return total, nil
 }
 
-func (b buildKit) Prune(ctx context.Context, keepBytes int64) (int64, error) {
+func (b buildKits) Prune(ctx context.Context, keepBytes int64) (int64, error) {
+	total := int64(0)
+	for _, c := range b {
+		freed, err := prune(ctx, c, keepBytes/int64(len(b)))
+		total += freed
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+func prune(ctx context.Context, c *client.Client, keepBytes int64) (int64, error) {
 	dropped := make(chan client.UsageInfo)
 	freed := make(chan int64)
 	go func() {
@@ -37,7 +51,7 @@ func (b buildKit) Prune(ctx context.Context, keepBytes int64) (int64, error) {
 		freed <- total
 	}()
 	// All: internal and frontend records count towards the budget too, so they must be able to go.
-	err := b.client.Prune(ctx, dropped, client.PruneAll, client.WithKeepOpt(0, keepBytes, 0, 0))
+	err := c.Prune(ctx, dropped, client.PruneAll, client.WithKeepOpt(0, keepBytes, 0, 0))
 	close(dropped)
 	total := <-freed
 	if err != nil {

@@ -5,6 +5,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -19,6 +20,7 @@ import (
 
 // API is what is asked of the engine; *engine.Engine has it.
 type API interface {
+	DialHijack(ctx context.Context, url, proto string, meta map[string][]string) (net.Conn, error)
 	ContainerList(context.Context, client.ContainerListOptions) (client.ContainerListResult, error)
 	ContainerInspect(context.Context, string, client.ContainerInspectOptions) (client.ContainerInspectResult, error)
 	DiskUsage(context.Context, client.DiskUsageOptions) (client.DiskUsageResult, error)
@@ -26,17 +28,19 @@ type API interface {
 
 // Input is what the checks look at. Empty parts are left out, with a word where that is a fault.
 type Input struct {
-	API      API
-	Host     string // of the engine: unix:///var/run/docker.sock
-	Local    bool   // the engine runs on this machine: its disk, ports and processes can be seen
-	Info     system.Info
-	Machine  engine.Machine
-	Project  *types.Project // nil where it did not load
-	LoadErr  error          // why it did not
-	Notices  []string       // what fitting said: limits above the machine
-	Builder  string         // its address; empty: none
-	Registry string         // host:port or URL; empty: none
-	StateDir string         // where state is kept
+	API     API
+	Host    string // of the engine: unix:///var/run/docker.sock
+	Local   bool   // the engine runs on this machine: its disk, ports and processes can be seen
+	Info    system.Info
+	Machine engine.Machine
+	Project *types.Project // nil where it did not load
+	LoadErr error          // why it did not
+	Notices []string       // what fitting said: limits above the machine
+	Builder string         // its address, or several separated by commas; empty: none
+	// EngineBuilder is the address that means the engine's own BuildKit.
+	EngineBuilder string
+	Registry      string // host:port or URL; empty: none
+	StateDir      string // where state is kept
 }
 
 // Level is how a check ended.

@@ -19,19 +19,33 @@ func checkBuilder(ctx context.Context, in Input) []Result {
 	if in.Builder == "" {
 		return []Result{fail(fault.Builder, "go tool mage setup", "there is no builder")}
 	}
+	var results []Result
+	for address := range strings.SplitSeq(in.Builder, ",") {
+		results = append(results, reachBuilder(ctx, in, strings.TrimSpace(address)))
+	}
+	return results
+}
+
+func reachBuilder(ctx context.Context, in Input, address string) Result {
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
-	c, err := image.Connect(ctx, in.Builder)
+	var c *image.Builder
+	var err error
+	if address == in.EngineBuilder {
+		c, err = image.ConnectEngine(ctx, in.API)
+	} else {
+		c, err = image.Connect(ctx, address)
+	}
 	if err != nil {
 		first, _, _ := strings.Cut(err.Error(), "\n")
-		return []Result{fail(fault.Builder, "go tool mage setup", "%s", first)}
+		return fail(fault.Builder, "go tool mage setup", "%s", first)
 	}
 	defer c.Close()
 	info, err := c.Info(ctx)
 	if err != nil {
-		return []Result{fail(fault.Builder, "go tool mage setup", "the builder at %q does not say what it is: %v", in.Builder, err)}
+		return fail(fault.Builder, "go tool mage setup", "the builder at %q does not say what it is: %v", address, err)
 	}
-	return []Result{pass("builder at %s, BuildKit %s", in.Builder, strings.TrimPrefix(info.BuildkitVersion.Version, "v"))}
+	return pass("builder %s, BuildKit %s", c.Where, strings.TrimPrefix(info.BuildkitVersion.Version, "v"))
 }
 
 func checkRegistry(ctx context.Context, in Input) []Result {

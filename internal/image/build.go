@@ -1,21 +1,22 @@
 package image
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/fatih/color"
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
-	"github.com/moby/buildkit/solver/errdefs"
 	moby "github.com/moby/moby/client"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -23,43 +24,84 @@ import (
 // Engine is what a build needs of the Docker Engine.
 type Engine interface {
 	ImageInspect(ctx context.Context, image string, opts ...moby.ImageInspectOption) (moby.ImageInspectResult, error)
+	ImageList(ctx context.Context, options moby.ImageListOptions) (moby.ImageListResult, error)
 	ImageLoad(ctx context.Context, input io.Reader, opts ...moby.ImageLoadOption) (moby.ImageLoadResult, error)
+	ContainerdStore() bool // it then names an image by its manifest, and a load has to be whole
 }
 
 // Options are the surroundings of a build.
 type Options struct {
-	Builder     *client.Client
+	Builders    []*Builder // at least one
 	Engine      Engine
 	Environment Environment
+	Cache       Cache
+	Memory      string         // directory of what builds leave for the next; "" for none
+	Explain     *explain.Store // takes what each build read and which steps ran; nil for none
+	FailFast    bool           // the first image that fails ends the others
+	Push        bool           // to the registries that the images' names say, instead of into the engine
+	Attest      bool           // pushed images get provenance and SBOM attestations
 	Out         *ui.Out
 	Progress    string // auto, plain, tty, quiet, rawjson
 }
 
-// Result is what became of one image.
-type Result struct {
-	Target  Target
-	ID      string // sha256:…, the engine's image ID
-	Steps   int
-	Cached  int
-	Loaded  int64 // bytes streamed to the engine; 0 where it had the image
-	Took    time.Duration
-	Warning string // the build cache could not be written
-	Err     error
+// errFailFast ends the other images of a build after the first failure.
+var errFailFast = errors.New("stopped, since another image failed")
+
+// run is one build of a plan.
+type run struct {
+	Options
+	project  string
+	pool     *pool
+	contexts *contexts
+	layers   *engineLayers
+	show     *display
+	stop     context.CancelCauseFunc
+	asked    func(context.Context) error // whether the cache's registry answers
+
+	noting sync.Mutex
+	notes  []string // warnings that concern no single image, for after the progress display
 }
 
-// Build builds every image of the plan at the same time on one connection and loads those that changed into the
-// engine. An image that fails stops no other. The results come in the plan's order; the error joins the failures.
+func (r *run) note(format string, args ...any) {
+	r.noting.Lock()
+	defer r.noting.Unlock()
+	r.notes = append(r.notes, fmt.Sprintf(format, args...))
+}
+
+// Build builds every image of the plan at the same time and gives the engine those that changed. An image that fails
+// stops no other, unless FailFast asks for it. The results come in the plan's order; the error joins the failures.
 func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 	show, err := newDisplay(o.Out.Writer(), o.Progress, o.Out.Terminal())
 	if err != nil {
 		return nil, err
 	}
+	running, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	r := &run{Options: o, project: plan.Project, contexts: &contexts{}, layers: newEngineLayers(o.Engine), show: show, stop: stop}
+	var once sync.Once
+	var silent error
+	r.asked = func(ctx context.Context) error {
+		once.Do(func() {
+			if silent = o.Cache.reach(ctx); silent != nil && ctx.Err() == nil {
+				r.note("the build cache at %s is neither read nor written: %v", o.Cache.Prefix, silent)
+			}
+		})
+		return silent
+	}
+	if r.pool, err = newPool(running, o.Builders); err != nil {
+		return nil, err
+	}
+	names := make([]string, len(plan.Targets))
+	for i, t := range plan.Targets {
+		names[i] = t.Service
+	}
+	members := r.pool.share(names)
 	results := make([]Result, len(plan.Targets))
 	var all sync.WaitGroup
 	for i, t := range plan.Targets {
 		all.Go(func() {
 			start := time.Now()
-			results[i] = buildOne(ctx, plan.Project, t, o, show)
+			results[i] = r.build(running, t, members[t.Service])
 			results[i].Took = time.Since(start)
 		})
 	}
@@ -69,139 +111,166 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 		return results, err
 	}
 	printResults(o.Out, results)
+	for _, w := range append(r.notes, r.contexts.warnings()...) {
+		o.Out.Warn("%s", w)
+	}
 	return results, failures(results)
 }
 
-// buildOne solves the target, asks whether the engine has the result, and if not solves again (from the cache, in an
-// instant) to export: image to the engine, cache to the registry. An unchanged image so moves no bytes.
-func buildOne(ctx context.Context, project string, t Target, o Options, show *display) Result {
-	r := Result{Target: t}
-	opt, err := t.solveOpt(project, o.Environment)
+// build builds one image, on another builder where its own dies.
+func (r *run) build(ctx context.Context, t Target, m *member) Result {
+	for {
+		res, rec, err := r.on(ctx, t, m)
+		if err == nil {
+			return res
+		}
+		res.State = Failed
+		if ctx.Err() != nil || !lost(err) || m.alive(ctx) {
+			res.Err = buildError(ctx, t, rec, err)
+			if r.FailFast {
+				r.stop(errFailFast)
+			}
+			return res
+		}
+		other, none := r.pool.next(t.Service, m)
+		if none != nil {
+			res.Err = fault.New(fault.Builder, "go tool mage setup, then the same command again",
+				"building %q: the builder %s went away in mid-build: %s", t.Service, m.Where, lastLine(err.Error()))
+			return res
+		}
+		r.note("%s: the builder %s went away; going on with the one %s", t.Service, m.Where, other.Where)
+		m = other
+	}
+}
+
+// on builds one image on one builder. It solves the target; where the engine has the result that is all, else the engine
+// gets the layers that it lacks. The registry cache is written at the same time, where a step ran.
+func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, error) {
+	res := Result{Target: t}
+	rec := newRecorder(t.Service, r.show)
+	opt, local, err := t.solveOpt(ctx, r.project, r.Environment, r.contexts, m.offer)
 	if err != nil {
-		r.Err = fault.New(fault.Config, "", "building %q: %w", t.Service, err)
-		return r
+		return res, rec, fault.New(fault.Config, "", "building %q: %w", t.Service, err)
 	}
-	rec := newRecorder(t.Service, show)
-	opt.CacheImports = t.cacheImports()
-	opt.Exports = []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{"compression": "uncompressed"}}}
-	resp, err := solve(ctx, o.Builder, opt, rec.update)
-	r.Steps, r.Cached = rec.counts()
+	if r.Push {
+		return r.push(ctx, t, m, opt)
+	}
+	past := recall(r.Memory, r.project, t.Service)
+	inputs := t.stamp(r.project, r.Environment, local)
+	before := r.engineID(ctx, t)
+	s := &solving{run: r, target: t, member: m, opt: opt, same: inputs != "" && inputs == past.Inputs && m.ID == past.Builder}
+	remember := r.reading(ctx, t, inputs, s.same)
+	rec, err = s.verify(ctx)
+	rec.into(&res)
+	remember(res.ran)
 	if err != nil {
-		r.Err = buildError(ctx, t, rec, err)
-		return r
+		return res, rec, err
 	}
-	r.ID = resp.ExporterResponse[exptypes.ExporterImageConfigDigestKey]
-	if have(ctx, o.Engine, r.ID, t.Names) {
-		return r
-	}
-	export := newRecorder(t.Service, nil)
-	opt.CacheExports = t.cacheExports()
-	r.Loaded, r.Err = load(ctx, o, opt, t, export)
-	r.Warning = export.warning
-	if r.Err != nil {
-		r.Err = buildError(ctx, t, export, r.Err)
-	}
-	return r
-}
-
-// have says whether the engine knows the image under every one of its names.
-func have(ctx context.Context, engine Engine, id string, names []string) bool {
-	for _, name := range names {
-		found, err := engine.ImageInspect(ctx, name)
-		if err != nil || id == "" || found.ID != id {
-			return false
-		}
-	}
-	return true
-}
-
-// buildError says which step of which image failed, with its Dockerfile lines and last output.
-func buildError(ctx context.Context, t Target, rec *recorder, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	var typed *fault.Error
-	if errors.As(err, &typed) {
-		return err
-	}
-	code, next := classify(err.Error())
-	name, lines := rec.failed()
-	text := lastLine(err.Error())
-	if name != "" {
-		text = name + ": " + text
-	}
-	f := fault.New(code, next, "building %q: %s", t.Service, text)
-	for _, source := range errdefs.Sources(err) {
-		var b bytes.Buffer
-		if source.Print(&b) == nil {
-			f.Detail = append(f.Detail, strings.Split(strings.TrimSpace(b.String()), "\n")...)
-		}
-	}
-	if len(lines) > 0 {
-		f.Detail = append(f.Detail, "last output:")
-		for _, l := range lines {
-			f.Detail = append(f.Detail, "  "+l)
-		}
-	}
-	return f
-}
-
-// classify reads the exit code and the next command out of BuildKit's message.
-func classify(message string) (fault.Code, string) {
+	res.ID = s.id()
+	wait := s.export(ctx, &past, res.Built > 0)
 	switch {
-	case strings.Contains(message, "no space left on device"):
-		return fault.Resources, "go tool mage cleanup"
-	case strings.Contains(message, "failed to resolve source metadata"), strings.Contains(message, "failed to authorize"),
-		strings.Contains(message, "pull access denied"):
-		return fault.Registry, "go tool mage setup (makes base images where Docker Hub can't be reached), or docker login"
-	case strings.Contains(message, "dockerfile parse error"), strings.Contains(message, "failed to read dockerfile"):
-		return fault.Config, ""
-	case strings.Contains(message, "code = Unavailable"), strings.Contains(message, "connection refused"), strings.HasSuffix(message, "EOF"):
-		return fault.Builder, "go tool mage setup"
+	case m.Native && before != res.ID:
+		res.State = Loaded
+	case m.Native, before == res.ID, before != "" && res.ID == past.ID && before == past.EngineID:
+		res.State = Unchanged
+	default:
+		res.State = Loaded
+		res.Loaded, err = s.load(ctx)
 	}
-	return fault.Failed, ""
+	res.Warnings = append(s.warnings, wait()...)
+	if err != nil {
+		return res, rec, err
+	}
+	past.Builder, past.Inputs, past.ID = m.ID, inputs, res.ID
+	if res.State == Loaded {
+		before = r.engineID(ctx, t)
+	}
+	past.EngineID = before
+	past.keep()
+	return res, rec, nil
 }
 
-// lastLine drops the wrapping that BuildKit puts before the cause.
-func lastLine(message string) string {
-	for _, prefix := range []string{"failed to solve: ", "rpc error: "} {
-		if i := strings.LastIndex(message, prefix); i >= 0 {
-			message = message[i+len(prefix):]
-		}
+// reading begins to record what an image is built from, and gives the function that takes the steps which the build showed.
+// A record that can't be made is worth no failure: explain then says that it knows nothing.
+func (r *run) reading(ctx context.Context, t Target, stamp string, same bool) func([]explain.Step) {
+	if r.Explain == nil {
+		return func([]explain.Step) {}
 	}
-	return message
+	in, err := t.Explained(r.project).Inputs()
+	if err != nil {
+		return func([]explain.Step) {}
+	}
+	in.Stamp = stamp
+	if !same {
+		r.Explain.Prepare(ctx, in)
+	}
+	return func(steps []explain.Step) { _ = r.Explain.Remember(ctx, in, steps) }
 }
 
-func printResults(out *ui.Out, results []Result) {
-	if len(results) == 0 {
-		return
-	}
-	rows := make([][]string, 0, len(results))
-	for _, r := range results {
-		state := color.GreenString("unchanged")
-		switch {
-		case r.Err != nil:
-			state = color.RedString("failed")
-		case r.Loaded > 0:
-			state = color.GreenString("loaded ") + ui.Bytes(r.Loaded)
+// engineID is what the engine has under all of the target's names; "" where it lacks one, or they differ.
+func (r *run) engineID(ctx context.Context, t Target) string {
+	id := ""
+	for _, name := range t.Names {
+		found, err := r.Engine.ImageInspect(ctx, name)
+		if err != nil || id != "" && found.ID != id {
+			return ""
 		}
-		rows = append(rows, []string{r.Target.Names[0], fmt.Sprintf("%d/%d", r.Cached, r.Steps), state, ui.Seconds(r.Took)})
+		id = found.ID
 	}
-	ui.Table(out.Writer(), []string{"IMAGE", "CACHED", "RESULT", "TIME"}, rows)
-	for _, r := range results {
-		if r.Warning != "" {
-			out.Warn("%s: the build cache was not written to %s: %s", r.Target.Service, r.Target.CacheRef, lastLine(r.Warning))
-		}
-	}
+	return id
 }
 
-// failures joins what failed; the exit code is the first failure's.
-func failures(results []Result) error {
-	var failed []error
-	for _, r := range results {
-		if r.Err != nil {
-			failed = append(failed, r.Err)
+// push builds an image, for several platforms where the target says so, and pushes it to the registry of its names.
+func (r *run) push(ctx context.Context, t Target, m *member, opt client.SolveOpt) (Result, *recorder, error) {
+	res := Result{Target: t, State: Pushed}
+	rec := newRecorder(t.Service, r.show)
+	if t.Platform != "" {
+		has, lacks := split(t.Platform, m.Platforms)
+		if len(has) == 0 {
+			return res, rec, fault.New(fault.Usage, "", "the builder %s can't build for %s", m.Where, t.Platform)
+		}
+		if len(lacks) > 0 {
+			res.Warnings = append(res.Warnings, fmt.Sprintf("not built for %s, which the builder %s can't build for", strings.Join(lacks, ", "), m.Where))
+		}
+		opt.FrontendAttrs["platform"] = strings.Join(has, ",")
+	}
+	if r.Attest {
+		opt.FrontendAttrs["attest:provenance"] = "mode=max"
+		opt.FrontendAttrs["attest:sbom"] = ""
+	}
+	cache := r.Cache
+	if !r.reachable(ctx, m) {
+		cache = Cache{}
+	}
+	opt.CacheImports, opt.CacheExports = t.imports(cache), t.exports(cache)
+	opt.Exports = []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{
+		"name": strings.Join(t.Names, ","), "push": "true", "oci-mediatypes": "true",
+	}}}
+	resp, err := solve(ctx, m.Client, opt, rec)
+	rec.into(&res)
+	if rec.warning != "" {
+		res.Warnings = append(res.Warnings, "the build cache was not written: "+lastLine(rec.warning))
+	}
+	if err != nil {
+		return res, rec, err
+	}
+	res.ID = resp.ExporterResponse[exptypes.ExporterImageDigestKey]
+	if res.ID == "" {
+		return res, rec, fmt.Errorf("the builder gave no digest for the pushed image")
+	}
+	return res, rec, nil
+}
+
+// split says which platforms of a list ("linux/amd64,linux/arm64") are among those that a builder has.
+func split(list string, have []ocispecs.Platform) (has, lacks []string) {
+	for want := range strings.SplitSeq(list, ",") {
+		want = strings.TrimSpace(want)
+		p, err := platforms.Parse(want)
+		if err == nil && slices.ContainsFunc(have, func(h ocispecs.Platform) bool { return platforms.Only(h).Match(p) }) {
+			has = append(has, want)
+		} else {
+			lacks = append(lacks, want)
 		}
 	}
-	return errors.Join(failed...)
+	return has, lacks
 }

@@ -6,12 +6,18 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/grpchijack"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
 	// The address schemes that BUILDKIT_HOST may use beside unix and tcp.
 	_ "github.com/moby/buildkit/client/connhelper/dockercontainer"
 	_ "github.com/moby/buildkit/client/connhelper/kubepod"
+	_ "github.com/moby/buildkit/client/connhelper/podmancontainer"
 	_ "github.com/moby/buildkit/client/connhelper/ssh"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -23,52 +29,82 @@ const TLSVariable = "BUILDKIT_TLS_DIR"
 // answerWithin bounds the wait for a builder to answer before anything is built.
 const answerWithin = 10 * time.Second
 
+// Builder is a checked connection to one BuildKit.
+type Builder struct {
+	*client.Client
+	ID        string // stays the same as long as the builder keeps its build cache
+	Where     string // for messages: `at "unix:///…"`, or "in the engine"
+	Native    bool   // the engine's own: what it builds is in the engine's store
+	Remote    bool   // on another machine, which may reach other registries than this one
+	Platforms []ocispecs.Platform
+
+	dial session.Dialer
+}
+
 // Hijacker opens a raw connection through the engine's API; *engine.Engine has it.
 type Hijacker interface {
 	DialHijack(ctx context.Context, url, proto string, meta map[string][]string) (net.Conn, error)
 }
 
 // ConnectEngine dials the engine's own BuildKit.
-func ConnectEngine(ctx context.Context, engine Hijacker) (*client.Client, error) {
-	c, err := client.New(ctx, "",
+func ConnectEngine(ctx context.Context, engine Hijacker) (*Builder, error) {
+	b := &Builder{Where: "in the engine", Native: true}
+	b.dial = func(ctx context.Context, proto string, meta map[string][]string) (net.Conn, error) {
+		return engine.DialHijack(ctx, "/session", proto, meta)
+	}
+	c, err := client.New(ctx, "", client.WithSessionDialer(b.dial),
 		client.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 			return engine.DialHijack(ctx, "/grpc", "h2c", nil)
-		}),
-		client.WithSessionDialer(func(ctx context.Context, proto string, meta map[string][]string) (net.Conn, error) {
-			return engine.DialHijack(ctx, "/session", proto, meta)
 		}))
-	return answering(ctx, c, err, "in the engine")
+	return b, b.answers(ctx, c, err)
 }
 
 // Connect dials the builder and checks that it answers. address is BUILDKIT_HOST's, or what setup made; "" is the error
 // that there is none.
-func Connect(ctx context.Context, address string) (*client.Client, error) {
+func Connect(ctx context.Context, address string) (*Builder, error) {
 	if address == "" {
 		return nil, fault.New(fault.Builder, "go tool mage setup", "no builder: BUILDKIT_HOST is not set and setup has made none")
 	}
 	var opts []client.ClientOpt
-	if dir := os.Getenv(TLSVariable); dir != "" {
+	if dir := os.Getenv(TLSVariable); dir != "" && strings.HasPrefix(address, "tcp:") {
 		opts = append(opts,
 			client.WithServerConfig("", filepath.Join(dir, "ca.pem")),
 			client.WithCredentials(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")))
 	}
+	b := &Builder{Where: fmt.Sprintf("at %q", address), Remote: !strings.HasPrefix(address, "unix:") && !strings.HasPrefix(address, "docker-container:")}
 	c, err := client.New(ctx, address, opts...)
-	return answering(ctx, c, err, fmt.Sprintf("at %q", address))
+	if err == nil {
+		b.dial = grpchijack.Dialer(c.ControlClient())
+	}
+	return b, b.answers(ctx, c, err)
 }
 
-// answering waits for a new connection's builder to answer; where says which one it is.
-func answering(ctx context.Context, c *client.Client, err error, where string) (*client.Client, error) {
+// answers waits for a new connection's builder to answer and reads what it is.
+func (b *Builder) answers(ctx context.Context, c *client.Client, err error) error {
 	if err != nil {
-		return nil, fault.New(fault.Builder, "go tool mage setup", "connecting to the builder %s: %w", where, err)
+		return fault.New(fault.Builder, "go tool mage setup", "connecting to the builder %s: %w", b.Where, err)
 	}
 	answer, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	if _, err := c.Info(answer); err != nil {
+	workers, err := c.ListWorkers(answer)
+	if err == nil && len(workers) == 0 {
+		err = fmt.Errorf("it has no worker")
+	}
+	if err != nil {
 		_ = c.Close()
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
-		return nil, fault.New(fault.Builder, "go tool mage setup", "the builder %s does not answer: %w", where, err)
+		return fault.New(fault.Builder, "go tool mage setup", "the builder %s does not answer: %w", b.Where, err)
 	}
-	return c, nil
+	b.Client, b.ID, b.Platforms = c, workers[0].ID, workers[0].Platforms
+	return nil
+}
+
+// alive says whether the builder still answers, after something on it failed.
+func (b *Builder) alive(ctx context.Context) bool {
+	answer, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	_, err := b.ListWorkers(answer)
+	return err == nil
 }

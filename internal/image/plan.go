@@ -11,8 +11,10 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/distribution/reference"
 	"github.com/docker/compose/v5/pkg/api"
 
+	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -23,7 +25,7 @@ type Target struct {
 	Context    string   // absolute directory, or a Git or HTTP address
 	Dockerfile string   // absolute path; "" where it is inside a remote context or inline
 	Inline     string   // dockerfile_inline
-	CacheRef   string   // registry reference of its build cache, "" for none
+	CacheImage string   // its place in the build cache: "project/service"
 	Build      types.BuildConfig
 	Platform   string
 }
@@ -37,8 +39,8 @@ type Plan struct {
 
 // PlanOptions are the choices of a build.
 type PlanOptions struct {
-	CacheRegistry string // "host:port" or "host/path"; "" for no cache
-	NoCache       bool   // build every step again
+	NoCache   bool   // build every step again
+	Platforms string // "linux/amd64,linux/arm64"; "" for what each service says, else the builder's
 }
 
 // MakePlan reads the project's build sections. A context or Dockerfile that is not there is an error of code Config,
@@ -70,10 +72,16 @@ func target(project *types.Project, service types.ServiceConfig, o PlanOptions) 
 	b.NoCache = b.NoCache || o.NoCache
 	t := Target{
 		Service: service.Name, Build: b, Context: b.Context, Inline: b.DockerfileInline, Platform: service.Platform,
-		Names: append([]string{api.GetImageNameOrDefault(service, project.Name)}, b.Tags...),
+		Names:      append([]string{api.GetImageNameOrDefault(service, project.Name)}, b.Tags...),
+		CacheImage: project.Name + "/" + strings.ToLower(service.Name),
 	}
-	if o.CacheRegistry != "" {
-		t.CacheRef = fmt.Sprintf("%s/%s/%s:cache", strings.TrimSuffix(o.CacheRegistry, "/"), project.Name, strings.ToLower(service.Name))
+	if o.Platforms != "" {
+		t.Platform = o.Platforms
+	}
+	for _, name := range t.Names {
+		if _, err := reference.ParseNormalizedNamed(name); err != nil {
+			return t, fmt.Errorf("building %q: image name %q: %w", service.Name, name, err)
+		}
 	}
 	if remote(b.Context) {
 		return t, nil
@@ -104,6 +112,13 @@ func target(project *types.Project, service types.ServiceConfig, o PlanOptions) 
 	return t, nil
 }
 
+// Explained is the target as explain takes it.
+func (t Target) Explained(project string) explain.Image {
+	return explain.Image{
+		Project: project, Service: t.Service, Context: t.Context, Dockerfile: t.Dockerfile, Inline: t.Inline, Platform: t.Platform, Build: t.Build,
+	}
+}
+
 // nearbyDockerfile suggests the file of the same directory whose name is nearest.
 func nearbyDockerfile(path string) string {
 	entries, err := os.ReadDir(filepath.Dir(path))
@@ -122,8 +137,8 @@ func remote(context string) bool {
 	return strings.Contains(context, "://") || strings.HasPrefix(context, "git@") || strings.HasPrefix(context, "github.com/")
 }
 
-// Print writes the plan, a line per image.
-func (p Plan) Print(w io.Writer) {
+// Print writes the plan, a line per image; c is where the build cache will be written.
+func (p Plan) Print(w io.Writer, c Cache) {
 	for _, t := range p.Targets {
 		from := t.Dockerfile
 		if t.Inline != "" {
@@ -133,8 +148,8 @@ func (p Plan) Print(w io.Writer) {
 			from = t.Context
 		}
 		fmt.Fprintf(w, "build %s from %s", t.Names[0], from)
-		if t.CacheRef != "" {
-			fmt.Fprintf(w, ", cache %s", t.CacheRef)
+		for i, e := range t.exports(c) {
+			fmt.Fprintf(w, "%s %s", map[bool]string{true: ", cache", false: " and"}[i == 0], place(e))
 		}
 		fmt.Fprintln(w)
 	}

@@ -12,6 +12,9 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/util/progress/progressui"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/25eloquence/compose-mage/internal/explain"
+	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
 // lastOutput is how many lines of a failed step its error shows.
@@ -49,7 +52,7 @@ func newDisplay(w io.Writer, mode string, terminal bool) (*display, error) {
 func (d *display) show(s *client.SolveStatus) {
 	if d.brief {
 		s.Vertexes = slices.DeleteFunc(s.Vertexes, func(v *client.Vertex) bool {
-			return v.Error == "" && (v.Cached || strings.Contains(v.Name, " internal] ") || strings.Contains(v.Name, "] importing cache manifest"))
+			return v.Error == "" && (v.Cached || strings.Contains(v.Name, " internal] ") || strings.Contains(v.Name, importing))
 		})
 	}
 	d.ch <- s
@@ -63,25 +66,29 @@ func (d *display) close() {
 
 // recorder follows one image's solve: it counts steps, remembers the last output of each, and forwards to the display.
 type recorder struct {
-	name string
-	out  *display // nil: nothing is shown
+	name     string
+	out      *display                // nil: nothing is shown
+	stop     context.CancelCauseFunc // ends the solve
+	firstRun func()                  // called when the first step of the Dockerfile begins to run; nil for none
 
 	mu      sync.Mutex
-	steps   map[digest.Digest]*step
+	byID    map[digest.Digest]*step
 	warning string // of the cache export, which never fails a build
 }
 
 type step struct {
-	name   string
-	cached bool
-	error  string
-	from   time.Time
-	took   time.Duration
-	lines  []string
+	name    string
+	cached  bool
+	error   string
+	started bool
+	ended   bool
+	seen    time.Time // when the builder last had something to say of it
+	took    time.Duration
+	lines   []string
 }
 
 func newRecorder(name string, out *display) *recorder {
-	return &recorder{name: name, out: out, steps: map[digest.Digest]*step{}}
+	return &recorder{name: name, out: out, byID: map[digest.Digest]*step{}, stop: func(error) {}}
 }
 
 // update takes one status from BuildKit.
@@ -90,8 +97,13 @@ func (r *recorder) update(s *client.SolveStatus) {
 	for _, v := range s.Vertexes {
 		r.vertex(v)
 	}
+	for _, x := range s.Statuses {
+		if st := r.byID[x.Vertex]; st != nil {
+			st.seen = time.Now()
+		}
+	}
 	for _, l := range s.Logs {
-		if st := r.steps[l.Vertex]; st != nil {
+		if st := r.byID[l.Vertex]; st != nil {
 			for line := range strings.SplitSeq(strings.TrimRight(string(l.Data), "\r\n"), "\n") {
 				st.lines = append(st.lines, strings.TrimRight(line, "\r"))
 			}
@@ -110,15 +122,16 @@ func (r *recorder) vertex(v *client.Vertex) {
 	} else {
 		v.Name = "[" + r.name + "] " + v.Name
 	}
-	st := r.steps[v.Digest]
+	st := r.byID[v.Digest]
 	if st == nil {
 		st = &step{}
-		r.steps[v.Digest] = st
+		r.byID[v.Digest] = st
 	}
-	st.name, st.cached = v.Name, st.cached || v.Cached
+	st.name, st.cached, st.seen = v.Name, st.cached || v.Cached, time.Now()
+	st.started, st.ended = v.Started != nil, v.Completed != nil
 	switch {
 	case v.Error == "":
-	case strings.Contains(v.Name, "importing cache manifest"):
+	case strings.Contains(v.Name, importing):
 		// A first build has no cache to import: that is no failure, and a registry that is away shows at the export.
 		v.Error = ""
 	case strings.Contains(v.Name, "exporting cache"):
@@ -127,25 +140,80 @@ func (r *recorder) vertex(v *client.Vertex) {
 		st.error = v.Error
 	}
 	if v.Started != nil && v.Completed != nil {
-		st.from, st.took = *v.Started, v.Completed.Sub(*v.Started)
+		st.took = v.Completed.Sub(*v.Started)
+	}
+	if r.firstRun != nil && st.started && !st.ended && !st.cached && r.ofDockerfile(st.name) {
+		r.firstRun()
+		r.firstRun = nil
 	}
 }
 
-// counts gives how many Dockerfile steps there were and how many came from the cache; BuildKit's internal steps and
-// exports do not count.
-func (r *recorder) counts() (steps, cached int) {
+const importing = "] importing cache manifest"
+
+// ofDockerfile says whether BuildKit's name is that of a step of the Dockerfile that can run: its own internal steps, exports
+// and FROM are none.
+func (r *recorder) ofDockerfile(name string) bool {
+	return strings.HasPrefix(name, "["+r.name+" ") && !strings.HasPrefix(name, "["+r.name+" internal]") && !strings.Contains(name, "] FROM ")
+}
+
+// into writes what became of the Dockerfile's steps into the result.
+func (r *recorder) into(res *Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, st := range r.steps {
-		if !strings.HasPrefix(st.name, "["+r.name+" ") || strings.HasPrefix(st.name, "["+r.name+" internal]") || strings.Contains(st.name, "] FROM ") {
+	res.Steps, res.Cached, res.Built, res.ran = 0, 0, 0, nil
+	for _, st := range r.byID {
+		own, found := strings.CutPrefix(st.name, "["+r.name+" ")
+		if !found || strings.HasPrefix(own, "internal]") {
 			continue
 		}
-		steps++
-		if st.cached {
-			cached++
+		if st.started || st.cached {
+			res.ran = append(res.ran, explain.Step{Name: "[" + own, Cached: st.cached, Failed: st.error != "", Seconds: st.took.Seconds()})
+		}
+		if !r.ofDockerfile(st.name) {
+			continue
+		}
+		res.Steps++
+		switch {
+		case st.cached:
+			res.Cached++
+		case st.started:
+			res.Built++
 		}
 	}
-	return steps, cached
+}
+
+// watch ends the solve where a registry has been silent for too long, until ctx ends.
+func (r *recorder) watch(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			r.endSilent()
+		}
+	}
+}
+
+func (r *recorder) endSilent() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, st := range r.byID {
+		if !st.started || st.ended {
+			continue
+		}
+		silent := time.Since(st.seen)
+		switch {
+		case strings.Contains(st.name, importing) && silent > cacheWithin:
+			r.stop(fault.New(fault.Registry, "CACHE_REGISTRY=none for a build without it", "%s: the registry has not answered for %s", st.name, silent.Round(time.Second)))
+		case strings.Contains(st.name, "] load metadata for ") && silent > baseWithin,
+			strings.Contains(st.name, "] FROM ") && silent > layerWithin:
+			r.stop(fault.New(fault.Registry, "", "%s: the registry has not answered for %s", st.name, silent.Round(time.Second)))
+		case strings.Contains(st.name, "exporting cache") && silent > layerWithin:
+			r.stop(errCacheSilent)
+		}
+	}
 }
 
 // failed gives the step that broke the build and its last output; "" where none is known.
@@ -153,7 +221,7 @@ func (r *recorder) failed() (name string, lines []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var broken []*step
-	for _, st := range r.steps {
+	for _, st := range r.byID {
 		if st.error != "" && !strings.Contains(st.error, "context canceled") {
 			broken = append(broken, st)
 		}

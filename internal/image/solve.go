@@ -10,10 +10,12 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/cli/cli/config"
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth/authprovider"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	"github.com/moby/buildkit/session/sshforward/sshprovider"
+	spb "github.com/moby/buildkit/sourcepolicy/pb"
 	"github.com/moby/buildkit/util/staticfs"
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
@@ -24,25 +26,33 @@ type Environment struct {
 	Lookup   func(string) (string, bool) // variables, as os.LookupEnv
 	CABundle string                      // path of the CA bundle offered to build steps as the secret "ca"; "" for none
 	Secrets  types.Secrets               // the project's top-level secrets
+	Policy   *spb.Policy                 // pins the bases that are locked; nil for none
 }
 
-// solveOpt translates a target into what BuildKit's Dockerfile frontend takes. Exports and cache exports are the
-// caller's.
-func (t Target) solveOpt(project string, env Environment) (client.SolveOpt, error) {
-	opt := client.SolveOpt{Frontend: "dockerfile.v0", FrontendAttrs: t.attributes(project, env), LocalMounts: map[string]fsutil.FS{}}
-	if err := t.mount(&opt); err != nil {
-		return opt, err
+// solveOpt translates a target into what BuildKit's Dockerfile frontend takes. Exports and cache are the caller's.
+// It also gives the local contexts by name.
+func (t Target) solveOpt(ctx context.Context, project string, env Environment, c *contexts, o *offer) (client.SolveOpt, map[string]*localContext, error) {
+	local := map[string]*localContext{}
+	opt := client.SolveOpt{
+		Frontend: "dockerfile.v0", FrontendAttrs: t.attributes(project, env),
+		FrontendInputs: map[string]llb.State{}, LocalMounts: map[string]fsutil.FS{},
+		// The key by which the builder finds what it has of the directories that this solve offers itself.
+		SharedKey: o.machine + ":" + project + "/" + t.Service,
+	}
+	if err := t.sources(ctx, &opt, c, o, local); err != nil {
+		return opt, nil, err
 	}
 	attachables, err := t.attachables(env)
 	if err != nil {
-		return opt, err
+		return opt, nil, err
 	}
 	opt.Session = attachables
+	opt.SourcePolicy = env.Policy
 	opt.AllowedEntitlements = append(opt.AllowedEntitlements, t.Build.Entitlements...)
 	if t.Build.Network == "host" {
 		opt.AllowedEntitlements = append(opt.AllowedEntitlements, "network.host")
 	}
-	return opt, nil
+	return opt, local, nil
 }
 
 // attributes are the frontend's options, named as in BuildKit's frontend/dockerui.
@@ -80,13 +90,6 @@ func (t Target) attributes(project string, env Environment) map[string]string {
 		}
 	}
 	set("add-hosts", strings.Join(hosts, ","))
-	for name, source := range t.Build.AdditionalContexts {
-		if remote(source) {
-			attrs["context:"+name] = source
-		} else {
-			attrs["context:"+name] = "local:" + name
-		}
-	}
 	if remote(t.Context) {
 		attrs["context"] = t.Context
 		set("filename", t.Build.Dockerfile)
@@ -94,33 +97,69 @@ func (t Target) attributes(project string, env Environment) map[string]string {
 	return attrs
 }
 
-// mount offers the local directories that the build may read; BuildKit asks only for what the Dockerfile copies.
-func (t Target) mount(opt *client.SolveOpt) error {
-	dirs := map[string]string{}
+// sources offers what the build may read: its contexts, and the Dockerfile as a value, so that an unchanged one is not sent.
+func (t Target) sources(ctx context.Context, opt *client.SolveOpt, c *contexts, o *offer, read map[string]*localContext) error {
 	for name, source := range t.Build.AdditionalContexts {
-		if !remote(source) {
-			dirs[name] = source
+		if remote(source) {
+			opt.FrontendAttrs["context:"+name] = source
+			continue
 		}
-	}
-	if !remote(t.Context) {
-		dirs["context"] = t.Context
-		if t.Dockerfile != "" {
-			dirs["dockerfile"] = filepath.Dir(t.Dockerfile)
+		if strings.HasPrefix(source, "service:") || strings.HasPrefix(source, "oci-layout:") {
+			return fmt.Errorf("additional context %q: %q is not supported; name a directory, an image (docker-image://…) or a Git address", name, source)
 		}
-	}
-	for name, dir := range dirs {
-		fs, err := fsutil.NewFS(dir)
+		local := "named-" + name // "context" and "dockerfile" are taken
+		lc, err := c.get(ctx, source, "")
+		if err == nil {
+			err = lc.join(opt, o, local)
+		}
 		if err != nil {
-			return fmt.Errorf("opening build context %q: %w", dir, err)
+			return fmt.Errorf("additional context %q: %w", name, err)
 		}
-		opt.LocalMounts[name] = fs
+		read[local] = lc
+		opt.FrontendAttrs["context:"+name] = "local:" + local
+		if lc.whole {
+			opt.FrontendAttrs["context:"+name] = "input:" + local
+		}
 	}
-	if t.Inline != "" {
-		inline := staticfs.NewFS()
-		inline.Add("Dockerfile", &fstypes.Stat{Mode: 0o644, Size: int64(len(t.Inline))}, []byte(t.Inline))
-		opt.LocalMounts["dockerfile"] = inline
+	if remote(t.Context) {
+		if t.Inline != "" {
+			inline := staticfs.NewFS()
+			inline.Add("Dockerfile", &fstypes.Stat{Mode: 0o644, Size: int64(len(t.Inline))}, []byte(t.Inline))
+			opt.LocalMounts["dockerfile"] = inline
+			opt.FrontendAttrs["dockerfilekey"] = "dockerfile"
+		}
+		return nil
 	}
+	lc, err := c.get(ctx, t.Context, t.Dockerfile)
+	if err == nil {
+		err = lc.join(opt, o, "context")
+	}
+	if err != nil {
+		return err
+	}
+	read["context"] = lc
+	definition, err := t.definition(opt.FrontendAttrs["filename"])
+	if err != nil {
+		return err
+	}
+	opt.FrontendInputs["dockerfile"] = definition
 	return nil
+}
+
+// definition is the Dockerfile, and its own ignore file where it has one, under the name that errors will show.
+func (t Target) definition(name string) (llb.State, error) {
+	text := []byte(t.Inline)
+	if t.Inline == "" {
+		var err error
+		if text, err = os.ReadFile(t.Dockerfile); err != nil {
+			return llb.State{}, fmt.Errorf("reading the Dockerfile: %w", err)
+		}
+	}
+	files := llb.Mkfile(name, 0o644, text)
+	if ignore, err := os.ReadFile(t.Dockerfile + ".dockerignore"); err == nil && t.Inline == "" {
+		files = files.Mkfile(name+".dockerignore", 0o644, ignore)
+	}
+	return llb.Scratch().File(files, llb.WithCustomName("[internal] load build definition from "+name)), nil
 }
 
 // attachables are what the builder may ask back for: registry credentials from the Docker configuration and its
@@ -186,67 +225,4 @@ func (t Target) secrets(env Environment) (map[string][]byte, error) {
 		}
 	}
 	return secrets, nil
-}
-
-// cacheImports lists where earlier results may be found: the project's cache, then the file's own cache_from.
-func (t Target) cacheImports() []client.CacheOptionsEntry {
-	var out []client.CacheOptionsEntry
-	if t.CacheRef != "" {
-		out = append(out, client.CacheOptionsEntry{Type: "registry", Attrs: map[string]string{"ref": t.CacheRef}})
-	}
-	for _, from := range t.Build.CacheFrom {
-		out = append(out, cacheEntry(from))
-	}
-	return out
-}
-
-// cacheExports lists where results go. A cache that can't be written never fails a build.
-func (t Target) cacheExports() []client.CacheOptionsEntry {
-	var out []client.CacheOptionsEntry
-	if t.CacheRef != "" {
-		out = append(out, client.CacheOptionsEntry{Type: "registry", Attrs: map[string]string{
-			"ref": t.CacheRef, "mode": "max", "compression": "zstd", "oci-mediatypes": "true", "image-manifest": "true",
-		}})
-	}
-	for _, to := range t.Build.CacheTo {
-		out = append(out, cacheEntry(to))
-	}
-	for i := range out {
-		if out[i].Attrs["ignore-error"] == "" {
-			out[i].Attrs["ignore-error"] = "true"
-		}
-	}
-	return out
-}
-
-// cacheEntry reads "type=registry,ref=host/name" or a bare reference, as Compose has them.
-func cacheEntry(s string) client.CacheOptionsEntry {
-	if !strings.Contains(s, "=") {
-		return client.CacheOptionsEntry{Type: "registry", Attrs: map[string]string{"ref": s}}
-	}
-	entry := client.CacheOptionsEntry{Attrs: map[string]string{}}
-	for field := range strings.SplitSeq(s, ",") {
-		key, value, _ := strings.Cut(field, "=")
-		if key == "type" {
-			entry.Type = value
-		} else {
-			entry.Attrs[key] = value
-		}
-	}
-	return entry
-}
-
-// solve runs one solve and forwards its progress until the channel is drained.
-func solve(ctx context.Context, c *client.Client, opt client.SolveOpt, progress func(*client.SolveStatus)) (*client.SolveResponse, error) {
-	status := make(chan *client.SolveStatus)
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		for s := range status {
-			progress(s)
-		}
-	}()
-	resp, err := c.Solve(ctx, nil, opt, status)
-	<-drained
-	return resp, err
 }

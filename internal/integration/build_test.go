@@ -75,7 +75,7 @@ func TestIntegrationBuildCacheGoesThroughTheRegistry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w := results[0].Warning; w != "" {
+	if w := results[0].Warnings; len(w) > 0 {
 		t.Errorf("the cache was not written: %s", w)
 	}
 }
@@ -86,10 +86,10 @@ func TestIntegrationBuildGoesOnWithoutItsCache(t *testing.T) {
 	if err != nil {
 		t.Fatalf("an unreachable cache failed the build: %v", err)
 	}
-	if results[0].Loaded == 0 || results[0].Warning == "" {
-		t.Errorf("loaded %d bytes, warning %q", results[0].Loaded, results[0].Warning)
+	if results[0].Loaded == 0 {
+		t.Error("nothing was loaded")
 	}
-	contains(t, f.out.String(), "the build cache was not written to 127.0.0.1:1/")
+	contains(t, f.out.String(), "the build cache at 127.0.0.1:1 is neither read nor written: connection refused")
 }
 
 func TestIntegrationBuildSecretLeavesNoTrace(t *testing.T) {

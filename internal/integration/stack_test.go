@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
@@ -26,11 +27,14 @@ import (
 
 // fixture is a project of its own on the shared engine, removed when the test ends.
 type fixture struct {
-	t      *testing.T
-	dir    string
-	name   string
-	engine *engine.Engine
-	out    bytes.Buffer
+	t       *testing.T
+	dir     string
+	name    string
+	engine  *engine.Engine
+	out     bytes.Buffer
+	memory  string               // what builds leave for the next
+	with    func(*image.Options) // a last word on the options of a build; nil for none
+	noCache bool                 // every step of a build runs
 }
 
 // newFixture writes the files (names and contents in turn); a compose.yaml needs no name.
@@ -40,7 +44,7 @@ func newFixture(t *testing.T, files ...string) *fixture {
 		t.Setenv(v, "")
 		_ = os.Unsetenv(v)
 	}
-	f := &fixture{t: t, dir: t.TempDir(), name: fmt.Sprintf("it-%d", time.Now().UnixNano())}
+	f := &fixture{t: t, dir: t.TempDir(), memory: t.TempDir(), name: fmt.Sprintf("it-%d", time.Now().UnixNano())}
 	t.Setenv("COMPOSE_PROJECT_NAME", f.name)
 	for i := 0; i < len(files); i += 2 {
 		f.write(files[i], files[i+1])
@@ -96,6 +100,7 @@ func (f *fixture) withService() *fixture {
 
 func (f *fixture) load() *stack.Stack {
 	f.t.Helper()
+	f.t.Setenv("COMPOSE_PROJECT_NAME", f.name)
 	s, err := stack.Load(context.Background(), stack.Request{Dir: f.dir, Machine: f.engine.Machine()})
 	if err != nil {
 		f.t.Fatal(err)
@@ -106,8 +111,16 @@ func (f *fixture) load() *stack.Stack {
 // build builds the fixture's images with a cache in registry ("" for none).
 func (f *fixture) build(ctx context.Context, registry string) ([]image.Result, error) {
 	f.t.Helper()
-	project := f.load().Project
-	p, err := image.MakePlan(project, image.PlanOptions{CacheRegistry: registry})
+	return f.buildProject(ctx, f.load().Project, registry)
+}
+
+func (f *fixture) buildProject(ctx context.Context, project *types.Project, registry string) ([]image.Result, error) {
+	f.t.Helper()
+	cache, err := image.ReadCache(registry)
+	if err != nil {
+		return nil, err
+	}
+	p, err := image.MakePlan(project, image.PlanOptions{NoCache: f.noCache})
 	if err != nil {
 		return nil, err
 	}
@@ -116,9 +129,14 @@ func (f *fixture) build(ctx context.Context, registry string) ([]image.Result, e
 		f.t.Fatalf("integration tests need a builder: %v", err)
 	}
 	defer builder.Close()
-	return image.Build(ctx, p, image.Options{Builder: builder, Engine: f.engine, Out: ui.New(&f.out), Progress: "auto", Environment: image.Environment{
-		Lookup: os.LookupEnv, Secrets: project.Secrets,
-	}})
+	o := image.Options{
+		Builders: []*image.Builder{builder}, Engine: f.engine, Out: ui.New(&f.out), Progress: "auto", Cache: cache, Memory: f.memory,
+		Environment: image.Environment{Lookup: os.LookupEnv, Secrets: project.Secrets},
+	}
+	if f.with != nil {
+		f.with(&o)
+	}
+	return image.Build(ctx, p, o)
 }
 
 func (f *fixture) mustBuild() []image.Result {

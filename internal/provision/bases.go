@@ -68,11 +68,11 @@ func (s *setup) recipes() (string, error) {
 }
 
 // ensureBases makes the base images where the Hub can't be reached, and gives them to the engine under their usual
-// names, so that plain docker compose build finds them.
+// names, so that plain docker compose build finds them. Their digests are locked for this machine.
 func (s *setup) ensureBases(ctx context.Context, f facts, p plan) error {
 	if f.hub {
 		s.out.Done("base images: from Docker Hub%s", map[bool]string{true: " through " + s.mirror}[s.mirror != ""])
-		return nil
+		return s.unlockBases()
 	}
 	for _, name := range baseNames {
 		if !slices.Contains(p.bases, name) {
@@ -83,6 +83,9 @@ func (s *setup) ensureBases(ctx context.Context, f facts, p plan) error {
 		if err := s.offerBase(ctx, f, name); err != nil {
 			return err
 		}
+	}
+	if err := s.lockBases(ctx, f.registry); err != nil {
+		return err
 	}
 	// Both are in the registry now; the root file system served its turn.
 	return os.RemoveAll(filepath.Join(s.dir, "bases", "debian"))

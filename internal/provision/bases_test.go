@@ -20,8 +20,8 @@ func TestEmbeddedToolsEqualToolsModule(t *testing.T) {
 			t.Errorf("tools/%s has changed: run go generate ./internal/provision", name)
 		}
 	}
-	if !strings.Contains(string(toolsMod), "github.com/moby/buildkit "+strings.TrimPrefix(builderImage, "moby/buildkit:")+" ") {
-		t.Errorf("the builder's container runs %s, and tools/go.mod pins another", builderImage)
+	if !strings.Contains(string(toolsMod), "github.com/moby/buildkit "+strings.TrimPrefix(BuilderImage, "moby/buildkit:")+" ") {
+		t.Errorf("the builder's container runs %s, and tools/go.mod pins another", BuilderImage)
 	}
 }
 

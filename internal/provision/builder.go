@@ -2,6 +2,7 @@ package provision
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -12,20 +13,15 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/util/disk"
 
-	// The addresses that client.New understands besides unix and tcp.
-	_ "github.com/moby/buildkit/client/connhelper/dockercontainer"
-	_ "github.com/moby/buildkit/client/connhelper/kubepod"
-	_ "github.com/moby/buildkit/client/connhelper/podmancontainer"
-	_ "github.com/moby/buildkit/client/connhelper/ssh"
-
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/image"
 )
 
 // ensureBuilder makes the plan's builder answer and notes its address.
 func (s *setup) ensureBuilder(ctx context.Context, f facts, p plan) (err error) {
 	switch p.builder {
 	case byHost:
-		if err := builderReady(f.buildkitHost)(ctx); err != nil {
+		if err := anyAnswers(ctx, f.buildkitHost); err != nil {
 			return fault.New(fault.Builder, "unset BUILDKIT_HOST, or start that builder",
 				"connecting to BUILDKIT_HOST=%q: %w", f.buildkitHost, err)
 		}
@@ -46,6 +42,19 @@ func (s *setup) ensureBuilder(ctx context.Context, f facts, p plan) (err error) 
 }
 
 // builderReady asks BuildKit for its workers: an answer means that it can build.
+// anyAnswers says whether one of the builders of a list, separated by commas, will do: the build goes on without the others.
+func anyAnswers(ctx context.Context, addresses string) error {
+	var failed []error
+	for address := range strings.SplitSeq(addresses, ",") {
+		b, err := image.Connect(ctx, strings.TrimSpace(address))
+		if err == nil {
+			return b.Close()
+		}
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
+}
+
 func builderReady(address string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)

@@ -21,8 +21,8 @@ const (
 	configLabel      = "com.25eloquence.buildkit.configuration"
 )
 
-// builderImage is what the builder's container runs: the version that tools/go.mod pins.
-var builderImage = "moby/buildkit:v0.34.2"
+// BuilderImage is what the builder's container runs: the version that tools/go.mod pins.
+const BuilderImage = "moby/buildkit:v0.34.2"
 
 // ensureContainer makes the builder's container run: on macOS, on Windows, and where setup is not root.
 func (s *setup) ensureContainer(ctx context.Context, f facts, p plan) error {
@@ -31,7 +31,7 @@ func (s *setup) ensureContainer(ctx context.Context, f facts, p plan) error {
 	if err != nil {
 		return err
 	}
-	want := daemon{args: []string{builderImage}, config: config}.configuration()
+	want := daemon{args: []string{BuilderImage}, config: config}.configuration()
 	seen, err := s.engine.ContainerInspect(ctx, builderContainer, client.ContainerInspectOptions{})
 	if err != nil && !errdefs.IsNotFound(err) {
 		return fault.New(fault.Engine, "docker ps -a", "looking for the builder's container: %w", err)
@@ -50,7 +50,7 @@ func (s *setup) ensureContainer(ctx context.Context, f facts, p plan) error {
 			}
 		}
 		if !current {
-			report("pulling " + builderImage)
+			report("pulling " + BuilderImage)
 			if err := s.createContainer(ctx, config, want); err != nil {
 				return err
 			}
@@ -65,20 +65,20 @@ func (s *setup) ensureContainer(ctx context.Context, f facts, p plan) error {
 // createContainer pulls the image where the engine lacks it and creates the container, its configuration inside. It is
 // not started yet.
 func (s *setup) createContainer(ctx context.Context, config, label string) error {
-	if _, err := s.engine.ImageInspect(ctx, builderImage); err != nil {
-		resp, err := s.engine.ImagePull(ctx, builderImage, client.ImagePullOptions{})
+	if _, err := s.engine.ImageInspect(ctx, BuilderImage); err != nil {
+		resp, err := s.engine.ImagePull(ctx, BuilderImage, client.ImagePullOptions{})
 		if err == nil {
 			err = resp.Wait(ctx)
 		}
 		if err != nil {
 			return fault.New(fault.Builder, "set BUILDKIT_HOST to a BuildKit that runs, or on Linux run setup as root: it then builds its own",
-				"pulling the builder %q: %w", builderImage, err)
+				"pulling the builder %q: %w", BuilderImage, err)
 		}
 	}
 	_, err := s.engine.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Name: builderContainer,
 		Config: &container.Config{
-			Image: builderImage, Cmd: []string{"--config", "/etc/buildkit/buildkitd.toml"},
+			Image: BuilderImage, Cmd: []string{"--config", "/etc/buildkit/buildkitd.toml"},
 			Labels: map[string]string{configLabel: label},
 		},
 		HostConfig: &container.HostConfig{

@@ -24,17 +24,29 @@ const (
 )
 
 // Integration runs all tests of the main module, those behind the build tag integration too, one package at a time:
-// they share one engine.
+// they share one engine. What the environment names already as the tests' builder or registry wins: in CI the build cache
+// is in a registry that no test may write to.
 func Integration(ctx context.Context, out *ui.Out, builder, registry string) error {
 	// -p=1 would compile one package at a time too, so everything is compiled before.
 	if err := run(ctx, out, ".", nil, "build", "-race", "-tags=integration", "./..."); err != nil {
 		return err
 	}
-	env := []string{BuilderVariable + "=" + builder, RegistryVariable + "=" + registry}
-	return run(ctx, out, ".", env, "test", "-race", "-tags=integration", "-p=1", "-count=1", "./...")
+	return run(ctx, out, ".", environment(builder, registry), "test", "-race", "-tags=integration", "-p=1", "-count=1", "./...")
 }
 
-// Lint runs go vet for Linux, macOS and Windows in every module, then the linters pinned in tools/lint.
+// environment is what the tests find builder and registry by, but for what is named already.
+func environment(builder, registry string) []string {
+	var env []string
+	for _, pair := range [][2]string{{BuilderVariable, builder}, {RegistryVariable, registry}} {
+		if os.Getenv(pair[0]) == "" {
+			env = append(env, pair[0]+"="+pair[1])
+		}
+	}
+	return env
+}
+
+// Lint runs go vet for Linux, macOS and Windows in every module, then the linters pinned under tools: golangci-lint in
+// every module, and actionlint where there are workflows.
 func Lint(ctx context.Context, out *ui.Out) error {
 	for _, system := range []string{"linux", "darwin", "windows"} {
 		// Vet needs no C compiler for a foreign system.
@@ -42,14 +54,26 @@ func Lint(ctx context.Context, out *ui.Out) error {
 			return err
 		}
 	}
-	if _, err := os.Stat(filepath.Join("tools", "lint", "go.mod")); err != nil {
-		return nil
+	if modfile, ok := pinned("lint"); ok {
+		if err := inModules(ctx, out, nil, "tool", "-modfile="+modfile, "golangci-lint", "run", "./..."); err != nil {
+			return err
+		}
 	}
-	modfile, err := filepath.Abs(filepath.Join("tools", "lint", "go.mod"))
-	if err != nil {
+	modfile, ok := pinned("actionlint")
+	if workflows, err := filepath.Glob(filepath.Join(".github", "workflows", "*.y*ml")); !ok || err != nil || len(workflows) == 0 {
 		return err
 	}
-	return inModules(ctx, out, nil, "tool", "-modfile="+modfile, "golangci-lint", "run", "./...")
+	return run(ctx, out, ".", nil, "tool", "-modfile="+modfile, "actionlint")
+}
+
+// pinned gives the go.mod that pins a linter, and whether this repository has it.
+func pinned(name string) (string, bool) {
+	path, err := filepath.Abs(filepath.Join("tools", name, "go.mod"))
+	if err != nil {
+		return "", false
+	}
+	_, err = os.Stat(path)
+	return path, err == nil
 }
 
 func inModules(ctx context.Context, out *ui.Out, env []string, args ...string) error {

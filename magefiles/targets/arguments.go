@@ -10,8 +10,8 @@ import (
 // takesServices says for every target whether service names may follow it. TestEveryTargetIsKnown holds it against
 // what Mage lists.
 var takesServices = map[string]bool{
-	"build": true, "check": true, "cleanup": false, "full": true, "lint": false, "logs": true, "menu": false, "models": false,
-	"monitor": true, "restart": true, "setup": false, "smoke": false, "start": true, "status": true, "stop": true,
+	"build": true, "check": true, "cleanup": false, "explain": true, "full": true, "lint": false, "lock": false, "logs": true, "menu": false,
+	"models": false, "monitor": true, "restart": true, "setup": false, "smoke": false, "start": true, "status": true, "stop": true,
 	"teardown": false, "test": false,
 }
 

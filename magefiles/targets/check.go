@@ -27,8 +27,16 @@ func check(ctx context.Context, services *string) error {
 	if err != nil {
 		return err
 	}
+	cache, err := s.cache()
+	if err != nil {
+		return err
+	}
+	registry := "" // a cache of another type has no address to ask
+	if cache.Type == "registry" {
+		registry = cache.Prefix
+	}
 	return doctor.Check(ctx, doctor.Input{
 		API: s.engine, Host: s.engine.Host, Local: s.engine.Local(), Info: s.engine.Info, Machine: s.engine.Machine(),
-		Project: s.stack.Project, Notices: s.stack.Notices, Builder: s.builderAddress(), Registry: s.cacheRegistry(), StateDir: dir,
+		Project: s.stack.Project, Notices: s.stack.Notices, Builder: s.builderAddress(), EngineBuilder: provision.EngineBuilder, Registry: registry, StateDir: dir,
 	}, s.out)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/docker/go-units"
+	"github.com/moby/buildkit/client"
 
 	"github.com/25eloquence/compose-mage/internal/cleanup"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -47,9 +48,13 @@ func cleanUp(ctx context.Context, c cleanupChoice) error {
 	}
 	if s.builderAddress() != "" {
 		// A builder that is gone has no cache worth failing for; the build says what is wrong with it.
-		if builder, err := s.connectBuilder(ctx); err == nil {
-			defer builder.Close()
-			o.Builder = cleanup.OnBuildKit(builder)
+		if builders, err := s.connectBuilders(ctx); err == nil {
+			var clients []*client.Client
+			for _, b := range builders {
+				defer b.Close()
+				clients = append(clients, b.Client)
+			}
+			o.Builder = cleanup.OnBuildKit(clients...)
 		}
 	}
 	release, err := s.lock(ctx)

@@ -41,7 +41,7 @@ func cleanupStep(ctx context.Context) error {
 func buildStep(ctx context.Context, services string) error {
 	s, err := open(ctx, &services) // with what they depend on, which is started too
 	if err == nil {
-		err = s.buildImages(ctx, false, "auto", false)
+		err = s.buildImages(ctx, buildChoice{progress: "auto"})
 	}
 	return fault.Exit(ctx, err)
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/moby/buildkit/client"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -97,28 +96,72 @@ func (s *session) builderAddress() string {
 	return s.state.Builder
 }
 
-// connectBuilder dials that builder, or the engine's own where setup found it to do.
-func (s *session) connectBuilder(ctx context.Context) (*client.Client, error) {
-	address := s.builderAddress()
-	if address == provision.EngineBuilder {
-		return image.ConnectEngine(ctx, s.engine)
+// connectBuilders dials those builders, or the engine's own where setup found it to do. Of several, those that do not
+// answer are left out with a warning; that none does is an error.
+func (s *session) connectBuilders(ctx context.Context) ([]*image.Builder, error) {
+	var builders []*image.Builder
+	var failed error
+	for address := range strings.SplitSeq(s.builderAddress(), ",") {
+		var b *image.Builder
+		var err error
+		if address = strings.TrimSpace(address); address == provision.EngineBuilder {
+			b, err = image.ConnectEngine(ctx, s.engine)
+		} else {
+			b, err = image.Connect(ctx, address)
+		}
+		if err == nil {
+			builders = append(builders, b)
+			continue
+		}
+		if failed != nil {
+			s.out.Warn("%v", failed)
+		}
+		failed = err
 	}
-	return image.Connect(ctx, address)
+	if len(builders) == 0 {
+		return nil, failed
+	}
+	if failed != nil {
+		s.out.Warn("%v", failed)
+	}
+	return builders, nil
 }
 
-// CacheVariable names the registry of the build cache: "host:port" or "host/path"; "none" for no cache.
-const CacheVariable = "CACHE_REGISTRY"
+// What says where the build cache is, and whether it is written.
+const (
+	CacheVariable      = "CACHE_REGISTRY" // "host:port", "host/path", "type=…"; "none" for no cache
+	CacheWriteVariable = "CACHE_WRITE"    // "false" to read only, as for a pull request from a fork
+	CacheMainVariable  = "CACHE_MAIN"     // the branch whose cache every branch reads; "main" by default
+)
 
 // cacheRegistry is CACHE_REGISTRY, or the registry that setup made.
 func (s *session) cacheRegistry() string {
-	switch v := os.Getenv(CacheVariable); v {
-	case "":
-		return s.state.Registry
-	case "none":
-		return ""
-	default:
+	if v := os.Getenv(CacheVariable); v != "" {
 		return v
 	}
+	return s.state.Registry
+}
+
+// cache is where the build cache is for this branch.
+func (s *session) cache() (image.Cache, error) {
+	c, err := image.ReadCache(s.cacheRegistry())
+	if err != nil || c.Type == "" {
+		return c, err
+	}
+	switch v := os.Getenv(CacheWriteVariable); v {
+	case "", "true", "1":
+	case "false", "0":
+		c.Write = false
+	default:
+		return c, fault.New(fault.Usage, "", "%s=%q is neither true nor false", CacheWriteVariable, v)
+	}
+	if v := os.Getenv(CacheMainVariable); v != "" {
+		c.Main, c.Branch = v, v
+	}
+	if branch := image.Branch(s.stack.Project.WorkingDir, os.LookupEnv); branch != "" {
+		c.Branch = branch
+	}
+	return c, nil
 }
 
 // value reads an optional flag.

@@ -23,7 +23,7 @@ func test(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := build(ctx, nil, false, "auto", false); err != nil {
+	if err := build(ctx, nil, buildChoice{progress: "auto"}); err != nil {
 		return err
 	}
 	if err := start(ctx, nil, 0, false); err != nil {
@@ -52,7 +52,7 @@ func (s *session) testServices(ctx context.Context) error {
 	}
 	with := *s
 	with.stack = tests
-	return with.buildImages(ctx, false, "auto", false)
+	return with.buildImages(ctx, buildChoice{progress: "auto"})
 }
 
 // Lint runs go vet for three systems and the pinned linters.

@@ -1,0 +1,163 @@
+package image
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/moby/buildkit/client"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// Cache says where results of builds are kept between runs and machines. The zero Cache keeps none.
+type Cache struct {
+	Type   string            // "registry", "gha", "local"; "" for none
+	Prefix string            // of the reference in a registry, the directory of a local cache, the scope of a gha one
+	Attrs  map[string]string // further attributes for BuildKit, such as gha's url
+	Branch string            // results are written under this name …
+	Main   string            // … and read from it and, after it, from this one
+	Write  bool
+}
+
+// ReadCache reads CACHE_REGISTRY's value: "host:port" or "host/path" (a registry), "type=gha[,scope=…]",
+// "type=local,dest=DIR", "type=registry,ref=host/path"; "none" or "" for no cache. Errors are of code Usage.
+func ReadCache(value string) (Cache, error) {
+	c := Cache{Main: "main", Branch: "main", Write: true, Attrs: map[string]string{}}
+	switch {
+	case value == "" || value == "none":
+		return Cache{}, nil
+	case !strings.Contains(value, "="):
+		c.Type, c.Prefix = "registry", strings.TrimSuffix(value, "/")
+		return c, nil
+	}
+	entry := cacheEntry(value)
+	c.Type, c.Attrs = entry.Type, entry.Attrs
+	key := map[string]string{"registry": "ref", "local": "dest", "gha": "scope"}[c.Type]
+	if key == "" {
+		return Cache{}, fault.New(fault.Usage, "", "cache %q: type %q is not known; use a registry's host/path, type=registry, type=gha or type=local", value, c.Type)
+	}
+	c.Prefix = strings.TrimSuffix(c.Attrs[key], "/")
+	delete(c.Attrs, key)
+	if c.Prefix == "" && c.Type != "gha" {
+		return Cache{}, fault.New(fault.Usage, "", "cache %q: %s= is missing", value, key)
+	}
+	return c, nil
+}
+
+// notInTag is what a registry's tag can't hold.
+var notInTag = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+
+// tag is a branch's name as a registry's tag.
+func tag(branch string) string {
+	t := "cache-" + notInTag.ReplaceAllString(branch, "-")
+	return t[:min(len(t), 128)]
+}
+
+// entry is where one image's results of one branch are.
+func (c Cache) entry(image, branch string, write bool) client.CacheOptionsEntry {
+	attrs := map[string]string{}
+	for k, v := range c.Attrs {
+		attrs[k] = v
+	}
+	switch c.Type {
+	case "registry":
+		attrs["ref"] = c.Prefix + "/" + image + ":" + tag(branch)
+	case "gha":
+		attrs["scope"] = strings.TrimPrefix(path.Join(c.Prefix, image, tag(branch)), "/")
+		githubCache(attrs)
+	case "local":
+		dir := filepath.Join(c.Prefix, filepath.FromSlash(image))
+		attrs["tag"] = tag(branch)
+		attrs[map[bool]string{true: "dest", false: "src"}[write]] = dir
+	}
+	if write {
+		// Results of every step, so that a change late in the Dockerfile finds the early steps. A cache that can't be
+		// written never fails a build.
+		attrs["mode"], attrs["compression"], attrs["ignore-error"] = "max", "zstd", "true"
+		if c.Type != "gha" {
+			attrs["oci-mediatypes"], attrs["image-manifest"] = "true", "true"
+		}
+	}
+	return client.CacheOptionsEntry{Type: c.Type, Attrs: attrs}
+}
+
+// githubCache adds what the client has to say to reach GitHub's cache service; its runner sets these variables.
+func githubCache(attrs map[string]string) {
+	for key, variables := range map[string][]string{
+		"url": {"ACTIONS_CACHE_URL"}, "url_v2": {"ACTIONS_RESULTS_URL"}, "token": {"ACTIONS_RUNTIME_TOKEN"},
+	} {
+		for _, v := range variables {
+			if value := os.Getenv(v); value != "" && attrs[key] == "" {
+				attrs[key] = value
+			}
+		}
+	}
+	if attrs["url_v2"] != "" && attrs["version"] == "" {
+		attrs["version"] = "2"
+	}
+}
+
+// imports lists where earlier results may be found: this branch's, the main branch's, then the Compose file's own.
+func (t Target) imports(c Cache) []client.CacheOptionsEntry {
+	var out []client.CacheOptionsEntry
+	if c.Type != "" {
+		out = append(out, c.entry(t.CacheImage, c.Branch, false))
+		if c.Main != c.Branch {
+			out = append(out, c.entry(t.CacheImage, c.Main, false))
+		}
+	}
+	for _, from := range t.Build.CacheFrom {
+		out = append(out, cacheEntry(from))
+	}
+	return out
+}
+
+// exports lists where results go.
+func (t Target) exports(c Cache) []client.CacheOptionsEntry {
+	var out []client.CacheOptionsEntry
+	if !c.Write && c.Type != "" {
+		return nil
+	}
+	if c.Type != "" {
+		out = append(out, c.entry(t.CacheImage, c.Branch, true))
+	}
+	for _, to := range t.Build.CacheTo {
+		entry := cacheEntry(to)
+		if entry.Attrs["ignore-error"] == "" {
+			entry.Attrs["ignore-error"] = "true"
+		}
+		out = append(out, entry)
+	}
+	return out
+}
+
+// cacheEntry reads "type=registry,ref=host/name" or a bare reference, as Compose has them.
+func cacheEntry(s string) client.CacheOptionsEntry {
+	if !strings.Contains(s, "=") {
+		return client.CacheOptionsEntry{Type: "registry", Attrs: map[string]string{"ref": s}}
+	}
+	entry := client.CacheOptionsEntry{Attrs: map[string]string{}}
+	for field := range strings.SplitSeq(s, ",") {
+		key, value, _ := strings.Cut(field, "=")
+		if key == "type" {
+			entry.Type = value
+		} else {
+			entry.Attrs[key] = value
+		}
+	}
+	return entry
+}
+
+// place names the cache entry for a person.
+func place(e client.CacheOptionsEntry) string {
+	for _, key := range []string{"ref", "dest", "src", "scope"} {
+		if v := e.Attrs[key]; v != "" {
+			return v
+		}
+	}
+	return fmt.Sprintf("type=%s", e.Type)
+}

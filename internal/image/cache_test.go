@@ -1,0 +1,145 @@
+package image
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+func TestReadCache(t *testing.T) {
+	for value, want := range map[string]string{
+		"":                             "",
+		"none":                         "",
+		"127.0.0.1:5000":               "registry 127.0.0.1:5000/p/s:cache-feature-x",
+		"ghcr.io/org/repo/":            "registry ghcr.io/org/repo/p/s:cache-feature-x",
+		"type=registry,ref=ghcr.io/o":  "registry ghcr.io/o/p/s:cache-feature-x",
+		"type=gha":                     "gha p/s/cache-feature-x",
+		"type=gha,scope=ci":            "gha ci/p/s/cache-feature-x",
+		"type=local,dest=/var/cache/b": "local /var/cache/b/p/s",
+	} {
+		c, err := ReadCache(value)
+		if err != nil {
+			t.Fatalf("%q: %v", value, err)
+		}
+		c.Branch = "feature/x"
+		var got string
+		for _, e := range (Target{CacheImage: "p/s"}).exports(c) {
+			got = e.Type + " " + place(e)
+			if e.Attrs["mode"] != "max" || e.Attrs["ignore-error"] != "true" || e.Attrs["compression"] != "zstd" {
+				t.Errorf("%q: exported as %v", value, e.Attrs)
+			}
+		}
+		if got != want {
+			t.Errorf("%q: got %q, want %q", value, got, want)
+		}
+	}
+	for _, bad := range []string{"type=s3,bucket=x", "type=local", "type=registry", "=", "type="} {
+		_, err := ReadCache(bad)
+		var typed *fault.Error
+		if !errors.As(err, &typed) || typed.Code != fault.Usage {
+			t.Errorf("%q: got %v", bad, err)
+		}
+	}
+}
+
+func TestImportsFallBackToMain(t *testing.T) {
+	c, err := ReadCache("reg:5000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := Target{CacheImage: "p/s", Build: types.BuildConfig{CacheFrom: []string{"example/own:cache"}}}
+	places := func() string {
+		var out []string
+		for _, e := range target.imports(c) {
+			out = append(out, place(e))
+		}
+		return strings.Join(out, " ")
+	}
+	if got := places(); got != "reg:5000/p/s:cache-main example/own:cache" {
+		t.Errorf("on main: %s", got)
+	}
+	c.Branch = "topic"
+	if got := places(); got != "reg:5000/p/s:cache-topic reg:5000/p/s:cache-main example/own:cache" {
+		t.Errorf("on a branch: %s", got)
+	}
+	if c.Write = false; len(target.exports(c)) != 0 {
+		t.Error("a cache that is only read is written")
+	}
+}
+
+func TestTagFitsARegistry(t *testing.T) {
+	for branch, want := range map[string]string{
+		"main": "cache-main", "feature/Ünïcode #1": "cache-feature-n-code-1", strings.Repeat("x", 200): "cache-" + strings.Repeat("x", 122),
+	} {
+		if got := tag(branch); got != want {
+			t.Errorf("%q: %q", branch, got)
+		}
+	}
+}
+
+func TestBranch(t *testing.T) {
+	write := func(path, text string) {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root := t.TempDir()
+	repo, tree := filepath.Join(root, "repo"), filepath.Join(root, "tree")
+	write(filepath.Join(repo, ".git", "HEAD"), "ref: refs/heads/feature/x\n")
+	write(filepath.Join(repo, "deep", "er", "file"), "")
+	write(filepath.Join(repo, ".git", "worktrees", "tree", "HEAD"), "ref: refs/heads/other\n")
+	write(filepath.Join(tree, ".git"), "gitdir: ../repo/.git/worktrees/tree\n")
+	detached := filepath.Join(root, "detached")
+	write(filepath.Join(detached, ".git", "HEAD"), "0123456789012345678901234567890123456789\n")
+	env := map[string]string{}
+	lookup := func(k string) (string, bool) { v, ok := env[k]; return v, ok }
+	for dir, want := range map[string]string{repo: "feature/x", filepath.Join(repo, "deep", "er"): "feature/x", tree: "other", detached: "", root: ""} {
+		if got := Branch(dir, lookup); got != want {
+			t.Errorf("%s: %q, want %q", dir, got, want)
+		}
+	}
+	env["GITHUB_REF_NAME"] = "12/merge"
+	if got := Branch(repo, lookup); got != "12/merge" {
+		t.Errorf("a push: %q", got)
+	}
+	if env["GITHUB_HEAD_REF"] = "topic"; Branch(repo, lookup) != "topic" {
+		t.Error("a pull request's branch is not GITHUB_HEAD_REF")
+	}
+}
+
+func TestReach(t *testing.T) {
+	denies := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+	defer denies.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := l.Addr().String()
+	_ = l.Close()
+	for prefix, want := range map[string]string{
+		strings.TrimPrefix(denies.URL, "http://") + "/path": "", // credentials are the builder's to have
+		closed:                          "connection refused",
+		"registry.invalid/org":          "no such host",
+		"registry.invalid:99999/broken": "invalid port",
+	} {
+		err := Cache{Type: "registry", Prefix: prefix}.reach(t.Context())
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) && !strings.Contains(err.Error(), "lookup") {
+			t.Errorf("%s: %v, want %q", prefix, err, want)
+		}
+	}
+	if err := (Cache{Type: "gha"}).reach(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,145 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/image"
+	moby "github.com/moby/moby/client"
+	"github.com/opencontainers/go-digest"
+)
+
+// holding is an engine that has one image of these layers.
+type holding struct {
+	Engine
+	layers []string
+}
+
+func (h holding) ContainerdStore() bool { return false }
+
+func (h holding) ImageList(context.Context, moby.ImageListOptions) (moby.ImageListResult, error) {
+	return moby.ImageListResult{Items: []image.Summary{{ID: "one"}, {ID: "gone"}}}, nil
+}
+
+func (h holding) ImageInspect(_ context.Context, id string, _ ...moby.ImageInspectOption) (moby.ImageInspectResult, error) {
+	var r moby.ImageInspectResult
+	if id != "one" {
+		return r, errors.New("no such image")
+	}
+	r.RootFS.Layers = h.layers
+	return r, nil
+}
+
+func layer(name string) digest.Digest { return digest.FromString(name) }
+
+func layers(names ...string) []digest.Digest {
+	var out []digest.Digest
+	for _, n := range names {
+		out = append(out, layer(n))
+	}
+	return out
+}
+
+func known(t *testing.T) *engineLayers {
+	t.Helper()
+	l := newEngineLayers(holding{layers: []string{layer("base").String(), layer("middle").String()}})
+	if err := l.asked(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestReserveSendsWhatTheEngineLacks(t *testing.T) {
+	for _, c := range []struct {
+		image []digest.Digest
+		want  string
+	}{
+		{layers("base", "middle"), "[]"},
+		{layers("base", "middle", "top"), "[2]"},
+		{layers("base"), "[]"},
+		{layers("base", "other", "middle"), "[1 2]"}, // a layer counts with all that is under it
+		{layers("middle", "base"), "[0 1]"},
+		{nil, "[]"},
+	} {
+		send, done, err := known(t).reserve(t.Context(), c.image)
+		if err != nil || fmt.Sprint(send) != c.want {
+			t.Errorf("%v: %v, %v", c.image, send, err)
+		}
+		done(true)
+	}
+}
+
+func TestReserveWaitsForTheLoadThatSendsTheSameLayer(t *testing.T) {
+	l := known(t)
+	send, done, err := l.reserve(t.Context(), layers("new", "a"))
+	if err != nil || len(send) != 2 {
+		t.Fatal(send, err)
+	}
+	second := make(chan []int)
+	go func() {
+		send, done, err := l.reserve(context.Background(), layers("new", "b"))
+		if err == nil {
+			done(true)
+		}
+		second <- send
+	}()
+	select {
+	case <-second:
+		t.Fatal("the second did not wait")
+	case <-time.After(50 * time.Millisecond):
+	}
+	done(true)
+	if got := <-second; fmt.Sprint(got) != "[1]" {
+		t.Errorf("after the first was loaded the second sends %v", got)
+	}
+	// Where the first failed, the second sends all.
+	_, done, _ = l.reserve(t.Context(), layers("lost", "a"))
+	done(false)
+	if send, _, _ := l.reserve(t.Context(), layers("lost", "b")); len(send) != 2 {
+		t.Errorf("after a failed load: %v", send)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := l.reserve(ctx, layers("lost", "c")); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled wait: %v", err)
+	}
+}
+
+func TestForgetSendsAgain(t *testing.T) {
+	l := known(t)
+	l.forget(layers("base", "middle"))
+	if send, _, _ := l.reserve(t.Context(), layers("base", "middle")); len(send) != 2 {
+		t.Errorf("got %v", send)
+	}
+}
+
+func TestPoolShares(t *testing.T) {
+	var services []string
+	for i := range 30 {
+		services = append(services, fmt.Sprint("service", i))
+	}
+	p := &pool{}
+	for _, id := range []string{"a", "b", "c"} {
+		p.members = append(p.members, &member{Builder: &Builder{ID: id}})
+	}
+	first := p.share(services)
+	count := map[string]int{}
+	for _, s := range services {
+		count[first[s].ID]++
+	}
+	if count["a"] != 10 || count["b"] != 10 || count["c"] != 10 {
+		t.Errorf("30 images on three builders: %v", count)
+	}
+	died := p.members[0]
+	moved, err := p.next("service0", died)
+	if err != nil || moved == died {
+		t.Errorf("%v, %v", moved, err)
+	}
+	_, _ = p.next("service0", p.members[1])
+	if _, err := p.next("service0", p.members[2]); !errors.Is(err, errNoBuilder) {
+		t.Errorf("with every builder dead: %v", err)
+	}
+}

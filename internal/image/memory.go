@@ -1,0 +1,74 @@
+package image
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/moby/sys/atomicwriter"
+)
+
+// memory is what the last build of an image left to know. It only saves work: without it, or with a wrong one, the
+// builder finds the same image.
+type memory struct {
+	Builder  string `json:"builder,omitempty"`  // the ID of the builder that holds the results
+	Inputs   string `json:"inputs,omitempty"`   // what was built from, as a stamp; "" where that is not known
+	ID       string `json:"id,omitempty"`       // the image's ID as the builder says it
+	EngineID string `json:"engineID,omitempty"` // and as the engine that loaded it says it
+	// Unexported means that the registry cache does not have the results: the export failed, or was killed.
+	Unexported bool `json:"unexported,omitempty"`
+
+	path string
+}
+
+// recall reads the memory of one image; an unreadable one is none.
+func recall(dir, project, service string) memory {
+	m := memory{}
+	if dir == "" {
+		return m
+	}
+	path := filepath.Join(dir, project, service+".json")
+	if data, err := os.ReadFile(path); err == nil && json.Unmarshal(data, &m) != nil {
+		m = memory{}
+	}
+	m.path = path
+	return m
+}
+
+// keep writes the memory. It is worth no failure.
+func (m memory) keep() {
+	if m.path == "" {
+		return
+	}
+	data, err := json.Marshal(m)
+	if err == nil && os.MkdirAll(filepath.Dir(m.path), 0o700) == nil {
+		_ = atomicwriter.WriteFile(m.path, data, 0o600)
+	}
+}
+
+// stamp changes with anything that the target is built from, as far as it is on this machine; "" where that can't be told.
+func (t Target) stamp(project string, env Environment, local map[string]*localContext) string {
+	parts := map[string]any{"attributes": t.attributes(project, env), "inline": t.Inline, "policy": env.Policy}
+	if remote(t.Context) {
+		return ""
+	}
+	for name, lc := range local {
+		if lc.stamp == "" {
+			return ""
+		}
+		parts["context:"+name] = lc.dir + lc.stamp
+	}
+	for _, path := range []string{t.Dockerfile, t.Dockerfile + ".dockerignore"} {
+		text, err := os.ReadFile(path)
+		if err == nil {
+			parts[path] = string(text)
+		}
+	}
+	data, err := json.Marshal(parts) // keys in order
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(data))
+}

@@ -1,0 +1,92 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"slices"
+	"sync"
+)
+
+// pool is the builders of a run. Each image goes to one of them, the same one in the next run as long as the set of
+// builders and images is the same, so that it finds its cache; images of a builder that dies go to the others.
+type pool struct {
+	mu      sync.Mutex
+	members []*member
+}
+
+type member struct {
+	*Builder
+	offer  *offer // of the contexts, to the solves that build
+	again  *offer // and to those that write the cache
+	dead   bool
+	images int
+}
+
+// errNoBuilder means that every builder of the run has died.
+var errNoBuilder = errors.New("no builder is left")
+
+// newPool opens the shared session on every builder. They end with ctx.
+func newPool(ctx context.Context, builders []*Builder) (*pool, error) {
+	p := &pool{}
+	for _, b := range builders {
+		first, err := newOffer(ctx, b, machineID())
+		if err != nil {
+			return nil, err
+		}
+		second, err := newOffer(ctx, b, machineID())
+		if err != nil {
+			return nil, err
+		}
+		p.members = append(p.members, &member{Builder: b, offer: first, again: second})
+	}
+	return p, nil
+}
+
+// share distributes the images evenly, each to the builder that its name prefers among those with room.
+func (p *pool) share(services []string) map[string]*member {
+	out := map[string]*member{}
+	room := (len(services) + len(p.members) - 1) / max(1, len(p.members))
+	for _, s := range services {
+		for _, m := range p.preference(s) {
+			if m.images < room {
+				m.images++
+				out[s] = m
+				break
+			}
+		}
+	}
+	return out
+}
+
+// next gives another living builder for an image whose builder died; errNoBuilder where there is none.
+func (p *pool) next(service string, died *member) (*member, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	died.dead = true
+	for _, m := range p.preference(service) {
+		if !m.dead {
+			return m, nil
+		}
+	}
+	return nil, errNoBuilder
+}
+
+// preference orders the builders for one image (rendezvous hashing): a builder that comes or goes moves only its own images.
+func (p *pool) preference(service string) []*member {
+	weight := func(m *member) uint64 {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(m.ID + "\x00" + service))
+		return h.Sum64()
+	}
+	members := slices.Clone(p.members)
+	slices.SortFunc(members, func(a, b *member) int {
+		if wa, wb := weight(a), weight(b); wa > wb {
+			return -1
+		} else if wa < wb {
+			return 1
+		}
+		return 0
+	})
+	return members
+}

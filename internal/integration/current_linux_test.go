@@ -1,0 +1,73 @@
+//go:build integration
+
+package integration
+
+import (
+	"context"
+	"testing"
+
+	"github.com/25eloquence/compose-mage/internal/enginetest"
+	"github.com/25eloquence/compose-mage/internal/image"
+)
+
+// TestIntegrationCurrentEngine runs what the other tests show on the distribution's engine on a current one, whose store is
+// containerd's: with its own BuildKit, and with a builder beside it.
+func TestIntegrationCurrentEngine(t *testing.T) {
+	e := enginetest.Current(t, registry(t))
+	if !e.ContainerdStore() {
+		t.Fatal("this engine's store is not containerd's")
+	}
+	t.Run("its own BuildKit", func(t *testing.T) {
+		f := layered(t)
+		f.engine = e
+		f.with = func(o *image.Options) {
+			b, err := image.ConnectEngine(context.Background(), e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = b.Close() })
+			o.Builders = []*image.Builder{b}
+		}
+		first := f.loadsOnlyChanges(3)
+		// What it exported, a builder elsewhere finds.
+		f.on(enginetest.Builder(t))
+		if again, err := f.build(t.Context(), registry(t)); err != nil || again[0].Built != 0 {
+			t.Errorf("from the cache that the engine %s wrote: %+v, %v", first.ID, again[0], err)
+		}
+	})
+	t.Run("a builder beside it", func(t *testing.T) {
+		f := layered(t).on(enginetest.Builder(t))
+		f.engine = e
+		f.loadsOnlyChanges(3)
+	})
+}
+
+// loadsOnlyChanges builds, builds again, edits and builds; steps is how many the Dockerfile has.
+func (f *fixture) loadsOnlyChanges(steps int) image.Result {
+	f.t.Helper()
+	name := f.name + "-a"
+	check := func(what string, state image.State, built int) image.Result {
+		f.t.Helper()
+		results, err := f.build(context.Background(), registry(f.t))
+		if err != nil {
+			f.t.Fatalf("%s: %v", what, err)
+		}
+		got := results[0]
+		if got.State != state || got.Built != built || len(got.Warnings) > 0 {
+			f.t.Errorf("%s: %s, %d steps ran, warnings %q; want %s, %d", what, got.State, got.Built, got.Warnings, state, built)
+		}
+		if files := f.export(name); files["copy"] != files["top"] || files["heavy"] != "heavy\n" {
+			f.t.Errorf("%s: the engine's image is not what was built", what)
+		}
+		return got
+	}
+	check("first", image.Loaded, steps)
+	check("unchanged", image.Unchanged, 0)
+	f.write("top", "edited")
+	check("edited", image.Loaded, steps-1)
+	if files := f.export(name); files["top"] != "edited" {
+		f.t.Errorf("the image has %q", files["top"])
+	}
+	f.removeImage(name)
+	return check("removed from the engine", image.Loaded, 0)
+}

@@ -1,0 +1,78 @@
+package targets
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/25eloquence/compose-mage/internal/bases"
+	"github.com/25eloquence/compose-mage/internal/explain"
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/image"
+	"github.com/25eloquence/compose-mage/internal/provision"
+)
+
+// Explain says which build steps ran again, or would, and why.
+//
+// For each image: what its last build on this machine did, then what has changed since. Nothing is built, and no registry is
+// asked.
+func Explain(ctx context.Context,
+	services *string, // comma-separated services; all by default
+) error {
+	return fault.Exit(ctx, explainImages(ctx, services))
+}
+
+func explainImages(ctx context.Context, services *string) error {
+	s, err := openOnly(ctx, services)
+	if err != nil {
+		return err
+	}
+	plan, err := image.MakePlan(s.stack.Project, image.PlanOptions{})
+	if err != nil {
+		return err
+	}
+	state, err := provision.Dir()
+	if err != nil {
+		return err
+	}
+	lock, err := s.lockedBases(state)
+	if err != nil {
+		return err
+	}
+	store := explain.NewStore(filepath.Join(state, "inputs"))
+	var failed []error
+	for _, t := range plan.Targets {
+		if err := s.explainImage(ctx, store, plan.Project, t, lock); err != nil {
+			failed = append(failed, fault.New(fault.Config, "", "explaining %q: %w", t.Service, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (s *session) explainImage(ctx context.Context, store *explain.Store, project string, t image.Target, lock bases.Lock) error {
+	last, err := store.Last(project, t.Service)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.out.Info("%s: nothing is known of a build of it on this machine; go tool mage build %s", t.Service, t.Service)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	last.Print(s.out.Writer())
+	in, err := t.Explained(project).Inputs()
+	if err != nil {
+		return err
+	}
+	in.Bases = map[string]string{}
+	for _, ref := range lock.Refs() {
+		digest, _ := lock.Digest(ref)
+		in.Bases[ref] = digest.String()
+	}
+	since, err := store.Since(ctx, in)
+	if err != nil {
+		return err
+	}
+	explain.PrintSince(s.out.Writer(), since)
+	return nil
+}
