@@ -26,7 +26,7 @@ RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
 FROM scratch
 COPY --from=root /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=root --chown=10001:10001 /volumes/ /
-COPY --from=build /out/ /
+COPY --from=build /out/eloquence-agent-v1 /out/learner /
 USER 10001:10001
 EXPOSE 8003
 ENTRYPOINT ["/eloquence-agent-v1"]

@@ -168,12 +168,9 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	}
 	res.ID = s.id()
 	wait := s.export(ctx, &past, res.Built > 0)
-	switch {
-	case m.Native && before != res.ID:
-		res.State = Loaded
-	case m.Native, before == res.ID, before != "" && res.ID == past.ID && before == past.EngineID:
+	if before == res.ID || before != "" && res.ID == past.ID && before == past.EngineID {
 		res.State = Unchanged
-	default:
+	} else {
 		res.State = Loaded
 		res.Loaded, err = s.load(ctx)
 	}

@@ -51,7 +51,10 @@ func (s *solving) verify(ctx context.Context) (*recorder, error) {
 				imports = s.target.imports(Cache{})
 			}
 			s.opt.CacheImports = imports
-		} else if len(imports) > 0 {
+		}
+		// An image in which a step runs will have to be loaded: what the engine holds is asked while it runs.
+		rec.firstRun = func() { go func() { _ = s.layers.asked(ctx) }() }
+		if !asking && len(imports) > 0 {
 			rec.firstRun = func() { rec.stop(errRan) }
 		}
 		resp, err := solve(ctx, s.member.Client, s.finding(ctx), rec)
@@ -74,9 +77,12 @@ func (s *solving) verify(ctx context.Context) (*recorder, error) {
 // export: writing it took as long as an unchanged solve.
 func (s *solving) finding(ctx context.Context) client.SolveOpt {
 	opt := s.opt
-	if s.member.Native {
-		opt.Exports = []client.ExportEntry{{Type: "moby", Attrs: map[string]string{"name": strings.Join(s.target.Names, ",")}}}
-	} else {
+	switch {
+	case s.member.Native && !s.same:
+		opt.Exports = s.intoEngine()
+	case s.member.Native: // what is probably there need not be named and unpacked again
+		opt.Exports = []client.ExportEntry{{Type: client.ExporterImage}}
+	default:
 		opt.Exports = []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{"compression": "uncompressed"}}}
 	}
 	opt.Internal = true
@@ -84,6 +90,11 @@ func (s *solving) finding(ctx context.Context) client.SolveOpt {
 		opt.CacheExports = s.target.exports(s.Cache)
 	}
 	return opt
+}
+
+// intoEngine exports into the store of the engine whose BuildKit solves.
+func (s *solving) intoEngine() []client.ExportEntry {
+	return []client.ExportEntry{{Type: "moby", Attrs: map[string]string{"name": strings.Join(s.target.Names, ",")}}}
 }
 
 // id is the image's ID as the engine will know it.
@@ -151,6 +162,15 @@ func (s *solving) unwritten(why string) string {
 // returns the bytes sent.
 func (s *solving) load(ctx context.Context) (int64, error) {
 	var sent int64
+	if s.member.Native {
+		if !s.same {
+			return 0, nil // verify has put it there
+		}
+		opt := s.opt
+		opt.FrontendAttrs, opt.Exports = withoutNoCache(opt.FrontendAttrs), s.intoEngine()
+		_, err := solve(ctx, s.member.Client, opt, newRecorder(s.target.Service, nil))
+		return 0, err
+	}
 	image, err := readBuilt(ctx, s.member.Client, s.response[exptypes.ExporterImageDigestKey])
 	if err == nil {
 		sent, err = image.loadDelta(ctx, s.Options, s.layers, s.target.Names)
