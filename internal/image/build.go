@@ -54,6 +54,7 @@ type run struct {
 	pool     *pool
 	contexts *contexts
 	layers   *engineLayers
+	quick    *quick
 	show     *display
 	stop     context.CancelCauseFunc
 	asked    func(context.Context) error // whether the cache's registry answers
@@ -77,7 +78,7 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 	}
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &run{Options: o, project: plan.Project, contexts: &contexts{}, layers: newEngineLayers(o.Engine), show: show, stop: stop}
+	r := &run{Options: o, project: plan.Project, contexts: &contexts{}, layers: newEngineLayers(o.Engine), quick: newQuick(), show: show, stop: stop}
 	var once sync.Once
 	var silent error
 	r.asked = func(ctx context.Context) error {
@@ -88,9 +89,7 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 		})
 		return silent
 	}
-	if r.pool, err = newPool(running, o.Builders); err != nil {
-		return nil, err
-	}
+	r.pool = newPool(o.Builders)
 	names := make([]string, len(plan.Targets))
 	for i, t := range plan.Targets {
 		names[i] = t.Service
@@ -148,7 +147,7 @@ func (r *run) build(ctx context.Context, t Target, m *member) Result {
 func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, error) {
 	res := Result{Target: t}
 	rec := newRecorder(t.Service, r.show)
-	opt, local, err := t.solveOpt(ctx, r.project, r.Environment, r.contexts, m.offer)
+	opt, local, err := t.solveOpt(ctx, r.project, r.Environment, r.contexts)
 	if err != nil {
 		return res, rec, fault.New(fault.Config, "", "building %q: %w", t.Service, err)
 	}
@@ -174,7 +173,7 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 		res.State = Loaded
 		res.Loaded, err = s.load(ctx)
 	}
-	res.Warnings = append(s.warnings, wait()...)
+	res.Warnings = slices.Concat(s.warnings, wait())
 	if err != nil {
 		return res, rec, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/moby/buildkit/solver/errdefs"
@@ -98,13 +99,21 @@ func lastLine(message string) string {
 	return message
 }
 
-// failures joins what failed; the exit code is the first failure's.
+// failures joins what failed; the exit code is the first failure's. Images that only stopped since another failed are counted,
+// not listed.
 func failures(results []Result) error {
 	var failed []error
+	stopped := 0
 	for _, r := range results {
-		if r.Err != nil {
+		switch {
+		case errors.Is(r.Err, errFailFast):
+			stopped++
+		case r.Err != nil:
 			failed = append(failed, r.Err)
 		}
+	}
+	if stopped > 0 {
+		failed = append(failed, fmt.Errorf("%d images were not finished: %w", stopped, errFailFast))
 	}
 	return errors.Join(failed...)
 }

@@ -211,7 +211,7 @@ func verify(ctx context.Context, engine Engine, names []string, id string) error
 			return fmt.Errorf("looking for %q after the load: %w", name, err)
 		}
 		if found.ID != id {
-			return fmt.Errorf("after the load %q is %s, not %s: another build of the same name ran meanwhile", name, found.ID, id)
+			return fmt.Errorf("after the load %q is %s, not %s: the sources changed meanwhile, or another build of that name ran; build again", name, found.ID, id)
 		}
 	}
 	return nil

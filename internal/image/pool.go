@@ -1,7 +1,6 @@
 package image
 
 import (
-	"context"
 	"errors"
 	"hash/fnv"
 	"slices"
@@ -17,8 +16,6 @@ type pool struct {
 
 type member struct {
 	*Builder
-	offer  *offer // of the contexts, to the solves that build
-	again  *offer // and to those that write the cache
 	dead   bool
 	images int
 }
@@ -26,21 +23,12 @@ type member struct {
 // errNoBuilder means that every builder of the run has died.
 var errNoBuilder = errors.New("no builder is left")
 
-// newPool opens the shared session on every builder. They end with ctx.
-func newPool(ctx context.Context, builders []*Builder) (*pool, error) {
+func newPool(builders []*Builder) *pool {
 	p := &pool{}
 	for _, b := range builders {
-		first, err := newOffer(ctx, b, machineID())
-		if err != nil {
-			return nil, err
-		}
-		second, err := newOffer(ctx, b, machineID())
-		if err != nil {
-			return nil, err
-		}
-		p.members = append(p.members, &member{Builder: b, offer: first, again: second})
+		p.members = append(p.members, &member{Builder: b})
 	}
-	return p, nil
+	return p
 }
 
 // share distributes the images evenly, each to the builder that its name prefers among those with room.

@@ -31,15 +31,16 @@ type Environment struct {
 
 // solveOpt translates a target into what BuildKit's Dockerfile frontend takes. Exports and cache are the caller's.
 // It also gives the local contexts by name.
-func (t Target) solveOpt(ctx context.Context, project string, env Environment, c *contexts, o *offer) (client.SolveOpt, map[string]*localContext, error) {
+func (t Target) solveOpt(ctx context.Context, project string, env Environment, c *contexts) (client.SolveOpt, map[string]*localContext, error) {
 	local := map[string]*localContext{}
 	opt := client.SolveOpt{
 		Frontend: "dockerfile.v0", FrontendAttrs: t.attributes(project, env),
 		FrontendInputs: map[string]llb.State{}, LocalMounts: map[string]fsutil.FS{},
-		// The key by which the builder finds what it has of the directories that this solve offers itself.
-		SharedKey: o.machine + ":" + project + "/" + t.Service,
+		// By this key the builder finds what it has of the directories from the last run: only changed files are sent. Each
+		// image has its own: two solves can't use one at a time, and one that copies other files would throw these away.
+		SharedKey: machineID() + ":" + project + "/" + t.Service,
 	}
-	if err := t.sources(ctx, &opt, c, o, local); err != nil {
+	if err := t.sources(ctx, &opt, c, local); err != nil {
 		return opt, nil, err
 	}
 	attachables, err := t.attachables(env)
@@ -98,7 +99,7 @@ func (t Target) attributes(project string, env Environment) map[string]string {
 }
 
 // sources offers what the build may read: its contexts, and the Dockerfile as a value, so that an unchanged one is not sent.
-func (t Target) sources(ctx context.Context, opt *client.SolveOpt, c *contexts, o *offer, read map[string]*localContext) error {
+func (t Target) sources(ctx context.Context, opt *client.SolveOpt, c *contexts, read map[string]*localContext) error {
 	for name, source := range t.Build.AdditionalContexts {
 		if remote(source) {
 			opt.FrontendAttrs["context:"+name] = source
@@ -107,19 +108,16 @@ func (t Target) sources(ctx context.Context, opt *client.SolveOpt, c *contexts, 
 		if strings.HasPrefix(source, "service:") || strings.HasPrefix(source, "oci-layout:") {
 			return fmt.Errorf("additional context %q: %q is not supported; name a directory, an image (docker-image://…) or a Git address", name, source)
 		}
-		local := "named-" + name // "context" and "dockerfile" are taken
+		local := "named-" + name // "context" is taken
 		lc, err := c.get(ctx, source, "")
 		if err == nil {
-			err = lc.join(opt, o, local)
+			opt.LocalMounts[local], err = fsutil.NewFS(source) // the frontend applies the ignore file
 		}
 		if err != nil {
 			return fmt.Errorf("additional context %q: %w", name, err)
 		}
 		read[local] = lc
 		opt.FrontendAttrs["context:"+name] = "local:" + local
-		if lc.whole {
-			opt.FrontendAttrs["context:"+name] = "input:" + local
-		}
 	}
 	if remote(t.Context) {
 		if t.Inline != "" {
@@ -132,7 +130,7 @@ func (t Target) sources(ctx context.Context, opt *client.SolveOpt, c *contexts, 
 	}
 	lc, err := c.get(ctx, t.Context, t.Dockerfile)
 	if err == nil {
-		err = lc.join(opt, o, "context")
+		opt.LocalMounts["context"], err = fsutil.NewFS(t.Context)
 	}
 	if err != nil {
 		return err

@@ -42,35 +42,48 @@ type solving struct {
 // starts again with the registry's.
 func (s *solving) verify(ctx context.Context) (*recorder, error) {
 	imports := s.target.imports(s.Cache)
-	asking := !s.same
-	for {
-		s.opt.CacheImports = nil
-		rec := newRecorder(s.target.Service, s.show)
-		if asking && len(imports) > 0 {
-			if !s.reachable(ctx, s.member) {
-				imports = s.target.imports(Cache{})
+	if s.same && len(imports) > 0 {
+		if done, ok := s.quick.begin(); ok {
+			rec, err := s.verifyQuickly(ctx)
+			done()
+			if !errors.Is(err, errRan) {
+				return rec, err
 			}
-			s.opt.CacheImports = imports
-		}
-		// An image in which a step runs will have to be loaded: what the engine holds is asked while it runs.
-		rec.firstRun = func() { go func() { _ = s.layers.asked(ctx) }() }
-		if !asking && len(imports) > 0 {
-			rec.firstRun = func() { rec.stop(errRan) }
-		}
-		resp, err := solve(ctx, s.member.Client, s.finding(ctx), rec)
-		switch {
-		case errors.Is(err, errRan):
-			asking = true
-		case err != nil:
-			return rec, err
-		default:
-			s.response = resp.ExporterResponse
-			if rec.warning != "" {
-				s.warnings = append(s.warnings, s.unwritten(rec.warning))
-			}
-			return rec, nil
+			s.quick.running.Wait()
 		}
 	}
+	if len(imports) > 0 && !s.reachable(ctx, s.member) {
+		imports = s.target.imports(Cache{})
+	}
+	s.opt.CacheImports = imports
+	rec := newRecorder(s.target.Service, s.show)
+	// An image in which a step runs will have to be loaded: what the engine holds is asked while it runs.
+	rec.firstRun = func() { go func() { _ = s.layers.asked(ctx) }() }
+	return rec, s.find(ctx, rec)
+}
+
+// verifyQuickly is verify without the registry's cache. A step that is about to run ends it, and those of the other images,
+// with errRan.
+func (s *solving) verifyQuickly(ctx context.Context) (*recorder, error) {
+	rec := newRecorder(s.target.Service, s.show)
+	rec.firstRun = s.quick.lacking
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.quick.over, func() { cancel(errRan) })()
+	return rec, s.find(ctx, rec)
+}
+
+// find runs the solve and keeps what it answers.
+func (s *solving) find(ctx context.Context, rec *recorder) error {
+	resp, err := solve(ctx, s.member.Client, s.finding(ctx), rec)
+	if err != nil {
+		return err
+	}
+	s.response = resp.ExporterResponse
+	if rec.warning != "" {
+		s.warnings = append(s.warnings, s.unwritten(rec.warning))
+	}
+	return nil
 }
 
 // finding is the solve that makes the image and names it. The builder's history of builds is left to the solves that
@@ -133,11 +146,11 @@ func (s *solving) export(ctx context.Context, past *memory, ran bool) func() []s
 	}
 }
 
-// write is the solve that exports the cache. It reads the context over a session of its own: over the first one the builder
-// would find the results by that session's name alone, and a key that holds for one session is left out of a cache.
+// write is the solve that exports the cache. It has a session of its own: over the first one the builder would find results by
+// that session's name alone, and a key that holds for one session is left out of a cache.
 func (s *solving) write(ctx context.Context, exports []client.CacheOptionsEntry) (problem string) {
 	rec := newRecorder(s.target.Service, nil)
-	opt, _, err := s.target.solveOpt(ctx, s.project, s.Environment, s.contexts, s.member.again)
+	opt, _, err := s.target.solveOpt(ctx, s.project, s.Environment, s.contexts)
 	if err != nil {
 		return err.Error()
 	}
@@ -185,6 +198,9 @@ func (s *solving) load(ctx context.Context) (int64, error) {
 	opt := s.opt
 	opt.FrontendAttrs = withoutNoCache(opt.FrontendAttrs)
 	full, err := loadFull(ctx, s.Options, s.member.Builder, opt, s.target.Names, newRecorder(s.target.Service, nil))
+	if err == nil && !s.Engine.ContainerdStore() {
+		err = verify(ctx, s.Engine, s.target.Names, s.id())
+	}
 	return sent + full, err
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/verify"
 )
 
@@ -53,6 +54,18 @@ func TestIntegrationBuildFailureNamesTheStep(t *testing.T) {
 			t.Errorf("%s: loaded %d, %v", r.Target.Service, r.Loaded, r.Err)
 		}
 	}
+}
+
+func TestIntegrationFailFastEndsTheOthers(t *testing.T) {
+	f := newFixture(t, "compose.yaml", "services:\n  bad: {build: {context: bad}}\n  slow: {build: {context: ., args: {NOW: \""+time.Now().String()+"\"}}}\n",
+		"bad/Dockerfile", "FROM scratch\nCOPY missing /\n").withService()
+	f.write("Dockerfile", "FROM scratch\nARG NOW\nCOPY service /service\nRUN [\"/service\"]\n") // runs until it is killed
+	f.with = func(o *image.Options) { o.FailFast = true }
+	_, err := f.build(context.Background(), "")
+	if err == nil {
+		t.Fatal("it ended well")
+	}
+	contains(t, err.Error(), `building "bad": `, "1 images were not finished: stopped, since another image failed")
 }
 
 func TestIntegrationBuildSyntaxErrorIsConfig(t *testing.T) {

@@ -5,11 +5,14 @@ package integration
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/moby/buildkit/client"
 
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -117,23 +120,32 @@ func slow(t *testing.T, n int) *fixture {
 		"FROM debian:bookworm-slim\nARG N\nRUN sleep 4; echo $N > /n\n")
 }
 
+// soon does it in mid-build; the channel closes when it is done.
+func soon(do func()) <-chan struct{} {
+	done := make(chan struct{})
+	time.AfterFunc(2*time.Second, func() { do(); close(done) })
+	return done
+}
+
 func TestIntegrationOneOfTwoBuildersDies(t *testing.T) {
 	one, two := enginetest.Builder(t), enginetest.Builder(t)
 	f := slow(t, 4).on(one, two)
-	time.AfterFunc(2*time.Second, one.Kill)
+	killed := soon(one.Kill)
 	for _, r := range f.mustBuild() {
 		if files := f.export(r.Target.Names[0]); files["n"] == "" {
 			t.Errorf("%s: not the image that was asked for", r.Target.Service)
 		}
 	}
+	<-killed
 	contains(t, f.out.String(), "went away; going on with the one at ")
 }
 
 func TestIntegrationTheOnlyBuilderDies(t *testing.T) {
 	b := enginetest.Builder(t)
 	f := slow(t, 2).on(b)
-	time.AfterFunc(2*time.Second, b.Kill)
+	killed := soon(b.Kill)
 	_, err := f.build(t.Context(), "")
+	<-killed
 	var typed *fault.Error
 	if !errors.As(err, &typed) || typed.Code != fault.Builder {
 		t.Fatalf("got %v", err)
@@ -198,5 +210,38 @@ func TestIntegrationABadCacheRegistryOnlyWarns(t *testing.T) {
 			}
 			contains(t, f.out.String(), "the build cache at "+address+" is neither read nor written: ")
 		})
+	}
+}
+
+func TestIntegrationPrunedBuilderReadsTheCacheAgain(t *testing.T) {
+	cache := registry(t)
+	b := enginetest.Builder(t)
+	var services strings.Builder
+	for i := range 5 {
+		fmt.Fprintf(&services, "  s%d: {build: {context: ., args: {N: \"%d\"}}}\n", i, i)
+	}
+	// The first steps are the same: the builder runs them once for all five.
+	f := newFixture(t, "compose.yaml", "services:\n"+services.String(), "Dockerfile",
+		"FROM debian:bookworm-slim\nCOPY top /top\nRUN sleep 1; cat /top > /copy\nARG N\nRUN echo $N > /n\n", "top", time.Now().String()).on(b)
+	first, err := f.build(t.Context(), cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range first {
+		if len(r.Warnings) > 0 {
+			t.Errorf("%s: warnings %q", r.Target.Service, r.Warnings)
+		}
+	}
+	if err := b.Client().Prune(t.Context(), nil, client.PruneAll); err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.build(t.Context(), cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range got {
+		if r.Built != 0 || r.State != image.Unchanged {
+			t.Errorf("%s: %s, %d steps ran", r.Target.Service, r.State, r.Built)
+		}
 	}
 }

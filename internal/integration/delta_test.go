@@ -148,8 +148,8 @@ func (f *fixture) transferred() (bytes float64) {
 	return bytes
 }
 
-func TestIntegrationASharedContextIsSentOnce(t *testing.T) {
-	var services, files strings.Builder
+func TestIntegrationOnlyChangedFilesAreSentToTheBuilder(t *testing.T) {
+	var services strings.Builder
 	for i := range 5 {
 		fmt.Fprintf(&services, "  s%d: {build: {context: ., dockerfile: %d.Dockerfile}}\n", i, i)
 	}
@@ -157,19 +157,24 @@ func TestIntegrationASharedContextIsSentOnce(t *testing.T) {
 	for i := range 5 {
 		f.write(fmt.Sprintf("%d.Dockerfile", i), fmt.Sprintf("FROM scratch\nCOPY common /common\nCOPY own%d /own\n", i))
 		f.noise(fmt.Sprintf("own%d", i), 1<<20)
-		fmt.Fprintln(&files, i)
 	}
-	f.noise("common", 10<<20)
+	f.noise("common", 4<<20)
+	f.noise("not-copied", 4<<20)
 	f.with = func(o *image.Options) { o.Progress = "plain" }
 	f.mustBuild()
-	if got := f.transferred(); got < 15<<20 || got > 16.5*(1<<20) {
-		t.Errorf("five services over 15 MiB: %.0f bytes sent", got)
+	if got := f.transferred(); got < 24<<20 || got > 26.5*(1<<20) {
+		t.Errorf("five services that copy 5 MiB each: %.0f bytes sent", got)
 	}
 	f.out.Reset()
 	f.noise("own3", 1<<20)
 	f.mustBuild()
 	if got := f.transferred(); got > 1.2*(1<<20) {
 		t.Errorf("one file of 1 MiB changed: %.0f bytes sent", got)
+	}
+	f.out.Reset()
+	f.mustBuild()
+	if got := f.transferred(); got > 1e5 {
+		t.Errorf("nothing changed: %.0f bytes sent", got)
 	}
 }
 

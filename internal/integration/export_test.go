@@ -15,8 +15,10 @@ import (
 )
 
 // dockerMakes are the files that the engine adds to every container.
-var dockerMakes = map[string]bool{".dockerenv": true, "dev": true, "etc": true, "proc": true, "sys": true, "dev/console": true,
-	"dev/pts": true, "dev/shm": true, "etc/hostname": true, "etc/hosts": true, "etc/mtab": true, "etc/resolv.conf": true}
+var dockerMakes = map[string]bool{
+	".dockerenv": true, "dev": true, "etc": true, "proc": true, "sys": true, "dev/console": true,
+	"dev/pts": true, "dev/shm": true, "etc/hostname": true, "etc/hosts": true, "etc/mtab": true, "etc/resolv.conf": true,
+}
 
 // export gives the content of every regular file of an image, by its path, as a container of it would see it.
 func (f *fixture) export(name string) map[string]string {

@@ -31,7 +31,7 @@ func Integration(ctx context.Context, out *ui.Out, builder, registry string) err
 	if err := run(ctx, out, ".", nil, "build", "-race", "-tags=integration", "./..."); err != nil {
 		return err
 	}
-	return run(ctx, out, ".", environment(builder, registry), "test", "-race", "-tags=integration", "-p=1", "-count=1", "./...")
+	return run(ctx, out, ".", environment(builder, registry), "test", "-race", "-tags=integration", "-p=1", "-count=1", "-timeout=25m", "./...")
 }
 
 // environment is what the tests find builder and registry by, but for what is named already.
