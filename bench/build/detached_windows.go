@@ -1,0 +1,8 @@
+package main
+
+import "syscall"
+
+// detached puts a process into a group of its own, which the terminal's Ctrl-C does not reach.
+func detached() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
+}

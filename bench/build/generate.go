@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// generate writes a repository of n small Go services that imports the targets, as docs/import.md says, and gives its stack.
+// The services share a base image and an internal package; each has its own folder and Dockerfile.
+func generate(dir, source string, n int) (*stack, error) {
+	s := &stack{name: fmt.Sprint(n), title: fmt.Sprintf("%d generated images", n), root: dir, compose: filepath.Join(dir, "compose.yaml")}
+	files := map[string]string{
+		"magefiles/magefile.go":    magefile,
+		"app/go.mod":               "module example.com/app\n\ngo 1.26\n",
+		"app/internal/greet/it.go": "// Package greet is what the services share.\npackage greet\n\nimport \"net/http\"\n\n// Serve answers with a name.\nfunc Serve(name string) error {\n\treturn http.ListenAndServe(\":8080\", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {\n\t\t_, _ = w.Write([]byte(name))\n\t}))\n}\n",
+	}
+	var compose strings.Builder
+	compose.WriteString("name: bench\nservices:\n")
+	for i := range n {
+		name := fmt.Sprintf("s%02d", i+1)
+		s.services = append(s.services, name)
+		files["app/"+name+"/main.go"] = fmt.Sprintf(mainGo, name)
+		files["app/docker/"+name+".Dockerfile"] = fmt.Sprintf(dockerfile, name)
+		fmt.Fprintf(&compose, "  %s:\n    image: ${IMAGE_PREFIX:-bench}/%[1]s:latest\n    build: {context: app, dockerfile: docker/%[1]s.Dockerfile}\n", name)
+	}
+	files["compose.yaml"] = compose.String()
+	mod, err := os.ReadFile(filepath.Join(source, "go.mod"))
+	if err != nil {
+		return nil, err
+	}
+	sum, err := os.ReadFile(filepath.Join(source, "go.sum"))
+	if err != nil {
+		return nil, err
+	}
+	const module = "github.com/25eloquence/compose-mage"
+	files["go.sum"] = string(sum)
+	files["go.mod"] = strings.Replace(string(mod), "module "+module, "module example.com/importer", 1) +
+		"\nrequire " + module + " v0.0.0\n\nreplace " + module + " => " + source + "\n"
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	s.service = s.services[0]
+	s.source = filepath.Join(dir, "app", s.service, "bench_change.go")
+	s.dockerfile = filepath.Join(dir, "app", "docker", s.service+".Dockerfile")
+	return s, nil
+}
+
+const magefile = `//go:build mage
+
+package main
+
+import (
+	//mage:import
+	"github.com/25eloquence/compose-mage/magefiles/targets"
+)
+
+var Default = targets.Menu
+`
+
+const mainGo = `package main
+
+import "example.com/app/internal/greet"
+
+func main() {
+	if err := greet.Serve(%q); err != nil {
+		panic(err)
+	}
+}
+`
+
+const dockerfile = `FROM golang:1.26-bookworm AS build
+ENV CGO_ENABLED=0 GOTOOLCHAIN=local
+WORKDIR /src
+COPY go.mod ./
+COPY internal internal
+RUN --mount=type=cache,id=bench-gobuild,target=/root/.cache/go-build go build -trimpath ./internal/...
+COPY %[1]s %[1]s
+RUN --mount=type=cache,id=bench-gobuild,target=/root/.cache/go-build go build -trimpath -ldflags "-s -w" -o /out/ ./%[1]s
+
+FROM debian:bookworm-slim
+COPY --from=build /out/%[1]s /%[1]s
+USER 10001:10001
+ENTRYPOINT ["/%[1]s"]
+`

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+)
+
+func TestMedian(t *testing.T) {
+	for _, c := range []struct {
+		values []float64
+		want   float64
+	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1, 2}, 2}, {[]float64{4, 1, 2, 100}, 3}} {
+		given := slices.Clone(c.values)
+		if got := median(c.values); got != c.want {
+			t.Errorf("median(%v) = %v, want %v", c.values, got, c.want)
+		}
+		if !slices.Equal(given, c.values) {
+			t.Errorf("median reordered the rounds: %v became %v", given, c.values)
+		}
+	}
+}
+
+// A ratio pairs the runs of one round: the ratio of the medians would be 1 here.
+func TestRatioIsOfRounds(t *testing.T) {
+	if got := ratio([]float64{10, 20, 60}, []float64{5, 20, 20}); got != "2.00" {
+		t.Errorf("got %s", got)
+	}
+	for _, c := range [][2][]float64{{nil, nil}, {{1, 2}, {1}}, {{1}, {0}}} {
+		if got := ratio(c[0], c[1]); got != "–" {
+			t.Errorf("ratio(%v, %v) = %s", c[0], c[1], got)
+		}
+	}
+}
+
+func TestChangedSize(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		old, now []string
+		sizes    []int64
+		want     int64
+	}{
+		{"the last layer", []string{"a", "b"}, []string{"a", "c"}, []int64{7, 100}, 7},
+		{"one more layer", []string{"a"}, []string{"a", "b"}, []int64{5, 100}, 5},
+		{"all", []string{"a", "b"}, []string{"x", "y"}, []int64{7, 100}, 107},
+		{"none", []string{"a", "b"}, []string{"a", "b"}, []int64{7, 100}, 0},
+		{"an empty layer on top", []string{"a", "b"}, []string{"x", "y", "z"}, []int64{7, 100}, 107},
+	} {
+		if got := changedSize(c.old, c.now, c.sizes); got != c.want {
+			t.Errorf("%s: got %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestLastWordsSkipRawProgress(t *testing.T) {
+	got := lastWords([]byte("{\"vertexes\":[]}\none\ntwo\n\nthree\n{\"logs\":[]}\nERROR: four\n"))
+	if got != "two / three / ERROR: four" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// What buildx printed for a build of two images, shortened: one step from the cache, two that overlap, a copy that does not
+// count, and a step that is told of twice, as every one is.
+func TestStepSeconds(t *testing.T) {
+	raw := `#1 not JSON
+{"vertexes":[{"digest":"sha256:1","name":"[a build 3/4] RUN go mod download","started":"2026-11-24T10:00:00Z","completed":"2026-11-24T10:00:00Z","cached":true}]}
+{"vertexes":[{"digest":"sha256:2","name":"[a build 4/4] RUN go build ./a","started":"2026-11-24T10:00:01Z"}]}
+{"vertexes":[{"digest":"sha256:3","name":"[b build 4/4] RUN go build ./b","started":"2026-11-24T10:00:02Z"}]}
+{"vertexes":[{"digest":"sha256:2","name":"[a build 4/4] RUN go build ./a","started":"2026-11-24T10:00:01Z","completed":"2026-11-24T10:00:03Z"}]}
+{"vertexes":[{"digest":"sha256:3","name":"[b build 4/4] RUN go build ./b","started":"2026-11-24T10:00:02Z","completed":"2026-11-24T10:00:05.5Z"}]}
+{"vertexes":[{"digest":"sha256:4","name":"[a stage-1 2/2] COPY --from=build /out /","started":"2026-11-24T10:00:05Z","completed":"2026-11-24T10:01:05Z"}]}
+{"vertexes":[{"digest":"sha256:5","name":"[b stage-1 3/3] RUN true","started":"2026-11-24T10:00:10Z","completed":"2026-11-24T10:00:11Z"}]}
+`
+	if got := stepSeconds([]byte(raw)); got != 5.5 {
+		t.Errorf("got %v s, want 5.5: 4.5 together, then 1", got)
+	}
+	if got := stepSeconds(bytes.Repeat([]byte("{}\n"), 3)); got != 0 {
+		t.Errorf("nothing ran: got %v", got)
+	}
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// report is everything that was measured.
+type report struct {
+	facts   []string
+	tools   []tool
+	results []result
+}
+
+// markdown writes the report as the docs include it. It names no path.
+func (r report) markdown() string {
+	var b strings.Builder
+	for _, f := range r.facts {
+		b.WriteString("- " + f + "\n")
+	}
+	b.WriteString("\n")
+	r.timesTable(&b)
+	r.bytesTable(&b)
+	r.derived(&b)
+	for _, res := range r.results {
+		for _, t := range r.tools {
+			if why := res.failed[t.name]; why != "" {
+				fmt.Fprintf(&b, "- failed: %s, %s, %s: %s\n", res.stack.title, res.scenario.title, t.title, oneLine(why))
+			}
+		}
+	}
+	return b.String()
+}
+
+func (r report) timesTable(b *strings.Builder) {
+	head := []string{"stack", "case"}
+	for _, t := range r.tools {
+		head = append(head, t.title+" (s)")
+	}
+	pairs := r.pairs()
+	for _, p := range pairs {
+		head = append(head, p[0].title+" ÷ "+p[1].title)
+	}
+	head = append(head, "steps that ran (s)")
+	ours := r.ours()
+	for _, t := range ours {
+		head = append(head, t.title+" ÷ steps")
+	}
+	row(b, head)
+	row(b, slices.Repeat([]string{"---"}, len(head)))
+	for _, res := range r.results {
+		cells := []string{res.stack.title, res.scenario.title}
+		for _, t := range r.tools {
+			cells = append(cells, spread(res.times[t.name], res.failed[t.name]))
+		}
+		for _, p := range pairs {
+			cells = append(cells, ratio(res.times[p[0].name], res.times[p[1].name]))
+		}
+		steps := res.steps
+		if res.scenario.change != "source" {
+			steps = nil // of a cold build it is no compile step, and without a change there is none
+		}
+		cells = append(cells, spread(steps, ""))
+		for _, t := range ours {
+			cells = append(cells, ratio(res.times[t.name], steps))
+		}
+		row(b, cells)
+	}
+	b.WriteString("\n")
+}
+
+// bytesTable shows what went to the engine, where that was counted.
+func (r report) bytesTable(b *strings.Builder) {
+	var counted []tool
+	for _, t := range r.tools {
+		if slices.ContainsFunc(r.results, func(res result) bool { _, ok := res.bytes[t.name]; return ok }) {
+			counted = append(counted, t)
+		}
+	}
+	if len(counted) == 0 {
+		return
+	}
+	head := []string{"stack", "case"}
+	for _, t := range counted {
+		head = append(head, "bytes to the engine, "+t.title)
+	}
+	head = append(head, "layers that changed (bytes)")
+	row(b, head)
+	row(b, slices.Repeat([]string{"---"}, len(head)))
+	for _, res := range r.results {
+		if len(res.bytes) == 0 {
+			continue
+		}
+		cells := []string{res.stack.title, res.scenario.title}
+		for _, t := range counted {
+			cells = append(cells, count(res.bytes[t.name]))
+		}
+		row(b, append(cells, count(res.layer)))
+	}
+	b.WriteString("\n")
+}
+
+// derived are the figures that follow from two cases, or from two stacks.
+func (r report) derived(b *strings.Builder) {
+	for _, t := range r.tools {
+		for _, res := range r.results {
+			now := median(res.times[t.name])
+			if cold := r.median(res.stack.name, "cold", t); cold > 0 && now > 0 {
+				switch res.scenario.name {
+				case "export":
+					fmt.Fprintf(b, "- %s, %s: writing the cache adds %.0f %% to a cold build\n", res.stack.title, t.title, 100*(now/cold-1))
+				case "fresh", "fresh-one":
+					fmt.Fprintf(b, "- %s, %s: %s takes %.1f %% of a cold build\n", res.stack.title, t.title, res.scenario.title, 100*now/cold)
+				}
+			}
+		}
+		few, many := r.median("5", "unchanged", t), r.median("80", "unchanged", t)
+		if few > 0 && many > 0 {
+			fmt.Fprintf(b, "- %s: 80 unchanged images take %.1f times as long as 5\n", t.title, many/few)
+		}
+	}
+}
+
+// median is that of a case on a stack, 0 where there is none.
+func (r report) median(stack, name string, t tool) float64 {
+	for _, res := range r.results {
+		if res.stack.name == stack && res.scenario.name == name {
+			return median(res.times[t.name])
+		}
+	}
+	return 0
+}
+
+func (r report) ours() []tool {
+	return slices.DeleteFunc(slices.Clone(r.tools), func(t tool) bool { return t.prefix != "bench-mage" })
+}
+
+// pairs are each peer with each of ours.
+func (r report) pairs() [][2]tool {
+	var out [][2]tool
+	for _, peer := range r.tools {
+		for _, t := range r.ours() {
+			if peer.prefix != t.prefix {
+				out = append(out, [2]tool{peer, t})
+			}
+		}
+	}
+	return out
+}
+
+func row(b *strings.Builder, cells []string) {
+	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
+}
+
+// median is the middle value, the mean of the two middle ones of an even number, 0 of none.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	m := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[m]
+	}
+	return (sorted[m-1] + sorted[m]) / 2
+}
+
+// spread is "median (least–greatest)"; a tool that failed has no time.
+func spread(values []float64, failed string) string {
+	switch {
+	case failed != "":
+		return "failed"
+	case len(values) == 0:
+		return "–"
+	}
+	return fmt.Sprintf("%.2f (%.2f–%.2f)", median(values), slices.Min(values), slices.Max(values))
+}
+
+// ratio is the median of the rounds' ratios, "–" where either side lacks a round.
+func ratio(a, b []float64) string {
+	if len(a) == 0 || len(a) != len(b) {
+		return "–"
+	}
+	var all []float64
+	for i := range a {
+		if b[i] <= 0 {
+			return "–"
+		}
+		all = append(all, a[i]/b[i])
+	}
+	return fmt.Sprintf("%.2f", median(all))
+}
+
+func count(n int64) string {
+	if n == 0 {
+		return "–"
+	}
+	return fmt.Sprint(n)
+}
+
+// oneLine keeps a failure's reason from breaking a list.
+func oneLine(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if r := []rune(text); len(r) > 300 {
+		text = string(r[:300]) + "…"
+	}
+	return text
+}
