@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/content/proxy"
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/distribution/reference"
+	"github.com/klauspost/compress/zstd"
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
@@ -20,10 +22,6 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
-
-// errNotHeld means that the builder has the image only by reference: its layers are still in a registry, or packed in a
-// way that the engine can't read.
-var errNotHeld = errors.New("the builder does not hold the layers")
 
 // built is an image in the builder's content store.
 type built struct {
@@ -63,24 +61,21 @@ func readBuilt(ctx context.Context, c *client.Client, manifestDigest string) (*b
 	return b, nil
 }
 
-// holds checks that the builder can give these layers in a form that every engine reads.
-func (b *built) holds(ctx context.Context, layers []int) error {
+// holds says whether the builder has these layers itself, not only by reference to a registry.
+func (b *built) holds(ctx context.Context, layers []int) (bool, error) {
 	for _, i := range layers {
-		if strings.HasSuffix(b.layers[i].MediaType, "zstd") {
-			return errNotHeld
-		}
 		if _, err := b.store.Info(ctx, b.layers[i].Digest); cerrdefs.IsNotFound(err) {
-			return errNotHeld
+			return false, nil
 		} else if err != nil {
-			return fmt.Errorf("asking the builder for a layer: %w", err)
+			return false, fmt.Errorf("asking the builder for a layer: %w", err)
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // tarball writes the image as docker load takes it, with just the layers of send: of the others an engine that holds them
-// asks no file.
-func (b *built) tarball(ctx context.Context, w io.Writer, names []string, send []int) error {
+// asks no file. from has these layers.
+func (b *built) tarball(ctx context.Context, w io.Writer, from content.Provider, names []string, send []int) error {
 	out := tar.NewWriter(w)
 	config := b.id.Encoded() + ".json"
 	if err := tarFile(out, config, b.config); err != nil {
@@ -96,7 +91,7 @@ func (b *built) tarball(ctx context.Context, w io.Writer, names []string, send [
 			continue
 		}
 		written[files[i]] = true
-		if err := b.tarLayer(ctx, out, files[i], b.layers[i]); err != nil {
+		if err := tarLayer(ctx, out, files[i], from, b.layers[i]); err != nil {
 			return err
 		}
 	}
@@ -118,18 +113,54 @@ func (b *built) tarball(ctx context.Context, w io.Writer, names []string, send [
 	return out.Close()
 }
 
-func (b *built) tarLayer(ctx context.Context, out *tar.Writer, name string, layer ocispecs.Descriptor) error {
-	reader, err := b.store.ReaderAt(ctx, layer)
+// tarLayer writes a layer as it is, or unpacked where it is packed with zstd, which engine 20.10 can't read.
+func tarLayer(ctx context.Context, out *tar.Writer, name string, from content.Provider, layer ocispecs.Descriptor) error {
+	reader, err := from.ReaderAt(ctx, layer)
 	if err != nil {
-		return fmt.Errorf("reading a layer from the builder: %w", err)
+		return fmt.Errorf("reading a layer: %w", err)
 	}
 	defer reader.Close()
-	if err := out.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: reader.Size()}); err != nil {
+	size, body := reader.Size(), io.Reader(io.NewSectionReader(reader, 0, reader.Size()))
+	if strings.HasSuffix(layer.MediaType, "zstd") {
+		unpacked, err := unpackZstd(body)
+		if err != nil {
+			return fmt.Errorf("unpacking a layer: %w", err)
+		}
+		defer unpacked.Close()
+		info, err := unpacked.Stat()
+		if err != nil {
+			return err
+		}
+		size, body = info.Size(), unpacked
+	}
+	if err := out.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: size}); err != nil {
 		return err
 	}
-	// A read of the store is a call to the builder: few large ones.
-	_, err = io.CopyBuffer(struct{ io.Writer }{out}, io.NewSectionReader(reader, 0, reader.Size()), make([]byte, 4<<20))
+	// A read of the builder's store is a call to it: few large ones.
+	_, err = io.CopyBuffer(struct{ io.Writer }{out}, struct{ io.Reader }{body}, make([]byte, 4<<20))
 	return err
+}
+
+// unpackZstd unpacks into a file that is gone when it is closed: a tarball needs to know a file's size before its content.
+func unpackZstd(packed io.Reader) (*os.File, error) {
+	in, err := zstd.NewReader(packed)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	file, err := os.CreateTemp("", "layer-*")
+	if err != nil {
+		return nil, err
+	}
+	_ = os.Remove(file.Name()) // fails on Windows, where the system's temporary files are cleared by other means
+	if _, err = io.Copy(file, in); err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return file, nil
 }
 
 func tarFile(out *tar.Writer, name string, data []byte) error {
@@ -138,31 +169,6 @@ func tarFile(out *tar.Writer, name string, data []byte) error {
 	}
 	_, err := out.Write(data)
 	return err
-}
-
-// loadDelta gives the engine the image, sending only layers that it lacks. It returns the bytes that were sent.
-func (b *built) loadDelta(ctx context.Context, o Options, layers *engineLayers, names []string) (int64, error) {
-	if err := layers.asked(ctx); err != nil {
-		return 0, err
-	}
-	send, done, err := layers.reserve(ctx, b.diffs)
-	if err != nil {
-		return 0, err
-	}
-	loaded := false
-	defer func() { done(loaded) }()
-	if err := b.holds(ctx, send); err != nil {
-		return 0, err
-	}
-	n, err := stream(ctx, o.Engine, func(w io.Writer) error { return b.tarball(ctx, w, names, send) })
-	if err == nil && !o.Engine.ContainerdStore() {
-		err = verify(ctx, o.Engine, names, b.id.String())
-	}
-	loaded = err == nil
-	if !loaded {
-		layers.forget(b.diffs)
-	}
-	return n, err
 }
 
 // stream runs docker load on what write writes. It returns the bytes that went to the engine.
@@ -183,25 +189,6 @@ func stream(ctx context.Context, engine Engine, write func(io.Writer) error) (in
 	}
 	return counted.n, err
 }
-
-// loadFull has the builder pack the whole image, unpacking every layer so that any engine reads it, and streams it to the
-// engine. It is for an image of which the builder has layers only by reference, and for an engine that refused the delta.
-func loadFull(ctx context.Context, o Options, b *Builder, opt client.SolveOpt, names []string, rec *recorder) (int64, error) {
-	return stream(ctx, o.Engine, func(w io.Writer) error {
-		opt.Exports = []client.ExportEntry{{
-			Type:   client.ExporterDocker,
-			Attrs:  map[string]string{"name": strings.Join(names, ","), "compression": "uncompressed", "force-compression": "true"},
-			Output: func(map[string]string) (io.WriteCloser, error) { return keepOpen{w}, nil },
-		}}
-		_, err := solve(ctx, b.Client, opt, rec)
-		return err
-	})
-}
-
-// keepOpen leaves closing to stream, which knows whether the solve went well.
-type keepOpen struct{ io.Writer }
-
-func (keepOpen) Close() error { return nil }
 
 // verify checks that the engine now has the image under every name.
 func verify(ctx context.Context, engine Engine, names []string, id string) error {

@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 	"time"
 
+	"github.com/containerd/containerd/v2/core/content"
+	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
@@ -23,7 +28,7 @@ const (
 var (
 	errRan         = errors.New("a step is about to run")
 	errCacheSilent = errors.New("the registry did not answer")
-	errEdited      = errors.New("the sources changed while they were built; the next build writes it")
+	errEdited      = errors.New("the sources changed while they were built; build again")
 )
 
 // solving is the solves of one image on one builder.
@@ -171,37 +176,123 @@ func (s *solving) unwritten(why string) string {
 	return fmt.Sprintf("the build cache was not written to %s: %s", where, lastLine(why))
 }
 
-// load gives the engine the image that was just made: the layers that it lacks, or all of it where that can't be done. It
-// returns the bytes sent.
+// load gives the engine the image that was just made: the layers that it lacks. It returns the bytes sent.
 func (s *solving) load(ctx context.Context) (int64, error) {
-	var sent int64
 	if s.member.Native {
-		if !s.same {
-			return 0, nil // verify has put it there
-		}
-		opt := s.opt
-		opt.FrontendAttrs, opt.Exports = withoutNoCache(opt.FrontendAttrs), s.intoEngine()
-		_, err := solve(ctx, s.member.Client, opt, newRecorder(s.target.Service, nil))
+		return 0, s.name(ctx)
+	}
+	image, err := s.made(ctx)
+	if err != nil {
 		return 0, err
 	}
-	image, err := readBuilt(ctx, s.member.Client, s.response[exptypes.ExporterImageDigestKey])
-	if err == nil {
-		sent, err = image.loadDelta(ctx, s.Options, s.layers, s.target.Names)
-	}
+	sent, err := s.send(ctx, image)
 	var typed *fault.Error
 	if err == nil || ctx.Err() != nil || errors.As(err, &typed) && typed.Code == fault.Resources {
 		return sent, err
 	}
-	if !errors.Is(err, errNotHeld) {
-		s.warnings = append(s.warnings, fmt.Sprintf("the whole image was sent, since sending only the layers that the engine lacks failed: %v", err))
+	// A layer that the engine held may be gone: it gets all of them.
+	s.layers.forget(image.diffs)
+	s.warnings = append(s.warnings, fmt.Sprintf("the whole image was sent, since sending only the layers that the engine lacks failed: %v", err))
+	whole, err := s.send(ctx, image)
+	return sent + whole, err
+}
+
+// name puts what verify made into the engine whose own BuildKit made it, unless verify has done so already.
+func (s *solving) name(ctx context.Context) error {
+	if !s.same {
+		return nil
 	}
 	opt := s.opt
-	opt.FrontendAttrs = withoutNoCache(opt.FrontendAttrs)
-	full, err := loadFull(ctx, s.Options, s.member.Builder, opt, s.target.Names, newRecorder(s.target.Service, nil))
+	opt.FrontendAttrs, opt.Exports = withoutNoCache(opt.FrontendAttrs), s.intoEngine()
+	_, err := solve(ctx, s.member.Client, opt, newRecorder(s.target.Service, nil))
+	return err
+}
+
+// made reads what verify made. The builder keeps the manifest of an internal solve only until it clears up: should it be gone, the
+// solve is made again, with an entry in the builder's history, which holds it.
+func (s *solving) made(ctx context.Context) (*built, error) {
+	image, err := readBuilt(ctx, s.member.Client, s.response[exptypes.ExporterImageDigestKey])
+	if err == nil || ctx.Err() != nil {
+		return image, err
+	}
+	opt := s.finding(ctx)
+	opt.FrontendAttrs, opt.CacheExports, opt.Internal = withoutNoCache(opt.FrontendAttrs), nil, false
+	resp, err := solve(ctx, s.member.Client, opt, newRecorder(s.target.Service, nil))
+	if err != nil {
+		return nil, err
+	}
+	if id := resp.ExporterResponse[exptypes.ExporterImageConfigDigestKey]; id != s.id() {
+		return nil, errEdited
+	}
+	return readBuilt(ctx, s.member.Client, resp.ExporterResponse[exptypes.ExporterImageDigestKey])
+}
+
+// send loads the layers that the engine lacks, and checks that it then has the image.
+func (s *solving) send(ctx context.Context, image *built) (int64, error) {
+	if err := s.layers.asked(ctx); err != nil {
+		return 0, err
+	}
+	send, done, err := s.layers.reserve(ctx, image.diffs)
+	if err != nil {
+		return 0, err
+	}
+	loaded := false
+	defer func() { done(loaded) }()
+	from, remove, err := s.from(ctx, image, send)
+	if err != nil {
+		return 0, err
+	}
+	defer remove()
+	n, err := stream(ctx, s.Engine, func(w io.Writer) error { return image.tarball(ctx, w, from, s.target.Names, send) })
 	if err == nil && !s.Engine.ContainerdStore() {
 		err = verify(ctx, s.Engine, s.target.Names, s.id())
 	}
-	return sent + full, err
+	loaded = err == nil
+	return n, err
+}
+
+// from is where the layers are: in the builder, or, where that has some only by reference to a registry, in a folder into which it
+// passes on just these. remove takes the folder away.
+func (s *solving) from(ctx context.Context, image *built, layers []int) (from content.Provider, remove func(), err error) {
+	held, err := image.holds(ctx, layers)
+	if held || err != nil {
+		return image.store, func() {}, err
+	}
+	dir, err := os.MkdirTemp("", "layers-*")
+	if err != nil {
+		return nil, nil, fmt.Errorf("fetching layers: %w", err)
+	}
+	remove = func() { _ = os.RemoveAll(dir) }
+	store, err := contentlocal.NewStore(dir)
+	if err == nil {
+		err = s.fetch(ctx, store, image, layers)
+	}
+	if err != nil {
+		remove()
+		return nil, nil, err
+	}
+	return store, remove, nil
+}
+
+func (s *solving) fetch(ctx context.Context, store content.Store, image *built, layers []int) error {
+	wanted := map[digest.Digest]bool{}
+	for _, i := range layers {
+		wanted[image.layers[i].Digest] = true
+	}
+	opt := s.opt
+	opt.FrontendAttrs = withoutNoCache(opt.FrontendAttrs)
+	opt.Exports = []client.ExportEntry{{
+		Type: client.ExporterOCI, Attrs: map[string]string{"tar": "false", "compression": "uncompressed"}, OutputStore: some{store, wanted},
+	}}
+	if _, err := solve(ctx, s.member.Client, opt, newRecorder(s.target.Service, nil)); err != nil {
+		return err
+	}
+	for d := range wanted {
+		if _, err := store.Info(ctx, d); err != nil {
+			return fmt.Errorf("fetching layers: %w: %w", errEdited, err)
+		}
+	}
+	return nil
 }
 
 // withoutNoCache lets a second solve use what the first has just made.
