@@ -31,6 +31,7 @@ type bench struct {
 	cache                 *daemon
 	daemons               []*daemon
 	logs                  int
+	alone                 *os.File // keeps other benches away
 }
 
 // open copies the repository, builds the peers and starts what the runs need.
@@ -48,6 +49,14 @@ func open(ctx context.Context, c config) (_ *bench, err error) {
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the work directory: %w", err)
 	}
+	// Two at once would remove each other's images, and measure each other.
+	if b.alone, err = os.OpenFile(filepath.Join(os.TempDir(), "compose-mage-bench.lock"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+		return nil, fmt.Errorf("locking out other benches: %w", err)
+	}
+	if err := lock(b.alone); err != nil {
+		return nil, fmt.Errorf("another bench runs on this machine: %w", err)
+	}
+	b.sweep()
 	if b.work, err = os.MkdirTemp(c.dir, ""); err != nil {
 		return nil, fmt.Errorf("making the work directory: %w", err)
 	}
@@ -79,6 +88,18 @@ func open(ctx context.Context, c config) (_ *bench, err error) {
 		return nil, err
 	}
 	return b, b.openEngine(ctx, root)
+}
+
+// sweep removes what a killed bench left; with the lock taken there is no other whose files these could be. What -keep kept
+// goes too.
+func (b *bench) sweep() {
+	left, err := filepath.Glob(filepath.Join(b.dir, "[0-9]*"))
+	if err != nil {
+		return
+	}
+	for _, dir := range left {
+		_ = os.RemoveAll(dir) // it only takes room
+	}
 }
 
 // plugins makes the peers' own Docker configuration, in which docker compose finds this buildx.
@@ -231,6 +252,9 @@ func (b *bench) close() error {
 	}
 	if b.work != "" && !b.keep {
 		failed = append(failed, os.RemoveAll(b.work))
+	}
+	if b.alone != nil {
+		_ = b.alone.Close() // also gives up the lock
 	}
 	return errors.Join(failed...)
 }

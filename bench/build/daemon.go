@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -23,6 +24,7 @@ type daemon struct {
 	log     string
 	address string // host:port, or a socket's path
 	data    string // what it stores
+	caged   bool   // it starts and mounts things that must end with it
 	cmd     *exec.Cmd
 	ended   chan struct{}
 }
@@ -34,14 +36,28 @@ func (b *bench) start(ctx context.Context, d *daemon) error {
 		return fmt.Errorf("opening a log: %w", err)
 	}
 	defer log.Close()
-	d.cmd, d.ended = exec.Command(d.args[0], d.args[1:]...), make(chan struct{})
-	d.cmd.Stdout, d.cmd.Stderr, d.cmd.Env = log, log, append(os.Environ(), d.env...)
-	d.cmd.SysProcAttr = detached() // Ctrl-C is for us: we stop it when the runs have ended
-	if err := d.cmd.Start(); err != nil {
-		d.cmd = nil
+	args, attributes := d.args, detached() // Ctrl-C is for us: we stop it when the runs have ended
+	if d.caged {
+		args, attributes = caged(d.args)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.SysProcAttr = log, log, append(os.Environ(), d.env...), attributes
+	started, ended := make(chan error), make(chan struct{})
+	go func() {
+		// The kernel ends a caged one when the thread that started it ends, so this one is kept for it.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // how it ended is in its log
+			close(ended)
+		}
+	}()
+	if err := <-started; err != nil {
 		return fmt.Errorf("starting %s: %w", filepath.Base(d.args[0]), err)
 	}
-	go func() { _ = d.cmd.Wait(); close(d.ended) }()
+	d.cmd, d.ended = cmd, ended
 	network := "tcp"
 	if strings.HasPrefix(d.address, "/") {
 		network = "unix"
@@ -108,7 +124,10 @@ func (b *bench) startBuildkitd(ctx context.Context) (string, error) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return "", fmt.Errorf("configuring a builder: %w", err)
 	}
-	d := &daemon{args: []string{paths[0], "--config", config, "--addr", "unix://" + socket}, log: filepath.Join(b.work, "buildkitd.log"), address: socket, data: filepath.Join(b.work, "buildkit")}
+	d := &daemon{
+		args: []string{paths[0], "--config", config, "--addr", "unix://" + socket}, log: filepath.Join(b.work, "buildkitd.log"),
+		address: socket, data: filepath.Join(b.work, "buildkit"), caged: true,
+	}
 	b.daemons, b.buildkitd = append(b.daemons, d), d
 	return "unix://" + socket, b.start(ctx, d)
 }

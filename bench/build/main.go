@@ -73,7 +73,7 @@ func parse(args []string) (config, error) {
 	flags.StringVar(&c.dir, "dir", filepath.Join(cache, "compose-mage", "bench"), "where builder, caches and copies lie meanwhile; a short path on a real disk")
 	flags.StringVar(&c.registry, "registry", "127.0.0.1:5000", "Docker Hub's mirror, plain HTTP")
 	flags.StringVar(&c.ca, "ca", "/etc/ssl/certs/ca-certificates.crt", "the CA bundle that Dockerfiles mount as the secret ca")
-	flags.BoolVar(&c.keep, "keep", false, "keep copies, caches and the runs' logs")
+	flags.BoolVar(&c.keep, "keep", false, "keep copies, caches and the runs' logs until the next bench")
 	flags.BoolVar(&c.noBytes, "no-bytes", false, "don't count the bytes that reach the engine")
 	flags.BoolVar(&c.attest, "attestations", false, "let the peers add their default provenance, which mage build does not")
 	if err := flags.Parse(args); err != nil {

@@ -30,9 +30,8 @@ type request struct {
 func allTools() []tool {
 	return []tool{
 		{name: "mage-fast", title: "fast mage", prefix: "bench-mage", command: func(b *bench, s *stack, r request) *exec.Cmd {
-			it := mageBuild(b, s, r)
-			cmd := exec.CommandContext(r.ctx, b.mage, "build")
-			cmd.Dir, cmd.Env = it.Dir, append(it.Env, "MAGEFILE_HASHFAST=1")
+			cmd := mageCommand(b, s, r, b.mage, "build")
+			cmd.Env = append(cmd.Env, "MAGEFILE_HASHFAST=1")
 			return cmd
 		}},
 		{name: "mage", title: "mage", prefix: "bench-mage", command: mageBuild},
@@ -42,7 +41,12 @@ func allTools() []tool {
 }
 
 func mageBuild(b *bench, s *stack, r request) *exec.Cmd {
-	cmd := exec.CommandContext(r.ctx, "go", "tool", "mage", "build")
+	return mageCommand(b, s, r, "go", "tool", "mage", "build")
+}
+
+// mageCommand runs Mage, however it is started, on the stack.
+func mageCommand(b *bench, s *stack, r request, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(r.ctx, program, args...)
 	cmd.Dir = s.root
 	cache := "none"
 	if r.from || r.to { // ours is one setting: it imports what there is and exports when a step ran

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package main
+
+import "syscall"
+
+// caged is what Linux alone can do; buildkitd runs nowhere else.
+func caged(args []string) ([]string, *syscall.SysProcAttr) { return args, detached() }
