@@ -21,7 +21,7 @@ type result struct {
 	stack    *stack
 	scenario scenario
 	times    map[string][]float64 // seconds by tool, one a round
-	steps    []float64            // seconds of the steps that ran, one a round, as BuildKit told the tool that has steps
+	steps    map[string][]float64 // seconds in which RUN steps ran, by tool, one a round, for tools that tell
 	bytes    map[string]int64     // that reached the engine, by tool; where they were counted
 	layer    int64                // bytes of the layers that changed
 	failed   map[string]string    // why a tool gave no times
@@ -37,7 +37,7 @@ type finished struct {
 
 // measure runs one case: what its tools need once, then the rounds, in alternating order.
 func (b *bench) measure(ctx context.Context, s *stack, sc scenario) result {
-	r := result{stack: s, scenario: sc, times: map[string][]float64{}, bytes: map[string]int64{}, failed: map[string]string{}}
+	r := result{stack: s, scenario: sc, times: map[string][]float64{}, steps: map[string][]float64{}, bytes: map[string]int64{}, failed: map[string]string{}}
 	b.say("== %s: %s", s.title, sc.title)
 	b.prepare(ctx, s, sc, &r)
 	for round := range b.pairs {
@@ -60,7 +60,7 @@ func (b *bench) measure(ctx context.Context, s *stack, sc scenario) result {
 			}
 			r.times[t.name] = append(r.times[t.name], one.seconds)
 			if t.steps {
-				r.steps = append(r.steps, stepSeconds(one.output))
+				r.steps[t.name] = append(r.steps[t.name], stepSeconds(one.output))
 			}
 			b.say("%-14s %.2f s", t.title, one.seconds)
 		}

@@ -42,10 +42,12 @@ func (r report) timesTable(b *strings.Builder) {
 	for _, p := range pairs {
 		head = append(head, p[0].title+" ÷ "+p[1].title)
 	}
-	head = append(head, "steps that ran (s)")
-	ours := r.ours()
-	for _, t := range ours {
-		head = append(head, t.title+" ÷ steps")
+	var telling []tool
+	for _, t := range r.tools {
+		if t.steps {
+			telling = append(telling, t)
+			head = append(head, "RUN steps of "+t.title+" (s)", t.title+" ÷ its RUN steps")
+		}
 	}
 	row(b, head)
 	row(b, slices.Repeat([]string{"---"}, len(head)))
@@ -57,13 +59,12 @@ func (r report) timesTable(b *strings.Builder) {
 		for _, p := range pairs {
 			cells = append(cells, ratio(res.times[p[0].name], res.times[p[1].name]))
 		}
-		steps := res.steps
-		if res.scenario.change != "source" {
-			steps = nil // of a cold build it is no compile step, and without a change there is none
-		}
-		cells = append(cells, spread(steps, ""))
-		for _, t := range ours {
-			cells = append(cells, ratio(res.times[t.name], steps))
+		for _, t := range telling {
+			steps := res.steps[t.name]
+			if res.scenario.change != "source" {
+				steps = nil // of a cold build it is no compile step, and without a change there is none
+			}
+			cells = append(cells, spread(steps, ""), ratio(res.times[t.name], steps))
 		}
 		row(b, cells)
 	}

@@ -23,11 +23,11 @@ func TestReport(t *testing.T) {
 	r := report{facts: []string{"engine 1.2.3"}, tools: allTools(), results: []result{
 		{
 			stack: six, scenario: cold, times: map[string][]float64{"mage-fast": {90, 100}, "mage": {95, 105}, "bake": {100, 120}},
-			steps: []float64{80, 90}, failed: map[string]string{"compose": "exit status 1: additional privileges\nrequested"},
+			steps: map[string][]float64{"mage-fast": {80, 90}}, failed: map[string]string{"compose": "exit status 1: additional privileges\nrequested"},
 		},
 		{
 			stack: six, scenario: source, times: map[string][]float64{"mage-fast": {2}, "mage": {3}, "bake": {8}, "compose": {9}},
-			steps: []float64{2}, bytes: map[string]int64{"mage-fast": 1100, "bake": 5000}, layer: 1000,
+			steps: map[string][]float64{"mage-fast": {1.6}, "bake": {2}}, bytes: map[string]int64{"mage-fast": 1100, "bake": 5000}, layer: 1000,
 		},
 		{stack: six, scenario: export, times: map[string][]float64{"mage-fast": {104.5}, "mage": {110}, "bake": {143}}},
 	}}

@@ -33,7 +33,7 @@ func allTools() []tool {
 			cmd := mageCommand(b, s, r, b.mage, "build")
 			cmd.Env = append(cmd.Env, "MAGEFILE_HASHFAST=1")
 			return cmd
-		}},
+		}, steps: true},
 		{name: "mage", title: "mage", prefix: "bench-mage", command: mageBuild},
 		{name: "bake", title: "bake", prefix: "bench-bake", command: bake, steps: true},
 		{name: "compose", title: "compose build", prefix: "bench-compose", command: composeBuild},

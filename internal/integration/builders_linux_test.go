@@ -155,8 +155,8 @@ func TestIntegrationTheOnlyBuilderDies(t *testing.T) {
 	f.mustBuild()
 }
 
-// silent accepts connections and says nothing.
-func silent(t *testing.T) (address string) {
+// listen serves each connection with do, until the test ends.
+func listen(t *testing.T, do func(net.Conn)) (address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -169,35 +169,21 @@ func silent(t *testing.T) (address string) {
 			if err != nil {
 				return
 			}
-			defer c.Close()
-		}
-	}()
-	return l.Addr().String()
-}
-
-// garbage answers every connection with what no registry says.
-func garbage(t *testing.T) (address string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = c.Write([]byte("\x00\xffthis is no registry\r\n\r\n"))
-			_ = c.Close()
+			defer c.Close() // open until the listener is closed
+			do(c)
 		}
 	}()
 	return l.Addr().String()
 }
 
 func TestIntegrationABadCacheRegistryOnlyWarns(t *testing.T) {
-	for name, address := range map[string]string{"silent": silent(t), "garbage": garbage(t)} {
+	for name, address := range map[string]string{
+		"silent": listen(t, func(net.Conn) {}),
+		"garbage": listen(t, func(c net.Conn) {
+			_, _ = c.Write([]byte("\x00\xffthis is no registry\r\n\r\n"))
+			_ = c.Close()
+		}),
+	} {
 		t.Run(name, func(t *testing.T) {
 			f := layered(t)
 			began := time.Now()
