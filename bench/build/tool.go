@@ -30,7 +30,7 @@ type request struct {
 func allTools() []tool {
 	return []tool{
 		{name: "mage-fast", title: "fast mage", prefix: "bench-mage", command: func(b *bench, s *stack, r request) *exec.Cmd {
-			cmd := mageCommand(b, s, r, b.mage, "build")
+			cmd := mageCommand(b, s, r, b.mage, "build", "-progress=rawjson")
 			cmd.Env = append(cmd.Env, "MAGEFILE_HASHFAST=1")
 			return cmd
 		}, steps: true},
