@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 )
@@ -42,7 +41,7 @@ func (e *editor) dockerfile() string {
 	}
 	copies := []string{
 		"COPY . /all/", "COPY d /d/", "COPY *.txt keep /txt/", "COPY --chmod=0640 keep /mode", "COPY --chown=7:8 d /owned/",
-		"COPY --from=first /first/ /from/", "ADD keep /added", "COPY d/a.txt* keep /one/", "ARG A\nENV A=$A\nCOPY keep /arg-$A",
+		"COPY --from=first /first/ /from/", "ADD keep /added", "COPY d/a.txt* d/keep /one/", "ARG A\nENV A=$A\nCOPY keep /arg-$A",
 	}
 	e.rand.Shuffle(len(copies), func(i, j int) { copies[i], copies[j] = copies[j], copies[i] })
 	fmt.Fprintf(&b, "FROM scratch\n%s\n", strings.Join(copies[:2+e.rand.IntN(4)], "\n"))
@@ -121,7 +120,7 @@ func (e *editor) must(err error) {
 // TestIntegrationAnyEditGivesTheImageOfAFreshBuild edits contexts at random, builds as users do, and compares each image in the
 // engine with one that is built without any cache from a copy of the sources. EDITS and SEED choose how many edits, and which.
 func TestIntegrationAnyEditGivesTheImageOfAFreshBuild(t *testing.T) {
-	edits, seed := number("EDITS", 50), number("SEED", int(time.Now().UnixNano()%1e9))
+	edits, seed := number("EDITS", 50), number("SEED", 1)
 	t.Logf("SEED=%d EDITS=%d", seed, edits)
 	f := newFixture(t)
 	temp := os.TempDir()
