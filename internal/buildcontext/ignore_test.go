@@ -99,7 +99,7 @@ func TestIgnoreFileThatLeavesTheContext(t *testing.T) {
 	write(t, dir, map[string]string{"outside": "a", "context/": ""})
 	context := filepath.Join(dir, "context")
 	if err := os.Symlink("../outside", filepath.Join(context, ".dockerignore")); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	if patterns, _, err := Ignore(context, ""); err == nil || !strings.Contains(err.Error(), "escapes") {
 		t.Fatal(patterns, err)

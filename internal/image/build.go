@@ -110,7 +110,7 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 		return results, err
 	}
 	printResults(o.Out, results)
-	for _, w := range append(r.notes, r.contexts.warnings()...) {
+	for _, w := range append(r.notes, r.contexts.warnings(plan.Dir)...) {
 		o.Out.Warn("%s", w)
 	}
 	return results, failures(results)

@@ -78,13 +78,17 @@ func (lc *localContext) read(ctx context.Context) {
 	}
 }
 
-// warnings gives a text for each context that is too large to be meant, of those whose size is known by now.
-func (c *contexts) warnings() []string {
+// warnings gives a text for each context that is outside the project of the Compose files in dir, or too large to be meant, of those
+// whose size is known by now.
+func (c *contexts) warnings(dir string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var out []string
 	for _, read := range c.once {
 		lc := read()
+		if buildcontext.Outside(dir, lc.dir) {
+			out = append(out, fmt.Sprintf("build context %q is outside the project: other checkouts do not have it", lc.dir))
+		}
 		select {
 		case <-lc.late:
 			if text := lc.survey.Warning(LargeContext, lc.ignoreFile); text != "" {

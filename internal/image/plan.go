@@ -33,6 +33,7 @@ type Target struct {
 // Plan says what a build will do; the services without a build section are named so that nobody looks for them.
 type Plan struct {
 	Project string
+	Dir     string // of the Compose files
 	Targets []Target
 	Pulled  []string // services that only have an image
 }
@@ -46,7 +47,7 @@ type PlanOptions struct {
 // MakePlan reads the project's build sections. A context or Dockerfile that is not there is an error of code Config,
 // before anything is built.
 func MakePlan(project *types.Project, o PlanOptions) (Plan, error) {
-	plan := Plan{Project: project.Name}
+	plan := Plan{Project: project.Name, Dir: project.WorkingDir}
 	var problems []error
 	for _, name := range project.ServiceNames() {
 		service := project.Services[name]

@@ -87,6 +87,21 @@ func TestIntegrationARefusedPushFails(t *testing.T) {
 	wants(t, err, fault.Registry, `building "a"`, "127.0.0.1:1")
 }
 
+func TestIntegrationAContextOutsideTheProjectIsSaid(t *testing.T) {
+	elsewhere := t.TempDir()
+	for name, text := range map[string]string{"Dockerfile": "FROM scratch\nCOPY x /\n", "x": "x"} {
+		if err := os.WriteFile(filepath.Join(elsewhere, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := newFixture(t, "compose.yaml", "services:\n  a: {build: "+elsewhere+"}\n  b: {build: .}\n", "Dockerfile", "FROM scratch\nCOPY x /\n", "x", "x")
+	f.mustBuild()
+	contains(t, f.out.String(), "build context \""+elsewhere+"\" is outside the project")
+	if strings.Contains(f.out.String(), f.dir+"\" is outside") {
+		t.Error("the project's own directory counts as outside")
+	}
+}
+
 func TestIntegrationSymlinkLoopsAreCopiedAsTheyAre(t *testing.T) {
 	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile", "FROM scratch\nCOPY . /\n")
 	for link, to := range map[string]string{"one": "two", "two": "one", "self": ".", "up": ".."} {
