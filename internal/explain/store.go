@@ -50,16 +50,7 @@ type records struct {
 	after  Record
 }
 
-// Prepare begins to read what an image is built from, while its build begins: Remember then waits for that instead of
-// reading what may have changed meanwhile. It does not wait.
-func (s *Store) Prepare(ctx context.Context, in Inputs) {
-	if in.Text == "" {
-		return
-	}
-	take := s.begin(ctx, in)
-	go func() { _, _ = take() }()
-}
-
+// begin gives the function that reads what an image is built from, once for all who ask.
 func (s *Store) begin(ctx context.Context, in Inputs) func() (records, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -52,7 +52,7 @@ const (
 func (w *workspace) remember(dir string, steps []Step) string {
 	w.t.Helper()
 	s := NewStore(dir)
-	s.Prepare(context.Background(), w.in)
+	s.Unchanged(context.Background(), w.in)
 	w.do(s.Remember(context.Background(), w.in, steps))
 	b, err := s.Last(w.in.Project, w.in.Service)
 	w.do(err)

@@ -55,6 +55,7 @@ type run struct {
 	contexts *contexts
 	layers   *engineLayers
 	quick    *quick
+	order    *order
 	show     *display
 	stop     context.CancelCauseFunc
 	asked    func(context.Context) error // whether the cache's registry answers
@@ -78,7 +79,7 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 	}
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &run{Options: o, project: plan.Project, contexts: &contexts{}, layers: newEngineLayers(o.Engine), quick: newQuick(), show: show, stop: stop}
+	r := &run{Options: o, project: plan.Project, contexts: &contexts{}, layers: newEngineLayers(o.Engine), quick: newQuick(), order: newOrder(len(plan.Targets)), show: show, stop: stop}
 	var once sync.Once
 	var silent error
 	r.asked = func(ctx context.Context) error {
@@ -101,6 +102,8 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 		all.Go(func() {
 			start := time.Now()
 			results[i] = r.build(running, t, members[t.Service])
+			r.order.decide(t.Service, false)
+			r.order.underway(t.Service)
 			results[i].Took = time.Since(start)
 		})
 	}
@@ -158,10 +161,20 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	inputs := t.stamp(r.project, r.Environment, local)
 	before := r.engineID(ctx, t)
 	s := &solving{run: r, target: t, member: m, opt: opt, same: inputs != "" && inputs == past.Inputs && m.ID == past.Builder}
-	remember := r.reading(ctx, t, inputs, s.same)
+	in, readable := r.inputs(t, inputs)
+	if readable && !s.same { // what changed in a context may be another image's
+		s.same = r.Explain.Unchanged(ctx, in) && m.ID == past.Builder
+	}
+	defer s.drop()
+	r.order.decide(t.Service, !s.same)
+	if s.same {
+		r.order.wait(ctx)
+	}
 	rec, err = s.verify(ctx)
 	rec.into(&res)
-	remember(res.ran)
+	if readable {
+		_ = r.Explain.Remember(ctx, in, res.ran) // explain then says that it knows nothing
+	}
 	if err != nil {
 		return res, rec, err
 	}
@@ -186,21 +199,14 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	return res, rec, nil
 }
 
-// reading begins to record what an image is built from, and gives the function that takes the steps which the build showed.
-// A record that can't be made is worth no failure: explain then says that it knows nothing.
-func (r *run) reading(ctx context.Context, t Target, stamp string, same bool) func([]explain.Step) {
+// inputs gives what explain reads of an image; false where it has nothing to say of it.
+func (r *run) inputs(t Target, stamp string) (explain.Inputs, bool) {
 	if r.Explain == nil {
-		return func([]explain.Step) {}
+		return explain.Inputs{}, false
 	}
 	in, err := t.Explained(r.project).Inputs()
-	if err != nil {
-		return func([]explain.Step) {}
-	}
 	in.Stamp = stamp
-	if !same {
-		r.Explain.Prepare(ctx, in)
-	}
-	return func(steps []explain.Step) { _ = r.Explain.Remember(ctx, in, steps) }
+	return in, err == nil
 }
 
 // engineID is what the engine has under all of the target's names; "" where it lacks one, or they differ.

@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,8 +18,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
 // built is an image in the builder's content store.
@@ -83,7 +80,7 @@ func (b *built) tarball(ctx context.Context, w io.Writer, from content.Provider,
 	}
 	files := make([]string, len(b.diffs))
 	for i, d := range b.diffs {
-		files[i] = d.Encoded() + "/layer.tar"
+		files[i] = layersDir + d.Encoded() + ".tar"
 	}
 	written := map[string]bool{}
 	for _, i := range send {
@@ -136,9 +133,20 @@ func tarLayer(ctx context.Context, out *tar.Writer, name string, from content.Pr
 	if err := out.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: size}); err != nil {
 		return err
 	}
-	// A read of the builder's store is a call to it: few large ones.
-	_, err = io.CopyBuffer(struct{ io.Writer }{out}, struct{ io.Reader }{body}, make([]byte, 4<<20))
+	next := ahead(body)
+	defer next.Close()
+	_, err = io.Copy(out, next)
 	return err
+}
+
+// ahead reads the next piece while one is written: a read of the builder's store is a call to it, so few large ones.
+func ahead(body io.Reader) io.ReadCloser {
+	reader, writer := io.Pipe()
+	go func() {
+		_, err := io.CopyBuffer(struct{ io.Writer }{writer}, struct{ io.Reader }{body}, make([]byte, 2<<20))
+		_ = writer.CloseWithError(err)
+	}()
+	return reader
 }
 
 // unpackZstd unpacks into a file that is gone when it is closed: a tarball needs to know a file's size before its content.
@@ -171,25 +179,6 @@ func tarFile(out *tar.Writer, name string, data []byte) error {
 	return err
 }
 
-// stream runs docker load on what write writes. It returns the bytes that went to the engine.
-func stream(ctx context.Context, engine Engine, write func(io.Writer) error) (int64, error) {
-	reader, writer := io.Pipe()
-	counted := &countingWriter{WriteCloser: writer}
-	loaded := make(chan error, 1)
-	go func() {
-		err := engineLoad(ctx, engine, reader)
-		_ = reader.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // ends write where the engine gave up
-		loaded <- err
-	}()
-	err := write(counted)
-	_ = writer.CloseWithError(err)
-	if loadErr := <-loaded; loadErr != nil && (err == nil || errors.Is(err, io.ErrClosedPipe) || strings.Contains(err.Error(), loadErr.Error())) {
-		code, next := classify(loadErr.Error())
-		return counted.n, fault.New(code, next, "loading the image into the engine: %w", loadErr)
-	}
-	return counted.n, err
-}
-
 // verify checks that the engine now has the image under every name.
 func verify(ctx context.Context, engine Engine, names []string, id string) error {
 	for _, name := range names {
@@ -202,38 +191,4 @@ func verify(ctx context.Context, engine Engine, names []string, id string) error
 		}
 	}
 	return nil
-}
-
-// engineLoad streams a tarball to the engine and reads its answer, in which an error may come after the status.
-func engineLoad(ctx context.Context, engine Engine, tarball io.Reader) error {
-	answer, err := engine.ImageLoad(ctx, tarball)
-	if err != nil {
-		return err
-	}
-	defer answer.Close()
-	decoder := json.NewDecoder(answer)
-	for {
-		var message struct {
-			Error string `json:"error"`
-		}
-		if err := decoder.Decode(&message); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("reading the engine's answer: %w", err)
-		}
-		if message.Error != "" {
-			return errors.New(message.Error)
-		}
-	}
-}
-
-type countingWriter struct {
-	io.WriteCloser
-	n int64 // bytes
-}
-
-func (w *countingWriter) Write(p []byte) (int, error) {
-	n, err := w.WriteCloser.Write(p)
-	w.n += int64(n)
-	return n, err
 }

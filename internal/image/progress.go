@@ -70,8 +70,11 @@ type recorder struct {
 	out      *display                // nil: nothing is shown
 	stop     context.CancelCauseFunc // ends the solve
 	firstRun func()                  // called when the first step of the Dockerfile begins to run; nil for none
+	// exporting is called when an image of which a step ran begins to be exported; nil for none.
+	exporting func()
 
 	mu      sync.Mutex
+	ran     bool // a step of the Dockerfile
 	byID    map[digest.Digest]*step
 	warning string // of the cache export, which never fails a build
 }
@@ -145,6 +148,11 @@ func (r *recorder) vertex(v *client.Vertex) {
 	if r.firstRun != nil && st.started && !st.ended && !st.cached && r.ofDockerfile(st.name) {
 		r.firstRun()
 		r.firstRun = nil
+	}
+	r.ran = r.ran || st.started && !st.cached && r.ofDockerfile(st.name)
+	if r.exporting != nil && r.ran && st.started && strings.HasSuffix(st.name, "] exporting to image") {
+		r.exporting()
+		r.exporting = nil
 	}
 }
 

@@ -1,0 +1,62 @@
+package image
+
+import (
+	"context"
+	"sync"
+)
+
+// order lets the images whose inputs changed go first: the others most likely only have to be confirmed, which fits into the
+// time of the changed ones' steps instead of delaying them.
+type order struct {
+	mu      sync.Mutex
+	open    int             // images not decided yet
+	changed map[string]bool // those that have neither begun a step nor ended
+	decided map[string]bool
+	clear   chan struct{} // closed when nothing is open and nothing changed is waited for
+}
+
+func newOrder(images int) *order {
+	return &order{open: images, changed: map[string]bool{}, decided: map[string]bool{}, clear: make(chan struct{})}
+}
+
+// decide says of an image, once, whether its inputs changed.
+func (o *order) decide(service string, changed bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.decided[service] {
+		return
+	}
+	o.decided[service] = true
+	o.open--
+	if changed {
+		o.changed[service] = true
+	}
+	o.check()
+}
+
+// underway says that a step of an image runs, or that it ended.
+func (o *order) underway(service string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.changed, service)
+	o.check()
+}
+
+func (o *order) check() {
+	if o.open > 0 || len(o.changed) > 0 {
+		return
+	}
+	select {
+	case <-o.clear:
+	default:
+		close(o.clear)
+	}
+}
+
+// wait returns when every changed image is underway, or ctx ends.
+func (o *order) wait(ctx context.Context) {
+	select {
+	case <-o.clear:
+	case <-ctx.Done():
+	}
+}

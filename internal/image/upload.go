@@ -1,0 +1,92 @@
+package image
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// layersDir is where a tarball for docker load has its layers.
+const layersDir = "layers/"
+
+// upload is a docker load that the engine is ready for. The engine starts a process to unpack a tarball when its first bytes
+// arrive; it does so while the builder is still exporting the image, where the first bytes are sent that early.
+type upload struct {
+	body   *io.PipeWriter
+	sent   int64 // bytes
+	opened chan error
+	loaded chan error
+}
+
+func openUpload(ctx context.Context, engine Engine) *upload {
+	reader, writer := io.Pipe()
+	u := &upload{body: writer, opened: make(chan error, 1), loaded: make(chan error, 1)}
+	go func() {
+		err := engineLoad(ctx, engine, reader)
+		_ = reader.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // ends write where the engine gave up
+		u.loaded <- err
+	}()
+	go func() {
+		first := tar.NewWriter(u)
+		err := first.WriteHeader(&tar.Header{Name: layersDir, Typeflag: tar.TypeDir, Mode: 0o755})
+		u.opened <- errors.Join(err, first.Flush())
+	}()
+	return u
+}
+
+// Write sends a piece of the tarball.
+func (u *upload) Write(p []byte) (int, error) {
+	n, err := u.body.Write(p)
+	u.sent += int64(n)
+	return n, err
+}
+
+// finish sends what write writes, and waits for the engine's answer. It returns the bytes that went to the engine.
+func (u *upload) finish(write func(io.Writer) error) (int64, error) {
+	err := <-u.opened
+	if err == nil {
+		err = write(u)
+	}
+	_ = u.body.CloseWithError(err)
+	if loadErr := <-u.loaded; loadErr != nil && (err == nil || errors.Is(err, io.ErrClosedPipe) || strings.Contains(err.Error(), loadErr.Error())) {
+		code, next := classify(loadErr.Error())
+		return u.sent, fault.New(code, next, "loading the image into the engine: %w", loadErr)
+	}
+	return u.sent, err
+}
+
+// drop ends an upload that is not needed after all; the engine keeps nothing of it.
+func (u *upload) drop() {
+	_ = u.body.CloseWithError(context.Canceled)
+	<-u.opened
+	<-u.loaded
+}
+
+// engineLoad streams a tarball to the engine and reads its answer, in which an error may come after the status.
+func engineLoad(ctx context.Context, engine Engine, tarball io.Reader) error {
+	answer, err := engine.ImageLoad(ctx, tarball)
+	if err != nil {
+		return err
+	}
+	defer answer.Close()
+	decoder := json.NewDecoder(answer)
+	for {
+		var message struct {
+			Error string `json:"error"`
+		}
+		if err := decoder.Decode(&message); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("reading the engine's answer: %w", err)
+		}
+		if message.Error != "" {
+			return errors.New(message.Error)
+		}
+	}
+}
