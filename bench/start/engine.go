@@ -103,7 +103,9 @@ func (b *bench) stopAll(ctx context.Context, project string) error {
 	if err != nil {
 		return err
 	}
-	all = slices.DeleteFunc(all, func(c container.Summary) bool { return c.State == container.StateCreated || c.State == container.StateExited })
+	all = slices.DeleteFunc(all, func(c container.Summary) bool {
+		return c.State == container.StateCreated || c.State == container.StateExited
+	})
 	err = each(ctx, all, func(ctx context.Context, c container.Summary) error {
 		_, err := b.engine.ContainerStop(ctx, c.ID, client.ContainerStopOptions{})
 		return err

@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -127,7 +128,7 @@ func run(ctx context.Context, c config) (err error) {
 			err = e
 		}
 	}()
-	r := report{facts: b.facts(ctx), tools: b.tools}
+	r := report{facts: b.facts(ctx), tools: b.tools, cpus: runtime.NumCPU()}
 	for _, name := range c.stacks {
 		intervals := c.intervals
 		if name == "six" {

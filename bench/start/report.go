@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 type report struct {
 	facts   []string
 	tools   []tool
+	cpus    int // of the machine
 	results []result
 	failed  []string // stacks that could not be measured
 }
@@ -97,8 +97,8 @@ type column struct {
 	figure func(r result, o once) float64
 }
 
-func columns() []column {
-	machine := func(seconds float64, o once) float64 { return 100 * seconds / (o.seconds * float64(runtime.NumCPU())) }
+func columns(cpus int) []column {
+	machine := func(seconds float64, o once) float64 { return 100 * seconds / (o.seconds * float64(cpus)) }
 	engineShare := func(r result, o once) float64 { return machine(float64(o.probes)*r.stack.alone.probe, o) }
 	ownShare := func(_ result, o once) float64 { return machine(o.cpu, o) }
 	return []column{
@@ -121,7 +121,7 @@ func columns() []column {
 // detailsTable has a row for each tool of each case. A figure that was not measured is "–".
 func (r report) detailsTable(b *strings.Builder) {
 	head := []string{"stack", "case", "tool"}
-	for _, c := range columns() {
+	for _, c := range columns(r.cpus) {
 		head = append(head, c.head)
 	}
 	figures.Head(b, head)
@@ -132,7 +132,7 @@ func (r report) detailsTable(b *strings.Builder) {
 				continue
 			}
 			cells := []string{res.stack.title, res.scenario.title, t.title}
-			for _, c := range columns() {
+			for _, c := range columns(r.cpus) {
 				values := of(runs, func(o once) float64 { return c.figure(res, o) })
 				if len(values) == 0 {
 					cells = append(cells, "–")
@@ -146,20 +146,22 @@ func (r report) detailsTable(b *strings.Builder) {
 	b.WriteString("\n")
 }
 
-// derived are the figures that follow from two cases.
+// derived are the figures that follow from two cases: a restart of all against a first start, by the same tool and by the peers.
 func (r report) derived(b *strings.Builder) {
-	for _, t := range r.tools {
-		for _, res := range r.results {
-			if res.scenario.name != "restart-all" {
-				continue
-			}
-			i := slices.IndexFunc(r.results, func(o result) bool { return o.stack == res.stack && o.scenario.name == "first" })
-			if i < 0 {
-				continue
-			}
-			first, again := figures.Median(of(r.results[i].runs[t.name], whole)), figures.Median(of(res.runs[t.name], whole))
-			if first > 0 && again > 0 {
-				fmt.Fprintf(b, "- %s, %s: a restart of all takes %.0f %% less than the first start\n", res.stack.title, t.title, 100*(1-again/first))
+	for _, res := range r.results {
+		if res.scenario.name != "restart-all" {
+			continue
+		}
+		i := slices.IndexFunc(r.results, func(o result) bool { return o.stack == res.stack && o.scenario.name == "first" })
+		if i < 0 {
+			continue
+		}
+		for _, t := range r.tools {
+			for _, from := range r.tools {
+				again, first := figures.Median(of(res.runs[t.name], whole)), figures.Median(of(r.results[i].runs[from.name], whole))
+				if t.waits && (t.name == from.name || t.ours() && !from.ours()) && again > 0 && first > 0 {
+					fmt.Fprintf(b, "- %s: a restart of all by %s takes %.0f %% of the time of the first start by %s\n", res.stack.title, t.title, 100*again/first, from.title)
+				}
 			}
 		}
 	}
