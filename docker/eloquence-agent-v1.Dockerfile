@@ -2,7 +2,8 @@
 # Build context: the repository root.
 # What the image has beside its programs: no change of the sources makes it again.
 FROM golang:1.26-bookworm AS root
-RUN install -d -o 10001 -g 10001 -m 2775 /volumes/models
+# The tmpfs gets the mode of its folder in the image when a container is started again (runc 1.1).
+RUN install -d -o 10001 -g 10001 -m 2775 /volumes/models && install -d -m 1777 /volumes/tmp
 
 # The first steps are the same in every Dockerfile of the services' module: the builder runs them once for all.
 FROM golang:1.26-bookworm AS build

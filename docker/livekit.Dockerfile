@@ -14,6 +14,8 @@ RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     go build -trimpath -ldflags "-s -w" -o /out/livekit-server github.com/livekit/livekit-server/cmd/server \
  && install -d -o 10001 -g 10001 -m 2775 /volumes/data
+# The tmpfs gets the mode of this folder when a container is started again (runc 1.1).
+RUN install -d -m 1777 /volumes/tmp
 
 FROM server AS launcher
 COPY services/livekit/*.go ./

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/25eloquence/compose-mage/bench/internal/rig"
 	"github.com/25eloquence/compose-mage/internal/pinned"
 )
 
@@ -24,12 +25,12 @@ type bench struct {
 	buildx, compose, mage string
 	bakeBuilder           string // the builder's name in buildx
 	address               string // and its address as mage's state has it
-	buildkitd             *daemon
+	buildkitd             *rig.Daemon
 	work                  string // everything of this bench
 	source                string // the copied repository
 	state                 string // mage's state directory
-	cache                 *daemon
-	daemons               []*daemon
+	cache                 *rig.Daemon
+	daemons               []*rig.Daemon
 	logs                  int
 	alone                 *os.File // keeps other benches away
 }
@@ -42,23 +43,15 @@ func open(ctx context.Context, c config) (_ *bench, err error) {
 			err = errors.Join(err, b.close())
 		}
 	}()
-	root, err := repository(ctx)
+	root, err := rig.Repository(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(c.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the work directory: %w", err)
+	if b.alone, err = rig.Alone(); err != nil {
+		return nil, err
 	}
-	// Two at once would remove each other's images, and measure each other.
-	if b.alone, err = os.OpenFile(filepath.Join(os.TempDir(), "compose-mage-bench.lock"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
-		return nil, fmt.Errorf("locking out other benches: %w", err)
-	}
-	if err := lock(b.alone); err != nil {
-		return nil, fmt.Errorf("another bench runs on this machine: %w", err)
-	}
-	b.sweep()
-	if b.work, err = os.MkdirTemp(c.dir, ""); err != nil {
-		return nil, fmt.Errorf("making the work directory: %w", err)
+	if b.work, err = rig.WorkDir(c.dir); err != nil {
+		return nil, err
 	}
 	for _, t := range allTools() {
 		if slices.Contains(c.tools, t.name) {
@@ -69,17 +62,14 @@ func open(ctx context.Context, c config) (_ *bench, err error) {
 	if err := copyTree(root, b.source); err != nil {
 		return nil, fmt.Errorf("copying the repository: %w", err)
 	}
-	b.say("building the peers")
+	rig.Say("building the peers")
 	paths, err := pinned.Build(ctx, "buildx", "docker-compose", "registry")
 	if err != nil {
 		return nil, err
 	}
 	b.buildx, b.compose = paths[0], paths[1]
-	b.mage = filepath.Join(b.work, "mage")
-	compile := exec.CommandContext(ctx, "go", "build", "-o", b.mage, "github.com/magefile/mage")
-	compile.Dir = root // whose go.mod pins it
-	if out, err := compile.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building mage: %w: %s", err, out)
+	if b.mage, err = rig.BuildMage(ctx, root, b.work); err != nil {
+		return nil, err
 	}
 	if err := b.plugins(); err != nil {
 		return nil, err
@@ -88,18 +78,6 @@ func open(ctx context.Context, c config) (_ *bench, err error) {
 		return nil, err
 	}
 	return b, b.openEngine(ctx, root)
-}
-
-// sweep removes what a killed bench left; with the lock taken there is no other whose files these could be. What -keep kept
-// goes too.
-func (b *bench) sweep() {
-	left, err := filepath.Glob(filepath.Join(b.dir, "[0-9]*"))
-	if err != nil {
-		return
-	}
-	for _, dir := range left {
-		_ = os.RemoveAll(dir) // it only takes room
-	}
 }
 
 // plugins makes the peers' own Docker configuration, in which docker compose finds this buildx.
@@ -122,9 +100,7 @@ func (b *bench) openEngine(ctx context.Context, root string) error {
 	var err error
 	switch b.config.engine {
 	case "host":
-		if b.host = os.Getenv("DOCKER_HOST"); b.host == "" {
-			b.host = "unix:///var/run/docker.sock"
-		}
+		b.host = rig.HostAddress()
 		if builder = b.builder; builder == "" {
 			if builder, err = b.startBuildkitd(ctx); err != nil {
 				return err
@@ -170,15 +146,7 @@ func (b *bench) resetState() error {
 
 // environment is a run's: this process's, less what would lead a tool elsewhere.
 func (b *bench) environment(r request, prefix string) []string {
-	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
-		for _, p := range []string{"COMPOSE_", "DOCKER_", "BUILDX_", "BUILDKIT_", "CACHE_REGISTRY=", "IMAGE_", "STACK_", "MAGEFILE_"} {
-			if strings.HasPrefix(v, p) {
-				return true
-			}
-		}
-		return false
-	})
-	env = append(env, "DOCKER_HOST="+r.host, "DOCKER_CONFIG="+filepath.Join(b.work, "docker"),
+	env := append(rig.Environment(), "DOCKER_HOST="+r.host, "DOCKER_CONFIG="+filepath.Join(b.work, "docker"),
 		"BUILDX_CONFIG="+filepath.Join(b.work, "buildx"), "BUILDX_BAKE_ENTITLEMENTS_FS=0",
 		"IMAGE_PREFIX="+prefix, "COMPOSE_PROJECT_NAME="+prefix, "COMPOSE_PROFILES=agent-v1", "NO_COLOR=1")
 	if !b.attest {
@@ -196,7 +164,7 @@ func (b *bench) forget(ctx context.Context) error {
 		return err
 	}
 	if b.buildkitd != nil {
-		return b.empty(ctx, b.buildkitd)
+		return b.buildkitd.Empty(ctx)
 	}
 	return b.runQuietly(ctx, b.buildx, "prune", "--builder", b.bakeBuilder, "--all", "--force")
 }
@@ -210,9 +178,6 @@ func (b *bench) runQuietly(ctx context.Context, args ...string) error {
 	}
 	return nil
 }
-
-// say tells on standard error what goes on; standard output is the report's.
-func (b *bench) say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
 // facts describes machine and versions for the report.
 func (b *bench) facts(ctx context.Context) []string {
@@ -248,7 +213,7 @@ func (b *bench) close() error {
 		failed = append(failed, b.engine.removeImages(context.Background()))
 	}
 	for _, d := range slices.Backward(b.daemons) {
-		failed = append(failed, d.stop())
+		failed = append(failed, d.Stop())
 	}
 	if b.work != "" && !b.keep {
 		failed = append(failed, os.RemoveAll(b.work))

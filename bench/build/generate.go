@@ -11,11 +11,12 @@ import (
 // The services share a base image and an internal package; each has its own folder and Dockerfile.
 func generate(dir, source string, n int) (*stack, error) {
 	s := &stack{name: fmt.Sprint(n), title: fmt.Sprintf("%d generated images", n), root: dir, compose: filepath.Join(dir, "compose.yaml")}
-	files := map[string]string{
-		"magefiles/magefile.go":    magefile,
-		"app/go.mod":               "module example.com/app\n\ngo 1.26\n",
-		"app/internal/greet/it.go": "// Package greet is what the services share.\npackage greet\n\nimport \"net/http\"\n\n// Serve answers with a name.\nfunc Serve(name string) error {\n\treturn http.ListenAndServe(\":8080\", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {\n\t\t_, _ = w.Write([]byte(name))\n\t}))\n}\n",
+	files, err := importer(source)
+	if err != nil {
+		return nil, err
 	}
+	files["app/go.mod"] = "module example.com/app\n\ngo 1.26\n"
+	files["app/internal/greet/it.go"] = "// Package greet is what the services share.\npackage greet\n\nimport \"net/http\"\n\n// Serve answers with a name.\nfunc Serve(name string) error {\n\treturn http.ListenAndServe(\":8080\", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {\n\t\t_, _ = w.Write([]byte(name))\n\t}))\n}\n"
 	var compose strings.Builder
 	compose.WriteString("name: bench\nservices:\n")
 	for i := range n {
@@ -26,6 +27,17 @@ func generate(dir, source string, n int) (*stack, error) {
 		fmt.Fprintf(&compose, "  %s:\n    image: ${IMAGE_PREFIX:-bench}/%[1]s:latest\n    build: {context: app, dockerfile: docker/%[1]s.Dockerfile}\n", name)
 	}
 	files["compose.yaml"] = compose.String()
+	if err := write(dir, files); err != nil {
+		return nil, err
+	}
+	s.service = s.services[0]
+	s.source = filepath.Join(dir, "app", s.service, "bench_change.go")
+	s.dockerfile = filepath.Join(dir, "app", "docker", s.service+".Dockerfile")
+	return s, nil
+}
+
+// importer gives the files, by path, that make a repository import the targets of the one at source, as docs/import.md says.
+func importer(source string) (map[string]string, error) {
 	mod, err := os.ReadFile(filepath.Join(source, "go.mod"))
 	if err != nil {
 		return nil, err
@@ -35,22 +47,12 @@ func generate(dir, source string, n int) (*stack, error) {
 		return nil, err
 	}
 	const module = "github.com/25eloquence/compose-mage"
-	files["go.sum"] = string(sum)
-	files["go.mod"] = strings.Replace(string(mod), "module "+module, "module example.com/importer", 1) +
-		"\nrequire " + module + " v0.0.0\n\nreplace " + module + " => " + source + "\n"
-	for name, text := range files {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			return nil, err
-		}
-	}
-	s.service = s.services[0]
-	s.source = filepath.Join(dir, "app", s.service, "bench_change.go")
-	s.dockerfile = filepath.Join(dir, "app", "docker", s.service+".Dockerfile")
-	return s, nil
+	return map[string]string{
+		"magefiles/magefile.go": magefile,
+		"go.sum":                string(sum),
+		"go.mod": strings.Replace(string(mod), "module "+module, "module example.com/importer", 1) +
+			"\nrequire " + module + " v0.0.0\n\nreplace " + module + " => " + source + "\n",
+	}, nil
 }
 
 const magefile = `//go:build mage
@@ -64,6 +66,20 @@ import (
 
 var Default = targets.Menu
 `
+
+// write writes files, by path below dir.
+func write(dir string, files map[string]string) error {
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 const mainGo = `package main
 

@@ -20,6 +20,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/25eloquence/compose-mage/bench/internal/figures"
 )
 
 // config is what the command line says.
@@ -82,7 +84,7 @@ func parse(args []string) (config, error) {
 	if _, err := os.Stat(c.ca); err != nil {
 		c.ca = ""
 	}
-	c.cases, c.stacks, c.tools = split(cases), split(stacks), split(tools)
+	c.cases, c.stacks, c.tools = figures.Split(cases), figures.Split(stacks), figures.Split(tools)
 	return c, c.check()
 }
 
@@ -142,10 +144,6 @@ func run(ctx context.Context, c config) (err error) {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return ctx.Err()
-}
-
-func split(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // named is what a command-line list chooses from.

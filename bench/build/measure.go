@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/25eloquence/compose-mage/bench/internal/figures"
+	"github.com/25eloquence/compose-mage/bench/internal/rig"
 )
 
 // longestRun bounds one run of one tool.
@@ -38,7 +40,7 @@ type finished struct {
 // measure runs one case: what its tools need once, then the rounds, in alternating order.
 func (b *bench) measure(ctx context.Context, s *stack, sc scenario) result {
 	r := result{stack: s, scenario: sc, times: map[string][]float64{}, steps: map[string][]float64{}, bytes: map[string]int64{}, failed: map[string]string{}}
-	b.say("== %s: %s", s.title, sc.title)
+	rig.Say("== %s: %s", s.title, sc.title)
 	b.prepare(ctx, s, sc, &r)
 	for round := range b.pairs {
 		order := slices.Clone(b.tools)
@@ -54,7 +56,7 @@ func (b *bench) measure(ctx context.Context, s *stack, sc scenario) result {
 				return r // interrupted: no failure of the tool's
 			}
 			if err != nil {
-				b.say("%-14s failed: %v", t.title, err)
+				rig.Say("%-14s failed: %v", t.title, err)
 				r.fail(t, err)
 				continue
 			}
@@ -62,7 +64,7 @@ func (b *bench) measure(ctx context.Context, s *stack, sc scenario) result {
 			if t.steps {
 				r.steps[t.name] = append(r.steps[t.name], stepSeconds(one.output))
 			}
-			b.say("%-14s %.2f s", t.title, one.seconds)
+			rig.Say("%-14s %.2f s", t.title, one.seconds)
 		}
 	}
 	if !b.noBytes && !sc.forget {
@@ -79,7 +81,7 @@ func (r *result) fail(t tool, err error) {
 // prepare does untimed what the case takes for granted.
 func (b *bench) prepare(ctx context.Context, s *stack, sc scenario, r *result) {
 	if sc.fill {
-		if err := b.empty(ctx, b.cache); err != nil {
+		if err := b.cache.Empty(ctx); err != nil {
 			for _, t := range b.tools {
 				r.fail(t, err)
 			}
@@ -94,9 +96,9 @@ func (b *bench) prepare(ctx context.Context, s *stack, sc scenario, r *result) {
 		if sc.fill && t.name == "mage" && r.failed["mage-fast"] == "" && slices.Contains(b.config.tools, "mage-fast") {
 			continue // they share the cache
 		}
-		b.say("%-14s once, untimed", t.title)
+		rig.Say("%-14s once, untimed", t.title)
 		if _, err := b.once(ctx, s, first, t, b.host); err != nil {
-			b.say("%-14s failed: %v", t.title, err)
+			rig.Say("%-14s failed: %v", t.title, err)
 			r.fail(t, err)
 		}
 	}
@@ -111,7 +113,7 @@ func (b *bench) once(ctx context.Context, s *stack, sc scenario, t tool, host st
 		}
 	}
 	if sc.to && !sc.from && sc.name != "" { // a timed export writes everything
-		if err := b.empty(ctx, b.cache); err != nil {
+		if err := b.cache.Empty(ctx); err != nil {
 			return finished{}, err
 		}
 	}
@@ -140,7 +142,7 @@ func (b *bench) once(ctx context.Context, s *stack, sc scenario, t tool, host st
 	err = cmd.Run()
 	one.seconds, one.output = time.Since(began).Seconds(), output.Bytes()
 	if err != nil {
-		return one, fmt.Errorf("%w: %s", err, lastWords(one.output))
+		return one, fmt.Errorf("%w: %s", err, figures.LastWords(one.output))
 	}
 	return one, b.check(ctx, s, sc, t, &one)
 }
@@ -183,13 +185,13 @@ func (b *bench) countBytes(ctx context.Context, s *stack, sc scenario, r *result
 		old, _, _ := b.engine.layers(ctx, edited)
 		c, err := b.engine.count(filepath.Join(b.work, "count.sock"))
 		if err != nil {
-			b.say("%-14s bytes not counted: %v", t.title, err)
+			rig.Say("%-14s bytes not counted: %v", t.title, err)
 			continue
 		}
 		_, err = b.once(ctx, s, sc, t, c.host)
 		n := c.close()
 		if err != nil {
-			b.say("%-14s bytes not counted: %v", t.title, err)
+			rig.Say("%-14s bytes not counted: %v", t.title, err)
 			continue
 		}
 		r.bytes[t.name] = n
@@ -211,15 +213,4 @@ func changedSize(old, now []string, sizes []int64) int64 {
 		sum += size
 	}
 	return sum
-}
-
-// lastWords are the last lines that are a person's to read, not BuildKit's raw progress.
-func lastWords(output []byte) string {
-	var kept []string
-	for line := range strings.Lines(string(output)) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "{") {
-			kept = append(kept, line)
-		}
-	}
-	return strings.Join(kept[max(0, len(kept)-3):], " / ")
 }

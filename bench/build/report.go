@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/25eloquence/compose-mage/bench/internal/figures"
 )
 
 // report is everything that was measured.
@@ -26,7 +28,7 @@ func (r report) markdown() string {
 	for _, res := range r.results {
 		for _, t := range r.tools {
 			if why := res.failed[t.name]; why != "" {
-				fmt.Fprintf(&b, "- failed: %s, %s, %s: %s\n", res.stack.title, res.scenario.title, t.title, oneLine(why))
+				fmt.Fprintf(&b, "- failed: %s, %s, %s: %s\n", res.stack.title, res.scenario.title, t.title, figures.OneLine(why))
 			}
 		}
 	}
@@ -49,24 +51,23 @@ func (r report) timesTable(b *strings.Builder) {
 			head = append(head, "RUN steps of "+t.title+" (s)", t.title+" ÷ its RUN steps")
 		}
 	}
-	row(b, head)
-	row(b, slices.Repeat([]string{"---"}, len(head)))
+	figures.Head(b, head)
 	for _, res := range r.results {
 		cells := []string{res.stack.title, res.scenario.title}
 		for _, t := range r.tools {
-			cells = append(cells, spread(res.times[t.name], res.failed[t.name]))
+			cells = append(cells, figures.Spread(res.times[t.name], res.failed[t.name]))
 		}
 		for _, p := range pairs {
-			cells = append(cells, ratio(res.times[p[0].name], res.times[p[1].name]))
+			cells = append(cells, figures.Ratio(res.times[p[0].name], res.times[p[1].name]))
 		}
 		for _, t := range telling {
 			steps := res.steps[t.name]
 			if res.scenario.change != "source" {
 				steps = nil // of a cold build it is no compile step, and without a change there is none
 			}
-			cells = append(cells, spread(steps, ""), ratio(res.times[t.name], steps))
+			cells = append(cells, figures.Spread(steps, ""), figures.Ratio(res.times[t.name], steps))
 		}
-		row(b, cells)
+		figures.Row(b, cells)
 	}
 	b.WriteString("\n")
 }
@@ -87,8 +88,7 @@ func (r report) bytesTable(b *strings.Builder) {
 		head = append(head, "bytes to the engine, "+t.title)
 	}
 	head = append(head, "layers that changed (bytes)")
-	row(b, head)
-	row(b, slices.Repeat([]string{"---"}, len(head)))
+	figures.Head(b, head)
 	for _, res := range r.results {
 		if len(res.bytes) == 0 {
 			continue
@@ -97,7 +97,7 @@ func (r report) bytesTable(b *strings.Builder) {
 		for _, t := range counted {
 			cells = append(cells, count(res.bytes[t.name]))
 		}
-		row(b, append(cells, count(res.layer)))
+		figures.Row(b, append(cells, count(res.layer)))
 	}
 	b.WriteString("\n")
 }
@@ -106,7 +106,7 @@ func (r report) bytesTable(b *strings.Builder) {
 func (r report) derived(b *strings.Builder) {
 	for _, t := range r.tools {
 		for _, res := range r.results {
-			now := median(res.times[t.name])
+			now := figures.Median(res.times[t.name])
 			if cold := r.median(res.stack.name, "cold", t); cold > 0 && now > 0 {
 				switch res.scenario.name {
 				case "export":
@@ -127,7 +127,7 @@ func (r report) derived(b *strings.Builder) {
 func (r report) median(stack, name string, t tool) float64 {
 	for _, res := range r.results {
 		if res.stack.name == stack && res.scenario.name == name {
-			return median(res.times[t.name])
+			return figures.Median(res.times[t.name])
 		}
 	}
 	return 0
@@ -150,61 +150,9 @@ func (r report) pairs() [][2]tool {
 	return out
 }
 
-func row(b *strings.Builder, cells []string) {
-	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
-}
-
-// median is the middle value, the mean of the two middle ones of an even number, 0 of none.
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	m := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return sorted[m]
-	}
-	return (sorted[m-1] + sorted[m]) / 2
-}
-
-// spread is "median (least–greatest)"; a tool that failed has no time.
-func spread(values []float64, failed string) string {
-	switch {
-	case failed != "":
-		return "failed"
-	case len(values) == 0:
-		return "–"
-	}
-	return fmt.Sprintf("%.2f (%.2f–%.2f)", median(values), slices.Min(values), slices.Max(values))
-}
-
-// ratio is the median of the rounds' ratios, "–" where either side lacks a round.
-func ratio(a, b []float64) string {
-	if len(a) == 0 || len(a) != len(b) {
-		return "–"
-	}
-	var all []float64
-	for i := range a {
-		if b[i] <= 0 {
-			return "–"
-		}
-		all = append(all, a[i]/b[i])
-	}
-	return fmt.Sprintf("%.2f", median(all))
-}
-
 func count(n int64) string {
 	if n == 0 {
 		return "–"
 	}
 	return fmt.Sprint(n)
-}
-
-// oneLine keeps a failure's reason from breaking a list.
-func oneLine(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if r := []rune(text); len(r) > 300 {
-		text = string(r[:300]) + "…"
-	}
-	return text
 }

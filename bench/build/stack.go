@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/25eloquence/compose-mage/bench/internal/rig"
 )
 
 // stack is a copy of a Compose stack that the bench may edit.
@@ -55,7 +56,7 @@ func (b *bench) makeStack(ctx context.Context, name string) (*stack, error) {
 	if err := s.change("source"); err != nil {
 		return nil, err
 	}
-	b.say("compiling the targets of the stack %q", s.name)
+	rig.Say("compiling the targets of the stack %q", s.name)
 	cmd := mageBuild(b, s, request{ctx: ctx, host: b.host})
 	cmd.Args = []string{"go", "tool", "mage", "-l"}
 	cmd.Env = append(cmd.Env, "GOFLAGS=-mod=mod")
@@ -130,13 +131,4 @@ func copyTree(from, to string) error {
 		}
 		return os.WriteFile(filepath.Join(to, rel), data, info.Mode().Perm())
 	})
-}
-
-// repository is the root of the repository that the working directory is in.
-func repository(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", fmt.Errorf("finding the repository: %w", err)
-	}
-	return filepath.Dir(strings.TrimSpace(string(out))), nil
 }

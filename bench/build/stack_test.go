@@ -5,10 +5,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/25eloquence/compose-mage/bench/internal/rig"
 )
 
 func TestGenerate(t *testing.T) {
-	source, err := repository(t.Context())
+	source, err := rig.Repository(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +68,7 @@ func TestChange(t *testing.T) {
 }
 
 func TestOverlayGivesSecretAndCaches(t *testing.T) {
-	b := &bench{config: config{ca: "/ca.pem"}, cache: &daemon{address: "127.0.0.1:7"}}
+	b := &bench{config: config{ca: "/ca.pem"}, cache: &rig.Daemon{Address: "127.0.0.1:7"}}
 	s := &stack{name: "x", services: []string{"a", "b"}}
 	got := overlayText(b, s, request{from: true, to: true})
 	want := `services:

@@ -50,7 +50,7 @@ func mageCommand(b *bench, s *stack, r request, program string, args ...string) 
 	cmd.Dir = s.root
 	cache := "none"
 	if r.from || r.to { // ours is one setting: it imports what there is and exports when a step ran
-		cache = b.cache.address + "/bench-mage"
+		cache = b.cache.Address + "/bench-mage"
 	}
 	cmd.Env = append(b.environment(r, "bench-mage"), "CACHE_REGISTRY="+cache, "COMPOSE_MAGE_STATE="+b.state,
 		"MAGEFILE_CACHE="+filepath.Join(b.work, "magefile"))
@@ -123,7 +123,7 @@ func overlayText(b *bench, s *stack, r request) string {
 }
 
 func (b *bench) cacheFrom(prefix, service string) string {
-	return "type=registry,ref=" + b.cache.address + "/" + prefix + "/" + service + ":cache"
+	return "type=registry,ref=" + b.cache.Address + "/" + prefix + "/" + service + ":cache"
 }
 
 func (b *bench) cacheTo(prefix, service string) string {

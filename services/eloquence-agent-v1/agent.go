@@ -44,7 +44,11 @@ func (a *agent) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := error(nil)
 		if taker == nil {
-			taker, err = a.store.Taker(ctx, a.identity)
+			// From here on redis keeps what is announced for it, and it waits for that at once: it is ready.
+			if taker, err = a.store.Taker(ctx, a.identity); err == nil {
+				a.taking.Store(true)
+				slog.Info("waiting for sessions", "identity", a.identity)
+			}
 		}
 		if err == nil {
 			err = a.takeOne(ctx, taker, &conversations)

@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"net"
@@ -22,12 +22,11 @@ func TestCagedDaemonLeavesNothing(t *testing.T) {
 	}
 	defer l.Close()
 	mount, ready := filepath.Join(dir, "mounted"), filepath.Join(dir, "ready")
-	d := &daemon{
-		args: []string{"sh", "-c", `mkdir "$0" && mount -t tmpfs tmpfs "$0" && sleep 6413 & sleep 1; touch "$1"; wait`, mount, ready},
-		log:  filepath.Join(dir, "log"), address: l.Addr().String(), data: mount, caged: true,
+	d := &Daemon{
+		Args: []string{"sh", "-c", `mkdir "$0" && mount -t tmpfs tmpfs "$0" && sleep 6413 & sleep 1; touch "$1"; wait`, mount, ready},
+		Log:  filepath.Join(dir, "log"), Address: l.Addr().String(), Data: mount, Caged: true,
 	}
-	b := &bench{}
-	if err := b.start(t.Context(), d); err != nil {
+	if err := d.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
@@ -35,7 +34,7 @@ func TestCagedDaemonLeavesNothing(t *testing.T) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("it did not start: ", lastLine(d.log))
+			t.Fatal("it did not start: ", LastLine(d.Log))
 		}
 	}
 	if !sleeping(t) {

@@ -1,0 +1,152 @@
+package rig
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Daemon is a process that serves the runs and ends with the bench.
+type Daemon struct {
+	Args    []string
+	Env     []string // beside this process's
+	Log     string   // path
+	Address string   // host:port, or a socket's path
+	Data    string   // path of what it stores
+	Caged   bool     // it starts and mounts things that must end with it
+	cmd     *exec.Cmd
+	ended   chan struct{}
+}
+
+// Start starts it and waits until it answers.
+func (d *Daemon) Start(ctx context.Context) error {
+	log, err := os.OpenFile(d.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("opening a log: %w", err)
+	}
+	defer log.Close()
+	args, attributes := d.Args, detached() // Ctrl-C is for us: we stop it when the runs have ended
+	if d.Caged {
+		args, attributes = caged(d.Args)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.SysProcAttr = log, log, append(os.Environ(), d.Env...), attributes
+	started, ended := make(chan error), make(chan struct{})
+	go func() {
+		// The kernel ends a caged one when the thread that started it ends, so this one is kept for it.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // how it ended is in its log
+			close(ended)
+		}
+	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("starting %s: %w", filepath.Base(d.Args[0]), err)
+	}
+	d.cmd, d.ended = cmd, ended
+	network := "tcp"
+	if strings.HasPrefix(d.Address, "/") {
+		network = "unix"
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		if conn, err := net.Dial(network, d.Address); err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-d.ended:
+			return fmt.Errorf("starting %s: it ended at once: %s", filepath.Base(d.Args[0]), LastLine(d.Log))
+		case <-ctx.Done():
+			return ctx.Err()
+		default:
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("starting %s: it does not answer", filepath.Base(d.Args[0]))
+		}
+	}
+}
+
+// Stop ends it and waits until it has; one that was not started is no error.
+func (d *Daemon) Stop() error {
+	if d.cmd == nil {
+		return nil
+	}
+	_ = d.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-d.ended:
+	case <-time.After(40 * time.Second):
+		_ = d.cmd.Process.Kill()
+		<-d.ended
+		return fmt.Errorf("stopping %s: it had to be killed", filepath.Base(d.Args[0]))
+	}
+	d.cmd = nil
+	return nil
+}
+
+// Empty restarts the daemon without what it stored.
+func (d *Daemon) Empty(ctx context.Context) error {
+	if err := errors.Join(d.Stop(), os.RemoveAll(d.Data)); err != nil {
+		return fmt.Errorf("emptying %q: %w", filepath.Base(d.Data), err)
+	}
+	return d.Start(ctx)
+}
+
+// StartEngine starts a current engine whose files lie below dir and gives it and its address, unix://…. root is the
+// repository; registry (host:port) is its mirror of Docker Hub, and loopback are further addresses on this machine's
+// loopback that it is to reach, comma-separated. Also after an error the daemon, where there is one, is to be stopped.
+func StartEngine(ctx context.Context, root, dir, registry, loopback string) (*Daemon, string, error) {
+	program := filepath.Join(dir, "engine-program")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "./bench/engine")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, "", fmt.Errorf("building bench/engine: %w: %s", err, out)
+	}
+	d := &Daemon{Log: filepath.Join(dir, "engine.log"), ended: make(chan struct{})}
+	d.Args = []string{program, "-dir", filepath.Join(dir, "e"), "-registry", registry, "-loopback", loopback}
+	d.cmd = exec.Command(d.Args[0], d.Args[1:]...)
+	d.cmd.Dir, d.cmd.SysProcAttr = root, detached()
+	log, err := os.Create(d.Log)
+	if err != nil {
+		return nil, "", fmt.Errorf("opening a log: %w", err)
+	}
+	defer log.Close()
+	d.cmd.Stderr = log
+	out, err := d.cmd.StdoutPipe()
+	if err == nil {
+		err = d.cmd.Start()
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("starting a current engine: %w", err)
+	}
+	lines := bufio.NewScanner(out)
+	host := ""
+	if lines.Scan() { // it prints the address once it answers, and nothing where it fails
+		host = strings.TrimPrefix(lines.Text(), "DOCKER_HOST=")
+	}
+	go func() { _ = d.cmd.Wait(); close(d.ended) }()
+	if host == "" {
+		return d, "", fmt.Errorf("starting a current engine: %s", LastLine(d.Log))
+	}
+	return d, host, nil
+}
+
+// LastLine is the last line of a log that is not blank.
+func LastLine(path string) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}

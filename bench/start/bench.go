@@ -1,0 +1,200 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/bench/internal/figures"
+	"github.com/25eloquence/compose-mage/bench/internal/rig"
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/pinned"
+)
+
+// bench is what the runs share.
+type bench struct {
+	config
+	tools         []tool
+	root          string // the repository
+	work          string // everything of this bench
+	mage, compose string // programs
+	host          string // DOCKER_HOST
+	engine        *engine.Engine
+	enginePID     int
+	ports         []int
+	runs          int
+	daemons       []*rig.Daemon
+	alone         *os.File // keeps other benches away
+}
+
+// open builds the tools, finds or starts the engine and makes the image of the generated stacks.
+func open(ctx context.Context, c config) (_ *bench, err error) {
+	b := &bench{config: c}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.close())
+		}
+	}()
+	if b.root, err = rig.Repository(ctx); err != nil {
+		return nil, err
+	}
+	if b.alone, err = rig.Alone(); err != nil {
+		return nil, err
+	}
+	if b.work, err = rig.WorkDir(c.dir); err != nil {
+		return nil, err
+	}
+	for _, t := range allTools() {
+		if slices.Contains(c.tools, t.name) {
+			b.tools = append(b.tools, t)
+		}
+	}
+	if b.ports, err = freePorts(7); err != nil {
+		return nil, err
+	}
+	rig.Say("building the tools")
+	paths, err := pinned.Build(ctx, "docker-compose")
+	if err != nil {
+		return nil, err
+	}
+	b.compose = paths[0]
+	if b.mage, err = rig.BuildMage(ctx, b.root, b.work); err != nil {
+		return nil, err
+	}
+	if err := b.openEngine(ctx); err != nil {
+		return nil, err
+	}
+	if err := b.makeImage(ctx); err != nil {
+		return nil, err
+	}
+	rig.Say("compiling the targets")
+	for _, t := range b.tools {
+		if !t.ours() {
+			continue
+		}
+		// A target, for `mage -l` keeps no program.
+		if out, err := t.command(ctx, b, &stack{}, []string{"menu"}).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("compiling the targets: %w: %s", err, figures.LastWords(out))
+		}
+	}
+	return b, nil
+}
+
+// openEngine finds or starts the engine, and removes what a killed bench left on it.
+func (b *bench) openEngine(ctx context.Context) error {
+	switch b.host = b.config.engine; b.host {
+	case "host":
+		b.host = rig.HostAddress()
+	case "current":
+		rig.Say("building and starting a current engine")
+		d, host, err := rig.StartEngine(ctx, b.root, b.work, b.registry, "")
+		if d != nil {
+			b.daemons = append(b.daemons, d)
+		}
+		if err != nil {
+			return err
+		}
+		b.host = host
+	}
+	for _, name := range []string{"DOCKER_CONTEXT", "COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"} {
+		_ = os.Unsetenv(name)
+	}
+	if err := os.Setenv("DOCKER_HOST", b.host); err != nil {
+		return err
+	}
+	var err error
+	if b.engine, err = engine.Connect(ctx); err != nil {
+		return err
+	}
+	if b.enginePID, err = listener(strings.TrimPrefix(b.host, "unix://")); err != nil {
+		return fmt.Errorf("finding the engine's process: %w", err)
+	}
+	return b.wipeAll(ctx)
+}
+
+// makeImage gives the engine the image of the generated stacks: one static program.
+func (b *bench) makeImage(ctx context.Context) error {
+	program := filepath.Join(b.work, "service")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./bench/start/service")
+	cmd.Dir = b.root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the service: %w: %s", err, out)
+	}
+	data, err := os.ReadFile(program)
+	if err != nil {
+		return err
+	}
+	var files bytes.Buffer
+	w := tar.NewWriter(&files)
+	err = w.WriteHeader(&tar.Header{Name: "service", Mode: 0o755, Size: int64(len(data))})
+	if err == nil {
+		_, err = w.Write(data)
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
+		return fmt.Errorf("packing the service: %w", err)
+	}
+	answer, err := b.engine.ImageImport(ctx, client.ImageImportSource{Source: &files, SourceName: "-"}, image,
+		client.ImageImportOptions{Changes: []string{`ENTRYPOINT ["/service"]`, "USER 10001"}})
+	if err == nil {
+		_, err = io.Copy(io.Discard, answer)
+		err = errors.Join(err, answer.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("making the service's image: %w", err)
+	}
+	return nil
+}
+
+// environment is a run's.
+func (b *bench) environment(project string) []string {
+	return append(append(rig.Environment(), b.sixEnvironment()...), "DOCKER_HOST="+b.host,
+		"DOCKER_CONFIG="+filepath.Join(b.work, "docker"), "COMPOSE_PROJECT_NAME="+project, "NO_COLOR=1")
+}
+
+// facts describes machine and versions for the report.
+func (b *bench) facts(ctx context.Context) []string {
+	compose, err := pinned.Version(ctx, "docker-compose")
+	if err != nil {
+		compose = "unknown"
+	}
+	facts := []string{
+		fmt.Sprintf("engine %s, docker compose %s, %s, %d CPUs", b.engine.Info.ServerVersion, compose, runtime.Version(), runtime.NumCPU()),
+		"mage is `go tool mage`, fast mage an installed `mage` with MAGEFILE_HASHFAST=1; whole processes; compose restart does not wait until the services are ready",
+		fmt.Sprintf("each figure is the median of %d runs, some with the least and the greatest; a ratio is the median of the rounds' ratios", b.pairs),
+	}
+	// Others' work shows in the times.
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		facts = append(facts, "load of the machine in the minute before: "+strings.Fields(string(load))[0])
+	}
+	return facts
+}
+
+// close removes what was made, stops what was started and removes the files.
+func (b *bench) close() error {
+	var failed []error
+	if b.engine != nil {
+		failed = append(failed, b.wipeAll(context.Background()))
+	}
+	for _, d := range slices.Backward(b.daemons) {
+		failed = append(failed, d.Stop())
+	}
+	if b.work != "" && !b.keep {
+		failed = append(failed, os.RemoveAll(b.work))
+	}
+	if b.alone != nil {
+		_ = b.alone.Close() // also gives up the lock
+	}
+	return errors.Join(failed...)
+}
