@@ -93,7 +93,7 @@ func (b *bench) prepare(ctx context.Context, s *stack, sc scenario, r *result) {
 			return
 		}
 		first := scenario{to: sc.fill, forget: sc.fill}
-		if sc.fill && t.name == "mage" && r.failed["mage-fast"] == "" && slices.Contains(b.config.tools, "mage-fast") {
+		if sc.fill && t.name != "mage-fast" && t.prefix == "bench-mage" && r.failed["mage-fast"] == "" && slices.Contains(b.config.tools, "mage-fast") {
 			continue // they share the cache
 		}
 		rig.Say("%-14s once, untimed", t.title)
@@ -170,6 +170,9 @@ func (b *bench) check(ctx context.Context, s *stack, sc scenario, t tool, one *f
 func (s *stack) images(t tool) []string {
 	var out []string
 	for _, service := range s.services {
+		if t.alone && service != s.service {
+			continue
+		}
 		out = append(out, t.prefix+"/"+service+":latest")
 	}
 	return out

@@ -16,6 +16,7 @@ type tool struct {
 	command func(b *bench, s *stack, r request) *exec.Cmd
 	// steps: its output is BuildKit's raw progress, so that it tells how long each step took.
 	steps bool
+	alone bool // builds the edited service only
 }
 
 func (t tool) id() string { return t.name }
@@ -34,6 +35,12 @@ func allTools() []tool {
 			cmd.Env = append(cmd.Env, "MAGEFILE_HASHFAST=1")
 			return cmd
 		}, steps: true},
+		// What the service that changes costs alone, for "one service changed".
+		{name: "mage-one", title: "fast mage, that service alone", prefix: "bench-mage", command: func(b *bench, s *stack, r request) *exec.Cmd {
+			cmd := mageCommand(b, s, r, b.mage, "build", "-services="+s.service, "-progress=rawjson")
+			cmd.Env = append(cmd.Env, "MAGEFILE_HASHFAST=1")
+			return cmd
+		}, steps: true, alone: true},
 		{name: "mage", title: "mage", prefix: "bench-mage", command: mageBuild},
 		{name: "bake", title: "bake", prefix: "bench-bake", command: bake, steps: true},
 		{name: "compose", title: "compose build", prefix: "bench-compose", command: composeBuild},

@@ -8,6 +8,7 @@ package targets
 import (
 	"context"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -31,9 +32,16 @@ type session struct {
 	state  provision.State
 }
 
+// gcPercent lets the heap grow to some 20 MB before it is collected: loading a Compose file leaves much behind, and most
+// targets end before it matters.
+const gcPercent = 400
+
 // open connects to the engine and loads the stack for its machine. services is a comma-separated list; nil or empty
 // means all.
 func open(ctx context.Context, services *string) (*session, error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	e, err := engine.Connect(ctx)
 	if err != nil {
 		return nil, err
