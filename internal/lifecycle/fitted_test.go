@@ -27,16 +27,20 @@ func TestMisfits(t *testing.T) {
 		want    []string
 	}{
 		{
-			"as asked", stack.Machine{CPUs: 2, Memory: 4 << 30},
-			map[string][]container.HostConfig{"api": {host(1<<30, 2<<30, 512<<20, 5e8)}, "db": {host(1<<30, 2<<30, 512<<20, 1e9)}, "free": {{}}}, nil,
+			"as asked",
+			stack.Machine{CPUs: 2, Memory: 4 << 30},
+			map[string][]container.HostConfig{"api": {host(1<<30, 2<<30, 512<<20, 5e8)}, "db": {host(1<<30, 2<<30, 512<<20, 1e9)}, "free": {{}}},
+			nil,
 		},
 		{
-			"no swap limit", stack.Machine{CPUs: 2, Memory: 4 << 30},
+			"no swap limit",
+			stack.Machine{CPUs: 2, Memory: 4 << 30},
 			map[string][]container.HostConfig{"api": {host(1<<30, -1, 512<<20, 5e8), host(1<<30, -1, 512<<20, 5e8)}, "db": {host(1<<30, -1, 512<<20, 1e9)}},
 			[]string{"api, db: swap is not limited"},
 		},
 		{
-			"what the kernel can't do", stack.Machine{CPUs: 2, Memory: 4 << 30},
+			"what the kernel can't do",
+			stack.Machine{CPUs: 2, Memory: 4 << 30},
 			map[string][]container.HostConfig{"api": {host(0, 0, 0, 0)}, "db": {host(512<<20, 1<<30, 512<<20, 1e9)}},
 			[]string{
 				"api: memory limit 1GiB is not in force, the engine has none", "api: cpus limit 0.5 is not in force, the engine has 0",
@@ -44,7 +48,9 @@ func TestMisfits(t *testing.T) {
 			},
 		},
 		{
-			"a small machine", stack.Machine{CPUs: 1, Memory: 512 << 20}, nil,
+			"a small machine",
+			stack.Machine{CPUs: 1, Memory: 512 << 20},
+			nil,
 			[]string{"the memory reservations add up to 1GiB", "the memory limits add up to 2GiB", "the cpus limits add up to 1.5, above the machine's 1"},
 		},
 	} {
