@@ -213,8 +213,8 @@ func (b *bench) run(ctx context.Context, s *stack, sc scenario, t tool) (once, e
 	}
 	own, err := b.ownChecks(ctx, project, began)
 	seen := w.stop()
-	if err != nil {
-		return one, err
+	if err := errors.Join(err, seen.lost); err != nil {
+		return one, fmt.Errorf("reading what the engine did: %w", err)
 	}
 	one.probes, one.memory = max(0, seen.execs-own), peakMemory(cmd.ProcessState)
 	one.cpu = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()

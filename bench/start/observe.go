@@ -18,6 +18,7 @@ import (
 type observed struct {
 	execs   int                  // commands run in containers, the engine's own health checks among them
 	started map[string]time.Time // when the engine had last started each service's container
+	lost    error                // why some may be missing
 }
 
 // watcher reads the engine's events of a project.
@@ -42,7 +43,10 @@ func (b *bench) watch(ctx context.Context, project string) *watcher {
 				} else {
 					w.seen.started[e.Actor.Attributes[serviceLabel]] = time.Unix(0, e.TimeNano)
 				}
-			case <-events.Err:
+			case err := <-events.Err:
+				if ctx.Err() == nil {
+					w.seen.lost = err
+				}
 				return
 			}
 		}

@@ -20,11 +20,11 @@ import (
 
 // Machine is what the engine's host offers to containers.
 type Machine struct {
-	CPUs   int
-	Memory int64 // bytes
-	GPU    bool  // an NVIDIA runtime or CDI device is there
+	CPUs   int   `json:"cpus"`
+	Memory int64 `json:"memory"` // bytes
+	GPU    bool  `json:"gpu"`    // an NVIDIA runtime or CDI device is there
 	// OpenFiles is the most that a container's nofile limit can be; 0 where that is not known.
-	OpenFiles int64
+	OpenFiles int64 `json:"open_files,omitempty"`
 }
 
 // Request says which stack to load. The zero value is the stack of the current directory, whole.
@@ -44,6 +44,8 @@ type Stack struct {
 	Tier    string   // "8g", "16g", "32g", or "" where there is no such overlay
 	GPU     bool     // the GPU overlay is applied
 	Notices []string // what fitting changed, one sentence each
+
+	given map[string]Resources // as the files say, by service
 }
 
 // defaultFolder is where this project, and any that follows its layout, keeps its Compose files.
@@ -79,6 +81,7 @@ func Load(ctx context.Context, r Request) (*Stack, error) {
 	if s.Project, err = selectServices(project, r.Services); err != nil {
 		return nil, err
 	}
+	s.given = resourcesOfAll(s.Project)
 	if r.Machine.CPUs > 0 {
 		s.Notices = Fit(s.Project, r.Machine)
 	}

@@ -10,7 +10,7 @@ import (
 // takesServices says for every target whether service names may follow it. TestEveryTargetIsKnown holds it against
 // what Mage lists.
 var takesServices = map[string]bool{
-	"build": true, "check": true, "cleanup": false, "explain": true, "full": true, "lint": false, "lock": false, "logs": true, "menu": false,
+	"build": true, "check": true, "cleanup": false, "explain": true, "fit": true, "full": true, "lint": false, "lock": false, "logs": true, "menu": false,
 	"models": false, "monitor": true, "restart": true, "setup": false, "smoke": false, "start": true, "status": true, "stop": true,
 	"teardown": false, "test": false,
 }

@@ -1,0 +1,82 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/stack"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// Misfits asks the engine what it applied to the project's containers and gives a sentence for each limit that is not in
+// force, and for limits and reservations that add up to more than the machine has. An error means that the engine could not be
+// asked.
+func Misfits(ctx context.Context, e *engine.Engine, project *types.Project) ([]string, error) {
+	compose, err := newCompose(e)
+	if err != nil {
+		return nil, err
+	}
+	all, err := containers(ctx, compose, project)
+	if err != nil {
+		return nil, err
+	}
+	applied := map[string][]container.HostConfig{}
+	for service, some := range all {
+		for _, c := range some {
+			found, err := e.ContainerInspect(ctx, c.ID, client.ContainerInspectOptions{})
+			if err != nil {
+				return nil, fmt.Errorf("inspecting a container of %q: %w", service, err)
+			}
+			if found.Container.HostConfig != nil {
+				applied[service] = append(applied[service], *found.Container.HostConfig)
+			}
+		}
+	}
+	return misfits(project, e.Machine(), applied), nil
+}
+
+// misfits compares what the project asks for with what the engine applied, by service.
+func misfits(project *types.Project, m stack.Machine, applied map[string][]container.HostConfig) []string {
+	out := stack.Overcommitted(project, m)
+	var noSwapLimit []string
+	for _, name := range project.ServiceNames() {
+		service := project.Services[name]
+		want := stack.ResourcesOf(service)
+		for _, have := range applied[name] {
+			if have.Memory != want.Memory {
+				out = append(out, fmt.Sprintf("%s: memory limit %s is not in force, the engine has %s", name, amount(want.Memory), amount(have.Memory)))
+			}
+			if nano := int64(want.CPUs * 1e9); abs(have.NanoCPUs-nano) > 1e6 {
+				out = append(out, fmt.Sprintf("%s: cpus limit %g is not in force, the engine has %g", name, want.CPUs, float64(have.NanoCPUs)/1e9))
+			}
+			if have.MemoryReservation != want.ReservedMemory {
+				out = append(out, fmt.Sprintf("%s: memory reservation %s is not in force, the engine has %s", name, amount(want.ReservedMemory), amount(have.MemoryReservation)))
+			}
+			// Of itself the engine sets twice the memory limit for both; -1 is what is left where the kernel can't count swap.
+			if want.Memory > 0 && have.MemorySwap < 0 && service.MemSwapLimit >= 0 && !slices.Contains(noSwapLimit, name) {
+				noSwapLimit = append(noSwapLimit, name)
+			}
+		}
+	}
+	if len(noSwapLimit) > 0 {
+		out = append(out, fmt.Sprintf("%s: swap is not limited, the kernel of the engine does not count it (swapaccount=1): the memory limit holds for memory alone",
+			strings.Join(noSwapLimit, ", ")))
+	}
+	return out
+}
+
+func amount(n int64) string {
+	if n == 0 {
+		return "none"
+	}
+	return ui.Bytes(n)
+}
+
+func abs(n int64) int64 { return max(n, -n) }
