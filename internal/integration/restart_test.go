@@ -13,7 +13,9 @@ import (
 
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/compose/v5/pkg/compose"
+	"github.com/moby/moby/api/types/events"
 	"github.com/moby/moby/client"
+	"github.com/moby/moby/client/pkg/versions"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
@@ -135,26 +137,35 @@ func TestIntegrationRestartReplicasOneAtATime(t *testing.T) {
 // fewestRunning replays the engine's events of the service since a time at which n of its containers ran.
 func (f *fixture) fewestRunning(service string, n int, since time.Time) int {
 	f.t.Helper()
-	events := f.engine.Events(f.t.Context(), client.EventsListOptions{
-		Since: since.Format(time.RFC3339Nano), Until: time.Now().Format(time.RFC3339Nano),
-		Filters: client.Filters{}.Add("label", api.ProjectLabel+"="+f.name, api.ServiceLabel+"="+service).Add("event", "start", "die"),
-	})
 	fewest := n
+	for _, e := range f.events(service, since, "start", "die") {
+		if e.Action == "start" {
+			n++
+		} else {
+			n--
+		}
+		fewest = min(fewest, n)
+	}
+	return fewest
+}
+
+// events are what happened to the service's containers since then, oldest first.
+func (f *fixture) events(service string, since time.Time, actions ...string) []events.Message {
+	f.t.Helper()
+	found := f.engine.Events(f.t.Context(), client.EventsListOptions{
+		Since: since.Format(time.RFC3339Nano), Until: time.Now().Format(time.RFC3339Nano),
+		Filters: client.Filters{}.Add("label", api.ProjectLabel+"="+f.name, api.ServiceLabel+"="+service).Add("event", actions...),
+	})
+	var all []events.Message
 	for {
 		select {
-		case e := <-events.Messages:
-			switch e.Action {
-			case "start":
-				n++
-			case "die":
-				n--
-			}
-			fewest = min(fewest, n)
-		case err := <-events.Err:
+		case e := <-found.Messages:
+			all = append(all, e)
+		case err := <-found.Err:
 			if err != nil && !errors.Is(err, io.EOF) {
 				f.t.Fatal(err)
 			}
-			return fewest
+			return all
 		}
 	}
 }
@@ -217,4 +228,37 @@ func TestIntegrationRollingIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 			t.Errorf("%s was touched", service)
 		}
 	}
+}
+
+// TestIntegrationRollingKeepsTheAddress: before version 29 an engine gives the lowest free address of a network, so with several
+// free below the container's own it would lose its address, and its connections, when it is taken out of DNS.
+func TestIntegrationRollingKeepsTheAddress(t *testing.T) {
+	f := newRolled(t, strings.Replace(rolled, "depends_on: [db]", "depends_on: [db, filler]", 1)+
+		"  filler: {image: \"it-db:${COMPOSE_PROJECT_NAME}\", command: [/traffic, serve], scale: 3}\n", false)
+	if err := f.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range f.containers("filler") {
+		if _, err := f.engine.ContainerStop(t.Context(), c.ID, client.ContainerStopOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := f.ids()["web"]
+	web := lifecycle.RestartOptions{Services: []string{"web"}, Rolling: true}
+	err := f.restart(t.Context(), "2", web)
+	if old := versions.LessThan(f.engine.ClientVersion(), "1.52"); old != (err != nil) {
+		t.Fatalf("engine %s: %v", f.engine.Info.ServerVersion, err)
+	} else if old {
+		contains(t, err.Error(), "its open connections would break", "restart the service once without -rolling")
+		if now := f.ids()["web"]; !slices.Equal(before, now) {
+			t.Errorf("web was touched")
+		}
+		if err := f.restart(t.Context(), "2", lifecycle.RestartOptions{Services: []string{"web"}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.restart(t.Context(), "3", web); err != nil {
+			t.Fatalf("after a restart without -rolling: %v", err)
+		}
+	}
+	f.wants("web", 1)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
@@ -61,13 +62,16 @@ var trafficBinary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// newRolled is a stack with the traffic program as its services, built but not started; on is nil for the machine's own engine.
+// newRolled is a stack with the traffic program as its services, built but not started, on a current engine or the machine's own.
 func newRolled(t *testing.T, compose string, current bool) *fixture {
 	t.Helper()
+	var e *engine.Engine
+	if current {
+		e = enginetest.Current(t, registry(t)) // first, for it is to stop last
+	}
 	f := newFixture(t, "compose.yaml", compose,
 		"Dockerfile", "FROM scratch\nCOPY traffic /traffic\nUSER 10001\n", "web.Dockerfile", "FROM scratch\nCOPY traffic /traffic\nUSER 10001\n")
 	if current {
-		e := enginetest.Current(t, registry(t))
 		f.engine = e
 		f.with = func(o *image.Options) {
 			b, err := image.ConnectEngine(context.Background(), e)
@@ -230,8 +234,8 @@ func underLoad(t *testing.T, current bool) {
 	}
 	took := time.Since(began)
 	got := f.endLoad()
-	t.Logf("%d roll-outs and a broken one in %s: %d requests, %d failed, slowest %s, %d slower than 500ms\n%s",
-		rollouts, took.Round(time.Second), got.Requests, got.Failed, got.Slowest, got.Slow, f.out.String())
+	t.Logf("engine %s: %d roll-outs and a broken one in %s: %d requests, %d failed, slowest %s, %d slower than 500ms; %s",
+		f.engine.Info.ServerVersion, rollouts, took.Round(time.Second), got.Requests, got.Failed, got.Slowest, got.Slow, f.frozen(began))
 	if got.Failed > 0 || float64(got.Requests) < 200*took.Seconds() {
 		t.Errorf("%d of %d requests failed in %s: %q", got.Failed, got.Requests, took, got.Errors)
 	}
@@ -240,6 +244,26 @@ func underLoad(t *testing.T, current bool) {
 			t.Errorf("%s was replaced too", service)
 		}
 	}
+}
+
+// frozen says for how long containers of web were frozen since then, while they were attached anew.
+func (f *fixture) frozen(since time.Time) string {
+	f.t.Helper()
+	began := map[string]time.Time{}
+	var all []time.Duration
+	for _, e := range f.events("web", since, "pause", "unpause") {
+		at := time.Unix(0, e.TimeNano)
+		if e.Action == "pause" {
+			began[e.Actor.ID] = at
+		} else {
+			all = append(all, at.Sub(began[e.Actor.ID]).Round(time.Millisecond))
+		}
+	}
+	if len(all) == 0 {
+		return "never frozen"
+	}
+	slices.Sort(all)
+	return fmt.Sprintf("frozen %d times, median %s, longest %s", len(all), all[len(all)/2], all[len(all)-1])
 }
 
 func TestIntegrationRollingUnderLoad(t *testing.T) { underLoad(t, false) }

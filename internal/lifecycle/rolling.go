@@ -60,7 +60,7 @@ func (r *restarter) rollOne(ctx context.Context, service string, old replica) (e
 	if err != nil {
 		return err
 	}
-	r.out.Done("%s replaced in %s, old connections ended in %s", old.name(), ui.Seconds(time.Since(began)), ui.Seconds(drained))
+	r.out.Done("%s replaced in %s, of which the old container drained for %s", old.name(), ui.Seconds(time.Since(began)), ui.Seconds(drained))
 	return nil
 }
 

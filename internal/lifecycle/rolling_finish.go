@@ -15,16 +15,19 @@ func (r *restarter) finishEarlier(ctx context.Context) error {
 		return err
 	}
 	for service, replicas := range found {
+		byID, replaced := map[string]replica{}, map[string]bool{}
+		for _, c := range replicas {
+			byID[c.ID] = c
+			replaced[c.Config.Labels[replacesLabel]] = true
+		}
 		for _, fresh := range replicas {
-			replaced := fresh.Config.Labels[replacesLabel]
-			old := slices.IndexFunc(replicas, func(c replica) bool { return c.ID == replaced })
-			if replaced == "" {
-				continue
-			}
-			if old < 0 {
+			id := fresh.Config.Labels[replacesLabel]
+			old, there := byID[id]
+			switch {
+			case there:
+				err = r.finishPair(ctx, service, old, fresh)
+			case id != "" && !replaced[fresh.ID]: // that one, once a replacement itself, goes as the old one of its pair
 				err = r.finishAlone(ctx, service, fresh)
-			} else {
-				err = r.finishPair(ctx, service, replicas[old], fresh)
 			}
 			if err != nil {
 				return err

@@ -92,8 +92,14 @@ func (r *restarter) attachAnew(ctx context.Context, id string, networks []string
 	return r.sameAddresses(ctx, id, was)
 }
 
+// attach attaches the container to the network, without the address that it asks for where the engine refuses that.
 func (r *restarter) attach(ctx context.Context, id, name string, will *network.EndpointSettings) error {
-	if _, err := r.engine.NetworkConnect(ctx, name, client.NetworkConnectOptions{Container: id, EndpointConfig: will}); err != nil {
+	_, err := r.engine.NetworkConnect(ctx, name, client.NetworkConnectOptions{Container: id, EndpointConfig: will})
+	if err != nil && will.IPAMConfig != nil {
+		will.IPAMConfig = nil
+		_, err = r.engine.NetworkConnect(ctx, name, client.NetworkConnectOptions{Container: id, EndpointConfig: will})
+	}
+	if err != nil {
 		return fmt.Errorf("attaching it to %s: %w", name, err)
 	}
 	return nil
