@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/cli/cli/command"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/compose/v5/pkg/compose"
 
@@ -17,8 +18,10 @@ import (
 
 // newCompose gives the Compose library on the engine's connection. Its questions (recreate a volume whose
 // configuration changed, losing its data?) are all answered no.
-func newCompose(e *engine.Engine) (api.Compose, error) {
-	service, err := compose.NewComposeService(e.CLI,
+func newCompose(e *engine.Engine) (api.Compose, error) { return newComposeOn(e.CLI) }
+
+func newComposeOn(cli command.Cli) (api.Compose, error) {
+	service, err := compose.NewComposeService(cli,
 		compose.WithOutputStream(io.Discard), compose.WithErrorStream(io.Discard),
 		compose.WithPrompt(func(string, bool) (bool, error) { return false, nil }))
 	if err != nil {

@@ -24,11 +24,3 @@ func Stop(ctx context.Context, e *engine.Engine, project *types.Project, out *ui
 		return nil
 	})
 }
-
-// Restart stops the project's services and starts them again in dependency order; volumes stay.
-func Restart(ctx context.Context, e *engine.Engine, project *types.Project, o StartOptions) error {
-	if err := Stop(ctx, e, project, o.Out); err != nil {
-		return err
-	}
-	return Start(ctx, e, project, o)
-}

@@ -60,27 +60,6 @@ func stop(ctx context.Context, services *string) error {
 	return lifecycle.Stop(ctx, s.engine, s.stack.Project, s.out)
 }
 
-// Restart stops the services and starts them again in dependency order.
-func Restart(ctx context.Context,
-	services *string, // comma-separated services; all by default
-) error {
-	return fault.Exit(ctx, restart(ctx, services))
-}
-
-func restart(ctx context.Context, services *string) error {
-	s, err := openOnly(ctx, services)
-	if err != nil {
-		return err
-	}
-	release, err := s.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
-	s.sayFit()
-	return lifecycle.Restart(ctx, s.engine, s.stack.Project, lifecycle.StartOptions{Out: s.out})
-}
-
 // Status shows every service's state, image and ports.
 //
 // The exit code is 1 where a service does not run or is unhealthy.

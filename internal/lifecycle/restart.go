@@ -1,0 +1,257 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/compose/v5/pkg/api"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// RestartOptions are the choices of a restart. The zero value restarts what changed.
+type RestartOptions struct {
+	Out      *ui.Out
+	Timeout  time.Duration // for the whole restart; 0 for none beyond each service's own
+	Services []string      // just these, changed or not; empty for all that changed
+	All      bool          // every service, changed or not
+	Rolling  bool          // without down-time: the new container is ready before the old one leaves
+}
+
+// Restart restarts what changed, or what o names, in dependency order; what need not be touched stays up, and every volume is
+// kept. What an earlier run left half done is put right first. With o.Rolling an error of code Config says which service can't
+// be replaced without down-time and why, before anything is touched; a new container that never gets ready is removed while the
+// old one goes on.
+func Restart(ctx context.Context, e *engine.Engine, project *types.Project, o RestartOptions) error {
+	if o.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout, fault.New(fault.Failed, "go tool mage status", "not everything was ready again within %s", o.Timeout))
+		defer cancel()
+	}
+	r, err := newRestarter(e, project, o.Out)
+	if err != nil {
+		return err
+	}
+	if err := r.checkProject(ctx); err != nil {
+		return err
+	}
+	if err := r.finishEarlier(ctx); err != nil {
+		return err
+	}
+	plan, err := PlanRestart(ctx, e, project, o)
+	if err != nil {
+		return err
+	}
+	if refused := plan.Err(); refused != nil {
+		return refused
+	}
+	plan.sayLeft(o.Out)
+	err = r.run(ctx, plan)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// restarter runs one restart.
+type restarter struct {
+	engine  *engine.Engine
+	project *types.Project
+	out     *ui.Out
+}
+
+func newRestarter(e *engine.Engine, project *types.Project, out *ui.Out) (*restarter, error) {
+	project, err := labelled(project.WithoutUnresolvedOptionalDependencies())
+	if err != nil {
+		return nil, err
+	}
+	return &restarter{engine: e, project: project, out: out}, nil
+}
+
+// checkProject looks for what would fail before anything is stopped.
+func (r *restarter) checkProject(ctx context.Context) error {
+	if err := checkFiles(r.project); err != nil {
+		return err
+	}
+	return checkImages(ctx, r.engine, r.project)
+}
+
+func (r *restarter) run(ctx context.Context, plan RestartPlan) error {
+	if plan.All && !plan.Rolling {
+		// Everything is down for a while anyway: what others depend on goes last and comes first, all else at once.
+		if err := Stop(ctx, r.engine, r.project, r.out); err != nil {
+			return err
+		}
+		return Start(ctx, r.engine, r.project, StartOptions{Out: r.out})
+	}
+	for stage := range plan.stages() {
+		if err := r.stage(ctx, stage); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stage restarts services that do not depend on each other, and waits until they are ready.
+func (r *restarter) stage(ctx context.Context, steps []RestartStep) error {
+	var anew []string
+	var tasks errgroup.Group
+	for _, step := range steps {
+		switch {
+		case step.Start: // all that is to do
+		case step.Roll:
+			tasks.Go(func() error { return r.roll(ctx, step.Service) })
+		case step.Replicas > 1:
+			tasks.Go(func() error { return r.oneByOne(ctx, step) })
+		case step.Recreate:
+			anew = append(anew, step.Service)
+		default:
+			tasks.Go(func() error { return r.stop(ctx, view{service: step.Service}) })
+		}
+	}
+	if len(anew) > 0 {
+		tasks.Go(func() error { return r.recreate(ctx, anew, view{}, 0) })
+	}
+	if err := tasks.Wait(); err != nil {
+		return err
+	}
+	one, err := r.only(stepNames(steps)...)
+	if err != nil {
+		return err
+	}
+	return Start(ctx, r.engine, one, StartOptions{Out: r.out})
+}
+
+func stepNames(steps []RestartStep) []string {
+	out := make([]string, len(steps))
+	for i, s := range steps {
+		out[i] = s.Service
+	}
+	return out
+}
+
+// only gives the project with the named services alone.
+func (r *restarter) only(services ...string) (*types.Project, error) {
+	return r.project.WithSelectedServices(services, types.IgnoreDependencies)
+}
+
+// recreate lets Compose make the replacements of the services' containers, then stop and remove the old ones; what is in
+// anonymous volumes moves along. scale is how many containers of a service v lets Compose see; 0 for all.
+func (r *restarter) recreate(ctx context.Context, services []string, v view, scale int) error {
+	project, err := r.only(services...)
+	if err != nil {
+		return err
+	}
+	for name, s := range project.Services {
+		if scale > 0 {
+			s.SetScale(scale)
+			project.Services[name] = s
+		}
+	}
+	compose, err := r.compose(v)
+	if err != nil {
+		return err
+	}
+	err = compose.Create(ctx, project, api.CreateOptions{
+		Services: services, Recreate: api.RecreateForce, RecreateDependencies: api.RecreateNever, Inherit: true, IgnoreOrphans: true, QuietPull: true,
+	})
+	if err != nil {
+		return createError(ctx, err)
+	}
+	return nil
+}
+
+// stop stops the view's service within its grace period.
+func (r *restarter) stop(ctx context.Context, v view) error {
+	project, err := r.only(v.service)
+	if err != nil {
+		return err
+	}
+	compose, err := r.compose(v)
+	if err != nil {
+		return err
+	}
+	if err := compose.Stop(ctx, project.Name, api.StopOptions{Project: project, Services: []string{v.service}}); err != nil {
+		return fmt.Errorf("stopping %q: %w", v.service, err)
+	}
+	return nil
+}
+
+// start starts what does not run of the view's service.
+func (r *restarter) start(ctx context.Context, v view) error {
+	project, err := r.only(v.service)
+	if err != nil {
+		return err
+	}
+	compose, err := r.compose(v)
+	if err != nil {
+		return err
+	}
+	if err := compose.Start(ctx, project.Name, api.StartOptions{Project: project}); err != nil {
+		return fmt.Errorf("starting %q: %w", v.service, err)
+	}
+	return nil
+}
+
+// oneByOne restarts a service's replicas, each only when the one before is ready.
+func (r *restarter) oneByOne(ctx context.Context, step RestartStep) error {
+	found, err := r.observe(ctx)
+	if err != nil {
+		return err
+	}
+	for _, old := range found[step.Service] {
+		alone := view{service: step.Service, seen: func(id string) bool { return id == old.ID }}
+		if step.Recreate {
+			err = r.recreate(ctx, []string{step.Service}, alone, 1)
+		} else {
+			err = r.stop(ctx, alone)
+		}
+		if err == nil {
+			err = r.start(ctx, view{service: step.Service})
+		}
+		if err == nil {
+			err = r.numberReady(ctx, step.Service, old.number())
+		}
+		if err != nil {
+			return fault.New(fault.Failed, "go tool mage logs "+step.Service, "restarting replica %d of %q: %w", old.number(), step.Service, err)
+		}
+	}
+	return nil
+}
+
+// numberReady waits for one of a service's replicas.
+func (r *restarter) numberReady(ctx context.Context, service string, number int) error {
+	found, err := r.observe(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range found[service] {
+		if c.number() != number {
+			continue
+		}
+		began := time.Now()
+		if err := ready(ctx, r.engine, c.ID); err != nil {
+			return err
+		}
+		r.out.Done("%s ready in %s", c.name(), ui.Seconds(time.Since(began)))
+	}
+	return nil
+}
+
+// checkNames returns a Usage error for the first name that is no service of the project.
+func checkNames(project *types.Project, services []string) error {
+	known := project.ServiceNames()
+	for _, name := range services {
+		if !slices.Contains(known, name) {
+			return fault.New(fault.Usage, "", "no service %q in %q%s; there are: %s", name, project.Name, fault.DidYouMean(name, known), strings.Join(known, ", "))
+		}
+	}
+	return nil
+}

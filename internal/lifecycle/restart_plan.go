@@ -1,0 +1,230 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// RestartPlan is what a restart does: the services in dependency order, each with why, and those that stay as they are.
+type RestartPlan struct {
+	Steps   []RestartStep
+	Left    []string // by name
+	All     bool     // everything stops before anything starts
+	Rolling bool
+}
+
+// RestartStep is one service's restart.
+type RestartStep struct {
+	Service  string
+	Stage    int    // those of one stage are restarted at the same time
+	Why      string // "its image changed"
+	Recreate bool   // it gets new containers
+	Start    bool   // what runs of it stays; only what is missing or stopped is started
+	Replicas int    // containers that are there now
+	// Roll says that the new container is ready before the old one leaves; Refused, why that can't be.
+	Roll    bool
+	Refused []string
+}
+
+// PlanRestart asks the engine what there is and says what Restart would do. Errors are *fault.Error of code Usage for a service
+// that is not in the project.
+func PlanRestart(ctx context.Context, e *engine.Engine, project *types.Project, o RestartOptions) (RestartPlan, error) {
+	if err := checkNames(project, o.Services); err != nil {
+		return RestartPlan{}, err
+	}
+	r, err := newRestarter(e, project, o.Out)
+	if err != nil {
+		return RestartPlan{}, err
+	}
+	found, err := r.observe(ctx)
+	if err != nil {
+		return RestartPlan{}, err
+	}
+	changes, err := r.changes(ctx, found)
+	if err != nil {
+		return RestartPlan{}, err
+	}
+	plan := planRestart(r.project, changes, o)
+	for i, step := range plan.Steps {
+		plan.Steps[i].Replicas = len(found[step.Service])
+		running := slices.ContainsFunc(found[step.Service], replica.runs)
+		if !o.Rolling || !running || step.Start {
+			continue
+		}
+		plan.Steps[i].Roll = true
+		if plan.Steps[i].Refused, err = r.refusals(ctx, step.Service, found[step.Service]); err != nil {
+			return RestartPlan{}, err
+		}
+	}
+	return plan, nil
+}
+
+// change is why a service needs a restart, and whether with new containers, or only a start of what does not run.
+type change struct {
+	why             string
+	recreate, start bool
+}
+
+// planRestart picks the services and orders them. changes are those of the services that changed.
+func planRestart(project *types.Project, changes map[string]change, o RestartOptions) RestartPlan {
+	picked := map[string]change{}
+	for _, name := range project.ServiceNames() {
+		c, changed := changes[name]
+		switch {
+		case len(o.Services) > 0 && !slices.Contains(o.Services, name):
+			continue
+		case changed:
+			c.start = c.start && !o.All && len(o.Services) == 0
+		case o.All:
+			c.why = "all are"
+		case len(o.Services) > 0:
+			c.why = "it is named"
+		default:
+			continue
+		}
+		picked[name] = c
+	}
+	addDependants(project, picked)
+	plan := RestartPlan{All: o.All && len(o.Services) == 0, Rolling: o.Rolling}
+	for _, s := range MakePlan(project).Steps { // by stage
+		if c, ok := picked[s.Service]; ok {
+			plan.Steps = append(plan.Steps, RestartStep{Service: s.Service, Stage: s.Stage, Why: c.why, Recreate: c.recreate, Start: c.start})
+		} else {
+			plan.Left = append(plan.Left, s.Service)
+		}
+	}
+	slices.Sort(plan.Left)
+	return plan
+}
+
+// addDependants adds the services that can't stay as they are when one of the picked is restarted: those in its namespaces,
+// which end with it, and those whose file asks for it with restart: true.
+func addDependants(project *types.Project, picked map[string]change) {
+	for grown := true; grown; {
+		grown = false
+		for _, name := range project.ServiceNames() {
+			for other, c := range picked {
+				why, shares := "", sharesWith(project.Services[name], other)
+				switch dependency, depends := project.Services[name].DependsOn[other]; {
+				case shares != "":
+					why = fmt.Sprintf("it shares the %s of %s", shares, other)
+				case depends && dependency.Restart:
+					why = fmt.Sprintf("it depends on %s with restart: true", other)
+				default:
+					continue
+				}
+				mine, ok := picked[name]
+				if !ok {
+					mine.why = why
+				}
+				recreate := mine.recreate || shares != "" && c.recreate
+				grown = grown || !ok || recreate != mine.recreate || mine.start
+				mine.recreate, mine.start = recreate, false
+				picked[name] = mine
+			}
+		}
+	}
+}
+
+// sharesWith says what of the other service's container this one's uses: network, ipc, pid or volumes; "" for nothing.
+func sharesWith(s types.ServiceConfig, other string) string {
+	for _, m := range []struct{ kind, mode string }{{"network", s.NetworkMode}, {"ipc", s.Ipc}, {"pid", s.Pid}} {
+		if m.mode == types.ServicePrefix+other {
+			return m.kind
+		}
+	}
+	for _, from := range s.VolumesFrom {
+		if name, _, _ := strings.Cut(from, ":"); name == other {
+			return "volumes"
+		}
+	}
+	return ""
+}
+
+// stages gives the steps stage by stage.
+func (p RestartPlan) stages() iter.Seq[[]RestartStep] {
+	return func(yield func([]RestartStep) bool) {
+		for rest := p.Steps; len(rest) > 0; {
+			n := 0
+			for n < len(rest) && rest[n].Stage == rest[0].Stage {
+				n++
+			}
+			if !yield(rest[:n]) {
+				return
+			}
+			rest = rest[n:]
+		}
+	}
+}
+
+// Print writes the plan, a line per service.
+func (p RestartPlan) Print(w io.Writer) {
+	if p.All && !p.Rolling {
+		fmt.Fprintln(w, "stop everything, dependants first; then:")
+	}
+	for _, s := range p.Steps {
+		do := "restart"
+		switch {
+		case s.Roll:
+			do = "replace without down-time"
+		case s.Start:
+			do = "start"
+		case s.Recreate:
+			do = "replace"
+		}
+		fmt.Fprintf(w, "stage %d: %s %s", s.Stage, do, s.Service)
+		if s.Replicas > 1 && (s.Roll || !p.All && !s.Start) {
+			fmt.Fprintf(w, ", its %d replicas one at a time", s.Replicas)
+		}
+		fmt.Fprintf(w, ": %s\n", s.Why)
+		for _, why := range s.Refused {
+			fmt.Fprintf(w, "  can't be: %s\n", why)
+		}
+	}
+	if text := p.left(); text != "" {
+		fmt.Fprintln(w, text)
+	}
+}
+
+func (p RestartPlan) left() string {
+	switch {
+	case len(p.Left) == 0:
+		return ""
+	case len(p.Steps) == 0:
+		return "nothing changed: " + strings.Join(p.Left, ", ") + " stay up; -all restarts them"
+	}
+	return "left alone: " + strings.Join(p.Left, ", ") + "; -all restarts them too"
+}
+
+func (p RestartPlan) sayLeft(out *ui.Out) {
+	for _, s := range p.Steps {
+		if !p.All {
+			out.Info("%s: %s", s.Service, s.Why)
+		}
+	}
+	if text := p.left(); text != "" {
+		out.Info("%s", text)
+	}
+}
+
+// Err is the error of code Config that says which services can't be replaced without down-time; nil where all can.
+func (p RestartPlan) Err() error {
+	var all []error
+	for _, s := range p.Steps {
+		if len(s.Refused) > 0 {
+			all = append(all, fault.New(fault.Config, "go tool mage restart "+s.Service, "%q can't be replaced without down-time; nothing was touched", s.Service).WithDetail(s.Refused...))
+		}
+	}
+	return errors.Join(all...)
+}

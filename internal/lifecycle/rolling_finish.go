@@ -1,0 +1,95 @@
+package lifecycle
+
+import (
+	"context"
+	"slices"
+
+	"github.com/moby/moby/client"
+)
+
+// finishEarlier puts right what a run that was killed left: a replacement that had not taken over is removed, and one that had
+// gets the old container's place.
+func (r *restarter) finishEarlier(ctx context.Context) error {
+	found, err := r.observe(ctx)
+	if err != nil {
+		return err
+	}
+	for service, replicas := range found {
+		byID, replaced := map[string]replica{}, map[string]bool{}
+		for _, c := range replicas {
+			byID[c.ID] = c
+			replaced[c.Config.Labels[replacesLabel]] = true
+		}
+		for _, fresh := range replicas {
+			id := fresh.Config.Labels[replacesLabel]
+			old, there := byID[id]
+			switch {
+			case there:
+				err = r.finishPair(ctx, service, old, fresh)
+			case id != "" && !replaced[fresh.ID]: // that one, once a replacement itself, goes as the old one of its pair
+				err = r.finishAlone(ctx, service, fresh)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// finishAlone is for a replacement whose old container is gone: it has its names, or gets them.
+func (r *restarter) finishAlone(ctx context.Context, service string, fresh replica) error {
+	if err := r.wake(ctx, fresh); err != nil {
+		return err
+	}
+	if r.announced(service, fresh) {
+		return nil
+	}
+	// The old one was removed by others. What is not known by its name is of no use.
+	r.out.Info("%s: removing what an earlier run left", fresh.name())
+	return r.discard(ctx, fresh.ID)
+}
+
+func (r *restarter) finishPair(ctx context.Context, service string, old, fresh replica) error {
+	for _, c := range []replica{old, fresh} {
+		if err := r.wake(ctx, c); err != nil {
+			return err
+		}
+	}
+	if fresh.State.Running && r.announced(service, fresh) {
+		r.out.Info("%s: ending the replacement that an earlier run began", old.name())
+		if err := r.rename(ctx, service, old, fresh.ID); err != nil {
+			return err
+		}
+		_, err := r.retire(ctx, service, old)
+		return err
+	}
+	r.out.Info("%s: removing the replacement that an earlier run began", old.name())
+	if err := r.discard(ctx, fresh.ID); err != nil {
+		return err
+	}
+	if old.State.Running && !r.announced(service, old) {
+		return r.announce(ctx, service, old.number(), old.ID)
+	}
+	return nil
+}
+
+// announced says whether the container is in all of the service's networks under its name.
+func (r *restarter) announced(service string, c replica) bool {
+	for key := range r.project.Services[service].Networks {
+		endpoint := c.NetworkSettings.Networks[r.project.Networks[key].Name]
+		if endpoint == nil || !slices.Contains(endpoint.Aliases, service) {
+			return false
+		}
+	}
+	return true
+}
+
+// wake thaws a container that was left frozen.
+func (r *restarter) wake(ctx context.Context, c replica) error {
+	if !c.State.Paused {
+		return nil
+	}
+	_, err := r.engine.ContainerUnpause(ctx, c.ID, client.ContainerUnpauseOptions{})
+	return err
+}

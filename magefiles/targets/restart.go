@@ -1,0 +1,51 @@
+package targets
+
+import (
+	"context"
+	"time"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/lifecycle"
+)
+
+// Restart restarts what changed, in dependency order; volumes stay.
+//
+// A service is restarted when its image or configuration changed, or when it does not run or is unhealthy; named services are in
+// any case, and what did not change stays up. Replicas go one at a time. With -rolling the new container is ready before the old
+// one leaves; a service that can't be replaced like that is refused, with the reason, before anything is touched.
+func Restart(ctx context.Context,
+	services *string, // comma-separated services, changed or not; what changed by default
+	all *bool, // every service, changed or not
+	rolling *bool, // without down-time, where nothing forbids it
+	timeout *time.Duration, // for the whole restart; 0 for none beyond each service's own
+	dryRun *bool, // print what would be restarted, and why
+) error {
+	return fault.Exit(ctx, restart(ctx, lifecycle.RestartOptions{
+		Services: names(services), All: value(all, false), Rolling: value(rolling, false), Timeout: value(timeout, 0),
+	}, value(dryRun, false)))
+}
+
+// restart loads the whole stack whatever is named: others may have to go along.
+func restart(ctx context.Context, o lifecycle.RestartOptions, dryRun bool) error {
+	s, err := open(ctx, nil)
+	if err != nil {
+		return err
+	}
+	o.Out = s.out
+	if dryRun {
+		plan, err := lifecycle.PlanRestart(ctx, s.engine, s.stack.Project, o)
+		if err != nil {
+			return err
+		}
+		plan.Print(s.out.Writer())
+		return plan.Err()
+	}
+	release, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	s.out.Title("restarting %s", s.stack.Project.Name)
+	s.sayFit()
+	return lifecycle.Restart(ctx, s.engine, s.stack.Project, o)
+}
