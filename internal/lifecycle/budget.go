@@ -14,12 +14,14 @@ const (
 	// 40 ms on a faster one) as long as none has been timed. askCost is that of a question to a session that is open.
 	execCost = 75 * time.Millisecond
 	askCost  = 3 * time.Millisecond
-	// firstProbes are those that a run may make at once: it has had the engine's own starts, without any probe, before.
-	firstProbes = 4
+	// firstProbes is how many execs a start may make at once, and savedUp how many seconds' worth of the budget it may save: while
+	// the engine starts the first containers there is nothing to probe.
+	firstProbes = 2
+	savedUp     = 5
 )
 
-// budget shares the CPU time for probing among the services that start, those first on which the longest chains wait. What is
-// not used now may be used later, up to a second's worth.
+// budget shares the CPU time for probing among the services that start: those first on which the longest chains wait, and of those
+// on which none waits the one that was started last, for Docker's own check looks at the others sooner.
 type budget struct {
 	mu    sync.Mutex
 	rate  float64 // CPU seconds a second
@@ -30,8 +32,14 @@ type budget struct {
 }
 
 type asker struct {
-	rank int
-	wake chan struct{}
+	rank  int
+	began time.Time
+	wake  chan struct{}
+}
+
+// before says whether a goes before b, who was there first.
+func (a *asker) before(b *asker) bool {
+	return a.rank > b.rank || a.rank == 0 && b.rank == 0 && a.began.After(b.began)
 }
 
 // newBudget is for a machine with so many CPUs.
@@ -46,19 +54,19 @@ func (b *budget) execCost() time.Duration {
 	return b.exec
 }
 
-// timed tells how long an exec took. The wall time of the quickest is nearest to its CPU time: the others waited, for the
-// check's own work or for a CPU.
+// timed tells how long an exec took. The quickest took little longer than what it cost: the others waited, for the check's own
+// work or for a CPU. Engine and runc do a part of their work after the answer, hence a quarter more.
 func (b *budget) timed(took time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.exec = max(min(b.exec, took), 10*time.Millisecond)
+	b.exec = max(min(b.exec, took*5/4), 20*time.Millisecond)
 }
 
-// take waits until a probe of that cost fits the budget.
-func (b *budget) take(ctx context.Context, cost time.Duration, rank int) error {
-	a := &asker{rank: rank, wake: make(chan struct{}, 1)}
+// take waits until a probe of that cost, of a container that was started at began, fits the budget, or there is news of it.
+func (b *budget) take(ctx context.Context, cost time.Duration, rank int, began time.Time, heard <-chan struct{}) (news bool, err error) {
+	a := &asker{rank: rank, began: began, wake: make(chan struct{}, 1)}
 	b.mu.Lock()
-	at := slices.IndexFunc(b.queue, func(other *asker) bool { return other.rank < rank })
+	at := slices.IndexFunc(b.queue, a.before)
 	if at < 0 {
 		at = len(b.queue)
 	}
@@ -68,13 +76,16 @@ func (b *budget) take(ctx context.Context, cost time.Duration, rank int) error {
 	for {
 		wait := b.try(a, cost)
 		if wait == 0 {
-			return nil
+			return false, nil
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return ctx.Err()
+			return false, ctx.Err()
+		case <-heard:
+			timer.Stop()
+			return true, nil
 		case <-a.wake:
 			timer.Stop()
 		case <-timer.C:
@@ -87,7 +98,7 @@ func (b *budget) try(a *asker, cost time.Duration) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	b.have = min(b.have+now.Sub(b.at).Seconds()*b.rate, max(b.rate, firstProbes*execCost.Seconds()))
+	b.have = min(b.have+now.Sub(b.at).Seconds()*b.rate, savedUp*b.rate)
 	b.at = now
 	if b.queue[0] != a {
 		return time.Hour // until woken

@@ -142,8 +142,6 @@ func (c *creation) On(events ...api.Resource) {
 			c.fail(service, e.Text)
 		case e.Status == api.Done && (e.Text == api.StatusCreated || e.Text == "Recreated" || e.Text == api.StatusRunning):
 			c.made(service, e.ID)
-		case e.Status == api.Working && (e.Text == api.StatusCreating || e.Text == "Recreate"):
-			c.starter.progress.set(service, stateCreating, "")
 		}
 	}
 }

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,6 +39,24 @@ func (s *starter) replicas(ctx context.Context, service string) ([]container.Sum
 	}
 	slices.SortFunc(list.Items, func(a, b container.Summary) int { return numberOf(a) - numberOf(b) })
 	return list.Items, nil
+}
+
+// halfway is the name of a container that was made to replace another by a run that was killed before it gave it the other's.
+var halfway = regexp.MustCompile(`^/[0-9a-f]{12}_(.+)$`)
+
+// finish gives such containers of the service the names that they were to have.
+func (s *starter) finish(ctx context.Context, all []container.Summary) error {
+	for _, c := range all {
+		if len(c.Names) == 0 {
+			continue
+		}
+		if m := halfway.FindStringSubmatch(c.Names[0]); m != nil {
+			if _, err := s.engine.ContainerRename(ctx, c.ID, client.ContainerRenameOptions{NewName: m[1]}); err != nil {
+				return fmt.Errorf("giving %q its name: %w", c.Names[0], err)
+			}
+		}
+	}
+	return nil
 }
 
 func numberOf(c container.Summary) int {

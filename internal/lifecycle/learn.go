@@ -29,14 +29,15 @@ func (l *learned) knows() bool {
 	return l.Passed > 0
 }
 
-// due is when the first probe is worth its cost: in the middle of what is not known, and where that is little, at its end.
+// due is when the first probe is worth its cost: in the middle of what is not known, and where that is little, at its end. What
+// is known to be too early may be all that is known for sure: the other end may come from probes that had to wait for others.
 func (l *learned) due() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.Passed-l.Failed < l.Passed/10 {
 		return l.Passed
 	}
-	return (l.Failed + l.Passed) / 2
+	return min((l.Failed+l.Passed)/2, 2*l.Failed+execPause)
 }
 
 // passed takes a probe that passed, and the last one before it that did not (0 for none), both since the start.
@@ -59,6 +60,8 @@ type memory struct {
 	NoShell  []string            `json:"noShell"` // IDs of the images that have no shell
 
 	path string
+	mu   sync.Mutex
+	kin  map[string]*learned // what this start has seen, by image
 }
 
 // recall reads the memory in a file; an unreadable one is none. "" is no file.
@@ -70,8 +73,18 @@ func recall(path string) *memory {
 	if m.Services == nil {
 		m.Services = map[string]*learned{}
 	}
-	m.path = path
+	m.path, m.kin = path, map[string]*learned{}
 	return m
+}
+
+// like gives what this start has seen of containers of one image, which mostly take the same time.
+func (m *memory) like(image string) *learned {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.kin[image] == nil {
+		m.kin[image] = &learned{}
+	}
+	return m.kin[image]
 }
 
 // of gives the memory of one service.

@@ -83,9 +83,6 @@ func (p *progress) set(service string, to state, detail string, waits ...string)
 	if r == nil || over(r.state) {
 		return
 	}
-	if to == stateCreating && r.state != "" && r.state != stateWaiting {
-		return
-	}
 	changed := r.state != to || strings.Join(r.waits, ",") != strings.Join(waits, ",")
 	news := changed || r.detail != detail
 	if r.state != to {

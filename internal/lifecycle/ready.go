@@ -17,6 +17,10 @@ const (
 	execPause    = 150 * time.Millisecond
 	longestPause = 2 * time.Second
 	pausePart    = 10
+	// Where nobody waits for the service and only execs can tell, they are better spent on others: the first comes later, and the
+	// pauses are longer.
+	leafFirst = 400 * time.Millisecond
+	leafPart  = 4
 )
 
 // crashLoop is how many times a container may be restarted by its policy while we wait, before that is a failure.
@@ -30,7 +34,8 @@ type readiness struct {
 	shells *shells
 	rank   int                      // how many wait behind it: who goes first where the budget is short
 	news   <-chan struct{}          // something has happened to the container; nil where nobody listens
-	past   *learned                 // what earlier starts have seen; nil for nothing
+	past   *learned                 // what earlier starts have seen, or others of its kind in this one; nil for nothing
+	like   *learned                 // where this one's time is written for others of its kind; nil for nowhere
 	local  bool                     // the engine is on this machine, so published ports can be reached
 	inside bool                     // and in this network, so the containers' addresses can be
 	tell   func(last string)        // what the last probe said
@@ -78,6 +83,7 @@ func (r *readiness) wait(ctx context.Context) error {
 				return r.accepts(ctx, c)
 			}
 			if healthy(c) {
+				r.past.passed(r.failed, time.Since(r.began))
 				return nil
 			}
 			done, err := r.look(ctx, c, check, late)
@@ -126,14 +132,14 @@ func (r *readiness) rest(ctx context.Context, d time.Duration) error {
 
 // pause is how long to rest after a probe that has failed.
 func (r *readiness) pause() time.Duration {
-	shortest := askPause
+	shortest, part := askPause, time.Duration(pausePart)
 	if r.session == nil {
 		shortest = execPause
-		if r.past.knows() && time.Since(r.began) < 3*r.past.Passed/2 {
-			shortest = askPause // it is due
+		if r.rank == 0 && !r.past.knows() {
+			part = leafPart
 		}
 	}
-	return min(max(shortest, time.Since(r.began)/pausePart), longestPause)
+	return min(max(shortest, time.Since(r.began)/part), longestPause)
 }
 
 // look probes the container once, unless Docker's own check is first. It is done where the container is ready. The last look
@@ -167,6 +173,7 @@ func (r *readiness) look(ctx context.Context, c container.InspectResponse, check
 		return false, nil
 	case v.code == 0:
 		r.past.passed(r.failed, began)
+		r.like.passed(r.failed, began)
 		return true, nil
 	}
 	r.failed, r.last = max(began, time.Millisecond), v
@@ -191,15 +198,21 @@ func (r *readiness) turn(ctx context.Context, c container.InspectResponse) (news
 			return news, err
 		}
 	}
-	return false, r.budget.take(ctx, cost, r.rank)
+	return r.budget.take(ctx, cost, r.rank, r.began, r.news)
 }
 
 // due rests until the service is likely to be ready, as far as earlier starts tell, where it can only be probed by execs.
 func (r *readiness) due(ctx context.Context, c container.InspectResponse) (news bool, err error) {
-	if !r.past.knows() || !r.shells.lacks(c.Image) {
+	if !r.shells.lacks(c.Image) {
 		return false, nil
 	}
-	wait := r.past.due() - time.Since(r.began)
+	at := time.Duration(0)
+	if r.past.knows() {
+		at = r.past.due()
+	} else if r.rank == 0 {
+		at = leafFirst
+	}
+	wait := at - time.Since(r.began)
 	if wait <= 0 {
 		return false, nil
 	}

@@ -191,6 +191,9 @@ func (s *starter) bring(ctx context.Context, step Step) error {
 // up starts the service's containers and waits until they are ready.
 func (s *starter) up(ctx context.Context, step Step, t timing) error {
 	all, err := s.replicas(ctx, step.Service)
+	if err == nil {
+		err = s.finish(ctx, all)
+	}
 	if err != nil {
 		return err
 	}
@@ -311,7 +314,7 @@ func (s *starter) ready(ctx context.Context, step Step, all []container.Summary,
 	g, within := errgroup.WithContext(ctx)
 	for _, c := range all {
 		g.Go(func() error {
-			r := s.readiness(c.ID, step, fresh && len(all) == 1)
+			r := s.readiness(c, step, fresh && len(all) == 1)
 			if !step.OneShot {
 				return r.wait(within)
 			}
@@ -341,14 +344,17 @@ func (s *starter) awaitedHealthy(service string) bool {
 }
 
 // readiness waits for one container of the service; fresh is one that this start has started, whose time is worth remembering.
-func (s *starter) readiness(id string, step Step, fresh bool) *readiness {
+func (s *starter) readiness(c container.Summary, step Step, fresh bool) *readiness {
 	r := &readiness{
-		api: s.engine, id: id, budget: s.budget, shells: s.shells, rank: step.Rank, news: s.news.of(id),
+		api: s.engine, id: c.ID, budget: s.budget, shells: s.shells, rank: step.Rank, news: s.news.of(c.ID),
 		local: s.engine.Local(), inside: s.engine.SharesNetwork(), warn: s.out.Warn,
 		tell: func(last string) { s.progress.set(step.Service, stateProbing, last) },
 	}
 	if fresh {
-		r.past = s.memory.of(step.Service)
+		r.past, r.like = s.memory.of(step.Service), s.memory.like(c.ImageID)
+		if !r.past.knows() && r.like.knows() {
+			r.past, r.like = r.like, r.past // what this one sees is still kept for its own next start
+		}
 	}
 	return r
 }
