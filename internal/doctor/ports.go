@@ -86,4 +86,3 @@ func wantedPorts(project *types.Project) []hostport.Port {
 	}
 	return wanted
 }
-

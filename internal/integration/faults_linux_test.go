@@ -24,6 +24,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/enginetest/current"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/provision"
 	"github.com/25eloquence/compose-mage/internal/stack"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -171,13 +172,21 @@ func TestIntegrationAStaleSecretIsMountedAnew(t *testing.T) {
 	}
 }
 
+// Two starts at once, each with the lock that the targets take.
 func TestIntegrationTwoStartsAtOnce(t *testing.T) {
 	f := newFixture(t, "compose.yaml", "services:\n  db: "+lateReady(t)+"  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n")
 	project := f.load().Project
 	var both sync.WaitGroup
 	for range 2 {
 		both.Go(func() {
-			if err := lifecycle.Start(context.Background(), f.engine, project, lifecycle.StartOptions{Out: ui.New(&output{})}); err != nil {
+			out := ui.New(&output{})
+			release, err := provision.LockProject(context.Background(), f.name, out)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer release()
+			if err := lifecycle.Start(context.Background(), f.engine, project, lifecycle.StartOptions{Out: out}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -238,7 +247,7 @@ func TestIntegrationKilledAtAnyPoint(t *testing.T) {
 
 // TestIntegrationEngineRestartedInMidStart stops a current engine while it starts the stack, and starts it again.
 func TestIntegrationEngineRestartedInMidStart(t *testing.T) {
-	base := enginetest.Base(t)
+	enginetest.Base(t) // through the machine's own engine, where the registry lacks it
 	dir, err := os.MkdirTemp("", "restart")
 	if err != nil {
 		t.Fatal(err)
@@ -249,9 +258,14 @@ func TestIntegrationEngineRestartedInMidStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	running := first
+	t.Cleanup(func() { // after the fixture's own
+		if err := running.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Setenv("DOCKER_HOST", first.Host)
 	f := newFixture(t, "compose.yaml", "services:\n  db: "+strings.ReplaceAll(lateReady(t), "sleep 0.7", "sleep 3")+"  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n")
-	_ = base
 	stopped := f.soon("db", func(string) {
 		if err := first.Stop(); err != nil {
 			t.Error(err)
@@ -261,21 +275,15 @@ func TestIntegrationEngineRestartedInMidStart(t *testing.T) {
 	stopped.Wait()
 	var typed *fault.Error
 	if !errors.As(err, &typed) {
-		t.Fatalf("got %v", err)
-	}
-	if !regexp.MustCompile(`starting "db": (the engine went away|exited)`).MatchString(err.Error()) {
+		t.Errorf("got %v", err)
+	} else if !regexp.MustCompile(`starting "db": (the engine went away|exited)`).MatchString(err.Error()) {
 		t.Errorf("got %v", err)
 	}
 	second, err := current.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		f.remove()
-		if err := second.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	running, f.engine = second, enginetest.Connect(t)
 	f.mustStart()
 	for _, s := range []string{"db", "web"} {
 		if !f.all(s)[0].State.Running {

@@ -37,13 +37,17 @@ func (s *starter) failures(ctx context.Context) error {
 			}
 			said[err.Error()] = true
 		}
-		failed = append(failed, s.failure(ctx, step, err))
+		f := s.failure(ctx, step, err)
+		if f.Code == fault.Engine {
+			return f // it is away for all the others too
+		}
+		failed = append(failed, f)
 	}
 	return errors.Join(failed...)
 }
 
 // failure puts a service's failure on one screen: cause, who waits for it, its last log lines, the next command.
-func (s *starter) failure(ctx context.Context, step Step, err error) error {
+func (s *starter) failure(ctx context.Context, step Step, err error) *fault.Error {
 	f := s.cause(ctx, step.Service, err)
 	var waiting []string
 	for _, name := range s.plan.waitingFor(step.Service) {
@@ -102,8 +106,9 @@ var causes = []struct {
 	{[]string{"executable file not found", "exec format error", "exec: \""}, fault.Config, "go tool mage build %s"},
 	{[]string{"no such image", "pull access denied", "manifest unknown", "repository does not exist"}, fault.Config, "go tool mage build %s"},
 	{[]string{"bind source path does not exist", "invalid mount config", "mount source"}, fault.Config, "go tool mage setup"},
+	{[]string{" is ambiguous ("}, fault.Failed, "docker network rm the one of the two, by its ID, that no container is in; then go tool mage start"},
 	{[]string{"is already in use by container"}, fault.Failed, "docker rm the container of that name, then go tool mage start"},
-	{[]string{"cannot connect to the docker daemon", "connection refused", "connection reset", "broken pipe", "unexpected eof", "docker.sock: connect"}, fault.Engine, "go tool mage start"},
+	{[]string{"cannot connect to the docker daemon", "failed to connect to the docker api", "connection refused", "connection reset", "broken pipe", "unexpected eof", "docker.sock: connect"}, fault.Engine, "go tool mage start"},
 }
 
 // cause says why the service failed, and what to do next.

@@ -17,16 +17,16 @@ import (
 type state string
 
 const (
-	stateWaiting   state = "waiting"   // for the services in Waits
-	stateCreating  state = "creating"  // its containers are made
-	stateQueued    state = "queued"    // for room on the machine
-	stateStarting  state = "starting"  // the engine starts its containers
-	stateProbing   state = "probing"   // they run, and are not ready yet
-	stateReady     state = "ready"     // or have completed
-	stateFailed    state = "failed"    // Detail says why
-	stateSkipped   state = "skipped"   // a dependency failed
-	stateUp        state = "up"        // of the whole start: everything is ready
-	stateDown      state = "down"      // of the whole start: something has failed
+	stateWaiting  state = "waiting"  // for the services in Waits
+	stateCreating state = "creating" // its containers are made
+	stateQueued   state = "queued"   // for room on the machine
+	stateStarting state = "starting" // the engine starts its containers
+	stateProbing  state = "probing"  // they run, and are not ready yet
+	stateReady    state = "ready"    // or have completed
+	stateFailed   state = "failed"   // Detail says why
+	stateSkipped  state = "skipped"  // a dependency failed
+	stateUp       state = "up"       // of the whole start: everything is ready
+	stateDown     state = "down"     // of the whole start: something has failed
 )
 
 // Event is one line of `start -json`: a service's new state, or at the end, without a service, what the start came to.

@@ -129,8 +129,10 @@ func (s *starter) run(ctx context.Context) error {
 	var err error
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
-	} else if err = s.stayed(ctx); err == nil {
-		err = s.failures(ctx)
+	} else if away := s.stayed(ctx); len(s.errs) > 0 {
+		if err = s.failures(ctx); err == nil && away != nil {
+			err = fault.New(fault.Engine, "go tool mage start", "the engine went away: %w", away)
+		}
 	}
 	chain := critical(s.timings)
 	s.progress.end(err, chain)
