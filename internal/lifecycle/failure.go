@@ -5,48 +5,180 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
-	"time"
 
+	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/hostport"
 )
 
 // lastLines is how many log lines of a service that failed are shown.
 const lastLines = "12"
 
-// failure puts a service's failure on one screen: cause, who waits for it, its last log lines, the next command.
-func (s *starter) failure(ctx context.Context, service string, err error) error {
-	code, next := fault.Failed, "go tool mage logs "+service
-	text := err.Error()
-	switch {
-	case strings.Contains(text, "port is already allocated"), strings.Contains(text, "address already in use"):
-		code, next = fault.Resources, "go tool mage check"
-	case strings.Contains(text, "no space left on device"):
-		code, next = fault.Resources, "go tool mage cleanup"
+// failures joins what went wrong, in the plan's order; what was not started because of another service is named by that one.
+func (s *starter) failures(ctx context.Context) error {
+	var failed []error
+	said := map[string]bool{}
+	for _, step := range s.plan.Steps {
+		err := s.errs[step.Service]
+		if err == nil || errors.Is(err, errDependency) {
+			continue
+		}
+		var create *createError
+		if errors.As(err, &create) {
+			if said[err.Error()] {
+				continue // one cause, such as a network that can't be made, for many
+			}
+			said[err.Error()] = true
+		}
+		f := s.failure(ctx, step, err)
+		if f.Code == fault.Engine {
+			return f // it is away for all the others too
+		}
+		failed = append(failed, f)
 	}
-	f := fault.New(code, next, "starting %q: %w", service, err)
-	if waiting := s.plan.waitingFor(service); len(waiting) > 0 {
+	return errors.Join(failed...)
+}
+
+// failure puts a service's failure on one screen: cause, who waits for it, its last log lines, the next command.
+func (s *starter) failure(ctx context.Context, step Step, err error) *fault.Error {
+	f := s.cause(ctx, step.Service, err)
+	var waiting []string
+	for _, name := range s.plan.waitingFor(step.Service) {
+		if errors.Is(s.errs[name], errDependency) {
+			waiting = append(waiting, name)
+		}
+	}
+	if len(waiting) > 0 {
 		f.Detail = append(f.Detail, "not started, as they wait for it: "+strings.Join(waiting, ", "))
 	}
-	var never *notReady
-	if !errors.As(err, &never) {
+	if !isNotReady(err) {
 		return f
 	}
-	all, listErr := containers(ctx, s.compose, s.project)
-	if listErr != nil || len(all[service]) == 0 {
-		return f
-	}
-	if lines := tail(ctx, s.engine, all[service][0].ID); len(lines) > 0 {
-		f.Detail = append(f.Detail, fmt.Sprintf("last lines of %s:", service))
-		for _, l := range lines {
-			f.Detail = append(f.Detail, "  "+l)
+	for _, c := range s.worst(ctx, step.Service) {
+		if lines := tail(ctx, s.engine, c.ID); len(lines) > 0 {
+			name := step.Service
+			if step.Replicas > 1 {
+				name = strings.TrimPrefix(c.Names[0], "/")
+			}
+			f.Detail = append(f.Detail, fmt.Sprintf("last lines of %s:", name))
+			for _, l := range lines {
+				f.Detail = append(f.Detail, "  "+l)
+			}
 		}
 	}
 	return f
+}
+
+// worst gives the service's container that is the likely culprit: one that does not run, else one that is not healthy.
+func (s *starter) worst(ctx context.Context, service string) []container.Summary {
+	all, err := s.replicas(ctx, service)
+	if err != nil || len(all) == 0 {
+		return nil
+	}
+	culprit := all[0]
+	for _, c := range all {
+		if strings.Contains(c.Status, "unhealthy") || strings.Contains(c.Status, "starting") {
+			culprit = c
+		}
+	}
+	for _, c := range all {
+		if c.State != container.StateRunning {
+			culprit = c
+		}
+	}
+	return []container.Summary{culprit}
+}
+
+// causes are the engine's and the library's words for what the user can do something about.
+var causes = []struct {
+	words []string
+	code  fault.Code
+	next  string // %s is the service
+}{
+	{[]string{"no space left on device", "disk quota exceeded"}, fault.Resources, "go tool mage cleanup"},
+	{[]string{"executable file not found", "exec format error", "exec: \""}, fault.Config, "go tool mage build %s"},
+	{[]string{"no such image", "pull access denied", "manifest unknown", "repository does not exist"}, fault.Config, "go tool mage build %s"},
+	{[]string{"bind source path does not exist", "invalid mount config", "mount source"}, fault.Config, "go tool mage setup"},
+	{[]string{" is ambiguous ("}, fault.Failed, "docker network rm the one of the two, by its ID, that no container is in; then go tool mage start"},
+	{[]string{"is already in use by container"}, fault.Failed, "docker rm the container of that name, then go tool mage start"},
+	{[]string{"cannot connect to the docker daemon", "failed to connect to the docker api", "connection refused", "connection reset", "broken pipe", "unexpected eof", "docker.sock: connect"}, fault.Engine, "go tool mage start"},
+}
+
+// cause says why the service failed, and what to do next.
+func (s *starter) cause(ctx context.Context, service string, err error) *fault.Error {
+	text := strings.ToLower(err.Error())
+	var never *notReady
+	if errors.As(err, &never) {
+		next := never.next
+		if next == "" {
+			next = "go tool mage logs " + service
+		}
+		return fault.New(fault.Failed, next, "starting %q: %w", service, err)
+	}
+	if p, ok := portIn(text); ok {
+		who, next := s.holder(ctx, p)
+		return fault.New(fault.Resources, next, "starting %q: port %s is taken%s: %w", service, p, who, err)
+	}
+	for _, c := range causes {
+		for _, words := range c.words {
+			if !strings.Contains(text, words) {
+				continue
+			}
+			next := strings.ReplaceAll(c.next, "%s", service)
+			if c.code == fault.Engine {
+				return fault.New(c.code, next, "starting %q: the engine went away: %w", service, err)
+			}
+			return fault.New(c.code, next, "starting %q: %w", service, err)
+		}
+	}
+	return fault.New(fault.Failed, "go tool mage logs "+service, "starting %q: %w", service, err)
+}
+
+// takenPort finds the address in what engines say of a port that is taken: "Bind for 0.0.0.0:80 failed: port is already
+// allocated", "listen tcp4 127.0.0.1:80: bind: address already in use", "failed to bind host port 127.0.0.1:80/tcp: address
+// already in use" and "failed to bind host port for 0.0.0.0:80:172.18.0.2:80/tcp: …".
+var takenPort = regexp.MustCompile(`(?:bind for|listen (?:tcp|udp)[46]?|bind host port(?: for)?) (\[[0-9a-f:]*\]|[0-9.]*):(\d+)`)
+
+func portIn(text string) (hostport.Port, bool) {
+	if !strings.Contains(text, "already allocated") && !strings.Contains(text, "already in use") {
+		return hostport.Port{}, false
+	}
+	m := takenPort.FindStringSubmatch(text)
+	if m == nil {
+		return hostport.Port{}, false
+	}
+	n, err := strconv.Atoi(m[2])
+	p := hostport.Port{IP: strings.Trim(m[1], "[]"), Protocol: "tcp", Number: n}
+	if strings.Contains(text, "listen udp") || strings.Contains(text, m[2]+"/udp") {
+		p.Protocol = "udp"
+	}
+	return p, err == nil
+}
+
+// holder says who has a port, as far as that can be seen, and what to do about it.
+func (s *starter) holder(ctx context.Context, p hostport.Port) (who, next string) {
+	if list, err := s.engine.ContainerList(ctx, client.ContainerListOptions{}); err == nil {
+		if by := hostport.Publisher(p, list.Items); by != nil {
+			name := strings.TrimPrefix(by.Names[0], "/")
+			if project := by.Labels[api.ProjectLabel]; project != "" && project != s.project.Name {
+				return fmt.Sprintf(" by container %s of project %s", name, project), "docker stop " + name + ", then go tool mage start"
+			}
+			return " by container " + name, "docker stop " + name + ", then go tool mage start"
+		}
+	}
+	if s.engine.Local() {
+		if process := hostport.Holder(p); process != "" {
+			return " by " + process, "stop it, or publish another port; then go tool mage start"
+		}
+	}
+	return "", "go tool mage check"
 }
 
 // tail gives a container's last log lines; none where they can't be read.
@@ -66,21 +198,31 @@ func tail(ctx context.Context, api interface {
 	return strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
 }
 
-// completed waits for a one-shot container to exit with 0.
-func completed(ctx context.Context, api prober, id string) error {
-	for {
-		found, err := api.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
-		if err != nil {
-			return fmt.Errorf("inspecting the container: %w", err)
+// stayed looks once more at what has no health check and counted as ready because it ran: an error for each that has ended since.
+func (s *starter) stayed(ctx context.Context) error {
+	now, err := existing(ctx, s.engine, s.project.Name)
+	if err != nil {
+		return err
+	}
+	for _, step := range s.plan.Steps {
+		if step.OneShot || s.errs[step.Service] != nil {
+			continue
 		}
-		if s := found.Container.State; s.Status == container.StateExited {
-			if s.ExitCode != 0 {
-				return &notReady{fmt.Sprintf("did not complete (exit %d)", s.ExitCode)}
+		for _, c := range now[step.Service] {
+			if c.State == container.StateRunning {
+				continue
 			}
-			return nil
-		}
-		if err := sleep(ctx, 200*time.Millisecond); err != nil {
-			return err
+			found, err := s.engine.ContainerInspect(ctx, c.ID, client.ContainerInspectOptions{})
+			if err != nil {
+				return fmt.Errorf("inspecting the container of %q: %w", step.Service, err)
+			}
+			state := found.Container.State
+			if gone := gone(found.Container, found.Container.RestartCount); gone != nil {
+				s.errs[step.Service] = gone
+			} else if state.Restarting {
+				s.errs[step.Service] = &notReady{why: fmt.Sprintf("keeps exiting (%s)", exitOf(state.ExitCode))}
+			}
 		}
 	}
+	return nil
 }

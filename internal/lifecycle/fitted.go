@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/stack"
@@ -27,17 +29,28 @@ func Misfits(ctx context.Context, e *engine.Engine, project *types.Project) ([]s
 	if err != nil {
 		return nil, err
 	}
+	var mu sync.Mutex
 	applied := map[string][]container.HostConfig{}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(4)
 	for service, some := range all {
 		for _, c := range some {
-			found, err := e.ContainerInspect(ctx, c.ID, client.ContainerInspectOptions{})
-			if err != nil {
-				return nil, fmt.Errorf("inspecting a container of %q: %w", service, err)
-			}
-			if found.Container.HostConfig != nil {
-				applied[service] = append(applied[service], *found.Container.HostConfig)
-			}
+			g.Go(func() error {
+				found, err := e.ContainerInspect(ctx, c.ID, client.ContainerInspectOptions{})
+				if err != nil {
+					return fmt.Errorf("inspecting a container of %q: %w", service, err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if found.Container.HostConfig != nil {
+					applied[service] = append(applied[service], *found.Container.HostConfig)
+				}
+				return nil
+			})
 		}
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
 	}
 	return misfits(project, e.Machine(), applied), nil
 }

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,22 +13,12 @@ import (
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
-// The pace of probing a service that starts: an exec costs the engine some 40 ms of CPU, so the interval grows.
-const (
-	firstProbe  = 100 * time.Millisecond
-	slowestStep = 2 * time.Second
-	growth      = 1.25
-)
-
 // Docker's defaults for what a health check leaves out.
 const (
 	defaultTimeout  = 30 * time.Second
 	defaultInterval = 30 * time.Second
 	defaultRetries  = 3
 )
-
-// crashLoop is how many times a container may be restarted by its policy while we wait, before that is a failure.
-const crashLoop = 2
 
 // prober is what probing needs of the engine.
 type prober interface {
@@ -41,78 +32,37 @@ type verdict struct {
 	output string
 }
 
+// hung is the code of a probe that did not answer in time.
+const hung = -1
+
 func (v verdict) String() string {
-	if v.output == "" {
+	switch {
+	case v.code == hung:
+		return v.output
+	case v.output == "":
 		return fmt.Sprintf("exit %d", v.code)
 	}
 	return fmt.Sprintf("exit %d: %s", v.code, v.output)
 }
 
-// notReady is the error of a container that will not get ready.
-type notReady struct{ why string }
-
-func (e *notReady) Error() string { return e.why }
-
-// ready waits until the container's own health check passes, run by us at short, growing intervals while it starts
-// (Docker itself first looks after a whole interval); without a check, until it runs. Probes of one container never
-// overlap.
-func ready(ctx context.Context, api prober, id string) error {
-	began, pause := time.Now(), firstProbe
-	var last verdict
-	restarts := -1
-	for {
-		found, err := api.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
-		if err != nil {
-			return fmt.Errorf("inspecting the container: %w", err)
-		}
-		c := found.Container
-		if restarts < 0 {
-			restarts = c.RestartCount
-		}
-		if err := gone(c, restarts); err != nil {
-			return err
-		}
-		check := checkOf(c)
-		switch {
-		case c.State.Running && !c.State.Restarting && check == nil:
-			return nil
-		case c.State.Running && !c.State.Restarting:
-			if last, err = probe(ctx, api, id, check); err == nil && last.code == 0 {
-				return nil
-			} else if err != nil && ctx.Err() != nil {
-				return ctx.Err()
-			}
-		}
-		if limit := patience(check); time.Since(began) > limit {
-			return &notReady{fmt.Sprintf("unhealthy after %s (%s)", limit.Round(time.Second), last)}
-		}
-		if err := sleep(ctx, pause); err != nil {
-			return err
-		}
-		pause = min(time.Duration(float64(pause)*growth), slowestStep)
-	}
-}
-
-// gone says why a container that is not running will not come back by itself.
-func gone(c container.InspectResponse, restartsBefore int) error {
-	s := c.State
-	switch {
-	case s.OOMKilled && !s.Running:
-		return &notReady{fmt.Sprintf("killed: out of memory (limit %d MiB)", c.HostConfig.Memory>>20)}
-	case c.RestartCount-restartsBefore > crashLoop:
-		return &notReady{fmt.Sprintf("keeps exiting (exit %d), restarted %d times", s.ExitCode, c.RestartCount-restartsBefore)}
-	case s.Status == container.StateExited || s.Status == container.StateDead:
-		return &notReady{strings.TrimSpace(fmt.Sprintf("exited (exit %d) %s", s.ExitCode, s.Error))}
-	}
-	return nil
-}
-
 // checkOf gives the container's health check, from the service or the image; nil where there is none or it is NONE.
 func checkOf(c container.InspectResponse) *container.HealthConfig {
-	if c.Config == nil || c.Config.Healthcheck == nil || len(c.Config.Healthcheck.Test) == 0 || c.Config.Healthcheck.Test[0] == "NONE" {
+	if c.Config == nil || c.Config.Healthcheck == nil || len(c.Config.Healthcheck.Test) < 2 || c.Config.Healthcheck.Test[0] == "NONE" {
 		return nil
 	}
 	return c.Config.Healthcheck
+}
+
+// commandOf is what the check runs. CMD-SHELL uses the image's shell as Docker does.
+func commandOf(c container.InspectResponse, check *container.HealthConfig) []string {
+	if check.Test[0] != "CMD-SHELL" {
+		return check.Test[1:]
+	}
+	shell := c.Config.Shell
+	if len(shell) == 0 {
+		shell = []string{"/bin/sh", "-c"}
+	}
+	return append(append([]string{}, shell...), check.Test[1:]...)
 }
 
 // patience is how long a check may fail: the start period, then retries at its own interval.
@@ -120,47 +70,125 @@ func patience(check *container.HealthConfig) time.Duration {
 	if check == nil {
 		return defaultInterval
 	}
-	interval, timeout, retries := check.Interval, check.Timeout, check.Retries
+	interval, retries := check.Interval, check.Retries
 	if interval == 0 {
 		interval = defaultInterval
-	}
-	if timeout == 0 {
-		timeout = defaultTimeout
 	}
 	if retries == 0 {
 		retries = defaultRetries
 	}
-	return check.StartPeriod + time.Duration(retries)*interval + timeout
+	return check.StartPeriod + time.Duration(retries)*interval + timeoutOf(check)
 }
 
-// probe runs the check once inside the container. CMD-SHELL uses the image's shell as Docker does.
-func probe(ctx context.Context, api prober, id string, check *container.HealthConfig) (verdict, error) {
-	command := check.Test[1:]
-	if check.Test[0] == "CMD-SHELL" {
-		command = append([]string{"/bin/sh", "-c"}, check.Test[1:]...)
+func timeoutOf(check *container.HealthConfig) time.Duration {
+	if check.Timeout == 0 {
+		return defaultTimeout
 	}
-	timeout := check.Timeout
-	if timeout == 0 {
-		timeout = defaultTimeout
-	}
-	within, cancel := context.WithTimeout(ctx, timeout)
+	return check.Timeout
+}
+
+// probe runs the check once, through the session where the container has a shell, and through an exec of its own elsewhere. A
+// check that does not answer within its timeout is ended inside the container, and the next one waits for its end.
+func (r *readiness) probe(ctx context.Context, c container.InspectResponse, check *container.HealthConfig) (verdict, error) {
+	within, cancel := context.WithTimeout(ctx, timeoutOf(check))
 	defer cancel()
-	done, err := engine.Exec(within, api, id, command)
-	if err != nil && within.Err() != nil && ctx.Err() == nil {
-		return verdict{code: -1, output: fmt.Sprintf("no answer within %s", timeout)}, nil
+	command := commandOf(c, check)
+	if r.session == nil && !r.shells.lacks(c.Image) {
+		var err error
+		if r.session, err = r.shells.open(within, r.api, r.id, c.Image, command); err != nil {
+			return r.late(ctx, within, check, nil, err)
+		}
 	}
+	if r.session == nil {
+		return r.exec(ctx, within, check, command)
+	}
+	v, err := r.session.ask(within)
+	if err == nil {
+		return v, nil
+	}
+	session := r.session
+	r.session = nil
+	session.close()
+	return r.late(ctx, within, check, func(ctx context.Context) {
+		r.end(ctx, session.process.ID, func(ctx context.Context) error { return session.kill(ctx, r.api, r.id) })
+	}, err)
+}
+
+// exec runs the check in an exec of its own.
+func (r *readiness) exec(ctx, within context.Context, check *container.HealthConfig, command []string) (verdict, error) {
+	began := time.Now()
+	p, err := engine.StartExec(within, r.api, r.id, command, false)
 	if err != nil {
-		return verdict{code: -1, output: err.Error()}, err
+		return r.late(ctx, within, check, nil, err)
 	}
+	done, err := p.Wait(within)
+	if err != nil {
+		return r.late(ctx, within, check, func(ctx context.Context) { r.end(ctx, p.ID, nil) }, err)
+	}
+	r.budget.timed(time.Since(began))
 	lines := strings.Split(strings.TrimSpace(done.Stdout+done.Stderr), "\n")
 	return verdict{code: done.Code, output: lines[len(lines)-1]}, nil
 }
 
+// late makes a verdict of a probe that did not answer in time, after ending what it has left; any other error stays one.
+func (r *readiness) late(ctx, within context.Context, check *container.HealthConfig, end func(context.Context), err error) (verdict, error) {
+	if within.Err() == nil {
+		return verdict{code: hung, output: err.Error()}, err
+	}
+	if ctx.Err() != nil { // this start ends: leave nothing behind, but do not wait for it
+		if end != nil {
+			short, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			end(short)
+		}
+		return verdict{code: hung, output: err.Error()}, ctx.Err()
+	}
+	if end != nil {
+		end(ctx)
+	}
+	return verdict{code: hung, output: fmt.Sprintf("the check gives no answer within %s", timeoutOf(check))}, nil
+}
+
+// end kills what an exec has left running and waits until it is gone: on this machine's Linux engine by its process group, else
+// with inside, where that is given. Where neither is possible, as with a remote engine and a container without a shell, it waits.
+func (r *readiness) end(ctx context.Context, exec string, inside func(context.Context) error) {
+	for tried := false; ; tried = true {
+		state, err := r.api.ExecInspect(ctx, exec, client.ExecInspectOptions{})
+		if err != nil || !state.Running {
+			return
+		}
+		if !tried && !killGroup(state.PID, r.id) && inside != nil {
+			_ = inside(ctx) // seen by the next look
+		}
+		if sleep(ctx, 50*time.Millisecond) != nil {
+			r.stuck = true
+			return
+		}
+	}
+}
+
 func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(d):
+	case <-timer.C:
 		return nil
 	}
+}
+
+// notReady is the error of a container that will not get ready.
+type notReady struct {
+	why string
+	// next is the command that helps; "" for the service's logs.
+	next string
+}
+
+func (e *notReady) Error() string { return e.why }
+
+// isNotReady says whether the container itself is the cause: then its last lines help.
+func isNotReady(err error) bool {
+	var never *notReady
+	return errors.As(err, &never)
 }

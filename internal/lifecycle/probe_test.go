@@ -42,7 +42,10 @@ func (f *fakeContainer) ContainerInspect(context.Context, string, client.Contain
 	}}, nil
 }
 
-func (f *fakeContainer) ExecCreate(context.Context, string, client.ExecCreateOptions) (client.ExecCreateResult, error) {
+func (f *fakeContainer) ExecCreate(_ context.Context, _ string, o client.ExecCreateOptions) (client.ExecCreateResult, error) {
+	if o.AttachStdin {
+		return client.ExecCreateResult{}, errors.New("stat /bin/sh: no such file or directory")
+	}
 	f.running++
 	return client.ExecCreateResult{ID: "exec"}, nil
 }

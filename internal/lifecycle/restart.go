@@ -23,6 +23,7 @@ type RestartOptions struct {
 	Services []string      // just these, changed or not; empty for all that changed
 	All      bool          // every service, changed or not
 	Rolling  bool          // without down-time: the new container is ready before the old one leaves
+	Memory   string        // as in StartOptions
 }
 
 // Restart restarts what changed, or what o names, in dependency order; what need not be touched stays up, and every volume is
@@ -39,6 +40,7 @@ func Restart(ctx context.Context, e *engine.Engine, project *types.Project, o Re
 	if err != nil {
 		return err
 	}
+	r.memory = o.Memory
 	if err := r.checkProject(ctx); err != nil {
 		return err
 	}
@@ -65,6 +67,12 @@ type restarter struct {
 	engine  *engine.Engine
 	project *types.Project
 	out     *ui.Out
+	memory  string
+}
+
+// startOptions are those of the starts that are part of the restart. A stage is started without those that wait for its jobs.
+func (r *restarter) startOptions() StartOptions {
+	return StartOptions{Out: r.out, Memory: r.memory, jobs: MakePlan(r.project, 1).jobs()}
 }
 
 func newRestarter(e *engine.Engine, project *types.Project, out *ui.Out) (*restarter, error) {
@@ -89,7 +97,7 @@ func (r *restarter) run(ctx context.Context, plan RestartPlan) error {
 		if err := Stop(ctx, r.engine, r.project, r.out); err != nil {
 			return err
 		}
-		return Start(ctx, r.engine, r.project, StartOptions{Out: r.out})
+		return Start(ctx, r.engine, r.project, r.startOptions())
 	}
 	for stage := range plan.stages() {
 		if err := r.stage(ctx, stage); err != nil {
@@ -126,7 +134,7 @@ func (r *restarter) stage(ctx context.Context, steps []RestartStep) error {
 	if err != nil {
 		return err
 	}
-	return Start(ctx, r.engine, one, StartOptions{Out: r.out})
+	return Start(ctx, r.engine, one, r.startOptions())
 }
 
 func stepNames(steps []RestartStep) []string {
@@ -163,9 +171,18 @@ func (r *restarter) recreate(ctx context.Context, services []string, v view, sca
 		Services: services, Recreate: api.RecreateForce, RecreateDependencies: api.RecreateNever, Inherit: true, IgnoreOrphans: true, QuietPull: true,
 	})
 	if err != nil {
-		return createError(ctx, err)
+		return r.notCreated(ctx, strings.Join(services, ", "), err)
 	}
 	return nil
+}
+
+// notCreated says why containers of the service could not be made, as a start does.
+func (r *restarter) notCreated(ctx context.Context, service string, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	s := &starter{engine: r.engine, project: r.project}
+	return s.cause(ctx, service, &createError{err})
 }
 
 // stop stops the view's service within its grace period.

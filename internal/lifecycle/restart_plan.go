@@ -97,7 +97,7 @@ func planRestart(project *types.Project, changes map[string]change, o RestartOpt
 	}
 	addDependants(project, picked)
 	plan := RestartPlan{All: o.All && len(o.Services) == 0, Rolling: o.Rolling}
-	for _, s := range MakePlan(project).Steps { // by stage
+	for _, s := range MakePlan(project, 1).Steps { // by stage
 		if c, ok := picked[s.Service]; ok {
 			plan.Steps = append(plan.Steps, RestartStep{Service: s.Service, Stage: s.Stage, Why: c.why, Recreate: c.recreate, Start: c.start})
 		} else {

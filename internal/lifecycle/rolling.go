@@ -98,7 +98,7 @@ func (r *restarter) createBeside(ctx context.Context, service string, old replic
 		Services: []string{service}, Recreate: api.RecreateNever, RecreateDependencies: api.RecreateNever, IgnoreOrphans: true, QuietPull: true,
 	})
 	if err != nil {
-		return made, createError(ctx, err)
+		return made, r.notCreated(ctx, service, err)
 	}
 	if made == "" {
 		return "", fmt.Errorf("replacing %q: Compose made no container", service)

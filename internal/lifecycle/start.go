@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/compose/v5/pkg/api"
-	"golang.org/x/sync/semaphore"
+	"github.com/moby/moby/api/types/container"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -23,11 +23,16 @@ import (
 type StartOptions struct {
 	Out     *ui.Out
 	Timeout time.Duration // for the whole start; 0 for none beyond each service's own
+	Events  io.Writer     // where events are written as JSON, one a line; nil for nowhere
+	Memory  string        // a file that keeps how long services took to get ready, which saves probes; "" for none
+
+	jobs map[string]bool // services that are run to their end, whether or not another one of the project waits for it
 }
 
 // Start creates what is missing or changed and starts the project's services as their dependencies get ready. What is
 // healthy stays up when something fails, and a second start goes on from there.
 func Start(ctx context.Context, e *engine.Engine, project *types.Project, o StartOptions) error {
+	began := time.Now()
 	if o.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout, fault.New(fault.Failed, "go tool mage status", "not everything was ready within %s", o.Timeout))
@@ -43,86 +48,11 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, o Star
 	if err := checkImages(ctx, e, project); err != nil {
 		return err
 	}
-	compose, err := newCompose(e)
+	s, err := newStarter(ctx, e, project, o, began)
 	if err != nil {
 		return err
 	}
-	began := time.Now()
-	err = compose.Create(ctx, project, api.CreateOptions{
-		Recreate: api.RecreateDiverged, RecreateDependencies: api.RecreateDiverged, Inherit: true, IgnoreOrphans: true, QuietPull: true,
-	})
-	if err != nil {
-		return createError(ctx, err)
-	}
-	s := &starter{
-		engine: e, compose: compose, project: project, out: o.Out, plan: MakePlan(project), began: began,
-		cpus: semaphore.NewWeighted(milli(float64(max(1, e.Machine().CPUs)))),
-	}
 	return s.run(ctx)
-}
-
-// checkFiles names the first secret or config of a service whose file is not there: the engine would only say that a
-// mount has no source.
-func checkFiles(project *types.Project) error {
-	for _, name := range project.ServiceNames() {
-		s := project.Services[name]
-		for _, use := range s.Secrets {
-			if err := checkFile(name, "secret", use.Source, project.Secrets[use.Source].File); err != nil {
-				return err
-			}
-		}
-		for _, use := range s.Configs {
-			if err := checkFile(name, "config", use.Source, project.Configs[use.Source].File); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func checkFile(service, kind, name, path string) error {
-	if path == "" {
-		return nil
-	}
-	if _, err := os.Stat(path); err != nil {
-		return fault.New(fault.Config, "go tool mage setup", "starting %q: %s %q: %w", service, kind, name, err)
-	}
-	return nil
-}
-
-// checkImages names the services whose image was never built, before anything is created.
-func checkImages(ctx context.Context, e *engine.Engine, project *types.Project) error {
-	var missing []string
-	for _, name := range project.ServiceNames() {
-		s := project.Services[name]
-		if s.Build == nil {
-			continue // Compose pulls it
-		}
-		_, err := e.ImageInspect(ctx, api.GetImageNameOrDefault(s, project.Name))
-		if cerrdefs.IsNotFound(err) {
-			missing = append(missing, name)
-		} else if err != nil {
-			return fmt.Errorf("looking for the image of %q: %w", name, err)
-		}
-	}
-	if len(missing) > 0 {
-		return fault.New(fault.Config, "go tool mage build "+strings.Join(missing, " "), "starting %s: not built yet", quoted(missing))
-	}
-	return nil
-}
-
-func quoted(names []string) string { return `"` + strings.Join(names, `", "`) + `"` }
-
-func createError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	code := fault.Failed
-	next := ""
-	if strings.Contains(err.Error(), "no space left on device") {
-		code, next = fault.Resources, "go tool mage cleanup"
-	}
-	return fault.New(code, next, "creating the containers: %w", err)
 }
 
 // starter runs one start.
@@ -133,103 +63,284 @@ type starter struct {
 	out     *ui.Out
 	plan    Plan
 	began   time.Time
-	cpus    *semaphore.Weighted // thousandths of cores
+	before  map[string][]container.Summary // the containers that were there, by service
 
-	mu   sync.Mutex
-	done map[string]chan struct{}
-	errs map[string]error
+	starts *room // containers that the engine starts at a time
+	cpus   *room // thousandths of cores
+	budget *budget
+	shells *shells
+	memory *memory
+	news   *news
+
+	creation *creation
+	progress *progress
+	// What becomes of each service, by name.
+	created, started, healthy, completed map[string]*outcome
+
+	mu      sync.Mutex
+	errs    map[string]error
+	timings map[string]timing
 }
 
-var errDependency = errors.New("not started: a dependency failed")
-
-func (s *starter) run(ctx context.Context) error {
-	s.done, s.errs = map[string]chan struct{}{}, map[string]error{}
-	for _, step := range s.plan.Steps {
-		s.done[step.Service] = make(chan struct{})
+func newStarter(ctx context.Context, e *engine.Engine, project *types.Project, o StartOptions, began time.Time) (*starter, error) {
+	library, err := newCompose(e)
+	if err != nil {
+		return nil, err
 	}
-	var all sync.WaitGroup
-	for _, step := range s.plan.Steps {
-		all.Go(func() {
-			err := s.step(ctx, step)
-			s.mu.Lock()
-			s.errs[step.Service] = err
-			s.mu.Unlock()
-			close(s.done[step.Service])
-		})
+	s := &starter{
+		engine: e, compose: library, project: project, out: o.Out, began: began, plan: MakePlan(project, e.Machine().CPUs),
+		memory: recall(o.Memory), shells: newShells(), news: newNews(),
+		created: map[string]*outcome{}, started: map[string]*outcome{}, healthy: map[string]*outcome{}, completed: map[string]*outcome{},
+		errs: map[string]error{}, timings: map[string]timing{},
 	}
-	all.Wait()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	s.starts, s.cpus, s.budget = newRoom(int64(s.plan.startsAtOnce())), newRoom(milli(float64(s.plan.CPUs))), newBudget(s.plan.CPUs)
+	for _, image := range s.memory.NoShell {
+		s.shells.lack(image)
 	}
-	var failed []error
-	for _, step := range s.plan.Steps {
-		if err := s.errs[step.Service]; err != nil && !errors.Is(err, errDependency) {
-			failed = append(failed, s.failure(ctx, step.Service, err))
+	for i, step := range s.plan.Steps {
+		s.plan.Steps[i].OneShot = step.OneShot || o.jobs[step.Service]
+		s.memory.of(step.Service) // all of them now: the map is not written to later
+		for _, outcomes := range []map[string]*outcome{s.created, s.started, s.healthy, s.completed} {
+			outcomes[step.Service] = newOutcome()
 		}
 	}
-	return errors.Join(failed...)
+	if s.before, err = existing(ctx, e, project.Name); err != nil {
+		return nil, err
+	}
+	if s.creation, err = newCreation(s); err != nil {
+		return nil, err
+	}
+	s.progress = newProgress(o.Out, o.Events, project.Name, s.plan, began)
+	return s, nil
 }
 
-// step waits for the service's dependencies and for room, starts it, and waits until it is ready.
-func (s *starter) step(ctx context.Context, step Step) error {
+func (s *starter) run(ctx context.Context) error {
+	listening, stop := context.WithCancel(ctx)
+	defer stop()
+	var all, aside sync.WaitGroup
+	aside.Go(func() { s.news.follow(listening, s.engine, s.project.Name) })
+	stale := s.stale()
+	all.Go(func() { s.creation.run(ctx, stale) })
+	for _, step := range s.plan.Steps {
+		all.Go(func() { s.step(ctx, step) })
+	}
+	all.Wait()
+	stop()
+	aside.Wait()
+	s.memory.NoShell = s.shells.images()
+	s.memory.keep()
+	var err error
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	} else if away := s.stayed(ctx); len(s.errs) > 0 {
+		if err = s.failures(ctx); err == nil && away != nil {
+			err = fault.New(fault.Engine, "go tool mage start", "the engine went away: %w", away)
+		}
+	}
+	chain := critical(s.timings)
+	s.progress.end(err, chain)
+	if err == nil && len(chain) > 0 {
+		sayCritical(s.out, time.Since(s.began), chain)
+	}
+	return err
+}
+
+// step takes one service to its end, and tells those that wait for it.
+func (s *starter) step(ctx context.Context, step Step) {
+	err := s.bring(ctx, step)
+	name := step.Service
+	s.mu.Lock()
+	s.errs[name] = err
+	s.mu.Unlock()
+	switch {
+	case err == nil:
+		s.progress.set(name, stateReady, "")
+	case errors.Is(err, errDependency):
+		s.progress.set(name, stateSkipped, "")
+	default:
+		s.progress.set(name, stateFailed, err.Error())
+		if ctx.Err() == nil {
+			s.out.Failed("%s %s", name, err)
+		}
+	}
+	for _, outcomes := range []map[string]*outcome{s.started, s.healthy, s.completed} {
+		outcomes[name].settle(err) // those that are settled already stay as they are
+	}
+}
+
+// bring waits for what the service depends on, for its containers and for room, starts it, and waits until it is ready.
+func (s *starter) bring(ctx context.Context, step Step) error {
+	t := timing{released: s.began}
 	for _, w := range step.Waits {
-		if err := s.await(ctx, w); err != nil {
+		s.progress.set(step.Service, stateWaiting, "", s.unmet(step)...)
+		met, err := s.await(ctx, step.Service, w)
+		if err != nil {
+			return err
+		}
+		if met.After(t.released) {
+			t.released, t.by = met, w.Service
+		}
+	}
+	if !settled(s.created[step.Service]) {
+		s.progress.set(step.Service, stateCreating, "")
+	}
+	if err := s.created[step.Service].wait(ctx); err != nil {
+		return err
+	}
+	if step.Replicas == 0 {
+		return nil
+	}
+	return s.up(ctx, step, t)
+}
+
+// up starts the service's containers and waits until they are ready.
+func (s *starter) up(ctx context.Context, step Step, t timing) error {
+	all, err := s.replicas(ctx, step.Service)
+	if err == nil {
+		err = s.finish(ctx, all)
+	}
+	if err != nil {
+		return err
+	}
+	running := running(all)
+	if !running {
+		s.progress.set(step.Service, stateQueued, "")
+		if err := s.cpus.take(ctx, milli(step.CPUs), step.Rank); err != nil {
+			return err
+		}
+		defer s.cpus.give(milli(step.CPUs))
+		if err := s.starts.take(ctx, 1, step.Rank); err != nil {
+			return err
+		}
+		t.room = time.Now()
+		s.progress.set(step.Service, stateStarting, "")
+		err := s.launch(ctx, step.Service, all)
+		s.starts.give(1)
+		if err != nil {
 			return err
 		}
 	}
-	weight := min(milli(step.CPUs), milli(float64(max(1, s.engine.Machine().CPUs))))
-	if err := s.cpus.Acquire(ctx, weight); err != nil {
+	s.started[step.Service].settle(nil)
+	s.progress.set(step.Service, stateProbing, "")
+	if err := s.ready(ctx, step, all, !running); err != nil {
 		return err
 	}
-	defer s.cpus.Release(weight)
-	released := time.Now()
-	one, err := s.project.WithSelectedServices([]string{step.Service}, types.IgnoreDependencies)
-	if err != nil {
-		return err
-	}
-	if err := s.compose.Start(ctx, s.project.Name, api.StartOptions{Project: one}); err != nil {
-		return err
-	}
-	if err := s.ready(ctx, step.Service); err != nil {
-		s.out.Info("✗ %s %s", step.Service, ui.Seconds(time.Since(released)))
-		return err
-	}
-	s.out.Done("%s ready in %s%s", step.Service, ui.Seconds(time.Since(released)), s.waited(released, step.Waits))
+	t.ready = time.Now()
+	s.mu.Lock()
+	s.timings[step.Service] = t
+	s.mu.Unlock()
+	s.sayReady(step, t, running)
 	return nil
 }
 
-func (s *starter) waited(released time.Time, waits []Wait) string {
-	if len(waits) == 0 {
-		return ""
+// running says whether there is nothing to start.
+func running(all []container.Summary) bool {
+	for _, c := range all {
+		if c.State != container.StateRunning {
+			return false
+		}
 	}
-	names := make([]string, len(waits))
-	for i, w := range waits {
+	return len(all) > 0
+}
+
+func (s *starter) sayReady(step Step, t timing, before bool) {
+	what := "ready"
+	if step.OneShot {
+		what = "completed"
+	}
+	after := ""
+	if t.by != "" {
+		after = fmt.Sprintf(", after %s for %s", ui.Seconds(t.released.Sub(s.began)), strings.Join(waited(step), ", "))
+	}
+	if before && !step.OneShot {
+		s.out.Done("%s runs already, ready", step.Service)
+		return
+	}
+	s.out.Done("%s %s in %s%s", step.Service, what, ui.Seconds(t.ready.Sub(t.released)), after)
+}
+
+func waited(step Step) []string {
+	names := make([]string, len(step.Waits))
+	for i, w := range step.Waits {
 		names[i] = w.Service
 	}
-	return fmt.Sprintf(", after %s for %s", ui.Seconds(released.Sub(s.began)), strings.Join(names, ", "))
+	return names
 }
 
-// await blocks until the dependency meets its condition.
-func (s *starter) await(ctx context.Context, w Wait) error {
+// unmet names the dependencies that the service still waits for.
+func (s *starter) unmet(step Step) []string {
+	var names []string
+	for _, w := range step.Waits {
+		if !settled(s.condition(w)) {
+			names = append(names, w.Service)
+		}
+	}
+	return names
+}
+
+func settled(o *outcome) bool {
 	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-s.done[w.Service]:
+	case <-o.done:
+		return true
+	default:
+		return false
 	}
-	s.mu.Lock()
-	err := s.errs[w.Service]
-	s.mu.Unlock()
-	if err != nil {
-		return errDependency
-	}
-	return nil
 }
 
-// oneShot says whether others wait for the service to complete rather than to run.
-func (s *starter) oneShot(service string) bool {
+// condition is what the dependency has to come to.
+func (s *starter) condition(w Wait) *outcome {
+	switch w.Condition {
+	case types.ServiceConditionHealthy:
+		return s.healthy[w.Service]
+	case types.ServiceConditionCompletedSuccessfully:
+		return s.completed[w.Service]
+	}
+	return s.started[w.Service]
+}
+
+// await blocks until the dependency meets its condition, and says when it did.
+func (s *starter) await(ctx context.Context, service string, w Wait) (time.Time, error) {
+	o := s.condition(w)
+	err := o.wait(ctx)
+	switch {
+	case err == nil:
+		return o.at, nil
+	case ctx.Err() != nil:
+		return time.Time{}, context.Cause(ctx)
+	case w.Optional:
+		s.out.Warn("%s starts without %s, which it can do without: %v", service, w.Service, err)
+		return o.at, nil
+	}
+	return time.Time{}, errDependency
+}
+
+// ready waits for every replica. A one-shot service is ready when it has completed, and healthy as soon as its check says so.
+func (s *starter) ready(ctx context.Context, step Step, all []container.Summary, fresh bool) error {
+	g, within := errgroup.WithContext(ctx)
+	for _, c := range all {
+		g.Go(func() error {
+			r := s.readiness(c, step, fresh && len(all) == 1)
+			if !step.OneShot {
+				return r.wait(within)
+			}
+			if s.awaitedHealthy(step.Service) {
+				if err := r.wait(within); err == nil {
+					s.healthy[step.Service].settle(nil)
+				} else if !isNotReady(err) {
+					return err
+				}
+			}
+			return r.completed(within)
+		})
+	}
+	return g.Wait()
+}
+
+// awaitedHealthy says whether others wait for the service to be healthy.
+func (s *starter) awaitedHealthy(service string) bool {
 	for _, step := range s.plan.Steps {
 		for _, w := range step.Waits {
-			if w.Service == service && w.Condition == types.ServiceConditionCompletedSuccessfully {
+			if w.Service == service && w.Condition == types.ServiceConditionHealthy {
 				return true
 			}
 		}
@@ -237,23 +348,20 @@ func (s *starter) oneShot(service string) bool {
 	return false
 }
 
-// ready waits for every replica.
-func (s *starter) ready(ctx context.Context, service string) error {
-	all, err := containers(ctx, s.compose, s.project)
-	if err != nil {
-		return err
+// readiness waits for one container of the service; fresh is one that this start has started, whose time is worth remembering.
+func (s *starter) readiness(c container.Summary, step Step, fresh bool) *readiness {
+	r := &readiness{
+		api: s.engine, id: c.ID, budget: s.budget, shells: s.shells, rank: step.Rank, news: s.news.of(c.ID),
+		local: s.engine.Local(), inside: s.engine.SharesNetwork(), warn: s.out.Warn,
+		tell: func(last string) { s.progress.set(step.Service, stateProbing, last) },
 	}
-	for _, c := range all[service] {
-		if s.oneShot(service) {
-			err = completed(ctx, s.engine, c.ID)
-		} else {
-			err = ready(ctx, s.engine, c.ID)
-		}
-		if err != nil {
-			return err
+	if fresh {
+		r.past, r.like = s.memory.of(step.Service), s.memory.like(c.ImageID)
+		if !r.past.knows() && r.like.knows() {
+			r.past, r.like = r.like, r.past // what this one sees is still kept for its own next start
 		}
 	}
-	return nil
+	return r
 }
 
 func milli(cores float64) int64 { return int64(cores * 1000) }

@@ -14,6 +14,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/fatih/color"
 	"github.com/mattn/go-isatty"
+	"github.com/moby/term"
 	"golang.org/x/text/width"
 )
 
@@ -26,6 +27,7 @@ type Out struct {
 	w        io.Writer
 	terminal bool
 	warnings []string
+	drawn    int // live lines below the output, to be drawn over
 }
 
 // New returns an Out on w; lines are redrawn in place only where w is a terminal.
@@ -56,6 +58,11 @@ func (o *Out) Done(format string, args ...any) {
 	o.line(color.GreenString(" ✓ ") + fmt.Sprintf(format, args...))
 }
 
+// Failed prints a line marked as failed; the error that says more comes last.
+func (o *Out) Failed(format string, args ...any) {
+	o.line(color.RedString(" ✗ ") + fmt.Sprintf(format, args...))
+}
+
 // Warn prints a warning now and keeps it for Warnings.
 func (o *Out) Warn(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
@@ -76,9 +83,97 @@ func (o *Out) line(s string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.terminal {
-		fmt.Fprint(o.w, "\r\033[K")
+		o.erase()
 	}
 	fmt.Fprintln(o.w, s)
+}
+
+// erase removes what is drawn below the output; the caller holds the lock.
+func (o *Out) erase() {
+	if o.drawn > 0 {
+		fmt.Fprintf(o.w, "\033[%dA", o.drawn)
+		o.drawn = 0
+	}
+	fmt.Fprint(o.w, "\r\033[J")
+}
+
+// Live keeps the lines that rows gives, for a terminal of that height, below the output until stop is called; stop removes them.
+// Where there is no terminal, brief gives a line for every Heartbeat.
+func (o *Out) Live(rows func(height int) []string, brief func() string) (stop func()) {
+	ended := make(chan struct{})
+	var drawing sync.WaitGroup
+	drawing.Go(func() {
+		every := Heartbeat
+		if o.terminal {
+			every = 200 * time.Millisecond
+		}
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ended:
+				return
+			case <-tick.C:
+			}
+			if o.terminal {
+				o.draw(rows)
+			} else if text := brief(); text != "" {
+				o.line("   " + text)
+			}
+		}
+	})
+	return func() {
+		close(ended)
+		drawing.Wait()
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if o.drawn > 0 {
+			o.erase()
+		}
+	}
+}
+
+// draw puts the lines below the output, each cut to the terminal's width: one that wraps could not be drawn over.
+func (o *Out) draw(rows func(height int) []string) {
+	height, across := 24, 80
+	if f, ok := o.w.(*os.File); ok {
+		if size, err := term.GetWinsize(f.Fd()); err == nil && size.Height > 0 {
+			height, across = int(size.Height), int(size.Width)
+		}
+	}
+	lines := rows(height)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.erase()
+	for _, l := range lines {
+		fmt.Fprintln(o.w, cut(l, across-1))
+	}
+	o.drawn = len(lines)
+}
+
+// cut shortens a line to so many cells; colours do not count, and are switched off at the end.
+func cut(s string, most int) string {
+	if cells(s) <= most {
+		return s
+	}
+	var b strings.Builder
+	escape, used := false, 0
+	for _, r := range s {
+		switch {
+		case escape:
+			escape = r != 'm'
+		case r == '\033':
+			escape = true
+		default:
+			n := cells(string(r))
+			if used+n > most-1 {
+				return b.String() + "…\033[0m"
+			}
+			used += n
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // Step runs fn as a timed step: a line when it ends (✓ or ✗ and the seconds), and signs of life while it runs. Through

@@ -47,7 +47,7 @@ func buildStep(ctx context.Context, services string) error {
 }
 
 func startStep(ctx context.Context, services string) error {
-	return fault.Exit(ctx, start(ctx, &services, 0, false))
+	return fault.Exit(ctx, start(ctx, &services, startChoice{}))
 }
 
 func smokeStep(ctx context.Context) error { return fault.Exit(ctx, smokeTest(ctx, true)) }

@@ -23,7 +23,7 @@ var choices = []struct {
 	{"full     check, clean, build, start, test and show", func(ctx context.Context) error { return Full(ctx, nil) }},
 	{"cleanup  remove what is no longer used", func(ctx context.Context) error { return cleanUp(ctx, cleanupChoice{}) }},
 	{"build    build the images", func(ctx context.Context) error { return build(ctx, nil, buildChoice{progress: "auto"}) }},
-	{"start    start the services", func(ctx context.Context) error { return start(ctx, nil, 0, false) }},
+	{"start    start the services", func(ctx context.Context) error { return start(ctx, nil, startChoice{}) }},
 	{"monitor  show resources and health", func(ctx context.Context) error { return watchStack(ctx, nil, false, 0, false) }},
 }
 

@@ -47,5 +47,14 @@ func restart(ctx context.Context, o lifecycle.RestartOptions, dryRun bool) error
 	defer release()
 	s.out.Title("restarting %s", s.stack.Project.Name)
 	s.sayFit()
-	return lifecycle.Restart(ctx, s.engine, s.stack.Project, o)
+	start, err := s.startOptions()
+	if err != nil {
+		return err
+	}
+	o.Memory = start.Memory
+	if err := lifecycle.Restart(ctx, s.engine, s.stack.Project, o); err != nil {
+		return err
+	}
+	s.sayMisfits(ctx)
+	return nil
 }

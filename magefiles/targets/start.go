@@ -3,10 +3,13 @@ package targets
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/provision"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // Start starts the services in dependency order and waits until healthy.
@@ -16,19 +19,29 @@ import (
 func Start(ctx context.Context,
 	services *string, // comma-separated services and what they depend on; all by default
 	timeout *time.Duration, // for the whole start; 0 for none beyond each service's own
-	dryRun *bool, // print the order
+	json *bool, // one event a line as JSON; all other output goes to standard error
+	dryRun *bool, // print the order, what each waits for and what it holds
 ) error {
-	return fault.Exit(ctx, start(ctx, services, value(timeout, 0), value(dryRun, false)))
+	return fault.Exit(ctx, start(ctx, services, startChoice{timeout: value(timeout, 0), json: value(json, false), dryRun: value(dryRun, false)}))
 }
 
-func start(ctx context.Context, services *string, timeout time.Duration, dryRun bool) error {
+// startChoice is what start's options say.
+type startChoice struct {
+	timeout      time.Duration
+	json, dryRun bool
+}
+
+func start(ctx context.Context, services *string, c startChoice) error {
 	s, err := open(ctx, services)
 	if err != nil {
 		return err
 	}
-	if dryRun {
-		lifecycle.MakePlan(s.stack.Project).Print(s.out.Writer())
+	if c.dryRun {
+		lifecycle.MakePlan(s.stack.Project, s.engine.Machine().CPUs).Print(s.out.Writer())
 		return nil
+	}
+	if c.json {
+		s.out = ui.New(os.Stderr)
 	}
 	release, err := s.lock(ctx)
 	if err != nil {
@@ -37,7 +50,39 @@ func start(ctx context.Context, services *string, timeout time.Duration, dryRun 
 	defer release()
 	s.out.Title("starting %s", s.stack.Project.Name)
 	s.sayFit()
-	return lifecycle.Start(ctx, s.engine, s.stack.Project, lifecycle.StartOptions{Out: s.out, Timeout: timeout})
+	o, err := s.startOptions()
+	if err != nil {
+		return err
+	}
+	o.Timeout = c.timeout
+	if c.json {
+		o.Events = os.Stdout
+	}
+	if err := lifecycle.Start(ctx, s.engine, s.stack.Project, o); err != nil {
+		return err
+	}
+	s.sayMisfits(ctx)
+	return nil
+}
+
+// sayMisfits warns of limits that the engine did not put in force, and of sums that exceed the machine.
+func (s *session) sayMisfits(ctx context.Context) {
+	found, err := lifecycle.Misfits(ctx, s.engine, s.stack.Project)
+	if err != nil {
+		s.out.Warn("what the engine made of the limits is not known: %v", err)
+	}
+	for _, text := range found {
+		s.out.Warn("%s", text)
+	}
+}
+
+// startOptions are those of every start of the session's stack.
+func (s *session) startOptions() (lifecycle.StartOptions, error) {
+	state, err := provision.Dir()
+	if err != nil {
+		return lifecycle.StartOptions{}, err
+	}
+	return lifecycle.StartOptions{Out: s.out, Memory: filepath.Join(state, "starts", s.stack.Project.Name+".json")}, nil
 }
 
 // Stop stops the services, dependants first; nothing is removed.

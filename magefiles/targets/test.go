@@ -26,7 +26,7 @@ func test(ctx context.Context) error {
 	if err := build(ctx, nil, buildChoice{progress: "auto"}); err != nil {
 		return err
 	}
-	if err := start(ctx, nil, 0, false); err != nil {
+	if err := start(ctx, nil, startChoice{}); err != nil {
 		return err
 	}
 	if err := s.testServices(ctx); err != nil {

@@ -1,4 +1,5 @@
-package doctor
+// Package hostport owns the question who has a port of the host: a container, or a process of this machine. It changes nothing.
+package hostport
 
 import (
 	"bufio"
@@ -10,15 +11,15 @@ import (
 	"strings"
 )
 
-// holder names the process that listens on a port, from /proc: "sshd (process 812)". It is "" on other systems than Linux and
+// Holder names the process that listens on a port, from /proc: "sshd (process 812)". It is "" on other systems than Linux and
 // where the process is another user's.
-func holder(p port) string {
-	for _, file := range []string{"/proc/net/" + p.protocol, "/proc/net/" + p.protocol + "6"} {
+func Holder(p Port) string {
+	for _, file := range []string{"/proc/net/" + p.Protocol, "/proc/net/" + p.Protocol + "6"} {
 		f, err := os.Open(file)
 		if err != nil {
 			continue
 		}
-		inode := listener(f, p.number, p.protocol)
+		inode := listener(f, p.Number, p.Protocol)
 		_ = f.Close()
 		if inode == "" {
 			continue

@@ -1,0 +1,293 @@
+//go:build integration
+
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/enginetest"
+	"github.com/25eloquence/compose-mage/internal/enginetest/current"
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/provision"
+	"github.com/25eloquence/compose-mage/internal/stack"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// soon runs f as soon as the service has a container that runs.
+func (f *fixture) soon(service string, do func(id string)) *sync.WaitGroup {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range 200 {
+			time.Sleep(50 * time.Millisecond)
+			list, err := f.engine.ContainerList(context.Background(), client.ContainerListOptions{
+				Filters: client.Filters{}.Add("label", "com.docker.compose.project="+f.name, "com.docker.compose.service="+service),
+			})
+			if err == nil && len(list.Items) > 0 {
+				do(list.Items[0].ID)
+				return
+			}
+		}
+	})
+	return &wg
+}
+
+func TestIntegrationKilledWhileProbed(t *testing.T) {
+	f := newFixture(t, "compose.yaml", "services:\n  db: "+lateReady(t)+"    environment: {}\n  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n")
+	killed := f.soon("db", func(id string) {
+		if _, err := f.engine.ContainerKill(context.Background(), id, client.ContainerKillOptions{Signal: "KILL"}); err != nil {
+			t.Error(err)
+		}
+	})
+	err := f.start(context.Background())
+	killed.Wait()
+	wants(t, err, fault.Failed, `starting "db": exited (exit 137: killed)`, "not started, as they wait for it: web")
+	f.mustStart() // goes on from there
+}
+
+func TestIntegrationOutOfMemoryAtStart(t *testing.T) {
+	f := newFixture(t, "compose.yaml", `services:
+  db: {image: `+enginetest.Base(t)+`, mem_limit: 20m, memswap_limit: 20m, command: [tail, /dev/zero], healthcheck: {test: ["CMD", "false"], interval: 60s}}
+`)
+	err := f.start(context.Background())
+	wants(t, err, fault.Failed, `starting "db": killed: out of memory (limit 20 MiB)`, "next: raise its memory limit")
+}
+
+func TestIntegrationAnImageThatIsNowhere(t *testing.T) {
+	registry := enginetest.Registry(t)
+	f := newFixture(t, "compose.yaml", "services:\n  web: {image: "+registry+"/it/nowhere:1}\n")
+	err := f.start(context.Background())
+	if err == nil {
+		t.Fatal("started a container of an image that is nowhere")
+	}
+	contains(t, err.Error(), registry+"/it/nowhere:1")
+}
+
+// What was built once and removed since is said before anything is started, and what runs of it goes on.
+func TestIntegrationAnImageThatWasRemoved(t *testing.T) {
+	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n  b: {image: \"it-b:${COMPOSE_PROJECT_NAME}\", build: {context: ., labels: {x: b}}}\n").withService()
+	f.mustBuild()
+	f.mustStart()
+	began := f.startedAt("a")
+	f.removeImage("it-b:" + f.name)
+	wants(t, f.start(context.Background()), fault.Config, `starting "b": not built yet`, "next: go tool mage build b")
+	if !f.startedAt("a").Equal(began) {
+		t.Error("a was touched")
+	}
+	f.mustBuild()
+	f.mustStart()
+}
+
+func TestIntegrationPortsTakenAndByWhom(t *testing.T) {
+	process, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer process.Close()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = free.Close()
+	base := enginetest.Base(t)
+	text := `services:
+  holder: {image: ` + base + `, init: true, command: [sleep, "1000"], ports: ["` + free.Addr().String() + `:80"], healthcheck: {test: ["CMD", "true"]}}
+  web: {image: ` + base + `, init: true, command: [sleep, "1000"], ports: ["` + process.Addr().String() + `:80"], depends_on: {apart: {condition: service_healthy}}}
+  third: {image: ` + base + `, init: true, command: [sleep, "1000"], ports: ["` + free.Addr().String() + `:80"], depends_on: {holder: {condition: service_healthy}}}
+  apart: {image: ` + base + `, init: true, command: [sleep, "1000"], healthcheck: {test: ["CMD", "true"]}}
+`
+	f := newFixture(t, "compose.yaml", text)
+	err = f.start(context.Background())
+	// The kernel cuts a process name to 15 letters.
+	wants(t, err, fault.Resources,
+		fmt.Sprintf(`starting "web": port %s/tcp is taken by integration.tes (process %d)`, process.Addr(), os.Getpid()),
+		fmt.Sprintf(`starting "third": port %s/tcp is taken by container %s-holder-1`, free.Addr(), f.name), "next: docker stop "+f.name+"-holder-1")
+	if !f.all("apart")[0].State.Running || !f.all("holder")[0].State.Running {
+		t.Error("what had no part in it does not run")
+	}
+	_ = process.Close()
+	f.write("compose.yaml", strings.ReplaceAll(text, free.Addr().String()+`:80"], depends_on`, `127.0.0.1::80"], depends_on`))
+	for _, s := range []string{"web", "third"} { // nothing listens in them
+		f.write("compose.yaml", strings.ReplaceAll(mustRead(t, f, "compose.yaml"), "  "+s+": {", "  "+s+": {healthcheck: {test: [\"CMD\", \"true\"]}, "))
+	}
+	f.mustStart()
+}
+
+func mustRead(t *testing.T, f *fixture, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(f.dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// A volume on a file system that is too small for what the image has there is a full disk, made on purpose.
+func TestIntegrationFullDiskAtStart(t *testing.T) {
+	text := `services:
+  db: {image: ` + enginetest.Base(t) + `, init: true, command: [sleep, "1000"], volumes: ["small:/usr/share"]}
+  web: {image: ` + enginetest.Base(t) + `, init: true, command: [sleep, "1000"], depends_on: [db]}
+  apart: {image: ` + enginetest.Base(t) + `, init: true, command: [sleep, "1000"]}
+volumes: {small: {driver_opts: {type: tmpfs, device: tmpfs, o: "size=8k"}}}
+`
+	f := newFixture(t, "compose.yaml", text)
+	wants(t, f.start(context.Background()), fault.Resources, `starting "db": `, "no space left on device", "wait for it: web", "next: go tool mage cleanup")
+	if all := f.all("apart"); len(all) != 1 || !all[0].State.Running {
+		t.Error("what had no part in it does not run")
+	}
+	f.write("compose.yaml", strings.ReplaceAll(text, "small", "large")[:strings.Index(text, "volumes: {small")]+"volumes: {large: {}}\n")
+	f.mustStart()
+}
+
+// A container that was made in another checkout mounts that one's secret; Compose would keep it.
+func TestIntegrationAStaleSecretIsMountedAnew(t *testing.T) {
+	f := newFixture(t, "one/key", "one", "two/key", "two", "compose.yaml", "services:\n  db: "+lateReady(t)+"    secrets: [key]\nsecrets: {key: {file: one/key}}\n")
+	f.mustStart()
+	if _, err := f.engine.ContainerStop(context.Background(), f.all("db")[0].ID, client.ContainerStopOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(f.dir, "one"), filepath.Join(f.dir, "moved")); err != nil {
+		t.Fatal(err)
+	}
+	f.write("compose.yaml", strings.ReplaceAll(mustRead(t, f, "compose.yaml"), "one/key", "two/key"))
+	f.mustStart()
+	out, err := engine.Exec(context.Background(), f.engine, f.all("db")[0].ID, []string{"cat", "/run/secrets/key"})
+	if err != nil || out.Stdout != "two" {
+		t.Errorf("the secret is %q, %v", out.Stdout, err)
+	}
+}
+
+// Two starts at once, each with the lock that the targets take.
+func TestIntegrationTwoStartsAtOnce(t *testing.T) {
+	f := newFixture(t, "compose.yaml", "services:\n  db: "+lateReady(t)+"  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n")
+	project := f.load().Project
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			out := ui.New(&output{})
+			release, err := provision.LockProject(context.Background(), f.name, out)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer release()
+			if err := lifecycle.Start(context.Background(), f.engine, project, lifecycle.StartOptions{Out: out}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	for _, s := range []string{"db", "web"} {
+		if all := f.all(s); len(all) != 1 || !all[0].State.Running {
+			t.Errorf("%s has %d containers", s, len(all))
+		}
+	}
+}
+
+// startedElsewhere is what the kill test runs in a process of its own.
+const startedElsewhere = "START_IN"
+
+func TestIntegrationStartElsewhere(t *testing.T) {
+	dir := os.Getenv(startedElsewhere)
+	if dir == "" {
+		t.Skip("only for TestIntegrationKilledAtAnyPoint")
+	}
+	e := enginetest.Connect(t)
+	s, err := stack.Load(context.Background(), stack.Request{Dir: dir, Machine: e.Machine()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = lifecycle.Start(context.Background(), e, s.Project, lifecycle.StartOptions{Out: ui.New(os.Stderr), Memory: filepath.Join(dir, "memory.json")})
+}
+
+// TestIntegrationKilledAtAnyPoint kills a start, of new containers and of ones that are recreated, at moments all over it. The
+// next one ends healthy, with one container a service, under its own name.
+func TestIntegrationKilledAtAnyPoint(t *testing.T) {
+	text := "services:\n  db: " + lateReady(t) + "    environment: {X: \"0\"}\n  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n"
+	f := newFixture(t, "compose.yaml", text)
+	random := rand.New(rand.NewPCG(4, 2))
+	for round := range 6 {
+		f.write("compose.yaml", strings.ReplaceAll(text, `X: "0"`, fmt.Sprintf(`X: "%d"`, round)))
+		command := exec.Command(os.Args[0], "-test.run=TestIntegrationStartElsewhere$")
+		command.Env = append(os.Environ(), startedElsewhere+"="+f.dir, "COMPOSE_PROJECT_NAME="+f.name)
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		after := time.Duration(random.IntN(2500)) * time.Millisecond
+		time.Sleep(after)
+		_ = command.Process.Kill()
+		_ = command.Wait()
+		f.mustStart()
+		for _, s := range []string{"db", "web"} {
+			all := f.all(s)
+			if len(all) != 1 || !all[0].State.Running {
+				t.Fatalf("killed after %s: %s has %d containers", after, s, len(all))
+			}
+			if want := "/" + f.name + "-" + s + "-1"; all[0].Name != want {
+				t.Errorf("killed after %s: %s is named %s", after, s, all[0].Name)
+			}
+		}
+	}
+}
+
+// TestIntegrationEngineRestartedInMidStart stops a current engine while it starts the stack, and starts it again.
+func TestIntegrationEngineRestartedInMidStart(t *testing.T) {
+	enginetest.Base(t) // through the machine's own engine, where the registry lacks it
+	dir, err := os.MkdirTemp("", "restart")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	o := current.Options{Dir: dir, Registry: enginetest.Registry(t)}
+	first, err := current.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := first
+	t.Cleanup(func() { // after the fixture's own
+		if err := running.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Setenv("DOCKER_HOST", first.Host)
+	f := newFixture(t, "compose.yaml", "services:\n  db: "+strings.ReplaceAll(lateReady(t), "sleep 0.7", "sleep 3")+"  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n")
+	stopped := f.soon("db", func(string) {
+		if err := first.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	err = f.start(context.Background())
+	stopped.Wait()
+	var typed *fault.Error
+	if !errors.As(err, &typed) {
+		t.Errorf("got %v", err)
+	} else if !regexp.MustCompile(`starting "db": (the engine went away|exited)`).MatchString(err.Error()) {
+		t.Errorf("got %v", err)
+	}
+	second, err := current.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, f.engine = second, enginetest.Connect(t)
+	f.mustStart()
+	for _, s := range []string{"db", "web"} {
+		if !f.all(s)[0].State.Running {
+			t.Errorf("%s does not run", s)
+		}
+	}
+}

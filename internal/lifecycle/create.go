@@ -1,0 +1,251 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/compose/v5/pkg/api"
+	"github.com/docker/compose/v5/pkg/compose"
+	"github.com/moby/moby/api/types/container"
+)
+
+// creation is the part of a start in which the Compose library creates what is missing or changed: the whole project at once,
+// so that everything that depends on what else is recreated stays the library's. It tells what is done while it goes on, and
+// releases each service as soon as its containers are there.
+type creation struct {
+	starter *starter
+	compose api.Compose
+
+	mu      sync.Mutex
+	seen    map[string]map[string]bool // container names that are as they should be, by service
+	failed  string                     // the first service whose container could not be made
+	cause   string                     // and why
+	pulling map[string]bool
+}
+
+// conflictRetries is how often a creation starts again that met another one of the same project.
+const conflictRetries = 3
+
+// errDependency is the error of a service that was not started because of another's.
+var errDependency = errors.New("not started: a dependency failed")
+
+// newCreation prepares the creation of the starter's project.
+func newCreation(s *starter) (*creation, error) {
+	c := &creation{starter: s, seen: map[string]map[string]bool{}, pulling: map[string]bool{}}
+	var err error
+	// A container is made in some 15 ms; more at a time than there are CPUs would only keep the first from starting.
+	c.compose, err = newCompose(s.engine, compose.WithEventProcessor(c), compose.WithMaxConcurrency(s.plan.CPUs))
+	return c, err
+}
+
+// run creates the project. Where a service's container can't be made, that service and those that wait for it are left out, and
+// the others go on. Every service is released, or failed, when it returns.
+func (c *creation) run(ctx context.Context, stale []string) {
+	project, conflicts := c.starter.project, 0
+	for {
+		err := c.compose.Create(ctx, project, createOptions(stale))
+		failed, cause := c.culprit()
+		switch {
+		case err == nil:
+			c.release(project, nil)
+			return
+		case ctx.Err() != nil:
+			c.release(project, context.Cause(ctx))
+			return
+		case cerrdefs.IsConflict(err) && conflicts < conflictRetries:
+			// Another compose works on the project, or a killed run left a container without labels: what it made counts next time.
+			conflicts++
+			if sleep(ctx, 300*time.Millisecond) != nil {
+				continue
+			}
+		case failed == "":
+			c.release(project, &createError{err})
+			return
+		default:
+			c.starter.created[failed].settle(&createError{errors.New(cause)})
+			if project = c.without(project, failed); len(project.Services) == 0 {
+				return
+			}
+		}
+		stale = nil // what was recreated in this round is no longer stale
+	}
+}
+
+// createError is the error of a container that could not be made.
+type createError struct{ err error }
+
+func (e *createError) Error() string { return "creating the container: " + e.err.Error() }
+func (e *createError) Unwrap() error { return e.err }
+
+// createOptions say what docker compose up says, but that the stale services are recreated even though nothing in their
+// configuration has changed.
+func createOptions(stale []string) api.CreateOptions {
+	o := api.CreateOptions{
+		Recreate: api.RecreateDiverged, RecreateDependencies: api.RecreateDiverged, Inherit: true, IgnoreOrphans: true, QuietPull: true,
+	}
+	if len(stale) > 0 {
+		o.Services, o.Recreate = stale, api.RecreateForce
+	}
+	return o
+}
+
+// without leaves the service and all that can't start without it out of the project. Their containers stay as they are.
+func (c *creation) without(project *types.Project, service string) *types.Project {
+	out := append([]string{service}, c.starter.plan.waitingFor(service)...)
+	for _, name := range out[1:] {
+		c.starter.created[name].settle(errDependency)
+	}
+	return project.WithServicesDisabled(out...)
+}
+
+// release settles the services of the project that are not settled yet.
+func (c *creation) release(project *types.Project, err error) {
+	for name := range project.Services {
+		c.starter.created[name].settle(err)
+	}
+}
+
+func (c *creation) culprit() (service, cause string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	service, cause = c.failed, c.cause
+	c.failed, c.cause = "", ""
+	return service, cause
+}
+
+// Start is the library's sign that an operation begins.
+func (c *creation) Start(context.Context, string) {}
+
+// Done is its sign that one has ended.
+func (c *creation) Done(string, bool) {}
+
+// On takes what the library tells of its work.
+func (c *creation) On(events ...api.Resource) {
+	for _, e := range events {
+		if image, ok := strings.CutPrefix(e.ID, "Image "); ok && e.Text == api.StatusPulling {
+			c.pull(image)
+			continue
+		}
+		service := c.service(e.ID)
+		if service == "" {
+			continue
+		}
+		switch {
+		case e.Status == api.Error:
+			c.fail(service, e.Text)
+		case e.Status == api.Done && (e.Text == api.StatusCreated || e.Text == "Recreated" || e.Text == api.StatusRunning):
+			c.made(service, e.ID)
+		}
+	}
+}
+
+func (c *creation) pull(image string) {
+	c.mu.Lock()
+	first := !c.pulling[image]
+	c.pulling[image] = true
+	c.mu.Unlock()
+	if first {
+		c.starter.out.Info("pulling %s", image)
+	}
+}
+
+func (c *creation) fail(service, text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failed == "" {
+		c.failed, c.cause = service, text
+	}
+}
+
+// made counts a container of the service, and releases it with the last of them.
+func (c *creation) made(service, id string) {
+	s := c.starter.project.Services[service]
+	c.mu.Lock()
+	if c.seen[service] == nil {
+		c.seen[service] = map[string]bool{}
+	}
+	c.seen[service][id] = true
+	all := len(c.seen[service]) >= s.GetScale()
+	c.mu.Unlock()
+	// Hooks before the start have containers of their own, made last; and where there were too many, some are still going.
+	if all && len(s.PreStart) == 0 && len(c.starter.before[service]) <= s.GetScale() {
+		c.starter.created[service].settle(nil)
+	}
+}
+
+var (
+	byName = regexp.MustCompile(`^Container (.+)$`)
+	byID   = regexp.MustCompile(`^service:([^:]+):\d+$`)
+	number = regexp.MustCompile(`^(.+)-\d+$`)
+)
+
+// service tells which service an event is about: "Container PROJECT-SERVICE-1", "Container NAME", or "service:SERVICE:1".
+func (c *creation) service(id string) string {
+	if m := byID.FindStringSubmatch(id); m != nil {
+		return m[1]
+	}
+	m := byName.FindStringSubmatch(id)
+	if m == nil {
+		return ""
+	}
+	for name, s := range c.starter.project.Services {
+		if s.ContainerName == m[1] {
+			return name
+		}
+	}
+	if rest, ok := strings.CutPrefix(m[1], c.starter.project.Name+api.Separator); ok {
+		if n := number.FindStringSubmatch(rest); n != nil && c.starter.created[n[1]] != nil {
+			return n[1]
+		}
+	}
+	return ""
+}
+
+// outcome is what becomes of one part of a service's start: nothing yet, well, or an error.
+type outcome struct {
+	once sync.Once
+	done chan struct{}
+	err  error
+	at   time.Time
+}
+
+func newOutcome() *outcome { return &outcome{done: make(chan struct{})} }
+
+// settle says what became of it; only the first word counts.
+func (o *outcome) settle(err error) {
+	o.once.Do(func() {
+		o.err, o.at = err, time.Now()
+		close(o.done)
+	})
+}
+
+// wait blocks until it is settled.
+func (o *outcome) wait(ctx context.Context) error {
+	select {
+	case <-o.done:
+		return o.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// existing lists the project's containers, in whatever state, by service.
+func existing(ctx context.Context, e lister, project string) (map[string][]container.Summary, error) {
+	list, err := e.ContainerList(ctx, listOptions(project, ""))
+	if err != nil {
+		return nil, fmt.Errorf("listing the containers of %q: %w", project, err)
+	}
+	out := map[string][]container.Summary{}
+	for _, c := range list.Items {
+		service := c.Labels[api.ServiceLabel]
+		out[service] = append(out[service], c)
+	}
+	return out, nil
+}

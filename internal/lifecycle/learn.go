@@ -1,0 +1,107 @@
+package lifecycle
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/moby/sys/atomicwriter"
+)
+
+// learned is what earlier starts saw of one service: how long it took to get ready, between the last probe that failed and the
+// first that passed. It only saves probes: without it, or with a wrong one, they are tried at a steady pace.
+type learned struct {
+	Failed time.Duration `json:"failed"` // since the container's start
+	Passed time.Duration `json:"passed"`
+
+	mu sync.Mutex
+}
+
+// knows says whether there is anything to go by.
+func (l *learned) knows() bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Passed > 0
+}
+
+// due is when the first probe is worth its cost: in the middle of what is not known, and where that is little, at its end. What
+// is known to be too early may be all that is known for sure: the other end may come from probes that had to wait for others.
+func (l *learned) due() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.Passed-l.Failed < l.Passed/10 {
+		return l.Passed
+	}
+	return min((l.Failed+l.Passed)/2, 2*l.Failed+execPause)
+}
+
+// passed takes a probe that passed, and the last one before it that did not (0 for none), both since the start.
+func (l *learned) passed(failed, passed time.Duration) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.Passed == 0 || failed >= l.Passed || passed <= l.Failed { // slower or faster than ever before
+		l.Failed, l.Passed = failed, passed
+		return
+	}
+	l.Failed, l.Passed = max(l.Failed, failed), min(l.Passed, passed)
+}
+
+// memory is what the starts of one project have learned, by service.
+type memory struct {
+	Services map[string]*learned `json:"services"`
+	NoShell  []string            `json:"noShell"` // IDs of the images that have no shell
+
+	path string
+	mu   sync.Mutex
+	kin  map[string]*learned // what this start has seen, by image
+}
+
+// recall reads the memory in a file; an unreadable one is none. "" is no file.
+func recall(path string) *memory {
+	m := &memory{}
+	if data, err := os.ReadFile(path); err != nil || json.Unmarshal(data, m) != nil {
+		m = &memory{}
+	}
+	if m.Services == nil {
+		m.Services = map[string]*learned{}
+	}
+	m.path, m.kin = path, map[string]*learned{}
+	return m
+}
+
+// like gives what this start has seen of containers of one image, which mostly take the same time.
+func (m *memory) like(image string) *learned {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.kin[image] == nil {
+		m.kin[image] = &learned{}
+	}
+	return m.kin[image]
+}
+
+// of gives the memory of one service.
+func (m *memory) of(service string) *learned {
+	if m.Services[service] == nil {
+		m.Services[service] = &learned{}
+	}
+	return m.Services[service]
+}
+
+// keep writes the memory. It is worth no failure.
+func (m *memory) keep() {
+	if m.path == "" {
+		return
+	}
+	data, err := json.Marshal(m)
+	if err == nil && os.MkdirAll(filepath.Dir(m.path), 0o700) == nil {
+		_ = atomicwriter.WriteFile(m.path, data, 0o600)
+	}
+}
