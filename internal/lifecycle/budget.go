@@ -17,7 +17,7 @@ const (
 	// firstProbes is how many execs a start may make at once, and savedUp how many seconds' worth of the budget it may save: while
 	// the engine starts the first containers there is nothing to probe.
 	firstProbes = 2
-	savedUp     = 5
+	savedUp     = 10
 )
 
 // budget shares the CPU time for probing among the services that start: those first on which the longest chains wait, and of those

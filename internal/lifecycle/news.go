@@ -60,7 +60,8 @@ func (n *news) listen(stream client.EventsResult) {
 			case waiter <- struct{}{}:
 			default: // nobody waits for it, or is told already
 			}
-		case <-stream.Err:
+		case err := <-stream.Err:
+			_ = err // whatever it is, the stream is opened again
 			return
 		}
 	}

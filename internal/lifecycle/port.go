@@ -59,7 +59,7 @@ func (r *readiness) accepts(ctx context.Context, c container.InspectResponse) er
 		if r.tell != nil {
 			r.tell(fmt.Sprintf("port %d accepts no connection yet", ports[0].inside.Port()))
 		}
-		if err := r.rest(ctx, r.pause()); err != nil {
+		if _, err := r.hear(ctx, r.pause()); err != nil {
 			return err
 		}
 		var err error

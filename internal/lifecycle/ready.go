@@ -32,14 +32,16 @@ type readiness struct {
 	id     string
 	budget *budget
 	shells *shells
-	rank   int                      // how many wait behind it: who goes first where the budget is short
-	news   <-chan struct{}          // something has happened to the container; nil where nobody listens
-	past   *learned                 // what earlier starts have seen, or others of its kind in this one; nil for nothing
-	like   *learned                 // where this one's time is written for others of its kind; nil for nowhere
-	local  bool                     // the engine is on this machine, so published ports can be reached
-	inside bool                     // and in this network, so the containers' addresses can be
-	tell   func(last string)        // what the last probe said
-	warn   func(f string, a ...any) // something the user should know
+	rank   int             // how many wait behind it: who goes first where the budget is short
+	news   <-chan struct{} // something has happened to the container; nil where nobody listens
+	past   *learned        // what earlier starts have seen, or others of its kind in this one; nil for nothing
+	like   *learned        // where this one's time is written for others of its kind; nil for nowhere
+	// crowded says whether other containers still wait for the engine to start them; nil for never.
+	crowded func() bool
+	local   bool                     // the engine is on this machine, so published ports can be reached
+	inside  bool                     // and in this network, so the containers' addresses can be
+	tell    func(last string)        // what the last probe said
+	warn    func(f string, a ...any) // something the user should know
 
 	session *session
 	began   time.Time
@@ -98,7 +100,7 @@ func (r *readiness) wait(ctx context.Context) error {
 		if late {
 			return &notReady{why: fmt.Sprintf("unhealthy after %s (%s)", patience(check).Round(time.Second), r.last)}
 		}
-		if err := r.rest(ctx, pause); err != nil {
+		if _, err := r.hear(ctx, pause); err != nil {
 			return err
 		}
 	}
@@ -115,19 +117,6 @@ func (r *readiness) inspect(ctx context.Context) (container.InspectResponse, err
 // healthy says whether Docker's own check has passed.
 func healthy(c container.InspectResponse) bool {
 	return c.State.Health != nil && c.State.Health.Status == container.Healthy
-}
-
-// rest waits for the pause to pass or for news of the container.
-func (r *readiness) rest(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-r.news:
-	case <-timer.C:
-	}
-	return nil
 }
 
 // pause is how long to rest after a probe that has failed.
@@ -212,11 +201,23 @@ func (r *readiness) due(ctx context.Context, c container.InspectResponse) (news 
 	} else if r.rank == 0 {
 		at = leafFirst
 	}
-	wait := at - time.Since(r.began)
-	if wait <= 0 {
-		return false, nil
+	for {
+		wait := at - time.Since(r.began)
+		if r.rank == 0 && r.crowded != nil && r.crowded() {
+			wait = max(wait, execPause) // others are still to be started: this one can't be the last
+		}
+		if wait <= 0 {
+			return false, nil
+		}
+		if news, err := r.hear(ctx, wait); news || err != nil {
+			return news, err
+		}
 	}
-	timer := time.NewTimer(wait)
+}
+
+// hear waits for news of the container, for so long at most.
+func (r *readiness) hear(ctx context.Context, d time.Duration) (news bool, err error) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -303,7 +304,7 @@ func (r *readiness) completed(ctx context.Context) error {
 		if r.news == nil {
 			pause = 200 * time.Millisecond
 		}
-		if err := r.rest(ctx, pause); err != nil {
+		if _, err := r.hear(ctx, pause); err != nil {
 			return err
 		}
 	}

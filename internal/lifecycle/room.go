@@ -53,6 +53,13 @@ func (r *room) take(ctx context.Context, n int64, rank int) error {
 	return ctx.Err()
 }
 
+// crowded says whether somebody waits.
+func (r *room) crowded() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.queue) > 0
+}
+
 func (r *room) give(n int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

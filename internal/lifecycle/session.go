@@ -124,8 +124,7 @@ func (s *shells) open(ctx context.Context, api prober, id, image string, check [
 		return nil, nil
 	}
 	opened, err := openSession(ctx, api, id, check)
-	switch {
-	case err == nil || !errors.Is(err, errNoShell) || ctx.Err() != nil:
+	if err == nil || !errors.Is(err, errNoShell) || ctx.Err() != nil {
 		return opened, err
 	}
 	// Also where the container has just ended: then there is nothing to open.

@@ -351,7 +351,7 @@ func (s *starter) awaitedHealthy(service string) bool {
 // readiness waits for one container of the service; fresh is one that this start has started, whose time is worth remembering.
 func (s *starter) readiness(c container.Summary, step Step, fresh bool) *readiness {
 	r := &readiness{
-		api: s.engine, id: c.ID, budget: s.budget, shells: s.shells, rank: step.Rank, news: s.news.of(c.ID),
+		api: s.engine, id: c.ID, budget: s.budget, shells: s.shells, crowded: s.starts.crowded, rank: step.Rank, news: s.news.of(c.ID),
 		local: s.engine.Local(), inside: s.engine.SharesNetwork(), warn: s.out.Warn,
 		tell: func(last string) { s.progress.set(step.Service, stateProbing, last) },
 	}
