@@ -267,3 +267,22 @@ func (f *fixture) frozen(since time.Time) string {
 }
 
 func TestIntegrationRollingUnderLoad(t *testing.T) { underLoad(t, false) }
+
+// TestIntegrationRollingWaitsForSilentRequests: nothing is sent while the old container works on a request, and it ends at once
+// when it is told to, so it must not be told before it has answered.
+func TestIntegrationRollingWaitsForSilentRequests(t *testing.T) {
+	f := newRolled(t, strings.NewReplacer("stop_grace_period: 3s", "stop_grace_period: 10s", "READY_AFTER: 500ms", "ABRUPT: 1", `"250"`, `"2"`,
+		"web:8080/", "web:8080/?pause=3s", "command: [/traffic, load", "environment: {FRESH: 1}\n    command: [/traffic, load").Replace(loaded), false)
+	if err := f.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	for n := range 2 {
+		if err := f.restart(t.Context(), strconv.Itoa(n), lifecycle.RestartOptions{Rolling: true}); err != nil {
+			t.Fatalf("%v\n%s", err, f.out.String())
+		}
+	}
+	if got := f.endLoad(); got.Failed > 0 || got.Requests == 0 {
+		t.Errorf("%d of %d requests failed: %q\n%s", got.Failed, got.Requests, got.Errors, f.out.String())
+	}
+}

@@ -182,7 +182,7 @@ func (r *restarter) retire(ctx context.Context, service string, old replica) (ti
 		// The new one serves already, so the old one goes in any case.
 		r.out.Warn("%s: connections to the old container are cut: %v", old.name(), err)
 	} else {
-		r.drain(ctx, old.ID, grace(old))
+		r.drain(ctx, old, grace(old))
 	}
 	drained := time.Since(began)
 	if err := r.stop(whole, view{service: service, seen: func(id string) bool { return id == old.ID }}); err != nil {

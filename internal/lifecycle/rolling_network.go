@@ -2,15 +2,12 @@ package lifecycle
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/docker/compose/v5/pkg/api"
-	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/moby/moby/client/pkg/versions"
@@ -131,47 +128,4 @@ func (r *restarter) sameAddresses(ctx context.Context, id string, was map[string
 		}
 	}
 	return nil
-}
-
-// A container is idle when it sent nothing for a second: whoever found it in DNS has connected by then.
-const (
-	idleFor    = time.Second
-	drainCheck = 200 * time.Millisecond
-)
-
-// drain waits until the container sends nothing any more, at most for limit or until ctx ends.
-func (r *restarter) drain(ctx context.Context, id string, limit time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	last, since := uint64(0), time.Now()
-	for {
-		sent, err := r.sent(ctx, id)
-		if err != nil {
-			return // it has ended, or the time is over
-		}
-		if sent != last {
-			last, since = sent, time.Now()
-		}
-		if time.Since(since) >= idleFor || sleep(ctx, drainCheck) != nil {
-			return
-		}
-	}
-}
-
-// sent is the number of packets that the container has sent over all its interfaces.
-func (r *restarter) sent(ctx context.Context, id string) (uint64, error) {
-	got, err := r.engine.ContainerStats(ctx, id, client.ContainerStatsOptions{})
-	if err != nil {
-		return 0, fmt.Errorf("reading stats: %w", err)
-	}
-	defer got.Body.Close()
-	var stats container.StatsResponse
-	if err := json.NewDecoder(got.Body).Decode(&stats); err != nil {
-		return 0, fmt.Errorf("reading stats: %w", err)
-	}
-	var n uint64
-	for _, i := range stats.Networks {
-		n += i.TxPackets
-	}
-	return n, nil
 }

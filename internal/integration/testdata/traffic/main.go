@@ -1,6 +1,7 @@
 // Command traffic is both ends of the roll-out tests. "serve" answers HTTP on :8080 READY_AFTER after its start (503 before, and
-// for ever with NEVER), asking BACKEND over a new connection for each request where that is set; "check" is its health check.
-// "load URL RATE" asks URL at RATE requests/s, half of them over kept connections, and one that takes two seconds each second;
+// for ever with NEVER), asking BACKEND over a new connection for each request where that is set, and told to stop it ends well, or
+// at once with ABRUPT; "check" is its health check.
+// "load URL RATE" asks URL at RATE requests/s, half of them over kept connections (none with FRESH), and one that takes two seconds each second;
 // told to stop, it prints what came of them as a line of JSON.
 package main
 
@@ -90,6 +91,9 @@ func serve(stop context.Context) error {
 		return err
 	case <-stop.Done():
 	}
+	if os.Getenv("ABRUPT") != "" {
+		return nil
+	}
 	within, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return server.Shutdown(within)
@@ -127,7 +131,7 @@ func load(stop context.Context, url, rate string) error {
 			sum.Errors = append(sum.Errors, time.Now().UTC().Format(time.RFC3339Nano)+" "+err.Error())
 		}
 	}
-	clients := []*http.Client{client(true), client(false)}
+	clients := []*http.Client{client(os.Getenv("FRESH") == ""), client(false)}
 	tick := time.NewTicker(time.Second / time.Duration(perSecond))
 	for n := 0; stop.Err() == nil; n++ {
 		<-tick.C
