@@ -68,7 +68,7 @@ func connected(c replica) bool {
 		return false
 	}
 	for _, table := range []string{"net/tcp", "net/tcp6"} {
-		if text, err := os.ReadFile(process + table); err == nil && accepted(string(text)) {
+		if text, err := os.ReadFile(process + table); err == nil && hasConnection(string(text)) {
 			return true
 		}
 	}
@@ -81,8 +81,8 @@ const (
 	listening   = "0A"
 )
 
-// accepted says whether a table of /proc/net/tcp has a connection from elsewhere to a port on which somebody listens.
-func accepted(table string) bool {
+// hasConnection says whether a table of /proc/net/tcp has a connection from elsewhere to a port on which somebody listens.
+func hasConnection(table string) bool {
 	listens := map[string]bool{}
 	var ports, from []string
 	for lines := bufio.NewScanner(strings.NewReader(table)); lines.Scan(); {

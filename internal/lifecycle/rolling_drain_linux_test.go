@@ -26,7 +26,7 @@ func TestAccepted(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := accepted(c.table); got != c.want {
+			if got := hasConnection(c.table); got != c.want {
 				t.Errorf("got %v", got)
 			}
 		})
