@@ -70,6 +70,7 @@ func TestIntegrationRestartOnlyWhatChanged(t *testing.T) {
 func TestIntegrationRestartNamedAndAll(t *testing.T) {
 	f := newRolled(t, rolled+"    volumes: [data:/data]\nvolumes: {data: {}}\n", false)
 	t.Cleanup(func() {
+		f.removeContainers() // a volume in use stays
 		_, _ = f.engine.VolumeRemove(context.Background(), f.name+"_data", client.VolumeRemoveOptions{Force: true})
 	})
 	if err := f.start(t.Context()); err != nil {

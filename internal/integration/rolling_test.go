@@ -82,11 +82,7 @@ func newRolled(t *testing.T, compose string, current bool) *fixture {
 			o.Builders = []*image.Builder{b}
 		}
 	}
-	t.Cleanup(func() {
-		for _, c := range f.containers("") {
-			_, _ = f.engine.ContainerRemove(context.Background(), c.ID, client.ContainerRemoveOptions{Force: true})
-		}
-	})
+	t.Cleanup(f.removeContainers)
 	path, err := trafficBinary()
 	if err != nil {
 		t.Fatal(err)
@@ -100,6 +96,12 @@ func newRolled(t *testing.T, compose string, current bool) *fixture {
 	}
 	f.mustBuild()
 	return f
+}
+
+func (f *fixture) removeContainers() {
+	for _, c := range f.containers("") {
+		_, _ = f.engine.ContainerRemove(context.Background(), c.ID, client.ContainerRemoveOptions{Force: true})
+	}
 }
 
 // containers are the service's, or all, by name.
