@@ -2,10 +2,34 @@ package lifecycle
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
+
+// finishRollouts puts right what a killed restart -rolling left, before something else is done with the project's containers.
+func finishRollouts(ctx context.Context, e *engine.Engine, project *types.Project, out *ui.Out) error {
+	list, err := e.ContainerList(ctx, client.ContainerListOptions{
+		All: true, Filters: client.Filters{}.Add("label", api.ProjectLabel+"="+project.Name, replacesLabel),
+	})
+	if err != nil {
+		return fmt.Errorf("listing the containers of %q: %w", project.Name, err)
+	}
+	if len(list.Items) == 0 {
+		return nil
+	}
+	r, err := newRestarter(e, project, out)
+	if err != nil {
+		return err
+	}
+	return r.finishEarlier(ctx)
+}
 
 // finishEarlier puts right what a run that was killed left: a replacement that had not taken over is removed, and one that had
 // gets the old container's place.
@@ -15,6 +39,9 @@ func (r *restarter) finishEarlier(ctx context.Context) error {
 		return err
 	}
 	for service, replicas := range found {
+		if _, ours := r.project.Services[service]; !ours {
+			continue
+		}
 		byID, replaced := map[string]replica{}, map[string]bool{}
 		for _, c := range replicas {
 			byID[c.ID] = c

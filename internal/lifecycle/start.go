@@ -48,6 +48,9 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, o Star
 	if err := checkImages(ctx, e, project); err != nil {
 		return err
 	}
+	if err := finishRollouts(ctx, e, project, o.Out); err != nil {
+		return err
+	}
 	s, err := newStarter(ctx, e, project, o, began)
 	if err != nil {
 		return err

@@ -13,6 +13,9 @@ import (
 
 // Stop stops the project's containers, dependants first, each within its own grace period. It removes nothing.
 func Stop(ctx context.Context, e *engine.Engine, project *types.Project, out *ui.Out) error {
+	if err := finishRollouts(ctx, e, project, out); err != nil {
+		return err
+	}
 	compose, err := newCompose(e)
 	if err != nil {
 		return err
