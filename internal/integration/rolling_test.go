@@ -98,12 +98,6 @@ func newRolled(t *testing.T, compose string, current bool) *fixture {
 	return f
 }
 
-func (f *fixture) removeContainers() {
-	for _, c := range f.containers("") {
-		_, _ = f.engine.ContainerRemove(context.Background(), c.ID, client.ContainerRemoveOptions{Force: true})
-	}
-}
-
 // containers are the service's, or all, by name.
 func (f *fixture) containers(service string) []container.InspectResponse {
 	f.t.Helper()
