@@ -17,6 +17,7 @@ const (
 	execPause    = 150 * time.Millisecond
 	longestPause = 2 * time.Second
 	pausePart    = 10
+	duePart      = 20 // where earlier starts tell when the service is due, the first probe comes then and the next ones soon
 	// Where nobody waits for the service and only execs can tell, they are better spent on others: the first comes later, and the
 	// pauses are longer.
 	leafFirst = 400 * time.Millisecond
@@ -122,11 +123,14 @@ func healthy(c container.InspectResponse) bool {
 // pause is how long to rest after a probe that has failed.
 func (r *readiness) pause() time.Duration {
 	shortest, part := askPause, time.Duration(pausePart)
-	if r.session == nil {
+	switch {
+	case r.session != nil:
+	case r.past.knows(): // the first probe came when the service was due: it can't be long now
+		part = duePart
+	case r.rank == 0:
+		shortest, part = execPause, leafPart
+	default:
 		shortest = execPause
-		if r.rank == 0 && !r.past.knows() {
-			part = leafPart
-		}
 	}
 	return min(max(shortest, time.Since(r.began)/part), longestPause)
 }

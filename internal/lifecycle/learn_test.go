@@ -1,0 +1,51 @@
+package lifecycle
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestLearnedNarrowsDown(t *testing.T) {
+	const ms = time.Millisecond
+	var l learned
+	if l.knows() {
+		t.Fatal("knows something before anything was seen")
+	}
+	l.passed(400*ms, 1200*ms)
+	if due := l.due(); due <= 400*ms || due >= 1200*ms {
+		t.Errorf("due after %s, between 400 and 1200 ms nothing is known", due)
+	}
+	l.passed(900*ms, 1100*ms)
+	l.passed(1000*ms, 1050*ms)
+	if due := l.due(); due != 1050*ms {
+		t.Errorf("due after %s, seen ready after 1050 ms", due)
+	}
+	l.passed(3000*ms, 3200*ms) // slower than ever: what was known is wrong
+	if due := l.due(); due < 3000*ms {
+		t.Errorf("due after %s, seen not ready after 3000 ms", due)
+	}
+	l.passed(0, 200*ms)
+	if due := l.due(); due > 200*ms {
+		t.Errorf("due after %s, seen ready after 200 ms", due)
+	}
+}
+
+func TestMemoryIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "starts", "shop.json")
+	m := recall(path)
+	m.of("web").passed(time.Second, 2*time.Second)
+	m.NoShell = []string{"sha256:1"}
+	m.keep()
+	again := recall(path)
+	if !again.of("web").knows() || again.of("db").knows() || len(again.NoShell) != 1 {
+		t.Errorf("read %+v", again)
+	}
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if recall(path).of("web").knows() {
+		t.Error("a damaged memory counts")
+	}
+}

@@ -1,0 +1,59 @@
+package lifecycle
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestRoomServesTheLongestChainFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(2)
+		if err := r.take(t.Context(), 2, 0); err != nil {
+			t.Fatal(err)
+		}
+		var served []string
+		claim := func(name string, n int64, rank int) {
+			go func() {
+				if r.take(t.Context(), n, rank) == nil {
+					served = append(served, name)
+					r.give(n)
+				}
+			}()
+			synctest.Wait()
+		}
+		claim("leaf", 1, 0)
+		claim("large and waited for", 2, 3)
+		claim("waited for", 2, 1)
+		r.give(1) // the first in line needs two: nobody is served past it
+		synctest.Wait()
+		if len(served) != 0 {
+			t.Fatalf("served %v while the first in line waits", served)
+		}
+		r.give(1)
+		synctest.Wait()
+		if want := []string{"large and waited for", "waited for", "leaf"}; !slices.Equal(served, want) {
+			t.Errorf("served %v, want %v", served, want)
+		}
+	})
+}
+
+func TestRoomOfWhoGaveUpIsFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(1)
+		if err := r.take(t.Context(), 1, 0); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := r.take(ctx, 1, 5); err == nil {
+			t.Fatal("two had the only place")
+		}
+		r.give(1)
+		if err := r.take(t.Context(), 1, 0); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
