@@ -64,8 +64,7 @@ func (u *upload) finish(write func(io.Writer) error) (int64, error) {
 // drop ends an upload that is not needed after all; the engine keeps nothing of it.
 func (u *upload) drop() {
 	_ = u.body.CloseWithError(context.Canceled)
-	<-u.opened
-	<-u.loaded
+	_, _ = <-u.opened, <-u.loaded
 }
 
 // engineLoad streams a tarball to the engine and reads its answer, in which an error may come after the status.

@@ -98,6 +98,9 @@ func (r *readiness) wait(ctx context.Context) error {
 			r.session.close()
 			r.session = nil
 		}
+		if late && c.State.Paused {
+			return &notReady{why: "it is paused", next: "docker unpause " + strings.TrimPrefix(c.Name, "/") + ", then go tool mage start"}
+		}
 		if late {
 			return &notReady{why: fmt.Sprintf("unhealthy after %s (%s)", patience(check).Round(time.Second), r.last)}
 		}
