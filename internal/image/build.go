@@ -60,6 +60,7 @@ type run struct {
 	stop     context.CancelCauseFunc
 	asked    func(context.Context) error // whether the cache's registry answers
 
+	naming sync.Map // image name -> *sync.Mutex
 	noting sync.Mutex
 	notes  []string // warnings that concern no single image, for after the progress display
 }
@@ -68,6 +69,24 @@ func (r *run) note(format string, args ...any) {
 	r.noting.Lock()
 	defer r.noting.Unlock()
 	r.notes = append(r.notes, fmt.Sprintf(format, args...))
+}
+
+// hold keeps other images of the run that have one of these names from being loaded until the function that it returns is called:
+// of several the last one keeps the name, as with docker compose build, and each is checked while it has it.
+func (r *run) hold(names []string) (release func()) {
+	sorted := slices.Sorted(slices.Values(names)) // always in this order, so that two never wait for each other
+	var held []*sync.Mutex
+	for _, name := range slices.Compact(sorted) {
+		one, _ := r.naming.LoadOrStore(name, &sync.Mutex{})
+		mu := one.(*sync.Mutex)
+		mu.Lock()
+		held = append(held, mu)
+	}
+	return func() {
+		for _, mu := range held {
+			mu.Unlock()
+		}
+	}
 }
 
 // Build builds every image of the plan at the same time and gives the engine those that changed. An image that fails

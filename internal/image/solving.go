@@ -245,6 +245,7 @@ func (s *solving) send(ctx context.Context, image *built) (int64, error) {
 	if err := s.layers.asked(ctx); err != nil {
 		return 0, err
 	}
+	defer s.hold(s.target.Names)() // before any layer is reserved, on which another one could wait that has the name
 	send, done, err := s.layers.reserve(ctx, image.diffs)
 	if err != nil {
 		return 0, err

@@ -245,6 +245,27 @@ func TestIntegrationKilledAtAnyPoint(t *testing.T) {
 	}
 }
 
+// TestIntegrationTwoNetworksOfOneName is what an engine 20.10 is left with when a killed start's request and the next start's meet.
+func TestIntegrationTwoNetworksOfOneName(t *testing.T) {
+	f := newFixture(t, "compose.yaml", "services:\n  db: "+lateReady(t))
+	f.mustStart()
+	f.removeContainers()
+	name := f.name + "_default"
+	first, err := f.engine.NetworkInspect(context.Background(), name, client.NetworkInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.engine.NetworkCreate(context.Background(), name, client.NetworkCreateOptions{Driver: "bridge", Labels: first.Network.Labels})
+	if err != nil {
+		t.Logf("this engine makes no second one: %v", err)
+	}
+	f.mustStart()
+	list, err := f.engine.NetworkList(context.Background(), client.NetworkListOptions{Filters: client.Filters{}.Add("label", "com.docker.compose.project="+f.name)})
+	if err != nil || len(list.Items) != 1 {
+		t.Errorf("%d networks are left, error %v", len(list.Items), err)
+	}
+}
+
 // TestIntegrationEngineRestartedInMidStart stops a current engine while it starts the stack, and starts it again.
 func TestIntegrationEngineRestartedInMidStart(t *testing.T) {
 	enginetest.Base(t) // through the machine's own engine, where the registry lacks it

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,10 +30,13 @@ func TestBudgetServesWhoIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, began := newBudget(1), time.Now()
 		b.have = 0
+		var mu sync.Mutex
 		var order []int
 		for _, rank := range []int{0, 1, 2} {
 			go func() {
 				if _, err := b.take(t.Context(), 50*time.Millisecond, rank, began, nil); err == nil {
+					mu.Lock()
+					defer mu.Unlock()
 					order = append(order, rank)
 				}
 			}()

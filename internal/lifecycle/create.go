@@ -65,6 +65,7 @@ func (c *creation) run(ctx context.Context, stale []string) {
 			if sleep(ctx, 300*time.Millisecond) != nil {
 				continue
 			}
+		case ambiguous(err) && c.dropped(ctx):
 		case failed == "":
 			c.release(project, &createError{err})
 			return
@@ -76,6 +77,12 @@ func (c *creation) run(ctx context.Context, stale []string) {
 		}
 		stale = nil // what was recreated in this round is no longer stale
 	}
+}
+
+// dropped says whether networks of one name were in the way, and are gone.
+func (c *creation) dropped(ctx context.Context) bool {
+	dropped, err := dropTwins(ctx, c.starter.engine, c.starter.project.Name)
+	return dropped && err == nil
 }
 
 // createError is the error of a container that could not be made.

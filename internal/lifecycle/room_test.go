@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,11 +15,14 @@ func TestRoomServesTheLongestChainFirst(t *testing.T) {
 		if err := r.take(t.Context(), 2, 0); err != nil {
 			t.Fatal(err)
 		}
+		var mu sync.Mutex
 		var served []string
 		claim := func(name string, n int64, rank int) {
 			go func() {
 				if r.take(t.Context(), n, rank) == nil {
+					mu.Lock()
 					served = append(served, name)
+					mu.Unlock()
 					r.give(n)
 				}
 			}()

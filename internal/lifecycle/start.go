@@ -83,6 +83,7 @@ type starter struct {
 	mu      sync.Mutex
 	errs    map[string]error
 	timings map[string]timing
+	twins   bool // networks of one name were found, and all but one removed
 }
 
 func newStarter(ctx context.Context, e *engine.Engine, project *types.Project, o StartOptions, began time.Time) (*starter, error) {
@@ -218,6 +219,11 @@ func (s *starter) up(ctx context.Context, step Step, t timing) error {
 		t.room = time.Now()
 		s.progress.set(step.Service, stateStarting, "")
 		err := s.launch(ctx, step.Service, all)
+		if ambiguous(err) {
+			if dropped, _ := s.dropTwins(ctx); dropped {
+				err = s.launch(ctx, step.Service, all)
+			}
+		}
 		s.starts.give(1)
 		if err != nil {
 			return err
@@ -234,6 +240,18 @@ func (s *starter) up(ctx context.Context, step Step, t timing) error {
 	s.mu.Unlock()
 	s.sayReady(step, t, running)
 	return nil
+}
+
+// dropTwins is dropTwins for one service at a time: the next that asks is told that there were some.
+func (s *starter) dropTwins(ctx context.Context) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.twins {
+		var err error
+		s.twins, err = dropTwins(ctx, s.engine, s.project.Name)
+		return s.twins, err
+	}
+	return true, nil
 }
 
 // running says whether there is nothing to start.
