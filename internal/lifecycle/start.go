@@ -143,10 +143,20 @@ func (s *starter) run(ctx context.Context) error {
 	}
 	chain := critical(s.timings)
 	s.progress.end(err, chain)
-	if err == nil && len(chain) > 0 {
+	if err == nil && s.launched() {
 		sayCritical(s.out, time.Since(s.began), chain)
 	}
 	return err
+}
+
+// launched says whether anything had to be started.
+func (s *starter) launched() bool {
+	for _, t := range s.timings {
+		if !t.room.IsZero() {
+			return true
+		}
+	}
+	return false
 }
 
 // step takes one service to its end, and tells those that wait for it.
