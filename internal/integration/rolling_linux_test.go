@@ -32,7 +32,7 @@ func TestIntegrationRollingInterrupted(t *testing.T) {
 		was := f.wants("web", 1)[0].ID
 		err := f.restart(ctx, time.Duration(n).String(), lifecycle.RestartOptions{Rolling: true})
 		if !timer.Stop() {
-			if took := time.Since(<-pressed); took > 4*time.Second {
+			if took := time.Since(<-pressed); took > 8*time.Second {
 				t.Errorf("after %d ms: ended %s after Ctrl-C", after, took)
 			}
 		}

@@ -63,7 +63,7 @@ func (r *restarter) observe(ctx context.Context) (map[string][]replica, error) {
 
 // changes says of each service that is not as its file and its image say, why.
 func (r *restarter) changes(ctx context.Context, found map[string][]replica) (map[string]change, error) {
-	out := map[string]change{}
+	out, jobs := map[string]change{}, MakePlan(r.project, 1).jobs()
 	for _, name := range r.project.ServiceNames() {
 		s := r.project.Services[name]
 		if s.Provider != nil {
@@ -77,7 +77,7 @@ func (r *restarter) changes(ctx context.Context, found map[string][]replica) (ma
 		if err != nil {
 			return nil, fmt.Errorf("hashing the configuration of %q: %w", name, err)
 		}
-		if c := changeOf(s, found[name], image.ID, hash, r.oneShot(name)); c.why != "" {
+		if c := changeOf(s, found[name], image.ID, hash, jobs[name]); c.why != "" {
 			out[name] = c
 		}
 	}
@@ -112,16 +112,6 @@ func changeOf(s types.ServiceConfig, replicas []replica, image, hash string, one
 		return change{why: fmt.Sprintf("%d of %d containers are there", len(replicas), want), start: true}
 	}
 	return change{}
-}
-
-// oneShot says whether another service waits for this one to complete.
-func (r *restarter) oneShot(service string) bool {
-	for _, s := range r.project.Services {
-		if d, ok := s.DependsOn[service]; ok && d.Condition == types.ServiceConditionCompletedSuccessfully {
-			return true
-		}
-	}
-	return false
 }
 
 // resolved gives the service as Compose hashes it: what it shares with another service is a container's ID by then, that of the
