@@ -11,17 +11,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/25eloquence/compose-mage/bench/internal/figures"
+
+	"github.com/25eloquence/compose-mage/bench/internal/rig"
 )
 
 // config is what the command line says.
@@ -35,26 +34,7 @@ type config struct {
 	keep, noBytes, attest bool
 }
 
-func main() {
-	if err := start(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "Error:", err)
-		os.Exit(1)
-	}
-}
-
-// start runs the bench until it has ended or is interrupted.
-func start(args []string) error {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
-	c, err := parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return run(ctx, c)
-}
+func main() { rig.Main(parse, run) }
 
 // parse reads the command line and checks it before anything is started.
 func parse(args []string) (config, error) {

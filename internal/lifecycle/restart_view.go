@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,6 +36,7 @@ func (r *restarter) compose(v view) (api.Compose, error) {
 		for dependency, how := range s.DependsOn {
 			all = append(all, fmt.Sprintf("%s:%s:%t", dependency, how.Condition, how.Restart))
 		}
+		slices.Sort(all)
 		v.dependencies[name] = strings.Join(all, ",")
 	}
 	return newComposeOn(viewed{r.engine.CLI, v})

@@ -103,24 +103,13 @@ func (o *Out) Live(rows func(height int) []string, brief func() string) (stop fu
 	ended := make(chan struct{})
 	var drawing sync.WaitGroup
 	drawing.Go(func() {
-		every := Heartbeat
-		if o.terminal {
-			every = 200 * time.Millisecond
-		}
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ended:
-				return
-			case <-tick.C:
-			}
+		o.every(ended, func() {
 			if o.terminal {
 				o.draw(rows)
 			} else if text := brief(); text != "" {
 				o.line("   " + text)
 			}
-		}
+		})
 	})
 	return func() {
 		close(ended)
@@ -208,27 +197,34 @@ func (o *Out) Step(ctx context.Context, name string, fn func(ctx context.Context
 	return nil
 }
 
-// beat shows text until stop closes: redrawn five times a second on a terminal, a line every Heartbeat elsewhere.
+// beat shows text until stop closes, as often as every says.
 func (o *Out) beat(stop <-chan struct{}, text func() string) {
-	every := Heartbeat
+	o.every(stop, func() {
+		if !o.terminal {
+			o.line("   " + text())
+			return
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		fmt.Fprint(o.w, "\r\033[K   "+text())
+	})
+}
+
+// every calls show until stop closes: five times a second on a terminal, once in a Heartbeat elsewhere.
+func (o *Out) every(stop <-chan struct{}, show func()) {
+	pause := Heartbeat
 	if o.terminal {
-		every = 200 * time.Millisecond
+		pause = 200 * time.Millisecond
 	}
-	tick := time.NewTicker(every)
+	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
 		select {
 		case <-stop:
 			return
 		case <-tick.C:
+			show()
 		}
-		if !o.terminal {
-			o.line("   " + text())
-			continue
-		}
-		o.mu.Lock()
-		fmt.Fprint(o.w, "\r\033[K   "+text())
-		o.mu.Unlock()
 	}
 }
 
