@@ -138,6 +138,7 @@ func (b *bench) once(ctx context.Context, s *stack, sc scenario, t tool, host st
 	defer log.Close()
 	cmd.Stdout = io.MultiWriter(&output, log)
 	cmd.Stderr = cmd.Stdout
+	rig.Rest(ctx)
 	began := time.Now()
 	err = cmd.Run()
 	one.seconds, one.output = time.Since(began).Seconds(), output.Bytes()

@@ -204,6 +204,7 @@ func (b *bench) run(ctx context.Context, s *stack, sc scenario, t tool) (once, e
 		return one, err
 	}
 	defer log.Close()
+	rig.Rest(ctx)
 	w, before, began := b.watch(ctx, project), b.engineCPU(), time.Now()
 	err = cmd.Run()
 	one.seconds, one.engine = time.Since(began).Seconds(), b.engineCPU().since(before)
