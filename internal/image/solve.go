@@ -136,7 +136,7 @@ func (t Target) sources(ctx context.Context, opt *client.SolveOpt, c *contexts, 
 		return err
 	}
 	read["context"] = lc
-	definition, err := t.definition(opt.FrontendAttrs["filename"])
+	definition, err := t.definition(opt.FrontendAttrs["filename"], lc.ignoreFile)
 	if err != nil {
 		return err
 	}
@@ -144,19 +144,23 @@ func (t Target) sources(ctx context.Context, opt *client.SolveOpt, c *contexts, 
 	return nil
 }
 
-// definition is the Dockerfile, and its own ignore file where it has one, under the name that errors will show.
-func (t Target) definition(name string) (llb.State, error) {
-	text := []byte(t.Inline)
+// definition is the Dockerfile under the name that errors will show, and the ignore file as the Dockerfile's own, whichever it is and
+// even where there is none: else the frontend would look for one in the context, with a transfer of its own in every solve.
+func (t Target) definition(name, ignoreFile string) (llb.State, error) {
+	text, ignore := []byte(t.Inline), []byte(nil)
+	var err error
 	if t.Inline == "" {
-		var err error
 		if text, err = os.ReadFile(t.Dockerfile); err != nil {
 			return llb.State{}, fmt.Errorf("reading the Dockerfile: %w", err)
 		}
 	}
-	files := llb.Mkfile(name, 0o644, text)
-	if ignore, err := os.ReadFile(t.Dockerfile + ".dockerignore"); err == nil && t.Inline == "" {
-		files = files.Mkfile(name+".dockerignore", 0o644, ignore)
+	if ignoreFile != "" {
+		if ignore, err = os.ReadFile(ignoreFile); err != nil {
+			return llb.State{}, fmt.Errorf("reading the ignore file: %w", err)
+		}
 	}
+	ignore = append(ignore, '\n') // it takes an empty one for none
+	files := llb.Mkfile(name, 0o644, text).Mkfile(name+".dockerignore", 0o644, ignore)
 	return llb.Scratch().File(files, llb.WithCustomName("[internal] load build definition from "+name)), nil
 }
 
