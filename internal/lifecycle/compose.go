@@ -3,7 +3,6 @@
 package lifecycle
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -46,17 +45,4 @@ func labelled(project *types.Project) (*types.Project, error) {
 		}
 		return s, nil
 	})
-}
-
-// containers lists the project's containers, stopped ones too, by service.
-func containers(ctx context.Context, c api.Compose, project *types.Project) (map[string][]api.ContainerSummary, error) {
-	all, err := c.Ps(ctx, project.Name, api.PsOptions{Project: project, All: true})
-	if err != nil {
-		return nil, fmt.Errorf("listing the containers of %q: %w", project.Name, err)
-	}
-	out := map[string][]api.ContainerSummary{}
-	for _, one := range all {
-		out[one.Service] = append(out[one.Service], one)
-	}
-	return out, nil
 }

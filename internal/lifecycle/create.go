@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 	"sync"
@@ -13,7 +12,6 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/compose/v5/pkg/compose"
-	"github.com/moby/moby/api/types/container"
 )
 
 // creation is the part of a start in which the Compose library creates what is missing or changed: the whole project at once,
@@ -50,7 +48,7 @@ func newCreation(s *starter) (*creation, error) {
 func (c *creation) run(ctx context.Context, stale []string) {
 	project, conflicts := c.starter.project, 0
 	for {
-		err := c.compose.Create(ctx, project, createOptions(stale))
+		err := c.compose.Create(ctx, project, c.options(stale))
 		failed, cause := c.culprit()
 		switch {
 		case err == nil:
@@ -91,11 +89,14 @@ type createError struct{ err error }
 func (e *createError) Error() string { return "creating the container: " + e.err.Error() }
 func (e *createError) Unwrap() error { return e.err }
 
-// createOptions say what docker compose up says, but that the stale services are recreated even though nothing in their
-// configuration has changed.
-func createOptions(stale []string) api.CreateOptions {
+// options say what docker compose up says, but that the stale services are recreated even though nothing in their configuration has
+// changed, and that in a restart each service is recreated when its turn comes.
+func (c *creation) options(stale []string) api.CreateOptions {
 	o := api.CreateOptions{
 		Recreate: api.RecreateDiverged, RecreateDependencies: api.RecreateDiverged, Inherit: true, IgnoreOrphans: true, QuietPull: true,
+	}
+	if c.starter.renew != nil {
+		o.Recreate, o.RecreateDependencies = api.RecreateNever, api.RecreateNever
 	}
 	if len(stale) > 0 {
 		o.Services, o.Recreate = stale, api.RecreateForce
@@ -241,18 +242,4 @@ func (o *outcome) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-// existing lists the project's containers, in whatever state, by service.
-func existing(ctx context.Context, e lister, project string) (map[string][]container.Summary, error) {
-	list, err := e.ContainerList(ctx, listOptions(project, ""))
-	if err != nil {
-		return nil, fmt.Errorf("listing the containers of %q: %w", project, err)
-	}
-	out := map[string][]container.Summary{}
-	for _, c := range list.Items {
-		service := c.Labels[api.ServiceLabel]
-		out[service] = append(out[service], c)
-	}
-	return out, nil
 }

@@ -56,7 +56,11 @@ func (s *starter) failure(ctx context.Context, step Step, err error) *fault.Erro
 		}
 	}
 	if len(waiting) > 0 {
-		f.Detail = append(f.Detail, "not started, as they wait for it: "+strings.Join(waiting, ", "))
+		done := "started"
+		if s.renew != nil {
+			done = "restarted"
+		}
+		f.Detail = append(f.Detail, fmt.Sprintf("not %s, as they wait for it: %s", done, strings.Join(waiting, ", ")))
 	}
 	if !isNotReady(err) {
 		return f
@@ -78,7 +82,8 @@ func (s *starter) failure(ctx context.Context, step Step, err error) *fault.Erro
 
 // worst gives the service's container that is the likely culprit: one that does not run, else one that is not healthy.
 func (s *starter) worst(ctx context.Context, service string) []container.Summary {
-	all, err := s.replicas(ctx, service)
+	found, err := find(ctx, s.engine, s.project.Name, service)
+	all := found[service]
 	if err != nil || len(all) == 0 {
 		return nil
 	}
@@ -113,6 +118,11 @@ var causes = []struct {
 
 // cause says why the service failed, and what to do next.
 func (s *starter) cause(ctx context.Context, service string, err error) *fault.Error {
+	var typed *fault.Error
+	if errors.As(err, &typed) { // a restart's, which knows more
+		said := *typed
+		return &said
+	}
 	text := strings.ToLower(err.Error())
 	var never *notReady
 	if errors.As(err, &never) {
@@ -200,7 +210,7 @@ func tail(ctx context.Context, api interface {
 
 // stayed looks once more at what has no health check and counted as ready because it ran: an error for each that has ended since.
 func (s *starter) stayed(ctx context.Context) error {
-	now, err := existing(ctx, s.engine, s.project.Name)
+	now, err := find(ctx, s.engine, s.project.Name)
 	if err != nil {
 		return err
 	}

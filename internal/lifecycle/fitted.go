@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/client"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/stack"
@@ -21,36 +18,17 @@ import (
 // force, and for limits and reservations that add up to more than the machine has. An error means that the engine could not be
 // asked.
 func Misfits(ctx context.Context, e *engine.Engine, project *types.Project) ([]string, error) {
-	compose, err := newCompose(e)
+	found, err := inspect(ctx, e, project.Name)
 	if err != nil {
 		return nil, err
 	}
-	all, err := containers(ctx, compose, project)
-	if err != nil {
-		return nil, err
-	}
-	var mu sync.Mutex
 	applied := map[string][]container.HostConfig{}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(4)
-	for service, some := range all {
-		for _, c := range some {
-			g.Go(func() error {
-				found, err := e.ContainerInspect(ctx, c.ID, client.ContainerInspectOptions{})
-				if err != nil {
-					return fmt.Errorf("inspecting a container of %q: %w", service, err)
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				if found.Container.HostConfig != nil {
-					applied[service] = append(applied[service], *found.Container.HostConfig)
-				}
-				return nil
-			})
+	for service, replicas := range found {
+		for _, c := range replicas {
+			if c.HostConfig != nil {
+				applied[service] = append(applied[service], *c.HostConfig)
+			}
 		}
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
 	}
 	return misfits(project, e.Machine(), applied), nil
 }

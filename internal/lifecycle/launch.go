@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -15,31 +13,6 @@ import (
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
 )
-
-// lister is what finding containers needs of the engine.
-type lister interface {
-	ContainerList(ctx context.Context, o client.ContainerListOptions) (client.ContainerListResult, error)
-}
-
-// listOptions ask for the containers of a service, or of the whole project for "", in whatever state; those of compose run and
-// of hooks are none.
-func listOptions(project, service string) client.ContainerListOptions {
-	f := client.Filters{}.Add("label", api.ProjectLabel+"="+project, api.OneoffLabel+"=False", api.ConfigHashLabel)
-	if service != "" {
-		f = f.Add("label", api.ServiceLabel+"="+service)
-	}
-	return client.ContainerListOptions{All: true, Filters: f}
-}
-
-// replicas gives the service's containers by number.
-func (s *starter) replicas(ctx context.Context, service string) ([]container.Summary, error) {
-	list, err := s.engine.ContainerList(ctx, listOptions(s.project.Name, service))
-	if err != nil {
-		return nil, fmt.Errorf("listing its containers: %w", err)
-	}
-	slices.SortFunc(list.Items, func(a, b container.Summary) int { return numberOf(a) - numberOf(b) })
-	return list.Items, nil
-}
 
 // halfway is the name of a container that was made to replace another by a run that was killed before it gave it the other's.
 var halfway = regexp.MustCompile(`^/[0-9a-f]{12}_(.+)$`)
@@ -57,14 +30,6 @@ func (s *starter) finish(ctx context.Context, all []container.Summary) error {
 		}
 	}
 	return nil
-}
-
-func numberOf(c container.Summary) int {
-	n, err := strconv.Atoi(c.Labels[api.ContainerNumberLabel])
-	if err != nil {
-		return 0
-	}
-	return n
 }
 
 // rangedPorts keeps two services from starting at once whose host ports the engine chooses: it does not choose atomically.

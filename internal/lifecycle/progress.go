@@ -19,6 +19,7 @@ type state string
 const (
 	stateWaiting  state = "waiting"  // for the services in Waits
 	stateCreating state = "creating" // its containers are made
+	stateStopping state = "stopping" // a restart stops or replaces its containers
 	stateQueued   state = "queued"   // for room on the machine
 	stateStarting state = "starting" // the engine starts its containers
 	stateProbing  state = "probing"  // they run, and are not ready yet

@@ -9,7 +9,6 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -70,11 +69,6 @@ type restarter struct {
 	memory  string
 }
 
-// startOptions are those of the starts that are part of the restart. A stage is started without those that wait for its jobs.
-func (r *restarter) startOptions() StartOptions {
-	return StartOptions{Out: r.out, Memory: r.memory, jobs: MakePlan(r.project, 1).jobs()}
-}
-
 func newRestarter(e *engine.Engine, project *types.Project, out *ui.Out) (*restarter, error) {
 	project, err := labelled(project.WithoutUnresolvedOptionalDependencies())
 	if err != nil {
@@ -91,58 +85,40 @@ func (r *restarter) checkProject(ctx context.Context) error {
 	return checkImages(ctx, r.engine, r.project)
 }
 
+// run is a start of the plan's services that first does to each what its step says.
 func (r *restarter) run(ctx context.Context, plan RestartPlan) error {
-	if plan.All && !plan.Rolling {
-		// Everything is down for a while anyway: what others depend on goes last and comes first, all else at once.
-		if err := Stop(ctx, r.engine, r.project, r.out); err != nil {
-			return err
-		}
-		return Start(ctx, r.engine, r.project, r.startOptions())
+	if len(plan.Steps) == 0 {
+		return nil
 	}
-	for stage := range plan.stages() {
-		if err := r.stage(ctx, stage); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// stage restarts services that do not depend on each other, and waits until they are ready.
-func (r *restarter) stage(ctx context.Context, steps []RestartStep) error {
-	var anew []string
-	var tasks errgroup.Group
-	for _, step := range steps {
-		switch {
-		case step.Start: // all that is to do
-		case step.Roll:
-			tasks.Go(func() error { return r.roll(ctx, step.Service) })
-		case step.Replicas > 1:
-			tasks.Go(func() error { return r.oneByOne(ctx, step) })
-		case step.Recreate:
-			anew = append(anew, step.Service)
-		default:
-			tasks.Go(func() error { return r.stop(ctx, view{service: step.Service}) })
+	// One that is run to its end is so even where those that wait for it are not restarted.
+	o := StartOptions{Out: r.out, Memory: r.memory, jobs: MakePlan(r.project, 1).jobs(), renew: map[string]renewal{}}
+	var names []string
+	for _, step := range plan.Steps {
+		names = append(names, step.Service)
+		if !step.Start {
+			// Where everything is restarted, everything is down for a moment anyway.
+			early := plan.All && !step.Roll && step.Replicas <= 1 && !step.Recreate
+			o.renew[step.Service] = renewal{func(ctx context.Context) error { return r.renew(ctx, step) }, early}
 		}
 	}
-	if len(anew) > 0 {
-		tasks.Go(func() error { return r.recreate(ctx, anew, view{}, 0) })
-	}
-	if err := tasks.Wait(); err != nil {
-		return err
-	}
-	one, err := r.only(stepNames(steps)...)
+	picked, err := r.only(names...)
 	if err != nil {
 		return err
 	}
-	return Start(ctx, r.engine, one, r.startOptions())
+	return Start(ctx, r.engine, picked, o)
 }
 
-func stepNames(steps []RestartStep) []string {
-	out := make([]string, len(steps))
-	for i, s := range steps {
-		out[i] = s.Service
+// renew makes the service's containers ready to be started anew, or starts them anew itself where they go one at a time.
+func (r *restarter) renew(ctx context.Context, step RestartStep) error {
+	switch {
+	case step.Roll:
+		return r.roll(ctx, step.Service)
+	case step.Replicas > 1:
+		return r.oneByOne(ctx, step)
+	case step.Recreate:
+		return r.recreate(ctx, step.Service, view{}, 0)
 	}
-	return out
+	return r.stop(ctx, view{service: step.Service})
 }
 
 // only gives the project with the named services alone.
@@ -150,28 +126,26 @@ func (r *restarter) only(services ...string) (*types.Project, error) {
 	return r.project.WithSelectedServices(services, types.IgnoreDependencies)
 }
 
-// recreate lets Compose make the replacements of the services' containers, then stop and remove the old ones; what is in
-// anonymous volumes moves along. scale is how many containers of a service v lets Compose see; 0 for all.
-func (r *restarter) recreate(ctx context.Context, services []string, v view, scale int) error {
-	project, err := r.only(services...)
+// recreate lets Compose make the replacements of the service's containers, then stop and remove the old ones; what is in
+// anonymous volumes moves along. scale is how many containers of the service v lets Compose see; 0 for all.
+func (r *restarter) recreate(ctx context.Context, service string, v view, scale int) error {
+	project, err := r.only(service)
 	if err != nil {
 		return err
 	}
-	for name, s := range project.Services {
-		if scale > 0 {
-			s.SetScale(scale)
-			project.Services[name] = s
-		}
+	if s := project.Services[service]; scale > 0 {
+		s.SetScale(scale)
+		project.Services[service] = s
 	}
 	compose, err := r.compose(v)
 	if err != nil {
 		return err
 	}
 	err = compose.Create(ctx, project, api.CreateOptions{
-		Services: services, Recreate: api.RecreateForce, RecreateDependencies: api.RecreateNever, Inherit: true, IgnoreOrphans: true, QuietPull: true,
+		Services: []string{service}, Recreate: api.RecreateForce, RecreateDependencies: api.RecreateNever, Inherit: true, IgnoreOrphans: true, QuietPull: true,
 	})
 	if err != nil {
-		return r.notCreated(ctx, strings.Join(services, ", "), err)
+		return r.notCreated(ctx, service, err)
 	}
 	return nil
 }
@@ -219,14 +193,14 @@ func (r *restarter) start(ctx context.Context, v view) error {
 
 // oneByOne restarts a service's replicas, each only when the one before is ready.
 func (r *restarter) oneByOne(ctx context.Context, step RestartStep) error {
-	found, err := r.observe(ctx)
+	found, err := inspect(ctx, r.engine, r.project.Name, step.Service)
 	if err != nil {
 		return err
 	}
 	for _, old := range found[step.Service] {
 		alone := view{service: step.Service, seen: func(id string) bool { return id == old.ID }}
 		if step.Recreate {
-			err = r.recreate(ctx, []string{step.Service}, alone, 1)
+			err = r.recreate(ctx, step.Service, alone, 1)
 		} else {
 			err = r.stop(ctx, alone)
 		}
@@ -245,7 +219,7 @@ func (r *restarter) oneByOne(ctx context.Context, step RestartStep) error {
 
 // numberReady waits for one of a service's replicas.
 func (r *restarter) numberReady(ctx context.Context, service string, number int) error {
-	found, err := r.observe(ctx)
+	found, err := inspect(ctx, r.engine, r.project.Name, service)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,9 @@
 package lifecycle
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -13,53 +11,7 @@ import (
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/compose/v5/pkg/compose"
 	"github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/client"
 )
-
-// replica is one of a service's containers.
-type replica struct{ container.InspectResponse }
-
-func (c replica) name() string { return strings.TrimPrefix(c.Name, "/") }
-
-// number is the replica's, from 1.
-func (c replica) number() int {
-	n, _ := strconv.Atoi(c.Config.Labels[api.ContainerNumberLabel])
-	return n
-}
-
-// runs says that it serves, or is about to; a paused one does not.
-func (c replica) runs() bool { return c.State.Status == container.StateRunning }
-
-func (c replica) unhealthy() bool {
-	return c.State.Health != nil && c.State.Health.Status == container.Unhealthy
-}
-
-// observe gives the project's containers by service, by number; those of docker compose run do not count.
-func (r *restarter) observe(ctx context.Context) (map[string][]replica, error) {
-	list, err := r.engine.ContainerList(ctx, client.ContainerListOptions{
-		All:     true,
-		Filters: client.Filters{}.Add("label", api.ProjectLabel+"="+r.project.Name, api.OneoffLabel+"=False", api.ContainerNumberLabel),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("listing the containers of %q: %w", r.project.Name, err)
-	}
-	out := map[string][]replica{}
-	for _, one := range list.Items {
-		found, err := r.engine.ContainerInspect(ctx, one.ID, client.ContainerInspectOptions{})
-		if cerrdefs.IsNotFound(err) {
-			continue // it went meanwhile
-		}
-		if err != nil {
-			return nil, fmt.Errorf("inspecting a container of %q: %w", r.project.Name, err)
-		}
-		service := one.Labels[api.ServiceLabel]
-		out[service] = append(out[service], replica{found.Container})
-	}
-	for _, group := range out {
-		slices.SortFunc(group, func(a, b replica) int { return cmp.Or(a.number()-b.number(), strings.Compare(a.Created, b.Created)) })
-	}
-	return out, nil
-}
 
 // changes says of each service that is not as its file and its image say, why.
 func (r *restarter) changes(ctx context.Context, found map[string][]replica) (map[string]change, error) {
@@ -77,7 +29,13 @@ func (r *restarter) changes(ctx context.Context, found map[string][]replica) (ma
 		if err != nil {
 			return nil, fmt.Errorf("hashing the configuration of %q: %w", name, err)
 		}
-		if c := changeOf(s, found[name], image.ID, hash, jobs[name]); c.why != "" {
+		c := changeOf(s, found[name], image.ID, hash, jobs[name])
+		if !c.recreate && sharesFiles(r.engine) && slices.ContainsFunc(found[name], func(c replica) bool {
+			return outdated(r.project, name, c.Mounts, c.runs())
+		}) {
+			c = change{why: "it mounts " + outdatedFile, recreate: true}
+		}
+		if c.why != "" {
 			out[name] = c
 		}
 	}

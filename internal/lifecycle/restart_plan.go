@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"slices"
 	"strings"
 
@@ -18,16 +17,15 @@ import (
 
 // RestartPlan is what a restart does: the services in dependency order, each with why, and those that stay as they are.
 type RestartPlan struct {
-	Steps   []RestartStep
-	Left    []string // by name
-	All     bool     // everything stops before anything starts
-	Rolling bool
+	Steps []RestartStep
+	Left  []string // by name
+	All   bool     // every service, changed or not
 }
 
 // RestartStep is one service's restart.
 type RestartStep struct {
 	Service  string
-	Stage    int    // those of one stage are restarted at the same time
+	Stage    int    // as in Step
 	Why      string // "its image changed"
 	Recreate bool   // it gets new containers
 	Start    bool   // what runs of it stays; only what is missing or stopped is started
@@ -47,7 +45,7 @@ func PlanRestart(ctx context.Context, e *engine.Engine, project *types.Project, 
 	if err != nil {
 		return RestartPlan{}, err
 	}
-	found, err := r.observe(ctx)
+	found, err := inspect(ctx, r.engine, r.project.Name)
 	if err != nil {
 		return RestartPlan{}, err
 	}
@@ -96,7 +94,7 @@ func planRestart(project *types.Project, changes map[string]change, o RestartOpt
 		picked[name] = c
 	}
 	addDependants(project, picked)
-	plan := RestartPlan{All: o.All && len(o.Services) == 0, Rolling: o.Rolling}
+	plan := RestartPlan{All: o.All && len(o.Services) == 0}
 	for _, s := range MakePlan(project, 1).Steps { // by stage
 		if c, ok := picked[s.Service]; ok {
 			plan.Steps = append(plan.Steps, RestartStep{Service: s.Service, Stage: s.Stage, Why: c.why, Recreate: c.recreate, Start: c.start})
@@ -152,27 +150,8 @@ func sharesWith(s types.ServiceConfig, other string) string {
 	return ""
 }
 
-// stages gives the steps stage by stage.
-func (p RestartPlan) stages() iter.Seq[[]RestartStep] {
-	return func(yield func([]RestartStep) bool) {
-		for rest := p.Steps; len(rest) > 0; {
-			n := 0
-			for n < len(rest) && rest[n].Stage == rest[0].Stage {
-				n++
-			}
-			if !yield(rest[:n]) {
-				return
-			}
-			rest = rest[n:]
-		}
-	}
-}
-
 // Print writes the plan, a line per service.
 func (p RestartPlan) Print(w io.Writer) {
-	if p.All && !p.Rolling {
-		fmt.Fprintln(w, "stop everything, dependants first; then:")
-	}
 	for _, s := range p.Steps {
 		do := "restart"
 		switch {
@@ -184,7 +163,7 @@ func (p RestartPlan) Print(w io.Writer) {
 			do = "replace"
 		}
 		fmt.Fprintf(w, "stage %d: %s %s", s.Stage, do, s.Service)
-		if s.Replicas > 1 && (s.Roll || !p.All && !s.Start) {
+		if s.Replicas > 1 && !s.Start {
 			fmt.Fprintf(w, ", its %d replicas one at a time", s.Replicas)
 		}
 		fmt.Fprintf(w, ": %s\n", s.Why)

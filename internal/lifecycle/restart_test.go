@@ -50,8 +50,7 @@ stage 2: restart web: it is named
 stage 3: restart sidecar: it shares the network of web
 left alone: api, db; -all restarts them too
 `},
-		"all": {map[string]change{"db": image}, RestartOptions{All: true}, `stop everything, dependants first; then:
-stage 0: restart cache: all are
+		"all": {map[string]change{"db": image}, RestartOptions{All: true}, `stage 0: restart cache: all are
 stage 0: replace db: its image changed
 stage 1: restart api: all are
 stage 2: restart web: all are
@@ -69,7 +68,7 @@ stage 3: restart sidecar: all are
 }
 
 func TestRestartPlanOfReplicasAndRefusals(t *testing.T) {
-	p := RestartPlan{Rolling: true, Steps: []RestartStep{
+	p := RestartPlan{Steps: []RestartStep{
 		{Service: "api", Why: "it is named", Replicas: 3, Roll: true},
 		{Service: "db", Why: "its image changed", Replicas: 1, Roll: true, Refused: []string{"one", "two"}},
 	}}
@@ -86,16 +85,6 @@ stage 0: replace without down-time db: its image changed
 	var typed *fault.Error
 	if err := p.Err(); !errors.As(err, &typed) || typed.Code != fault.Config || !strings.Contains(err.Error(), "\"db\" can't be replaced without down-time; nothing was touched\n  one\n  two\n  next: go tool mage restart db") {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestRestartStages(t *testing.T) {
-	var got []string
-	for stage := range (RestartPlan{Steps: []RestartStep{{Service: "a"}, {Service: "b"}, {Service: "c", Stage: 3}}}).stages() {
-		got = append(got, strings.Join(stepNames(stage), "+"))
-	}
-	if strings.Join(got, " ") != "a+b c" {
-		t.Errorf("got %q", got)
 	}
 }
 

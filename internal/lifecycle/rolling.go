@@ -22,7 +22,7 @@ const cleanWithin = 30 * time.Second
 
 // roll replaces the service's containers, one at a time, without down-time. Of those that do not run nothing is kept.
 func (r *restarter) roll(ctx context.Context, service string) error {
-	found, err := r.observe(ctx)
+	found, err := inspect(ctx, r.engine, r.project.Name)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,10 @@ func (r *restarter) createBeside(ctx context.Context, service string, old replic
 	if err != nil {
 		return "", err
 	}
-	err = compose.Create(ctx, project, api.CreateOptions{
+	// Not interrupted by Ctrl-C: the engine would go on, and nobody would know the container's ID.
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanWithin)
+	defer cancel()
+	err = compose.Create(whole, project, api.CreateOptions{
 		Services: []string{service}, Recreate: api.RecreateNever, RecreateDependencies: api.RecreateNever, IgnoreOrphans: true, QuietPull: true,
 	})
 	if err != nil {
@@ -173,7 +176,7 @@ func (r *restarter) rename(ctx context.Context, service string, old replica, fre
 func beside(id, name string) string { return fmt.Sprintf("%.12s_%s", id, name) }
 
 // retire takes the old container out of DNS, lets it end its connections within its grace period, stops and removes it. It says
-// how long the connections took. After Ctrl-C they are not waited for.
+// how long the connections took.
 func (r *restarter) retire(ctx context.Context, service string, old replica) (time.Duration, error) {
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanWithin+grace(old))
 	defer cancel()

@@ -21,12 +21,16 @@ import (
 const (
 	idleFor    = time.Second
 	drainCheck = 200 * time.Millisecond
+	// lastCalls is how long it may take after Ctrl-C: requests that are under way end well, connections that are kept open are cut.
+	lastCalls = 2 * time.Second
 )
 
-// drain waits until the container is idle, at most for limit or until ctx ends.
+// drain waits until the container is idle, at most for limit, or a moment longer than ctx.
 func (r *restarter) drain(ctx context.Context, c replica, limit time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	interrupted := ctx
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
+	defer context.AfterFunc(interrupted, func() { time.AfterFunc(lastCalls, cancel) })()
 	last, since := uint64(0), time.Now()
 	for {
 		sent, err := r.sent(ctx, c.ID)

@@ -34,7 +34,7 @@ func finishRollouts(ctx context.Context, e *engine.Engine, project *types.Projec
 // finishEarlier puts right what a run that was killed left: a replacement that had not taken over is removed, and one that had
 // gets the old container's place.
 func (r *restarter) finishEarlier(ctx context.Context) error {
-	found, err := r.observe(ctx)
+	found, err := inspect(ctx, r.engine, r.project.Name)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
 // stale names the services with a container that Compose would keep, as its configuration is unchanged, but that would not do: a
@@ -16,30 +18,37 @@ import (
 // project was moved or checked out a second time. It is known only where engine and files are on one Linux machine: elsewhere the
 // engine writes paths in its own way.
 func (s *starter) stale() []string {
-	if !s.engine.Local() || !s.engine.SharesNetwork() {
+	if !sharesFiles(s.engine) {
 		return nil
 	}
 	var names []string
 	for _, name := range s.project.ServiceNames() {
-		if slices.ContainsFunc(s.before[name], func(c container.Summary) bool { return outdated(s.project, name, c) }) {
-			s.out.Info("%s mounts a file that is gone or replaced: it is recreated", name)
+		if slices.ContainsFunc(s.before[name], func(c container.Summary) bool {
+			return outdated(s.project, name, c.Mounts, c.State == container.StateRunning)
+		}) {
+			s.out.Info("%s mounts %s: it is recreated", name, outdatedFile)
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// outdated says whether one container mounts what is gone, or what the project no longer means.
-func outdated(project *types.Project, service string, c container.Summary) bool {
+// sharesFiles says whether engine and project are on one Linux machine.
+func sharesFiles(e *engine.Engine) bool { return e.Local() && e.SharesNetwork() }
+
+const outdatedFile = "a file that is gone or replaced"
+
+// outdated says whether a container with these mounts mounts what is gone, or what the project no longer means.
+func outdated(project *types.Project, service string, mounts []container.MountPoint, running bool) bool {
 	files := filesOf(project, project.Services[service])
-	for _, m := range c.Mounts {
+	for _, m := range mounts {
 		if m.Type != mount.TypeBind {
 			continue
 		}
 		if want, ok := files[m.Destination]; ok && want != m.Source {
 			return true
 		}
-		if _, err := os.Stat(m.Source); os.IsNotExist(err) && c.State != container.StateRunning {
+		if _, err := os.Stat(m.Source); os.IsNotExist(err) && !running {
 			return true
 		}
 	}

@@ -25,9 +25,13 @@ func Status(ctx context.Context, e *engine.Engine, project *types.Project, out *
 	if err != nil {
 		return false, err
 	}
-	found, err := containers(ctx, compose, project)
+	all, err := compose.Ps(ctx, project.Name, api.PsOptions{Project: project, All: true})
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("listing the containers of %q: %w", project.Name, err)
+	}
+	found := map[string][]api.ContainerSummary{}
+	for _, c := range all {
+		found[c.Service] = append(found[c.Service], c)
 	}
 	fine := true
 	var rows [][]string
@@ -80,7 +84,7 @@ func Logs(ctx context.Context, e *engine.Engine, project *types.Project, w io.Wr
 	if err != nil {
 		return err
 	}
-	found, err := containers(ctx, compose, project)
+	found, err := find(ctx, e, project.Name)
 	if err != nil {
 		return err
 	}
@@ -90,7 +94,7 @@ func Logs(ctx context.Context, e *engine.Engine, project *types.Project, w io.Wr
 	width := 0
 	for _, group := range found {
 		for _, c := range group {
-			width = max(width, len(c.Name))
+			width = max(width, len(strings.TrimPrefix(c.Names[0], "/")))
 		}
 	}
 	err = compose.Logs(ctx, project.Name, &logWriter{w: w, width: width}, api.LogOptions{

@@ -72,7 +72,11 @@ func (t *Taker) Take(ctx context.Context) (*Announcement, error) {
 		return nil, fmt.Errorf("claiming abandoned sessions: %w", err)
 	}
 	if len(messages) == 0 {
-		streams, err := t.store.redis.XReadGroup(ctx, &redis.XReadGroupArgs{
+		// go-redis ends a blocking read only with its connections, hence a client of its own: a stop need not wait for it.
+		reading := redis.NewClient(t.store.redis.Options())
+		defer reading.Close()
+		defer context.AfterFunc(ctx, func() { _ = reading.Close() })()
+		streams, err := reading.XReadGroup(ctx, &redis.XReadGroupArgs{
 			Group: group, Consumer: t.consumer, Streams: []string{stream, ">"}, Count: 1, Block: waitForNew,
 		}).Result()
 		if err != nil && !errors.Is(err, redis.Nil) {

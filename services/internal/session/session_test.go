@@ -123,3 +123,24 @@ func TestDeadAgentsSessionIsTakenHeldOneIsNot(t *testing.T) {
 	take(t, next, dead.ID)
 	take(t, next, "")
 }
+
+// TestTakeEndsWithItsContext: a blocking read that holds up a stop makes every restart of the agent slower.
+func TestTakeEndsWithItsContext(t *testing.T) {
+	taker := joined(t, opened(t), "agent")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if got, err := taker.Take(ctx); got != nil || err == nil {
+			t.Errorf("got %v, %v, want an error: it was interrupted", got, err)
+		}
+	}()
+	time.Sleep(100 * time.Millisecond) // into the read
+	cancel()
+	select {
+	case <-ended:
+	case <-time.After(waitForNew / 2):
+		t.Error("it goes on reading after its context has ended")
+	}
+	<-ended
+}
