@@ -144,6 +144,17 @@ func TestIntegrationRestartOfDependants(t *testing.T) {
 	}
 }
 
+// A start, or restart, that takes longer than it may says how far each service is.
+func TestIntegrationTimeout(t *testing.T) {
+	text := "services:\n  db: " + lateReady(t) + "  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n"
+	f := newFixture(t, "compose.yaml", strings.ReplaceAll(text, "touch /ready", "true"))
+	project := f.load().Project
+	err := lifecycle.Start(context.Background(), f.engine, project, lifecycle.StartOptions{Out: ui.New(&f.out), Timeout: 3 * time.Second})
+	wants(t, err, fault.Failed, "not everything was ready within 3s", "db probing ", "(exit 1)", "web waiting for db ", "next: go tool mage status")
+	err = lifecycle.Restart(context.Background(), f.engine, project, lifecycle.RestartOptions{Out: ui.New(&f.out), All: true, Timeout: 5 * time.Second})
+	wants(t, err, fault.Failed, "not everything was ready again within 5s", "db probing ", "web waiting for db ")
+}
+
 // TestIntegrationEvents reads the JSON as a script would.
 func TestIntegrationEvents(t *testing.T) {
 	f := newFixture(t, "compose.yaml", "services:\n  db: "+lateReady(t)+"\n  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n")

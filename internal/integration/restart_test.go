@@ -17,6 +17,8 @@ import (
 	"github.com/moby/moby/client"
 	"github.com/moby/moby/client/pkg/versions"
 
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
 )
@@ -103,6 +105,41 @@ func TestIntegrationRestartNamedAndAll(t *testing.T) {
 	var typed *fault.Error
 	if !errors.As(err, &typed) || typed.Code != fault.Usage {
 		t.Errorf("an unknown service: %v", err)
+	}
+}
+
+// TestIntegrationRestartOfAllWithoutADependency has one that never gets ready again: its dependants, which are down by then, are named,
+// and a start brings everything up once it is repaired.
+func TestIntegrationRestartOfAllWithoutADependency(t *testing.T) {
+	f := newFixture(t, "compose.yaml", `services:
+  db:
+    image: `+enginetest.Base(t)+`
+    init: true
+    stop_grace_period: 1s
+    command: [sh, -c, "rm -f /ready; test -e /broken || touch /ready; exec sleep 1000"]
+    healthcheck: {test: [CMD-SHELL, "test -e /ready || { echo no data; exit 1; }"], interval: 1s, retries: 2}
+  web: {image: `+enginetest.Base(t)+`, init: true, stop_grace_period: 1s, command: [sleep, "1000"], depends_on: {db: {condition: service_healthy}}}
+`)
+	f.mustStart()
+	db := f.containers("db")[0].ID
+	run := func(command ...string) {
+		t.Helper()
+		if done, err := engine.Exec(t.Context(), f.engine, db, command); err != nil || done.Code != 0 {
+			t.Fatalf("%v: %v, %+v", command, err, done)
+		}
+	}
+	run("touch", "/broken")
+	err := f.restart(t.Context(), "", lifecycle.RestartOptions{All: true})
+	wants(t, err, fault.Failed, `starting "db": unhealthy`, "no data", "not restarted, as they wait for it: web", "next: go tool mage logs db")
+	run("rm", "/broken")
+	if _, err := f.engine.ContainerStop(t.Context(), db, client.ContainerStopOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.mustStart()
+	for _, c := range f.containers("") {
+		if !c.State.Running {
+			t.Errorf("%s is %s after the next start", c.Name, c.State.Status)
+		}
 	}
 }
 

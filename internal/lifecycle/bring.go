@@ -24,13 +24,12 @@ func (s *starter) step(ctx context.Context, step Step) {
 	switch {
 	case err == nil:
 		s.progress.set(name, stateReady, "")
+	case ctx.Err() != nil: // it has not failed, the start ends before it
 	case errors.Is(err, errDependency):
 		s.progress.set(name, stateSkipped, "")
 	default:
 		s.progress.set(name, stateFailed, err.Error())
-		if ctx.Err() == nil {
-			s.out.Failed("%s %s", name, err)
-		}
+		s.out.Failed("%s %s", name, err)
 	}
 	for _, outcomes := range []map[string]*outcome{s.started, s.healthy, s.completed} {
 		outcomes[name].settle(err) // those that are settled already stay as they are

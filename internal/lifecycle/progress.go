@@ -70,7 +70,7 @@ func newProgress(out *ui.Out, events io.Writer, project string, plan Plan, began
 	}
 	for _, s := range plan.Steps {
 		p.keys = append(p.keys, s.Service)
-		p.rows[s.Service] = &row{since: began}
+		p.rows[s.Service] = &row{state: stateWaiting, since: began}
 	}
 	p.stop = out.Live(p.lines, p.brief)
 	return p
@@ -128,7 +128,7 @@ func (p *progress) lines(height int) []string {
 	for _, waiting := range []bool{false, true} { // those that wait for others last
 		for _, key := range p.keys {
 			r := p.rows[key]
-			if over(r.state) || (r.state == stateWaiting || r.state == "") != waiting {
+			if over(r.state) || (r.state == stateWaiting) != waiting {
 				continue
 			}
 			if len(out) >= height-3 {
@@ -159,14 +159,23 @@ func (p *progress) width() int {
 
 // line is one service's: name, state, seconds in it, and what it waits for or was last told.
 func (r *row) line(name string, width int) string {
-	text := string(r.state)
-	if len(r.waits) > 0 {
-		text += " for " + strings.Join(r.waits, ", ")
-	}
 	seconds := fmt.Sprintf("%6s", ui.Seconds(time.Since(r.since)))
-	out := fmt.Sprintf("   %-*s %s %s", width, name, color.HiBlackString(seconds), text)
+	out := fmt.Sprintf("   %-*s %s %s", width, name, color.HiBlackString(seconds), r.doing())
 	if r.detail != "" {
 		out += color.HiBlackString(" (%s)", r.detail)
+	}
+	return out
+}
+
+// unfinished says of each service that has not come to its end how far it is, a line each.
+func (p *progress) unfinished() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []string
+	for _, key := range p.keys {
+		if r := p.rows[key]; !over(r.state) {
+			out = append(out, r.brief(key))
+		}
 	}
 	return out
 }
@@ -178,14 +187,27 @@ func (p *progress) brief() string {
 	var at []string
 	for _, key := range p.keys {
 		r := p.rows[key]
-		if over(r.state) || r.state == stateWaiting || r.state == "" {
+		if over(r.state) || r.state == stateWaiting {
 			continue
 		}
-		text := fmt.Sprintf("%s %s %s", key, r.state, ui.Seconds(time.Since(r.since)))
-		if r.detail != "" {
-			text += " (" + r.detail + ")"
-		}
-		at = append(at, text)
+		at = append(at, r.brief(key))
 	}
 	return strings.Join(at, "; ")
+}
+
+// brief says what the service is at: "db probing 2.1s (exit 1)", "web waiting for db 2.3s".
+func (r *row) brief(name string) string {
+	text := name + " " + r.doing() + " " + ui.Seconds(time.Since(r.since))
+	if r.detail != "" {
+		text += " (" + r.detail + ")"
+	}
+	return text
+}
+
+// doing is the state, and what it waits for.
+func (r *row) doing() string {
+	if len(r.waits) > 0 {
+		return string(r.state) + " for " + strings.Join(r.waits, ", ")
+	}
+	return string(r.state)
 }

@@ -54,11 +54,7 @@ func Restart(ctx context.Context, e *engine.Engine, project *types.Project, o Re
 		return refused
 	}
 	plan.sayLeft(o.Out)
-	err = r.run(ctx, plan)
-	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return err
+	return r.run(ctx, plan)
 }
 
 // restarter runs one restart.

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 	"time"
@@ -145,7 +146,7 @@ func (s *starter) run(ctx context.Context) error {
 	s.memory.keep()
 	var err error
 	if ctx.Err() != nil {
-		err = context.Cause(ctx)
+		err = s.cutShort(ctx)
 	} else if away := s.stayed(ctx); len(s.errs) > 0 {
 		if err = s.failures(ctx); err == nil && away != nil {
 			err = fault.New(fault.Engine, "go tool mage start", "the engine went away: %w", away)
@@ -157,6 +158,16 @@ func (s *starter) run(ctx context.Context) error {
 		sayCritical(s.out, time.Since(s.began), chain)
 	}
 	return err
+}
+
+// cutShort is why the start ended before its time: where that was its timeout, with how far each service is that is not ready.
+func (s *starter) cutShort(ctx context.Context) error {
+	var late *fault.Error
+	if cause := context.Cause(ctx); !errors.As(cause, &late) {
+		return cause
+	}
+	said := *late
+	return said.WithDetail(s.progress.unfinished()...)
 }
 
 // launched says whether anything had to be started.
