@@ -68,14 +68,23 @@ func TestIntegrationOutOfMemoryAtStart(t *testing.T) {
 	wants(t, err, fault.Failed, `starting "db": killed: out of memory (limit 20 MiB)`, "next: raise its memory limit")
 }
 
+// Images that can't be pulled, from a registry that lacks them and one that refuses, keep only their services from starting, and
+// those that wait for them.
 func TestIntegrationAnImageThatIsNowhere(t *testing.T) {
 	registry := enginetest.Registry(t)
-	f := newFixture(t, "compose.yaml", "services:\n  web: {image: "+registry+"/it/nowhere:1}\n")
+	f := newFixture(t, "compose.yaml", `services:
+  web: {image: `+registry+`/it/nowhere:1}
+  again: {image: `+registry+`/it/nowhere:1}
+  shut: {image: "127.0.0.1:1/it/nowhere:1"}
+  late: `+lateReady(t)+`
+  after: {<<: *slow, depends_on: [web]}
+`)
 	err := f.start(context.Background())
-	if err == nil {
-		t.Fatal("started a container of an image that is nowhere")
+	wants(t, err, fault.Registry, `starting "web": pulling `+registry+"/it/nowhere:1: ", "not started, as they wait for it: after", `starting "again": pulling `,
+		`starting "shut": pulling 127.0.0.1:1/it/nowhere:1: `, "connection refused", "next: docker pull 127.0.0.1:1/it/nowhere:1")
+	if late := f.all("late"); len(late) != 1 || !late[0].State.Running {
+		t.Errorf("a service that needs none of the images does not run:\n%s", f.out.String())
 	}
-	contains(t, err.Error(), registry+"/it/nowhere:1")
 }
 
 // What was built once and removed since is said before anything is started, and what runs of it goes on.

@@ -23,8 +23,7 @@ type creation struct {
 
 	mu      sync.Mutex
 	seen    map[string]map[string]bool // container names that are as they should be, by service
-	failed  string                     // the first service whose container could not be made
-	cause   string                     // and why
+	failed  map[string]error           // why the first container could not be made, and images not be pulled, by service
 	pulling map[string]bool
 }
 
@@ -36,7 +35,7 @@ var errDependency = errors.New("not started: a dependency failed")
 
 // newCreation prepares the creation of the starter's project.
 func newCreation(s *starter) (*creation, error) {
-	c := &creation{starter: s, seen: map[string]map[string]bool{}, pulling: map[string]bool{}}
+	c := &creation{starter: s, seen: map[string]map[string]bool{}, failed: map[string]error{}, pulling: map[string]bool{}}
 	var err error
 	// A container is made in some 15 ms; more at a time than there are CPUs would only keep the first from starting.
 	c.compose, err = newCompose(s.engine, compose.WithEventProcessor(c), compose.WithMaxConcurrency(s.plan.CPUs))
@@ -49,7 +48,7 @@ func (c *creation) run(ctx context.Context, stale []string) {
 	project, conflicts := c.starter.project, 0
 	for {
 		err := c.compose.Create(ctx, project, c.options(stale))
-		failed, cause := c.culprit()
+		failed := c.culprits()
 		switch {
 		case err == nil:
 			c.release(project, nil)
@@ -64,11 +63,10 @@ func (c *creation) run(ctx context.Context, stale []string) {
 				continue
 			}
 		case ambiguous(err) && c.dropped(ctx):
-		case failed == "":
+		case len(failed) == 0:
 			c.release(project, &createError{err})
 			return
 		default:
-			c.starter.created[failed].settle(&createError{errors.New(cause)})
 			if project = c.without(project, failed); len(project.Services) == 0 {
 				return
 			}
@@ -104,13 +102,20 @@ func (c *creation) options(stale []string) api.CreateOptions {
 	return o
 }
 
-// without leaves the service and all that can't start without it out of the project. Their containers stay as they are.
-func (c *creation) without(project *types.Project, service string) *types.Project {
-	out := append([]string{service}, c.starter.plan.waitingFor(service)...)
-	for _, name := range out[1:] {
-		c.starter.created[name].settle(errDependency)
+// without leaves the services that failed, and all that can't start without them, out of the project. Their containers stay as they
+// are.
+func (c *creation) without(project *types.Project, failed map[string]error) *types.Project {
+	for name, err := range failed {
+		c.starter.created[name].settle(err)
 	}
-	return project.WithServicesDisabled(out...)
+	for name := range failed {
+		waiting := c.starter.plan.waitingFor(name)
+		for _, other := range waiting {
+			c.starter.created[other].settle(errDependency)
+		}
+		project = project.WithServicesDisabled(append(waiting, name)...)
+	}
+	return project
 }
 
 // release settles the services of the project that are not settled yet.
@@ -120,12 +125,13 @@ func (c *creation) release(project *types.Project, err error) {
 	}
 }
 
-func (c *creation) culprit() (service, cause string) {
+// culprits are the services that have failed since it was asked last.
+func (c *creation) culprits() map[string]error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	service, cause = c.failed, c.cause
-	c.failed, c.cause = "", ""
-	return service, cause
+	failed := c.failed
+	c.failed = map[string]error{}
+	return failed
 }
 
 // Start is the library's sign that an operation begins.
@@ -137,8 +143,8 @@ func (c *creation) Done(string, bool) {}
 // On takes what the library tells of its work.
 func (c *creation) On(events ...api.Resource) {
 	for _, e := range events {
-		if image, ok := strings.CutPrefix(e.ID, "Image "); ok && e.Text == api.StatusPulling {
-			c.pull(image)
+		if image, ok := strings.CutPrefix(e.ID, "Image "); ok {
+			c.pull(image, e)
 			continue
 		}
 		service := c.service(e.ID)
@@ -154,21 +160,35 @@ func (c *creation) On(events ...api.Resource) {
 	}
 }
 
-func (c *creation) pull(image string) {
+// pull takes what is told of an image's pull. Those that the first failure ends are not told as failed.
+func (c *creation) pull(image string, e api.Resource) {
 	c.mu.Lock()
 	first := !c.pulling[image]
 	c.pulling[image] = true
+	if e.Status == api.Error {
+		for name, s := range c.starter.project.Services {
+			if s.Image == image {
+				c.failed[name] = &pullError{image, e.Details}
+			}
+		}
+	}
 	c.mu.Unlock()
-	if first {
+	if first && e.Text == api.StatusPulling {
 		c.starter.out.Info("pulling %s", image)
 	}
 }
 
+// pullError is the error of an image that could not be pulled.
+type pullError struct{ image, text string }
+
+func (e *pullError) Error() string { return "pulling " + e.image + ": " + e.text }
+
+// fail counts the first container only that could not be made: that ends the others.
 func (c *creation) fail(service, text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.failed == "" {
-		c.failed, c.cause = service, text
+	if len(c.failed) == 0 {
+		c.failed[service] = &createError{errors.New(text)}
 	}
 }
 

@@ -136,6 +136,12 @@ func (s *starter) cause(ctx context.Context, service string, err error) *fault.E
 		who, next := s.holder(ctx, p)
 		return fault.New(fault.Resources, next, "starting %q: port %s is taken%s: %w", service, p, who, err)
 	}
+	var pull *pullError
+	if errors.As(err, &pull) && !strings.Contains(text, "no space left on device") {
+		// The engine's words are about the registry here, as in "connection refused".
+		next := "docker pull " + pull.image + ", once its name, the registry and docker login are right; then go tool mage start"
+		return fault.New(fault.Registry, next, "starting %q: %w", service, err)
+	}
 	for _, c := range causes {
 		for _, words := range c.words {
 			if !strings.Contains(text, words) {
