@@ -76,6 +76,7 @@ func (s *starter) bring(ctx context.Context, step Step) error {
 
 // renewEarly renews a service once what it waits for has been started.
 func (s *starter) renewEarly(ctx context.Context, step Step, r renewal) error {
+	s.progress.set(step.Service, stateWaiting, "", s.unmet(step)...)
 	for _, w := range step.Waits {
 		if err := s.started[w.Service].wait(ctx); err != nil && !w.Optional {
 			return errDependency

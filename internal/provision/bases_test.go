@@ -25,6 +25,20 @@ func TestEmbeddedToolsEqualToolsModule(t *testing.T) {
 	}
 }
 
+func TestProgramsAreLinkedWithTheirVersions(t *testing.T) {
+	flags, err := linkFlags(toolsMod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	buildkit := "-X github.com/moby/buildkit/version.Version=" + strings.TrimPrefix(BuilderImage, "moby/buildkit:")
+	if !strings.Contains(flags, buildkit+" ") || strings.Count(flags, "-X ") != len(programs) {
+		t.Errorf("got %q, want a version for each of %d programs and %q", flags, len(programs), buildkit)
+	}
+	if _, err := linkFlags([]byte("no go.mod")); err == nil {
+		t.Error("took what is no go.mod")
+	}
+}
+
 func TestProgramIsStaleUntilBuiltFromTheseVersions(t *testing.T) {
 	s := &setup{dir: t.TempDir()}
 	stale := func() string {
