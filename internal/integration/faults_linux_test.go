@@ -77,11 +77,12 @@ func TestIntegrationAnImageThatIsNowhere(t *testing.T) {
   again: {image: `+registry+`/it/nowhere:1}
   shut: {image: "127.0.0.1:1/it/nowhere:1"}
   late: `+lateReady(t)+`
+  hooked: {<<: *slow, pre_start: [{image: `+registry+`/it/nowhere:1, command: ["true"]}]}
   after: {<<: *slow, depends_on: [web]}
 `)
 	err := f.start(context.Background())
 	wants(t, err, fault.Registry, `starting "web": pulling `+registry+"/it/nowhere:1: ", "not started, as they wait for it: after", `starting "again": pulling `,
-		`starting "shut": pulling 127.0.0.1:1/it/nowhere:1: `, "connection refused", "next: docker pull 127.0.0.1:1/it/nowhere:1")
+		`starting "hooked": pulling `, `starting "shut": pulling 127.0.0.1:1/it/nowhere:1: `, "connection refused", "next: docker pull 127.0.0.1:1/it/nowhere:1")
 	if late := f.all("late"); len(late) != 1 || !late[0].State.Running {
 		t.Errorf("a service that needs none of the images does not run:\n%s", f.out.String())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -67,7 +68,12 @@ func (c *creation) run(ctx context.Context, stale []string) {
 			c.release(project, &createError{err})
 			return
 		default:
-			if project = c.without(project, failed); len(project.Services) == 0 {
+			left := c.without(project, failed)
+			if len(left.Services) == len(project.Services) { // or it would begin anew for ever
+				c.release(project, &createError{err})
+				return
+			}
+			if project = left; len(project.Services) == 0 {
 				return
 			}
 		}
@@ -166,8 +172,9 @@ func (c *creation) pull(image string, e api.Resource) {
 	first := !c.pulling[image]
 	c.pulling[image] = true
 	if e.Status == api.Error {
-		for name, s := range c.starter.project.Services {
-			if s.Image == image {
+		project := c.starter.project
+		for name, s := range project.Services {
+			if s.Image == image || slices.Contains(api.GetDependentImages(s, project.Name), image) {
 				c.failed[name] = &pullError{image, e.Details}
 			}
 		}
