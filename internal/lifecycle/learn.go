@@ -29,15 +29,37 @@ func (l *learned) knows() bool {
 	return l.Passed > 0
 }
 
+// Where earlier starts tell when the service is due, the first probe comes then and the next ones soon. What is not known is halved
+// from start to start until it is a small part of the whole: a probe that fails costs more than it could win then.
+const (
+	nearPart = 30
+	duePart  = 20
+)
+
 // due is when the first probe is worth its cost: in the middle of what is not known, and where that is little, at its end. What
 // is known to be too early may be all that is known for sure: the other end may come from probes that had to wait for others.
 func (l *learned) due() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.Passed-l.Failed < l.Passed/10 {
+	if l.Passed-l.Failed < l.Passed/nearPart {
 		return l.Passed
 	}
 	return min((l.Failed+l.Passed)/2, 2*l.Failed+execPause)
+}
+
+// pause is how long to rest after a probe that began so long after the start, failed, and has ended now: halfway to the time at which
+// the service was ready earlier, and where that is near, until then.
+func (l *learned) pause(failed, now time.Duration) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rest, soon := l.Passed-now, min(now/duePart, longestPause)
+	switch {
+	case failed >= l.Passed: // slower than ever
+		return max(askPause, soon)
+	case rest > 2*askPause:
+		return min(rest/2, max(2*execPause, soon))
+	}
+	return max(rest, time.Millisecond)
 }
 
 // passed takes a probe that passed, and the last one before it that did not (0 for none), both since the start.

@@ -17,8 +17,19 @@ func TestLearnedNarrowsDown(t *testing.T) {
 	if due := l.due(); due <= 400*ms || due >= 1200*ms {
 		t.Errorf("due after %s, between 400 and 1200 ms nothing is known", due)
 	}
+	for _, c := range []struct{ failed, now, want time.Duration }{
+		{700 * ms, 800 * ms, 200 * ms},  // halfway to 1200
+		{1050 * ms, 1130 * ms, 70 * ms}, // till then
+		{1190 * ms, 1270 * ms, 1 * ms},  // it was ready by now
+		{1200 * ms, 1280 * ms, 64 * ms}, // slower than ever
+		{90 * time.Second, 90 * time.Second, 2 * time.Second},
+	} {
+		if got := l.pause(c.failed, c.now); got != c.want {
+			t.Errorf("after a probe at %s that failed by %s: rests %s, want %s", c.failed, c.now, got, c.want)
+		}
+	}
 	l.passed(900*ms, 1100*ms)
-	l.passed(1000*ms, 1050*ms)
+	l.passed(1020*ms, 1050*ms)
 	if due := l.due(); due != 1050*ms {
 		t.Errorf("due after %s, seen ready after 1050 ms", due)
 	}

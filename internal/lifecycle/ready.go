@@ -17,7 +17,6 @@ const (
 	execPause    = 150 * time.Millisecond
 	longestPause = 2 * time.Second
 	pausePart    = 10
-	duePart      = 20 // where earlier starts tell when the service is due, the first probe comes then and the next ones soon
 	// Where nobody waits for the service and only execs can tell, they are better spent on others: the first comes later, and the
 	// pauses are longer.
 	leafFirst = 400 * time.Millisecond
@@ -129,7 +128,7 @@ func (r *readiness) pause() time.Duration {
 	switch {
 	case r.session != nil:
 	case r.past.knows(): // the first probe came when the service was due: it can't be long now
-		part = duePart
+		return r.past.pause(r.failed, time.Since(r.began))
 	case r.rank == 0:
 		shortest, part = execPause, leafPart
 	default:
