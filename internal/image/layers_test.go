@@ -15,10 +15,11 @@ import (
 // holding is an engine that has one image of these layers.
 type holding struct {
 	Engine
-	layers []string
+	layers     []string
+	containerd bool
 }
 
-func (h holding) ContainerdStore() bool { return false }
+func (h holding) ContainerdStore() bool { return h.containerd }
 
 func (h holding) ImageList(context.Context, moby.ImageListOptions) (moby.ImageListResult, error) {
 	return moby.ImageListResult{Items: []image.Summary{{ID: "one"}, {ID: "gone"}}}, nil
@@ -67,6 +68,17 @@ func TestReserveSendsWhatTheEngineLacks(t *testing.T) {
 		send, done, err := known(t).reserve(t.Context(), c.image)
 		if err != nil || fmt.Sprint(send) != c.want {
 			t.Errorf("%v: %v, %v", c.image, send, err)
+		}
+		done(true)
+	}
+}
+
+func TestReserveSendsAllToContainerdsStore(t *testing.T) {
+	l := newEngineLayers(holding{containerd: true})
+	for range 2 {
+		send, done, err := l.reserve(t.Context(), layers("base", "top"))
+		if err != nil || fmt.Sprint(send) != "[0 1]" {
+			t.Errorf("%v, %v", send, err)
 		}
 		done(true)
 	}

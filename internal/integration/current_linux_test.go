@@ -4,6 +4,7 @@ package integration
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/25eloquence/compose-mage/internal/enginetest"
@@ -39,6 +40,17 @@ func TestIntegrationCurrentEngine(t *testing.T) {
 		f := layered(t).on(enginetest.Builder(t))
 		f.engine = e
 		f.loadsOnlyChanges(3)
+	})
+	t.Run("images that share layers, of a builder beside it", func(t *testing.T) {
+		f := newFixture(t, "compose.yaml", "services:\n  a: {build: {context: ., args: {WHO: a}}}\n  b: {build: {context: ., args: {WHO: b}}}\n  c: {build: {context: ., args: {WHO: c}}}\n",
+			"Dockerfile", "FROM debian:bookworm-slim\nARG WHO\nRUN echo $WHO > /who\n").on(enginetest.Builder(t))
+		f.engine = e
+		for _, r := range f.mustBuild() {
+			who := strings.TrimPrefix(r.Target.Service, f.name+"-")
+			if got := f.export(r.Target.Names[0])["who"]; r.State != image.Loaded || len(r.Warnings) > 0 || got != who+"\n" {
+				t.Errorf("%s: %s, warnings %q, /who is %q", who, r.State, r.Warnings, got)
+			}
+		}
 	})
 }
 
