@@ -17,7 +17,7 @@ const (
 	askCost  = 3 * time.Millisecond
 	// firstProbes is how many execs a start may make at once, and savedUp how many seconds' worth of the budget it may save: while
 	// the engine starts the first containers there is nothing to probe.
-	firstProbes = 1
+	firstProbes = 2
 	savedUp     = 10
 )
 

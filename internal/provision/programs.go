@@ -127,7 +127,8 @@ func (s *setup) buildPrograms(ctx context.Context, names []string, report func(s
 	if err != nil {
 		return err
 	}
-	args := []string{"go", "build", "-mod=readonly", "-ldflags=" + flags, "-o", work + string(filepath.Separator)}
+	// -v: the package that is compiled is all that a setup of some minutes has to show.
+	args := []string{"go", "build", "-v", "-mod=readonly", "-ldflags=" + flags, "-o", work + string(filepath.Separator)}
 	for _, name := range names {
 		args = append(args, programs[name].module+"/"+programs[name].pkg)
 	}
