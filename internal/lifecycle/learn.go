@@ -54,7 +54,7 @@ func (l *learned) pause(failed, now time.Duration) time.Duration {
 	defer l.mu.Unlock()
 	rest, soon := l.Passed-now, min(now/duePart, longestPause)
 	switch {
-	case failed >= l.Passed: // slower than ever
+	case failed >= l.Passed, rest < -execPause: // slower than ever, or the check hung: its next one is no longer nearly due
 		return max(askPause, soon)
 	case rest > 2*askPause:
 		return min(rest/2, max(2*execPause, soon))

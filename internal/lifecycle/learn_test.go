@@ -18,10 +18,11 @@ func TestLearnedNarrowsDown(t *testing.T) {
 		t.Errorf("due after %s, between 400 and 1200 ms nothing is known", due)
 	}
 	for _, c := range []struct{ failed, now, want time.Duration }{
-		{700 * ms, 800 * ms, 200 * ms},  // halfway to 1200
-		{1050 * ms, 1130 * ms, 70 * ms}, // till then
-		{1190 * ms, 1270 * ms, 1 * ms},  // it was ready by now
-		{1200 * ms, 1280 * ms, 64 * ms}, // slower than ever
+		{700 * ms, 800 * ms, 200 * ms},          // halfway to 1200
+		{1050 * ms, 1130 * ms, 70 * ms},         // till then
+		{1190 * ms, 1270 * ms, 1 * ms},          // it was ready by now
+		{1200 * ms, 1280 * ms, 64 * ms},         // slower than ever
+		{800 * ms, 30 * time.Second, 1500 * ms}, // it hung
 		{90 * time.Second, 90 * time.Second, 2 * time.Second},
 	} {
 		if got := l.pause(c.failed, c.now); got != c.want {
