@@ -213,19 +213,3 @@ func TestFailedChildShowsItsLastLines(t *testing.T) {
 		t.Errorf("tail: got %q", got)
 	}
 }
-
-func TestStalePidFileIsRemoved(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "docker.pid")
-	for _, pid := range []int{os.Getpid(), 1 << 30} {
-		write(t, path, fmt.Sprint(pid))
-		if err := clearStalePid(path, "dockerd"); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := os.Stat(path); err == nil {
-			t.Errorf("pid %d, which is no dockerd: the file stays", pid)
-		}
-	}
-	if err := clearStalePid(path, "dockerd"); err != nil {
-		t.Errorf("no file: %v", err)
-	}
-}

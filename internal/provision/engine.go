@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -57,7 +58,8 @@ func (s *setup) startUnit(ctx context.Context, report func(string)) error {
 
 // startDockerd starts the engine where there is no systemd (a container, WSL 1, another init).
 func (s *setup) startDockerd(ctx context.Context, f facts, p plan, pidFile, containerdPidFile string) error {
-	if pid := readPid(pidFile); p.engine == install && pid > 0 && runsProgram(pid, "dockerd") {
+	runs := runsProgram(readPid(pidFile), "dockerd", "")
+	if pid := readPid(pidFile); p.engine == install && runs {
 		// The package's own script has started it.
 		start, err := identity(pid)
 		if err == nil {
@@ -69,8 +71,10 @@ func (s *setup) startDockerd(ctx context.Context, f facts, p plan, pidFile, cont
 		}
 		return s.await(ctx, s.dockerd(f, p), nil)
 	}
-	if err := errors.Join(clearStalePid(pidFile, "dockerd"), clearStalePid(containerdPidFile, "containerd")); err != nil {
-		return err
+	if !runs {
+		if err := errors.Join(removePid(pidFile), endContainerd(ctx, containerdPidFile)); err != nil {
+			return err
+		}
 	}
 	_, err := s.ensure(ctx, s.dockerd(f, p), func(string) {})
 	return err
@@ -110,14 +114,26 @@ func readPid(path string) int {
 	return pid
 }
 
-// clearStalePid removes a pid file that names no process of this program. After a kill dockerd would refuse to start for
-// whoever has its old pid now, and would wait in vain for a containerd of which only the pid, or a zombie, is left.
-func clearStalePid(pidFile, name string) error {
-	if pid := readPid(pidFile); pid > 0 && runsProgram(pid, name) {
-		return nil
-	}
+// removePid removes a pid file that names nobody of this program: dockerd would refuse to start for whoever has its old
+// pid now.
+func removePid(pidFile string) error {
 	if err := os.Remove(pidFile); err != nil && !os.IsNotExist(err) {
 		return fault.New(fault.Engine, "rm "+pidFile, "removing a stale pid file: %w", err)
 	}
 	return nil
+}
+
+// endContainerd ends the containerd that a dockerd which is gone has left. dockerd would take it for its own even while
+// it dies of that same end, or is but a zombie or another's pid, and would wait for it in vain. Containers do not need it.
+func endContainerd(ctx context.Context, pidFile string) error {
+	config := filepath.Join(filepath.Dir(pidFile), "containerd.toml") // which dockerd writes beside it
+	if pid := readPid(pidFile); runsProgram(pid, "containerd", config) {
+		if start, err := identity(pid); err == nil {
+			p := Process{Name: "containerd", PID: pid, Start: start}
+			if err := p.stop(ctx, 10*time.Second); err != nil {
+				return err
+			}
+		}
+	}
+	return removePid(pidFile)
 }

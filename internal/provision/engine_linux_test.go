@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -44,8 +45,10 @@ func TestEngineStartsAndComesBackAfterAKill(t *testing.T) {
 	f := facts{registry: "127.0.0.1:5000"}
 	// A killed engine leaves its data mounted on itself.
 	t.Cleanup(func() { _ = syscall.Unmount(filepath.Join(dir, "data"), syscall.MNT_DETACH) })
-	// Some other process has the pid that an earlier engine left.
+	// Some other process has the pid that an earlier engine left, whose containerd still is there and serves nobody.
 	write(t, pidFile, strconv.Itoa(os.Getpid()))
+	left := runContainerd(t, filepath.Join(filepath.Dir(containerdFile), "containerd.toml"))
+	write(t, containerdFile, strconv.Itoa(left.PID))
 	p := plan{engine: start, registry: start}
 	if err := s.startDockerd(t.Context(), f, p, pidFile, containerdFile); err != nil {
 		t.Fatal(err)
@@ -81,6 +84,56 @@ func TestEngineStartsAndComesBackAfterAKill(t *testing.T) {
 	}
 	if _, err := engine.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "no Docker engine") {
 		t.Errorf("after stopping: %v", err)
+	}
+}
+
+// runContainerd runs a program of containerd's name with this configuration, which does nothing.
+func runContainerd(t *testing.T, config string) Process {
+	t.Helper()
+	program, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "containerd")
+	if err := os.WriteFile(path, program, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, "127.0.0.1:0", "--config", config)
+	cmd.Env = append(os.Environ(), "PROVISION_TEST_ROLE=daemon")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	go func() { _ = cmd.Wait() }()
+	start, err := identity(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Process{Name: "containerd", PID: cmd.Process.Pid, Start: start}
+}
+
+// What a containerd's pid file names is ended only where it is that engine's containerd; the file goes in any case.
+func TestContainerdOfAGoneEngineIsEnded(t *testing.T) {
+	pidFile := filepath.Join(t.TempDir(), "containerd.pid")
+	own := runContainerd(t, filepath.Join(filepath.Dir(pidFile), "containerd.toml"))
+	other := runContainerd(t, "/etc/containerd/config.toml")
+	for _, pid := range []int{own.PID, other.PID, os.Getpid(), 1 << 30} {
+		write(t, pidFile, strconv.Itoa(pid))
+		if err := endContainerd(t.Context(), pidFile); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(pidFile); err == nil {
+			t.Errorf("pid %d: the file stays", pid)
+		}
+	}
+	if own.alive() {
+		t.Error("the engine's containerd still runs")
+	}
+	if !other.alive() {
+		t.Error("another's containerd was ended")
+	}
+	if err := endContainerd(t.Context(), pidFile); err != nil {
+		t.Errorf("no file: %v", err)
 	}
 }
 

@@ -20,7 +20,7 @@ func identity(pid int) (string, error) {
 // findProcess and runsProgram are asked about daemons, of which setup starts none on macOS.
 func findProcess([]string) int { return 0 }
 
-func runsProgram(int, string) bool { return false }
+func runsProgram(int, string, string) bool { return false }
 
 func childAttributes(bool) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 

@@ -50,10 +50,14 @@ func findProcess(args []string) int {
 	return 0
 }
 
-// runsProgram says whether pid runs a program of this file name.
-func runsProgram(pid int, name string) bool {
+// runsProgram says whether pid runs a program of this file name, with arg among its arguments unless that is empty.
+func runsProgram(pid int, name, arg string) bool {
 	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
-	return err == nil && filepath.Base(strings.TrimSuffix(exe, " (deleted)")) == name
+	if err != nil || filepath.Base(strings.TrimSuffix(exe, " (deleted)")) != name {
+		return false
+	}
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return err == nil && (arg == "" || slices.Contains(strings.Split(string(line), "\x00"), arg))
 }
 
 func childAttributes(caged bool) *syscall.SysProcAttr {

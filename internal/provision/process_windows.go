@@ -14,7 +14,7 @@ func identity(int) (string, error) {
 
 func findProcess([]string) int { return 0 }
 
-func runsProgram(int, string) bool { return false }
+func runsProgram(int, string, string) bool { return false }
 
 func childAttributes(bool) *syscall.SysProcAttr { return nil }
 
