@@ -20,7 +20,7 @@ func generate(dir, source string, n int) (*stack, error) {
 	var compose strings.Builder
 	compose.WriteString("name: bench\nservices:\n")
 	for i := range n {
-		name := fmt.Sprintf("s%02d", i+1)
+		name := fmt.Sprintf("s%d-%02d", n, i+1) // no stack's images are another's: they are built by turns
 		s.services = append(s.services, name)
 		files["app/"+name+"/main.go"] = fmt.Sprintf(mainGo, name)
 		files["app/docker/"+name+".Dockerfile"] = fmt.Sprintf(dockerfile, name)

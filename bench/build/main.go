@@ -106,22 +106,30 @@ func run(ctx context.Context, c config) (err error) {
 		}
 	}()
 	r := report{facts: b.facts(ctx), tools: b.tools}
+	stacks := map[string]*stack{}
 	for _, name := range c.stacks {
 		s, err := b.makeStack(ctx, name)
 		if err != nil {
 			return fmt.Errorf("making the stack %q: %w", name, err)
 		}
+		stacks[name] = s
 		for _, sc := range scenarios() {
 			if slices.Contains(c.cases, sc.name) && ctx.Err() == nil {
 				r.results = append(r.results, b.measure(ctx, s, sc))
 			}
 		}
 	}
+	if few, many := stacks["5"], stacks["80"]; few != nil && many != nil && slices.Contains(c.cases, "unchanged") {
+		r.growth = b.measureGrowth(ctx, few, many)
+	}
 	text := r.markdown()
 	if c.out == "" {
 		fmt.Print(text)
 	} else if err := os.WriteFile(c.out, []byte(text), 0o644); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
+	}
+	if n := len(r.failures()); n > 0 && ctx.Err() == nil {
+		return fmt.Errorf("measuring: %d failed; the report says why", n)
 	}
 	return ctx.Err()
 }

@@ -13,6 +13,7 @@ type report struct {
 	facts   []string
 	tools   []tool
 	results []result
+	growth  []growth
 }
 
 // markdown writes the report as the docs include it. It names no path.
@@ -25,14 +26,28 @@ func (r report) markdown() string {
 	r.timesTable(&b)
 	r.bytesTable(&b)
 	r.derived(&b)
+	for _, why := range r.failures() {
+		b.WriteString("- failed: " + figures.OneLine(why) + "\n")
+	}
+	return b.String()
+}
+
+// failures says what could not be measured, and why.
+func (r report) failures() []string {
+	var out []string
 	for _, res := range r.results {
 		for _, t := range r.tools {
 			if why := res.failed[t.name]; why != "" {
-				fmt.Fprintf(&b, "- failed: %s, %s, %s: %s\n", res.stack.title, res.scenario.title, t.title, figures.OneLine(why))
+				out = append(out, fmt.Sprintf("%s, %s, %s: %s", res.stack.title, res.scenario.title, t.title, why))
 			}
 		}
 	}
-	return b.String()
+	for _, g := range r.growth {
+		if g.failed != nil {
+			out = append(out, fmt.Sprintf("%s after %s, %s: %v", g.many.title, g.few.title, g.tool.title, g.failed))
+		}
+	}
+	return out
 }
 
 func (r report) timesTable(b *strings.Builder) {
@@ -116,9 +131,11 @@ func (r report) derived(b *strings.Builder) {
 				}
 			}
 		}
-		few, many := r.median("5", "unchanged", t), r.median("80", "unchanged", t)
-		if few > 0 && many > 0 {
-			fmt.Fprintf(b, "- %s: 80 unchanged images take %.1f times as long as 5\n", t.title, many/few)
+	}
+	for _, g := range r.growth {
+		if len(g.times[1]) > 0 {
+			fmt.Fprintf(b, "- %s: %s that are unchanged take %s times as long as %s, built by turns: %s and %s s\n", g.tool.title, g.many.title,
+				figures.Ratio(g.times[1], g.times[0]), g.few.title, figures.Spread(g.times[1], ""), figures.Spread(g.times[0], ""))
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +32,9 @@ func TestReport(t *testing.T) {
 			steps: map[string][]float64{"mage-fast": {1.6}, "bake": {2}}, bytes: map[string]int64{"mage-fast": 1100, "bake": 5000}, layer: 1000,
 		},
 		{stack: six, scenario: export, times: map[string][]float64{"mage-fast": {104.5}, "mage": {110}, "bake": {143}}},
+	}, growth: []growth{
+		{tool: allTools()[0], few: &stack{title: "5 generated images"}, many: &stack{title: "80 generated images"}, times: [2][]float64{{0.2, 0.25, 0.2}, {1.2, 1.3, 1.4}}},
+		{tool: allTools()[2], few: &stack{title: "5 generated images"}, many: &stack{title: "80 generated images"}, failed: errors.New("exit status 1")},
 	}}
 	text := r.markdown()
 	golden.Check(t, "report.md", text)

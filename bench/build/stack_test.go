@@ -23,7 +23,7 @@ func TestGenerate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.services) != 12 || strings.Count(string(compose), "image: ") != 12 || !strings.Contains(string(compose), "${IMAGE_PREFIX:-bench}/s12:latest") {
+	if len(s.services) != 12 || strings.Count(string(compose), "image: ") != 12 || !strings.Contains(string(compose), "${IMAGE_PREFIX:-bench}/s12-12:latest") {
 		t.Errorf("services %v, compose.yaml:\n%s", s.services, compose)
 	}
 	for _, service := range s.services {

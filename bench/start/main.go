@@ -128,6 +128,9 @@ func run(ctx context.Context, c config) (err error) {
 	} else if err := os.WriteFile(c.out, []byte(text), 0o644); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
+	if n := len(r.failures()); n > 0 && ctx.Err() == nil {
+		return fmt.Errorf("measuring: %d failed; the report says why", n)
+	}
 	return ctx.Err()
 }
 

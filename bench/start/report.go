@@ -28,17 +28,23 @@ func (r report) markdown() string {
 	r.timesTable(&b)
 	r.detailsTable(&b)
 	r.derived(&b)
+	for _, why := range r.failures() {
+		b.WriteString("- failed: " + figures.OneLine(why) + "\n")
+	}
+	return b.String()
+}
+
+// failures says what could not be measured, and why.
+func (r report) failures() []string {
+	var out []string
 	for _, res := range r.results {
 		for _, t := range r.tools {
 			if why := res.failed[t.name]; why != "" {
-				fmt.Fprintf(&b, "- failed: %s, %s, %s: %s\n", res.stack.title, res.scenario.title, t.title, figures.OneLine(why))
+				out = append(out, fmt.Sprintf("%s, %s, %s: %s", res.stack.title, res.scenario.title, t.title, why))
 			}
 		}
 	}
-	for _, why := range r.failed {
-		fmt.Fprintf(&b, "- failed: %s\n", figures.OneLine(why))
-	}
-	return b.String()
+	return append(out, r.failed...)
 }
 
 // of takes one figure of each round; NaN stands for one that is not known.

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -37,12 +38,15 @@ func recall(dir, project, service string) memory {
 	return m
 }
 
-// keep writes the memory. It is worth no failure.
+// keep writes the memory, unless it is there already: each write waits for the disk. It is worth no failure.
 func (m memory) keep() {
 	if m.path == "" {
 		return
 	}
 	data, err := json.Marshal(m)
+	if old, none := os.ReadFile(m.path); none == nil && bytes.Equal(old, data) {
+		return
+	}
 	if err == nil && os.MkdirAll(filepath.Dir(m.path), 0o700) == nil {
 		_ = atomicwriter.WriteFile(m.path, data, 0o600)
 	}

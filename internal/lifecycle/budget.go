@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// probingShare is the part of the machine's CPUs that probing may use while a stack starts: engine, runc and this process. A tenth
-	// is promised; what an exec costs is an estimate, and a busy machine makes it dearer.
-	probingShare = 0.09
+	// probingShare is the part of the machine's CPUs that probing may use while a stack starts: engine, runc, and this process with all
+	// that it does. A tenth is promised; what an exec costs is an estimate, and a busy machine makes it dearer.
+	probingShare = 0.095
 	// execCost is what an exec costs them in CPU time (75 ms on the engine 20.10 and the machine that this was written on, some
 	// 40 ms on a faster one) as long as none has been timed. askCost is that of a question to a session that is open.
 	execCost = 75 * time.Millisecond
@@ -28,8 +28,10 @@ type budget struct {
 	rate  float64 // CPU seconds a second
 	have  float64 // CPU seconds; below 0 after a probe that cost more than was thought
 	at    time.Time
-	exec  time.Duration // what an exec costs, as far as is known
-	queue []*asker      // highest rank first
+	exec  time.Duration        // what an exec costs, as far as is known
+	own   func() time.Duration // CPU time of this process since it began
+	used  time.Duration        // of own, what have has been lessened by
+	queue []*asker             // highest rank first
 }
 
 type asker struct {
@@ -45,7 +47,9 @@ func (a *asker) before(b *asker) bool {
 
 // newBudget is for a machine with so many CPUs.
 func newBudget(cpus int) *budget {
-	return &budget{rate: probingShare * float64(max(1, cpus)), have: firstProbes * execCost.Seconds(), at: time.Now(), exec: execCost}
+	return &budget{
+		rate: probingShare * float64(max(1, cpus)), have: firstProbes * execCost.Seconds(), at: time.Now(), exec: execCost, own: processTime,
+	}
 }
 
 // execCost is what the cheapest exec of this run has cost.
@@ -99,8 +103,9 @@ func (b *budget) try(a *asker, cost time.Duration) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	b.have = min(b.have+now.Sub(b.at).Seconds()*b.rate, savedUp*b.rate)
-	b.at = now
+	own := b.own()
+	b.have = min(b.have+now.Sub(b.at).Seconds()*b.rate-(own-b.used).Seconds(), savedUp*b.rate)
+	b.at, b.used = now, own
 	if b.queue[0] != a {
 		return time.Hour // until woken
 	}

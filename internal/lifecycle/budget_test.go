@@ -7,10 +7,17 @@ import (
 	"time"
 )
 
+// testBudget counts none of the test's own CPU time.
+func testBudget(cpus int) *budget {
+	b := newBudget(cpus)
+	b.own = func() time.Duration { return 0 }
+	return b
+}
+
 func TestBudgetBoundsTheShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const cost, cpus = 100 * time.Millisecond, 2
-		b, began := newBudget(cpus), time.Now()
+		b, began := testBudget(cpus), time.Now()
 		probes := 0
 		for time.Since(began) < time.Minute {
 			if _, err := b.take(t.Context(), cost, 0, began, nil); err != nil {
@@ -28,7 +35,7 @@ func TestBudgetBoundsTheShare(t *testing.T) {
 
 func TestBudgetServesWhoIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, began := newBudget(1), time.Now()
+		b, began := testBudget(1), time.Now()
 		b.have = 0
 		var mu sync.Mutex
 		var order []int
@@ -52,13 +59,28 @@ func TestBudgetServesWhoIsWaitedFor(t *testing.T) {
 
 func TestNewsEndTheWaitForTheBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, heard := newBudget(1), make(chan struct{}, 1)
+		b, heard := testBudget(1), make(chan struct{}, 1)
 		b.have = -10
 		heard <- struct{}{}
 		began := time.Now()
 		news, err := b.take(t.Context(), time.Second, 0, began, heard)
 		if !news || err != nil || time.Since(began) > 0 {
 			t.Errorf("news %v, error %v after %s", news, err, time.Since(began))
+		}
+	})
+}
+
+func TestBudgetCountsThisProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, began := newBudget(1), time.Now()
+		b.have = 0
+		b.own = func() time.Duration { return time.Since(began) / 20 } // 5 % of the machine
+		const cost = 45 * time.Millisecond
+		if _, err := b.take(t.Context(), cost, 0, began, nil); err != nil {
+			t.Fatal(err)
+		}
+		if took, want := time.Since(began).Seconds(), cost.Seconds()/(probingShare-0.05); took < want*0.95 || took > want*1.1 {
+			t.Errorf("a probe that fits the budget after %.2f s came after %.2f", want, took)
 		}
 	})
 }

@@ -92,7 +92,7 @@ func (s *setup) ensureBuildkitd(ctx context.Context, f facts, p plan) error {
 	}
 	s.state.Builder = "unix://" + socket
 	d := daemon{
-		name: "builder", args: s.buildkitdArgs(),
+		name: "builder", args: s.buildkitdArgs(), env: builderEnv,
 		log: s.logFile("buildkitd"), address: s.state.Builder, config: config + s.stamp,
 		code: fault.Builder, ready: builderReady(s.state.Builder), within: 30 * time.Second,
 	}
@@ -103,6 +103,10 @@ func (s *setup) ensureBuildkitd(ctx context.Context, f facts, p plan) error {
 		return writeIfChanged(s.buildkitdToml(), []byte(config), 0o600)
 	})
 }
+
+// builderEnv has buildkitd collect its garbage at five times what it holds instead of at twice: 80 unchanged images took 12 % less
+// (14 pairs), for some 100 MiB of memory.
+var builderEnv = []string{"GOGC=400"}
 
 func (s *setup) socket() string { return filepath.Join(s.dir, "run", "buildkitd.sock") }
 

@@ -31,7 +31,7 @@ func (s *setup) ensureContainer(ctx context.Context, f facts, p plan) error {
 	if err != nil {
 		return err
 	}
-	want := daemon{args: []string{BuilderImage}, config: config}.configuration()
+	want := daemon{args: []string{BuilderImage}, env: builderEnv, config: config}.configuration()
 	seen, err := s.engine.ContainerInspect(ctx, builderContainer, client.ContainerInspectOptions{})
 	if err != nil && !errdefs.IsNotFound(err) {
 		return fault.New(fault.Engine, "docker ps -a", "looking for the builder's container: %w", err)
@@ -78,7 +78,7 @@ func (s *setup) createContainer(ctx context.Context, config, label string) error
 	_, err := s.engine.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Name: builderContainer,
 		Config: &container.Config{
-			Image: BuilderImage, Cmd: []string{"--config", "/etc/buildkit/buildkitd.toml"},
+			Image: BuilderImage, Cmd: []string{"--config", "/etc/buildkit/buildkitd.toml"}, Env: builderEnv,
 			Labels: map[string]string{configLabel: label},
 		},
 		HostConfig: &container.HostConfig{

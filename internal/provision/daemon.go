@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ type daemon struct {
 
 // configuration identifies how the daemon runs.
 func (d daemon) configuration() string {
-	sum := sha256.Sum256([]byte(strings.Join(d.args, "\x00") + "\x00" + d.config))
+	sum := sha256.Sum256([]byte(strings.Join(slices.Concat(d.args, d.env), "\x00") + "\x00" + d.config))
 	return hex.EncodeToString(sum[:8])
 }
 
