@@ -180,7 +180,8 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	past := recall(r.Memory, r.project, t.Service)
 	inputs := t.stamp(r.project, r.Environment, local)
 	before := r.engineID(ctx, t)
-	s := &solving{run: r, target: t, member: m, opt: opt, same: inputs != "" && inputs == past.Inputs && m.ID == past.Builder}
+	s := &solving{run: r, target: t, member: m, opt: opt, past: past, same: inputs != "" && inputs == past.Inputs && m.ID == past.Builder}
+	s.known = s.same && past.loaded(before) && !t.Build.NoCache && !t.Build.Pull
 	in, readable := r.inputs(t, inputs)
 	if readable && !s.same { // what changed in a context may be another image's
 		s.same = r.Explain.Unchanged(ctx, in) && m.ID == past.Builder
@@ -190,7 +191,7 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	if s.same {
 		r.order.wait(ctx)
 	}
-	rec, err = s.verify(ctx)
+	rec, err = s.confirm(ctx)
 	rec.into(&res)
 	if readable {
 		_ = r.Explain.Remember(ctx, in, res.ran) // explain then says that it knows nothing
@@ -210,7 +211,7 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	if err != nil {
 		return res, rec, err
 	}
-	past.Builder, past.Inputs, past.ID = m.ID, inputs, res.ID
+	past.Builder, past.Inputs, past.Bases, past.ID = m.ID, inputs, rec.bases(), res.ID
 	if res.State == Loaded {
 		before = r.engineID(ctx, t)
 	}

@@ -18,6 +18,7 @@ type memory struct {
 	Inputs   string `json:"inputs,omitempty"`   // what was built from, as a stamp; "" where that is not known
 	ID       string `json:"id,omitempty"`       // the image's ID as the builder says it
 	EngineID string `json:"engineID,omitempty"` // and as the engine that loaded it says it
+	Bases    string `json:"bases,omitempty"`    // what its base images were: recorder.bases
 	// Unexported means that the registry cache does not have the results: the export failed, or was killed.
 	Unexported bool `json:"unexported,omitempty"`
 
@@ -36,6 +37,11 @@ func recall(dir, project, service string) memory {
 	}
 	m.path = path
 	return m
+}
+
+// loaded says whether the engine's image of that ID is the one that the last build gave it, whose cache is written too.
+func (m memory) loaded(engineID string) bool {
+	return engineID != "" && engineID == m.EngineID && m.ID != "" && m.Bases != "" && !m.Unexported
 }
 
 // keep writes the memory, unless it is there already: each write waits for the disk. It is worth no failure.

@@ -164,6 +164,28 @@ func (r *recorder) ofDockerfile(name string) bool {
 	return strings.HasPrefix(name, "["+r.name+" ") && !strings.HasPrefix(name, "["+r.name+" internal]") && !strings.Contains(name, "] FROM ")
 }
 
+// confirms says whether the solve found what the build that m remembers had found: no step ran, and the bases are the same.
+func (r *recorder) confirms(m memory) bool {
+	r.mu.Lock()
+	ran := r.ran
+	r.mu.Unlock()
+	return !ran && r.bases() == m.Bases
+}
+
+// bases identifies the images that the Dockerfile starts from and copies from, by the digests that their names stood for.
+func (r *recorder) bases() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []string
+	for id, st := range r.byID { // BuildKit's digest of a FROM is one of its image's name and digest
+		if strings.HasPrefix(st.name, "["+r.name+" ") && strings.Contains(st.name, "] FROM ") {
+			all = append(all, id.String())
+		}
+	}
+	slices.Sort(all)
+	return digest.FromString(strings.Join(all, "\n")).Encoded()
+}
+
 // into writes what became of the Dockerfile's steps into the result.
 func (r *recorder) into(res *Result) {
 	r.mu.Lock()

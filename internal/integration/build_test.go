@@ -40,6 +40,38 @@ func TestIntegrationBuildMovesOnlyWhatChanged(t *testing.T) {
 	}
 }
 
+// Nothing of what is built from is edited, and no step of the Dockerfile runs: only the base's name stands for another image.
+func TestIntegrationAMovedBaseMakesAnotherImage(t *testing.T) {
+	registry := os.Getenv(verify.RegistryVariable)
+	if registry == "" {
+		t.Fatalf("integration tests need a registry in %s", verify.RegistryVariable)
+	}
+	base := newFixture(t, "base/Dockerfile", "FROM scratch\nCOPY file /\n", "base/file", "one")
+	name := registry + "/" + base.name + ":1"
+	base.write("compose.yaml", "services:\n  base: {image: \""+name+"\", build: {context: base}}\n")
+	f := newFixture(t, "compose.yaml", "services:\n  app: {build: {context: app}}\n", "app/Dockerfile", "FROM "+name+"\nLABEL of=app\n")
+	base.with = func(o *image.Options) { o.Push = true }
+	base.mustBuild()
+	first := f.mustBuild()[0]
+	for range 2 {
+		if r := f.mustBuild()[0]; r.State != image.Unchanged || r.ID != first.ID {
+			t.Errorf("unchanged: %s, %s, want %s", r.State, r.ID, first.ID)
+		}
+	}
+	base.write("base/file", "two")
+	base.mustBuild()
+	r := f.mustBuild()[0]
+	if r.State != image.Loaded || r.ID == first.ID {
+		t.Errorf("with another base: %s, %s, at first %s", r.State, r.ID, first.ID)
+	}
+	if found, err := f.engine.ImageInspect(t.Context(), r.Target.Names[0]); err != nil || found.ID != r.ID {
+		t.Errorf("the engine has %s (%v), want %s", found.ID, err, r.ID)
+	}
+	if again := f.mustBuild()[0]; again.State != image.Unchanged || again.ID != r.ID {
+		t.Errorf("after it: %s, %s, want %s", again.State, again.ID, r.ID)
+	}
+}
+
 func TestIntegrationBuildFailureNamesTheStep(t *testing.T) {
 	f := newFixture(t, "compose.yaml", "services:\n  bad: {build: {context: bad}}\n  good: {build: {context: good}}\n",
 		"bad/Dockerfile", "FROM scratch\nCOPY file /\nCOPY missing /\n", "bad/file", "x", "good/Dockerfile", "FROM scratch\nCOPY file /\n", "good/file", "x")
