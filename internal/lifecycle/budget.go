@@ -30,7 +30,7 @@ type budget struct {
 	at    time.Time
 	exec  time.Duration        // what an exec costs, as far as is known
 	own   func() time.Duration // CPU time of this process since it began
-	used  time.Duration        // of own, what have has been lessened by
+	used  time.Duration        // of own, as far as it has been taken off
 	queue []*asker             // highest rank first
 }
 
@@ -45,10 +45,12 @@ func (a *asker) before(b *asker) bool {
 	return a.rank > b.rank || a.rank == 0 && b.rank == 0 && a.began.After(b.began)
 }
 
-// newBudget is for a machine with so many CPUs.
+// newBudget is for a machine with so many CPUs. What this process has used before is taken off the first probes.
 func newBudget(cpus int) *budget {
+	used := processTime()
 	return &budget{
-		rate: probingShare * float64(max(1, cpus)), have: firstProbes * execCost.Seconds(), at: time.Now(), exec: execCost, own: processTime,
+		rate: probingShare * float64(max(1, cpus)), have: max(0, firstProbes*execCost-used).Seconds(), at: time.Now(), exec: execCost,
+		own: processTime, used: used,
 	}
 }
 

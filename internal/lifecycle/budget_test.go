@@ -10,7 +10,7 @@ import (
 // testBudget counts none of the test's own CPU time.
 func testBudget(cpus int) *budget {
 	b := newBudget(cpus)
-	b.own = func() time.Duration { return 0 }
+	b.have, b.used, b.own = firstProbes*execCost.Seconds(), 0, func() time.Duration { return 0 }
 	return b
 }
 
@@ -72,7 +72,7 @@ func TestNewsEndTheWaitForTheBudget(t *testing.T) {
 
 func TestBudgetCountsThisProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, began := newBudget(1), time.Now()
+		b, began := testBudget(1), time.Now()
 		b.have = 0
 		b.own = func() time.Duration { return time.Since(began) / 20 } // 5 % of the machine
 		const cost = 45 * time.Millisecond
