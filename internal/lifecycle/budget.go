@@ -9,7 +9,7 @@ import (
 
 const (
 	// probingShare is the part of the machine's CPUs that probing may use while a stack starts: engine, runc, and this process with all
-	// that it does. A tenth is promised; what an exec costs is an estimate, and a busy machine makes it dearer.
+	// that it does meanwhile. A tenth is promised; what an exec costs is an estimate, and a busy machine makes it dearer.
 	probingShare = 0.09
 	// execCost is what an exec costs them in CPU time (75 ms on the engine 20.10 and the machine that this was written on, some
 	// 40 ms on a faster one) as long as none has been timed. askCost is that of a question to a session that is open.
@@ -29,7 +29,7 @@ type budget struct {
 	have  float64 // CPU seconds; below 0 after a probe that cost more than was thought
 	at    time.Time
 	exec  time.Duration        // what an exec costs, as far as is known
-	own   func() time.Duration // CPU time of this process since it began
+	own   func() time.Duration // CPU time of this process
 	used  time.Duration        // of own, as far as it has been taken off
 	queue []*asker             // highest rank first
 }
@@ -45,12 +45,11 @@ func (a *asker) before(b *asker) bool {
 	return a.rank > b.rank || a.rank == 0 && b.rank == 0 && a.began.After(b.began)
 }
 
-// newBudget is for a machine with so many CPUs. What this process has used before is taken off the first probes.
+// newBudget is for a machine with so many CPUs.
 func newBudget(cpus int) *budget {
-	used := processTime()
 	return &budget{
-		rate: probingShare * float64(max(1, cpus)), have: max(0, firstProbes*execCost-used).Seconds(), at: time.Now(), exec: execCost,
-		own: processTime, used: used,
+		rate: probingShare * float64(max(1, cpus)), have: firstProbes * execCost.Seconds(), at: time.Now(), exec: execCost,
+		own: processTime, used: processTime(),
 	}
 }
 

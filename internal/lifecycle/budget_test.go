@@ -10,7 +10,7 @@ import (
 // testBudget counts none of the test's own CPU time.
 func testBudget(cpus int) *budget {
 	b := newBudget(cpus)
-	b.have, b.used, b.own = firstProbes*execCost.Seconds(), 0, func() time.Duration { return 0 }
+	b.used, b.own = 0, func() time.Duration { return 0 }
 	return b
 }
 
