@@ -10,14 +10,14 @@ import (
 const (
 	// probingShare is the part of the machine's CPUs that probing may use while a stack starts: engine, runc, and this process with all
 	// that it does meanwhile. A tenth is promised; what an exec costs is an estimate, and a busy machine makes it dearer.
-	probingShare = 0.09
+	probingShare = 0.085
 	// execCost is what an exec costs them in CPU time (75 ms on the engine 20.10 and the machine that this was written on, some
 	// 40 ms on a faster one) as long as none has been timed. askCost is that of a question to a session that is open.
 	execCost = 75 * time.Millisecond
 	askCost  = 3 * time.Millisecond
 	// firstProbes is how many execs a start may make at once, and savedUp how many seconds' worth of the budget it may save: while
 	// the engine starts the first containers there is nothing to probe.
-	firstProbes = 2
+	firstProbes = 3
 	savedUp     = 10
 )
 
