@@ -58,8 +58,9 @@ func (s *setup) startUnit(ctx context.Context, report func(string)) error {
 
 // startDockerd starts the engine where there is no systemd (a container, WSL 1, another init).
 func (s *setup) startDockerd(ctx context.Context, f facts, p plan, pidFile, containerdPidFile string) error {
-	runs := runsProgram(readPid(pidFile), "dockerd", "")
-	if pid := readPid(pidFile); p.engine == install && runs {
+	pid := readPid(pidFile)
+	runs := runsProgram(pid, "dockerd", "")
+	if p.engine == install && runs {
 		// The package's own script has started it.
 		start, err := identity(pid)
 		if err == nil {
