@@ -173,6 +173,7 @@ func (p *process) start() error {
 	p.cmd = exec.Command(p.args[0], p.args[1:]...)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = "/", log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	provision.Cage(p.cmd)
 	p.ended = make(chan struct{})
 	started := make(chan error, 1)
 	cmd, ended := p.cmd, p.ended
@@ -201,50 +202,9 @@ func (p *process) end(signal syscall.Signal) {
 		_ = p.cmd.Process.Kill()
 		<-p.ended
 	}
-	if signal == syscall.SIGKILL {
-		p.orphans()
-	}
 }
 
-// orphans ends the build steps that a killed builder left behind: they run in mount namespaces of their own, in file
-// systems under our root.
-func (p *process) orphans() {
-	ours, err := os.Readlink("/proc/self/ns/mnt")
-	if err != nil {
-		return
-	}
-	tables, _ := filepath.Glob("/proc/[0-9]*/mountinfo")
-	for _, table := range tables {
-		dir := filepath.Dir(table)
-		if theirs, err := os.Readlink(filepath.Join(dir, "ns", "mnt")); err != nil || theirs == ours {
-			continue
-		}
-		if mounts, err := os.ReadFile(table); err != nil || !strings.Contains(string(mounts), p.root+"/") {
-			continue
-		}
-		var pid int
-		if _, err := fmt.Sscanf(filepath.Base(dir), "%d", &pid); err == nil && pid > 1 {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-	}
-}
-
-func (p *process) remove() {
-	p.orphans()
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return
-	}
-	var points []string
-	for line := range strings.Lines(string(mounts)) {
-		if fields := strings.Fields(line); len(fields) > 4 && strings.HasPrefix(fields[4], p.root+"/") {
-			points = append(points, fields[4])
-		}
-	}
-	for _, point := range slices.Backward(points) {
-		_ = syscall.Unmount(point, syscall.MNT_DETACH)
-	}
-}
+func (p *process) remove() {} // its steps and their mounts have ended with it
 
 func (p *process) log() string {
 	data, err := os.ReadFile(filepath.Join(p.root, "log"))

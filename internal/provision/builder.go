@@ -95,6 +95,7 @@ func (s *setup) ensureBuildkitd(ctx context.Context, f facts, p plan) error {
 		name: "builder", args: s.buildkitdArgs(), env: builderEnv,
 		log: s.logFile("buildkitd"), address: s.state.Builder, config: config + s.stamp,
 		code: fault.Builder, ready: builderReady(s.state.Builder), within: 30 * time.Second,
+		caged: true, // a kill left build steps running, and their file systems mounted
 	}
 	return s.daemonStep(ctx, d, "builder: buildkitd at "+s.state.Builder, func() error {
 		if err := os.MkdirAll(filepath.Dir(socket), 0o700); err != nil {

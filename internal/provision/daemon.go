@@ -27,11 +27,16 @@ type daemon struct {
 	code    fault.Code
 	ready   func(ctx context.Context) error // nil once it answers
 	within  time.Duration                   // how long it may take to answer
+	caged   bool                            // what it starts and mounts ends with it
 }
 
 // configuration identifies how the daemon runs.
 func (d daemon) configuration() string {
-	sum := sha256.Sum256([]byte(strings.Join(slices.Concat(d.args, d.env), "\x00") + "\x00" + d.config))
+	text := strings.Join(slices.Concat(d.args, d.env), "\x00") + "\x00" + d.config
+	if d.caged {
+		text += "\x00caged"
+	}
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:8])
 }
 
@@ -108,6 +113,9 @@ func (s *setup) start(ctx context.Context, d daemon) error {
 	cmd.Env = append(os.Environ(), d.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	detach(cmd)
+	if d.caged {
+		Cage(cmd)
+	}
 	if err := cmd.Start(); err != nil {
 		return fault.New(d.code, "go tool mage setup", "starting the %s: %w", d.name, err)
 	}

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
 	"strings"
 	"time"
@@ -35,15 +36,19 @@ func Teardown(ctx context.Context, o Options) error {
 	for _, part := range []struct {
 		name   string
 		within time.Duration
-	}{{"builder", 20 * time.Second}, {"registry", 10 * time.Second}, {"engine", time.Minute}} {
+	}{{"builder", 10 * time.Second}, {"registry", 10 * time.Second}, {"engine", time.Minute}} {
 		p, ok := s.state.process(part.name)
 		if !ok {
 			continue
 		}
 		if p.alive() || p.Unit != "" {
-			err := s.out.Step(ctx, "stopping the "+part.name, func(ctx context.Context, _ func(string)) error {
+			err := s.out.Step(ctx, "stopping the "+part.name, func(ctx context.Context, report func(string)) error {
 				if p.Unit != "" {
 					return s.stopUnit(ctx, p.Unit)
+				}
+				if part.name == "builder" { // it ends at once where nothing builds
+					say := time.AfterFunc(time.Second, func() { report(fmt.Sprintf("a build is running: it has %s to end", part.within)) })
+					defer say.Stop()
 				}
 				return p.stop(ctx, part.within)
 			})
