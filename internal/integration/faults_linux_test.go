@@ -307,7 +307,7 @@ func TestIntegrationEngineRestartedInMidStart(t *testing.T) {
 	var typed *fault.Error
 	if !errors.As(err, &typed) {
 		t.Errorf("got %v", err)
-	} else if !regexp.MustCompile(`starting "db": (the engine went away|exited)`).MatchString(err.Error()) {
+	} else if !regexp.MustCompile(`starting "db": (the engine went away|exited|.*OCI runtime)`).MatchString(err.Error()) {
 		t.Errorf("got %v", err)
 	}
 	second, err := current.Start(t.Context(), o)

@@ -10,7 +10,7 @@ import (
 const (
 	// probingShare is the part of the machine's CPUs that probing may use while a stack starts: engine, runc, and this process with all
 	// that it does meanwhile. A tenth is promised; what an exec costs is an estimate, and a busy machine makes it dearer.
-	probingShare = 0.085
+	probingShare = 0.08
 	// execCost is what an exec costs them in CPU time (75 ms on the engine 20.10 and the machine that this was written on, some
 	// 40 ms on a faster one) as long as none has been timed. askCost is that of a question to a session that is open.
 	execCost = 75 * time.Millisecond

@@ -113,6 +113,8 @@ var causes = []struct {
 	{[]string{"bind source path does not exist", "invalid mount config", "mount source"}, fault.Config, "go tool mage setup"},
 	{[]string{" is ambiguous ("}, fault.Failed, "docker network rm the one of the two, by its ID, that no container is in; then go tool mage start"},
 	{[]string{"is already in use by container"}, fault.Failed, "docker rm the container of that name, then go tool mage start"},
+	// An engine that can say what its runtime said has not gone away, even where that was "write init-p: broken pipe".
+	{[]string{"oci runtime", "runc create failed"}, fault.Failed, "go tool mage start"},
 	{[]string{"cannot connect to the docker daemon", "failed to connect to the docker api", "connection refused", "connection reset", "broken pipe", "unexpected eof", "docker.sock: connect"}, fault.Engine, "go tool mage start"},
 }
 
