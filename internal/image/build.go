@@ -57,6 +57,7 @@ type run struct {
 	layers   *engineLayers
 	quick    *quick
 	order    *order
+	outcomes map[string]*outcome // by service
 	show     *display
 	stop     context.CancelCauseFunc
 	asked    func(context.Context) error // whether the cache's registry answers
@@ -99,7 +100,7 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 	}
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &run{Options: o, project: plan.Project, contexts: &contexts{}, layers: newEngineLayers(o.Engine), quick: newQuick(), order: newOrder(len(plan.Targets)), show: show, stop: stop}
+	r := &run{Options: o, project: plan.Project, contexts: &contexts{}, layers: newEngineLayers(o.Engine), quick: newQuick(), order: newOrder(len(plan.Targets)), outcomes: outcomes(plan.Targets), show: show, stop: stop}
 	var once sync.Once
 	var silent error
 	r.asked = func(ctx context.Context) error {
@@ -116,12 +117,14 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 		names[i] = t.Service
 	}
 	members := r.pool.share(names)
+	near(plan.Targets, members)
 	results := make([]Result, len(plan.Targets))
 	var all sync.WaitGroup
 	for i, t := range plan.Targets {
 		all.Go(func() {
 			start := time.Now()
 			results[i] = r.build(running, t, members[t.Service])
+			r.outcomes[t.Service].tell(results[i].Err)
 			r.order.decide(t.Service, false)
 			r.order.underway(t.Service)
 			results[i].Took = time.Since(start)
@@ -141,6 +144,9 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 
 // build builds one image, on another builder where its own dies.
 func (r *run) build(ctx context.Context, t Target, m *member) Result {
+	if err := r.await(ctx, t); err != nil {
+		return Result{Target: t, State: Failed, Err: err}
+	}
 	for {
 		res, rec, err := r.on(ctx, t, m)
 		if err == nil {
@@ -183,7 +189,7 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	s := &solving{run: r, target: t, member: m, opt: opt, past: past, same: inputs != "" && inputs == past.Inputs && m.ID == past.Builder}
 	s.known = s.same && past.loaded(before) && !t.Build.NoCache && !t.Build.Pull
 	in, readable := r.inputs(t, inputs)
-	if readable && !s.same { // what changed in a context may be another image's
+	if readable && !s.same && len(t.Needs) == 0 { // what changed in a context may be another image's
 		s.same = r.Explain.Unchanged(ctx, in) && m.ID == past.Builder
 	}
 	defer s.drop()
@@ -199,6 +205,7 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	if err != nil {
 		return res, rec, err
 	}
+	r.outcomes[t.Service].tell(nil)
 	res.ID = s.id()
 	wait := s.export(ctx, &past, res.Built > 0)
 	if before == res.ID || before != "" && res.ID == past.ID && before == past.EngineID {
@@ -263,7 +270,7 @@ func (r *run) named(ctx context.Context, name string) string {
 }
 
 // push builds an image, for several platforms where the target says so, and pushes it to the registry of its names.
-func (r *run) push(ctx context.Context, t Target, m *member, opt client.SolveOpt) (Result, *recorder, error) {
+func (r *run) push(ctx context.Context, t Target, m *member, opt request) (Result, *recorder, error) {
 	res := Result{Target: t, State: Pushed}
 	rec := newRecorder(t.Service, r.show)
 	if t.Platform != "" {
@@ -274,7 +281,7 @@ func (r *run) push(ctx context.Context, t Target, m *member, opt client.SolveOpt
 		if len(lacks) > 0 {
 			res.Warnings = append(res.Warnings, fmt.Sprintf("not built for %s, which the builder %s can't build for", strings.Join(lacks, ", "), m.Where))
 		}
-		opt.FrontendAttrs["platform"] = strings.Join(has, ",")
+		opt.platform(strings.Join(has, ","))
 	}
 	if r.Attest {
 		opt.FrontendAttrs["attest:provenance"] = "mode=max"
@@ -288,7 +295,7 @@ func (r *run) push(ctx context.Context, t Target, m *member, opt client.SolveOpt
 	opt.Exports = []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{
 		"name": strings.Join(t.Names, ","), "push": "true", "oci-mediatypes": "true",
 	}}}
-	resp, err := solve(ctx, m.Client, opt, rec)
+	resp, err := solve(ctx, m.Builder, opt, rec)
 	rec.into(&res)
 	if rec.warning != "" {
 		res.Warnings = append(res.Warnings, "the build cache was not written: "+lastLine(rec.warning))

@@ -102,6 +102,8 @@ func githubCache(attrs map[string]string) {
 }
 
 // imports lists where earlier results may be found: this branch's, the main branch's, then the Compose file's own.
+// What the target needs is in its own cache too. With the other image's beside it, BuildKit found the needed steps in that one and then
+// most often not the target's own steps.
 func (t Target) imports(c Cache) []client.CacheOptionsEntry {
 	var out []client.CacheOptionsEntry
 	if c.Type != "" {

@@ -64,6 +64,12 @@ func (t Target) stamp(project string, env Environment, local map[string]*localCo
 	if remote(t.Context) {
 		return ""
 	}
+	for name, need := range t.Needs { // its contexts are among local
+		parts["need:"+name] = need.stamp(project, env, nil)
+		if parts["need:"+name] == "" {
+			return ""
+		}
+	}
 	for name, lc := range local {
 		if lc.stamp == "" {
 			return ""

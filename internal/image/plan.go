@@ -28,6 +28,7 @@ type Target struct {
 	CacheImage string   // its place in the build cache: "project/service"
 	Build      types.BuildConfig
 	Platform   string
+	Needs      map[string]Target // by the name of the additional context that is this other target's image
 }
 
 // Plan says what a build will do; the services without a build section are named so that nobody looks for them.
@@ -49,10 +50,9 @@ type PlanOptions struct {
 func MakePlan(project *types.Project, o PlanOptions) (Plan, error) {
 	plan := Plan{Project: project.Name, Dir: project.WorkingDir}
 	var problems []error
-	for _, name := range project.ServiceNames() {
-		service := project.Services[name]
+	for _, service := range withNeeded(project) {
 		if service.Build == nil {
-			plan.Pulled = append(plan.Pulled, name)
+			plan.Pulled = append(plan.Pulled, service.Name)
 			continue
 		}
 		t, err := target(project, service, o)
@@ -61,6 +61,9 @@ func MakePlan(project *types.Project, o PlanOptions) (Plan, error) {
 			continue
 		}
 		plan.Targets = append(plan.Targets, t)
+	}
+	if len(problems) == 0 {
+		problems = plan.attach()
 	}
 	if len(problems) > 0 {
 		return plan, fault.New(fault.Config, "", "%w", errors.Join(problems...))

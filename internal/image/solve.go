@@ -1,10 +1,12 @@
 package image
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -31,17 +33,29 @@ type Environment struct {
 
 // solveOpt translates a target into what BuildKit's Dockerfile frontend takes. Exports and cache are the caller's.
 // It also gives the local contexts by name.
-func (t Target) solveOpt(ctx context.Context, project string, env Environment, c *contexts) (client.SolveOpt, map[string]*localContext, error) {
+func (t Target) solveOpt(ctx context.Context, project string, env Environment, c *contexts) (request, map[string]*localContext, error) {
 	local := map[string]*localContext{}
-	opt := client.SolveOpt{
+	opt := request{needs: map[string]request{}, SolveOpt: client.SolveOpt{
 		Frontend: "dockerfile.v0", FrontendAttrs: t.attributes(project, env),
 		FrontendInputs: map[string]llb.State{}, LocalMounts: map[string]fsutil.FS{},
 		// By this key the builder finds what it has of the directories from the last run: only changed files are sent. Each
 		// image has its own: two solves can't use one at a time, and one that copies other files would throw these away.
 		SharedKey: machineID() + ":" + project + "/" + t.Service,
-	}
-	if err := t.sources(ctx, &opt, c, local); err != nil {
+	}}
+	if err := t.sources(ctx, &opt.SolveOpt, c, local); err != nil {
 		return opt, nil, err
+	}
+	for name, other := range t.Needs {
+		need, more, err := other.solveOpt(ctx, project, env, c)
+		if err != nil {
+			return opt, nil, fmt.Errorf("additional context %q: %w", name, err)
+		}
+		need.FrontendAttrs = withoutNoCache(need.FrontendAttrs) // its steps have just run
+		opt.needs[name] = need
+		opt.AllowedEntitlements = append(opt.AllowedEntitlements, need.AllowedEntitlements...)
+		for key, lc := range more {
+			local[name+"/"+key] = lc
+		}
 	}
 	attachables, err := t.attachables(env)
 	if err != nil {
@@ -101,12 +115,15 @@ func (t Target) attributes(project string, env Environment) map[string]string {
 // sources offers what the build may read: its contexts, and the Dockerfile as a value, so that an unchanged one is not sent.
 func (t Target) sources(ctx context.Context, opt *client.SolveOpt, c *contexts, read map[string]*localContext) error {
 	for name, source := range t.Build.AdditionalContexts {
+		if _, ok := t.Needs[name]; ok {
+			continue
+		}
 		if remote(source) {
 			opt.FrontendAttrs["context:"+name] = source
 			continue
 		}
-		if strings.HasPrefix(source, "service:") || strings.HasPrefix(source, "oci-layout:") {
-			return fmt.Errorf("additional context %q: %q is not supported; name a directory, an image (docker-image://…) or a Git address", name, source)
+		if strings.HasPrefix(source, "oci-layout:") {
+			return fmt.Errorf("additional context %q: %q is not supported; name a directory, a service (service:…), an image (docker-image://…) or a Git address", name, source)
 		}
 		local := "named-" + name // "context" is taken
 		lc, err := c.get(ctx, source, "")
@@ -175,9 +192,9 @@ func (t Target) attachables(env Environment) ([]session.Attachable, error) {
 		return nil, err
 	}
 	out := []session.Attachable{auth, secretsprovider.FromMap(secrets)}
-	if len(t.Build.SSH) > 0 {
+	if keys := t.ssh(); len(keys) > 0 {
 		var agents []sshprovider.AgentConfig
-		for _, key := range t.Build.SSH {
+		for _, key := range keys {
 			agent := sshprovider.AgentConfig{ID: key.ID}
 			if key.Path != "" {
 				agent.Paths = []string{key.Path}
@@ -193,7 +210,20 @@ func (t Target) attachables(env Environment) ([]session.Attachable, error) {
 	return out, nil
 }
 
-// secrets reads the target's build secrets; the CA bundle is always on offer, as the secret "ca".
+// ssh lists the SSH agents and keys of the target and of what it needs.
+func (t Target) ssh() []types.SSHKey {
+	keys := slices.Clone(t.Build.SSH)
+	for _, need := range t.Needs {
+		for _, key := range need.ssh() {
+			if !slices.ContainsFunc(keys, func(k types.SSHKey) bool { return k.ID == key.ID }) {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys
+}
+
+// secrets reads the build secrets of the target and of what it needs; the CA bundle is always on offer, as the secret "ca".
 func (t Target) secrets(env Environment) (map[string][]byte, error) {
 	secrets := map[string][]byte{}
 	if env.CABundle != "" {
@@ -224,6 +254,18 @@ func (t Target) secrets(env Environment) (map[string][]byte, error) {
 			secrets[id] = []byte(v)
 		case source.Content != "":
 			secrets[id] = []byte(source.Content)
+		}
+	}
+	for _, need := range t.Needs {
+		more, err := need.secrets(env)
+		if err != nil {
+			return nil, err
+		}
+		for id, content := range more {
+			if own, ok := secrets[id]; ok && !bytes.Equal(own, content) {
+				return nil, fmt.Errorf("build secret %q is another one in %q, whose image this one needs; rename one of them", id, need.Service)
+			}
+			secrets[id] = content
 		}
 	}
 	return secrets, nil

@@ -36,10 +36,10 @@ type solving struct {
 	*run
 	target   Target
 	member   *member
-	opt      client.SolveOpt // as solved last, its cache imports included
-	past     memory          // of the last build
-	same     bool            // nothing changed since this builder built it
-	known    bool            // and the engine has it: it need not be named if the builder confirms it
+	opt      request // as solved last, its cache imports included
+	past     memory  // of the last build
+	same     bool    // nothing changed since this builder built it
+	known    bool    // and the engine has it: it need not be named if the builder confirms it
 	warnings []string
 	response map[string]string
 	upload   *upload // that the engine has been made ready for; nil for none
@@ -103,7 +103,7 @@ func (s *solving) verifyQuickly(ctx context.Context) (*recorder, error) {
 
 // find runs the solve and keeps what it answers.
 func (s *solving) find(ctx context.Context, rec *recorder) error {
-	resp, err := solve(ctx, s.member.Client, s.finding(ctx), rec)
+	resp, err := solve(ctx, s.member.Builder, s.finding(ctx), rec)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (s *solving) find(ctx context.Context, rec *recorder) error {
 
 // finding is the solve that makes the image and names it. The builder's history of builds is left to the solves that
 // export: writing it took as long as an unchanged solve.
-func (s *solving) finding(ctx context.Context) client.SolveOpt {
+func (s *solving) finding(ctx context.Context) request {
 	opt := s.opt
 	switch {
 	case s.known: // nothing is exported
@@ -194,7 +194,7 @@ func (s *solving) write(ctx context.Context, exports []client.CacheOptionsEntry)
 	}
 	opt.CacheImports, opt.CacheExports = s.opt.CacheImports, exports
 	rec.firstRun = func() { rec.stop(errEdited) }
-	_, err = solve(ctx, s.member.Client, opt, rec)
+	_, err = solve(ctx, s.member.Builder, opt, rec)
 	if rec.warning == "" && err != nil {
 		return err.Error()
 	}
@@ -237,7 +237,7 @@ func (s *solving) name(ctx context.Context) error {
 	}
 	opt := s.opt
 	opt.FrontendAttrs, opt.Exports = withoutNoCache(opt.FrontendAttrs), s.intoEngine()
-	_, err := solve(ctx, s.member.Client, opt, newRecorder(s.target.Service, nil))
+	_, err := solve(ctx, s.member.Builder, opt, newRecorder(s.target.Service, nil))
 	return err
 }
 
@@ -250,7 +250,7 @@ func (s *solving) made(ctx context.Context) (*built, error) {
 	}
 	opt := s.finding(ctx)
 	opt.FrontendAttrs, opt.CacheExports, opt.Internal = withoutNoCache(opt.FrontendAttrs), nil, false
-	resp, err := solve(ctx, s.member.Client, opt, newRecorder(s.target.Service, nil))
+	resp, err := solve(ctx, s.member.Builder, opt, newRecorder(s.target.Service, nil))
 	if err != nil {
 		return nil, err
 	}
@@ -329,7 +329,7 @@ func (s *solving) fetch(ctx context.Context, store content.Store, image *built, 
 	opt.Exports = []client.ExportEntry{{
 		Type: client.ExporterOCI, Attrs: map[string]string{"tar": "false", "compression": "uncompressed"}, OutputStore: some{store, wanted},
 	}}
-	if _, err := solve(ctx, s.member.Client, opt, newRecorder(s.target.Service, nil)); err != nil {
+	if _, err := solve(ctx, s.member.Builder, opt, newRecorder(s.target.Service, nil)); err != nil {
 		return err
 	}
 	for d := range wanted {
@@ -352,7 +352,7 @@ func withoutNoCache(attrs map[string]string) map[string]string {
 }
 
 // solve runs one solve, forwards its progress until the channel is drained, and ends it where a registry is silent.
-func solve(ctx context.Context, c *client.Client, opt client.SolveOpt, rec *recorder) (*client.SolveResponse, error) {
+func solve(ctx context.Context, b *Builder, q request, rec *recorder) (*client.SolveResponse, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	rec.stop = cancel
@@ -365,7 +365,7 @@ func solve(ctx context.Context, c *client.Client, opt client.SolveOpt, rec *reco
 		}
 	}()
 	go rec.watch(ctx)
-	resp, err := c.Solve(ctx, nil, opt, status)
+	resp, err := q.solve(ctx, b, status)
 	<-drained
 	if err != nil && ctx.Err() != nil {
 		return nil, context.Cause(ctx)

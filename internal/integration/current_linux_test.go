@@ -36,6 +36,17 @@ func TestIntegrationCurrentEngine(t *testing.T) {
 			t.Errorf("from the cache that the engine %s wrote: %+v, %v", first.ID, again[0], err)
 		}
 	})
+	t.Run("its own BuildKit, an image made of others", func(t *testing.T) {
+		f := needy(t)
+		f.engine = e
+		b, err := image.ConnectEngine(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		f.with = func(o *image.Options) { o.Builders = []*image.Builder{b} }
+		f.buildsWhatIsNeeded("")
+	})
 	t.Run("a builder beside it", func(t *testing.T) {
 		f := layered(t).on(enginetest.Builder(t))
 		f.engine = e

@@ -3,8 +3,11 @@ package targets
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"github.com/25eloquence/compose-mage/internal/bases"
 	"github.com/25eloquence/compose-mage/internal/explain"
@@ -74,5 +77,8 @@ func (s *session) explainImage(ctx context.Context, store *explain.Store, projec
 		return err
 	}
 	explain.PrintSince(s.out.Writer(), since)
+	for _, name := range slices.Sorted(maps.Keys(t.Needs)) {
+		fmt.Fprintf(s.out.Writer(), "  what has changed in %q counts here too: its image is the additional context %q\n", t.Needs[name].Service, name)
+	}
 	return nil
 }

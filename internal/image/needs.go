@@ -1,0 +1,215 @@
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/filesync"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/tonistiigi/fsutil"
+	fstypes "github.com/tonistiigi/fsutil/types"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// request is a solve of a Dockerfile that may need those of other services: their images are contexts of it.
+type request struct {
+	client.SolveOpt
+	needs map[string]request // by the context's name
+}
+
+// solve runs the request on b. What is needed is solved within it, from the build cache as a rule: the images that are needed are
+// built first.
+func (q request) solve(ctx context.Context, b *Builder, status chan *client.SolveStatus) (*client.SolveResponse, error) {
+	if len(q.needs) == 0 {
+		return b.Solve(ctx, nil, q.SolveOpt, status)
+	}
+	whole := q.SolveOpt
+	// The frontend gets these from us. To the client they would be another definition's.
+	whole.FrontendInputs, whole.FrontendAttrs = nil, maps.Clone(q.FrontendAttrs)
+	serving, end := context.WithCancel(ctx)
+	defer end()
+	sessions := map[string]string{} // one of each service: an image that is needed twice is then the same graph twice
+	serve := func(need request) (string, error) {
+		id, ok := sessions[need.SharedKey]
+		if !ok {
+			var err error
+			if id, err = need.serve(serving, b); err != nil {
+				return "", err
+			}
+			sessions[need.SharedKey] = id
+		}
+		return id, nil
+	}
+	return b.Build(ctx, whole, "", func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		return q.result(ctx, c, "", serve)
+	}, status)
+}
+
+// result has the frontend make the result of the request's Dockerfile, as a graph whose steps run later. from is the session that serves
+// its local contexts, "" for the build's own; serve opens one for what is needed.
+func (q request) result(ctx context.Context, c gateway.Client, from string, serve func(request) (string, error)) (*gateway.Result, error) {
+	attrs, inputs := maps.Clone(q.FrontendAttrs), map[string]*pb.Definition{}
+	if imports := c.BuildOpts().Opts["cache-imports"]; imports != "" {
+		attrs["cache-imports"] = imports
+	}
+	if from != "" {
+		for name := range q.LocalMounts {
+			attrs["local-sessionid:"+name] = from
+		}
+	}
+	add := func(name string, state llb.State) error {
+		definition, err := state.Marshal(ctx)
+		if err == nil {
+			inputs[name] = definition.ToPB()
+		}
+		return err
+	}
+	for name, state := range q.FrontendInputs {
+		if err := add(name, state); err != nil {
+			return nil, err
+		}
+	}
+	for name, need := range q.needs {
+		id, err := serve(need)
+		if err != nil {
+			return nil, err
+		}
+		made, err := need.result(ctx, c, id, serve)
+		if err == nil {
+			err = asContext(name, made, attrs, add)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("additional context %q: %w", name, err)
+		}
+	}
+	return c.Solve(ctx, gateway.SolveRequest{Frontend: q.Frontend, FrontendOpt: attrs, FrontendInputs: inputs})
+}
+
+// serve offers the request's local contexts to the builder until ctx ends. The dockerfile frontend knows each by one name only, so that
+// those of two services need two sessions.
+func (q request) serve(ctx context.Context, b *Builder) (id string, err error) {
+	s, err := session.NewSession(ctx, q.SharedKey)
+	if err != nil {
+		return "", err
+	}
+	source := filesync.StaticDirSource{}
+	for name, dir := range q.LocalMounts {
+		source[name], err = fsutil.NewFilterFS(dir, &fsutil.FilterOpt{Map: func(_ string, stat *fstypes.Stat) fsutil.MapResult {
+			stat.Uid, stat.Gid = 0, 0 // as BuildKit's client does
+			return fsutil.MapResultKeep
+		}})
+		if err != nil {
+			return "", err
+		}
+	}
+	s.Allow(filesync.NewFSSyncProvider(source, nil))
+	go func() { _ = s.Run(ctx, b.dial) }()
+	return s.ID(), nil
+}
+
+// asContext makes an image a named context: its file systems become inputs, by add, and its configuration an attribute, one of each
+// for every platform. The keys are those of BuildKit's frontend/dockerui.
+func asContext(name string, image *gateway.Result, attrs map[string]string, add func(string, llb.State) error) error {
+	one := func(suffix string, ref gateway.Reference, config []byte) error {
+		state := llb.Scratch()
+		if ref != nil { // nil: FROM scratch, with no files
+			var err error
+			if state, err = ref.ToState(); err != nil {
+				return err
+			}
+		}
+		input := "service-" + name + suffix // "context" and "dockerfile" are taken
+		attrs["context:"+name+suffix] = "input:" + input
+		if config != nil {
+			metadata, err := json.Marshal(map[string][]byte{exptypes.ExporterImageConfigKey: config})
+			if err != nil {
+				return err
+			}
+			attrs["input-metadata:"+input] = string(metadata)
+		}
+		return add(input, state)
+	}
+	if len(image.Refs) == 0 {
+		return one("", image.Ref, image.Metadata[exptypes.ExporterImageConfigKey])
+	}
+	for platform, ref := range image.Refs {
+		if err := one("::"+platform, ref, image.Metadata[exptypes.ExporterImageConfigKey+"/"+platform]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// platform has the request, and what it needs, built for a list of platforms ("linux/amd64,linux/arm64").
+func (q request) platform(list string) {
+	q.FrontendAttrs["platform"] = list
+	for _, need := range q.needs {
+		need.platform(list)
+	}
+}
+
+// outcome is what became of an image that others may need, once done is closed.
+type outcome struct {
+	once sync.Once
+	done chan struct{}
+	err  error
+}
+
+func outcomes(targets []Target) map[string]*outcome {
+	out := map[string]*outcome{}
+	for _, t := range targets {
+		out[t.Service] = &outcome{done: make(chan struct{})}
+	}
+	return out
+}
+
+// tell says, once, that the builder has made the image, or why not.
+func (o *outcome) tell(err error) {
+	o.once.Do(func() {
+		o.err = err
+		close(o.done)
+	})
+}
+
+// await returns when what the target needs has been made, with an error where that failed.
+func (r *run) await(ctx context.Context, t Target) error {
+	if len(t.Needs) > 0 {
+		r.order.decide(t.Service, false) // what is needed may wait for the others to be decided
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Needs)) {
+		service := t.Needs[name].Service
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-r.outcomes[service].done:
+		}
+		if r.outcomes[service].err != nil {
+			return fault.New(fault.Failed, "", "building %q: not begun, since its additional context %q is the image of %q, which failed", t.Service, name, service)
+		}
+	}
+	return nil
+}
+
+// near moves images to the builder of one that they need, which has its steps.
+func near(targets []Target, members map[string]*member) {
+	var place func(t Target) *member
+	place = func(t Target) *member {
+		if names := slices.Sorted(maps.Keys(t.Needs)); len(names) > 0 {
+			members[t.Service] = place(t.Needs[names[0]])
+		}
+		return members[t.Service]
+	}
+	for _, t := range targets {
+		place(t)
+	}
+}
