@@ -41,7 +41,6 @@ func (s *setup) ensureBuilder(ctx context.Context, f facts, p plan) (err error) 
 	return s.state.save(s.dir)
 }
 
-// builderReady asks BuildKit for its workers: an answer means that it can build.
 // anyAnswers says whether one of the builders of a list, separated by commas, will do: the build goes on without the others.
 func anyAnswers(ctx context.Context, addresses string) error {
 	var failed []error
@@ -55,6 +54,7 @@ func anyAnswers(ctx context.Context, addresses string) error {
 	return errors.Join(failed...)
 }
 
+// builderReady asks BuildKit for its workers: an answer means that it can build.
 func builderReady(address string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
