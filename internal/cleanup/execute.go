@@ -135,7 +135,7 @@ func removeNetwork(ctx context.Context, api API, item Item) error {
 	}
 	_, err = api.NetworkRemove(ctx, item.ID, client.NetworkRemoveOptions{})
 	if errdefs.IsPermissionDenied(err) { // "has active endpoints" is a 403
-		return errStays{"a container is on it now"}
+		return errStays{"the engine says that it is in use: a container has just joined it, or the engine kept what one left behind, which its restart clears"}
 	}
 	return err
 }
