@@ -1,17 +1,14 @@
 package rig
 
-import "syscall"
+import (
+	"os/exec"
+	"syscall"
 
-// cage is the first process of namespaces of their own: it collects orphans, and when it ends the kernel ends what is left of
-// a build and takes down its mounts.
-const cage = `mount -t proc proc /proc || exit 1
-"$@" & pid=$!
-trap 'kill -TERM $pid' TERM
-while kill -0 $pid 2>/dev/null; do wait $pid; done`
+	"github.com/25eloquence/compose-mage/internal/provision"
+)
 
-// caged makes a builder's command line one that leaves no step and no mount behind, even when this process is killed.
-func caged(args []string) ([]string, *syscall.SysProcAttr) {
-	return append([]string{"sh", "-c", cage, "sh"}, args...), &syscall.SysProcAttr{
-		Setpgid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWPID, Unshareflags: syscall.CLONE_NEWNS,
-	}
+// caged has a builder leave no step and no mount behind, even when this process is killed.
+func caged(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	provision.Cage(cmd)
 }

@@ -34,12 +34,11 @@ func (d *Daemon) Start(ctx context.Context) error {
 		return fmt.Errorf("opening a log: %w", err)
 	}
 	defer log.Close()
-	args, attributes := d.Args, detached() // Ctrl-C is for us: we stop it when the runs have ended
+	cmd := exec.Command(d.Args[0], d.Args[1:]...)
+	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.SysProcAttr = log, log, append(os.Environ(), d.Env...), detached() // Ctrl-C is for us: we stop it when the runs have ended
 	if d.Caged {
-		args, attributes = caged(d.Args)
+		caged(cmd)
 	}
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.SysProcAttr = log, log, append(os.Environ(), d.Env...), attributes
 	started, ended := make(chan error), make(chan struct{})
 	go func() {
 		// The kernel ends a caged one when the thread that started it ends, so this one is kept for it.
