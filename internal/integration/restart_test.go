@@ -5,7 +5,6 @@ package integration
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -156,7 +155,7 @@ func TestIntegrationRestartReplicasOneAtATime(t *testing.T) {
 			o.Services = []string{"web"}
 		}
 		before := f.ids()["web"]
-		began := time.Now()
+		seen := f.watch("web", "start", "die")
 		if err := f.restart(t.Context(), version, o); err != nil {
 			t.Fatalf("%v\n%s", err, f.out.String())
 		}
@@ -166,17 +165,16 @@ func TestIntegrationRestartReplicasOneAtATime(t *testing.T) {
 				t.Errorf("version %q: replica %s was not restarted", version, now)
 			}
 		}
-		if fewest := f.fewestRunning("web", 3, began); fewest != 2 {
+		if fewest := fewestRunning(3, seen()); fewest != 2 {
 			t.Errorf("version %q: at some time %d replicas ran", version, fewest)
 		}
 	}
 }
 
-// fewestRunning replays the engine's events of the service since a time at which n of its containers ran.
-func (f *fixture) fewestRunning(service string, n int, since time.Time) int {
-	f.t.Helper()
+// fewestRunning replays the engine's events of a service, "start" and "die", from a time at which n of its containers ran.
+func fewestRunning(n int, seen []events.Message) int {
 	fewest := n
-	for _, e := range f.events(service, since, "start", "die") {
+	for _, e := range seen {
 		if e.Action == "start" {
 			n++
 		} else {
@@ -187,24 +185,36 @@ func (f *fixture) fewestRunning(service string, n int, since time.Time) int {
 	return fewest
 }
 
-// events are what happened to the service's containers since then, oldest first.
-func (f *fixture) events(service string, since time.Time, actions ...string) []events.Message {
+// watch gives a function that ends it and gives what happened to the service's containers meanwhile, oldest first. It has to listen:
+// the engine keeps its last 256 events only, probes' and other tests' among them.
+func (f *fixture) watch(service string, actions ...string) func() []events.Message {
 	f.t.Helper()
-	found := f.engine.Events(f.t.Context(), client.EventsListOptions{
-		Since: since.Format(time.RFC3339Nano), Until: time.Now().Format(time.RFC3339Nano),
+	ctx, cancel := context.WithCancel(f.t.Context())
+	found := f.engine.Events(ctx, client.EventsListOptions{
+		Since:   time.Now().Format(time.RFC3339Nano),
 		Filters: client.Filters{}.Add("label", api.ProjectLabel+"="+f.name, api.ServiceLabel+"="+service).Add("event", actions...),
 	})
 	var all []events.Message
-	for {
-		select {
-		case e := <-found.Messages:
-			all = append(all, e)
-		case err := <-found.Err:
-			if err != nil && !errors.Is(err, io.EOF) {
-				f.t.Fatal(err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case e := <-found.Messages:
+				all = append(all, e)
+			case err := <-found.Err:
+				if ctx.Err() == nil {
+					f.t.Errorf("listening to the engine: %v", err)
+				}
+				return
 			}
-			return all
 		}
+	}()
+	return func() []events.Message {
+		time.Sleep(300 * time.Millisecond) // the last ones are under way
+		cancel()
+		<-ended
+		return all
 	}
 }
 
@@ -216,7 +226,7 @@ func TestIntegrationRollingReplicas(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := f.ids()["web"]
-	began := time.Now()
+	seen := f.watch("web", "start", "die")
 	if err := f.restart(t.Context(), "2", lifecycle.RestartOptions{Rolling: true}); err != nil {
 		t.Fatalf("%v\n%s", err, f.out.String())
 	}
@@ -224,7 +234,7 @@ func TestIntegrationRollingReplicas(t *testing.T) {
 	if now := f.ids()["web"]; slices.ContainsFunc(now, func(s string) bool { return slices.Contains(before, s) }) {
 		t.Errorf("before %v, after %v", before, now)
 	}
-	if fewest := f.fewestRunning("web", 2, began); fewest != 2 {
+	if fewest := fewestRunning(2, seen()); fewest != 2 {
 		t.Errorf("at some time %d replicas ran", fewest)
 	}
 	if err := f.start(t.Context()); err != nil {

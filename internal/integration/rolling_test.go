@@ -19,6 +19,7 @@ import (
 
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/events"
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
@@ -207,7 +208,7 @@ func underLoad(t *testing.T, current bool) {
 		t.Fatal(err)
 	}
 	before := f.containers("")
-	began := time.Now()
+	began, seen := time.Now(), f.watch("web", "pause", "unpause")
 	for n := range rollouts {
 		was := f.wants("web", 1)[0].ID
 		if err := f.restart(t.Context(), strconv.Itoa(n), lifecycle.RestartOptions{Rolling: true}); err != nil {
@@ -231,7 +232,7 @@ func underLoad(t *testing.T, current bool) {
 	took := time.Since(began)
 	got := f.endLoad()
 	t.Logf("engine %s: %d roll-outs and a broken one in %s: %d requests, %d failed, slowest %s, %d slower than 500ms; %s",
-		f.engine.Info.ServerVersion, rollouts, took.Round(time.Second), got.Requests, got.Failed, got.Slowest, got.Slow, f.frozen(began))
+		f.engine.Info.ServerVersion, rollouts, took.Round(time.Second), got.Requests, got.Failed, got.Slowest, got.Slow, frozen(seen()))
 	if got.Failed > 0 || float64(got.Requests) < 200*took.Seconds() {
 		t.Errorf("%d of %d requests failed in %s: %q", got.Failed, got.Requests, took, got.Errors)
 	}
@@ -242,12 +243,11 @@ func underLoad(t *testing.T, current bool) {
 	}
 }
 
-// frozen says for how long containers of web were frozen since then, while they were attached anew.
-func (f *fixture) frozen(since time.Time) string {
-	f.t.Helper()
+// frozen says for how long containers were frozen, by their events "pause" and "unpause", while they were attached anew.
+func frozen(seen []events.Message) string {
 	began := map[string]time.Time{}
 	var all []time.Duration
-	for _, e := range f.events("web", since, "pause", "unpause") {
+	for _, e := range seen {
 		at := time.Unix(0, e.TimeNano)
 		if e.Action == "pause" {
 			began[e.Actor.ID] = at
