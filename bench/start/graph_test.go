@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	composefiles "github.com/25eloquence/compose-mage/internal/stack"
+	composefiles "github.com/25eloquence/compose-mage/internal/compose"
 )
 
 func TestLongestPath(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/bench/internal/figures"
 	"github.com/25eloquence/compose-mage/bench/internal/rig"
-	composefiles "github.com/25eloquence/compose-mage/internal/stack"
+	composefiles "github.com/25eloquence/compose-mage/internal/compose"
 )
 
 // stack is what is started.

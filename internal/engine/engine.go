@@ -17,7 +17,6 @@ import (
 	"github.com/moby/moby/client/pkg/versions"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/stack"
 )
 
 // OldestAPI is the API version of Docker 20.10, the oldest engine that is supported.
@@ -32,7 +31,13 @@ type Engine struct {
 }
 
 // Machine is what the engine's host offers to containers.
-type Machine = stack.Machine
+type Machine struct {
+	CPUs   int   `json:"cpus"`
+	Memory int64 `json:"memory"` // bytes
+	GPU    bool  `json:"gpu"`    // an NVIDIA runtime or CDI device is there
+	// OpenFiles is the most that a container's nofile limit can be; 0 where that is not known.
+	OpenFiles int64 `json:"open_files,omitempty"`
+}
 
 // Connect finds the engine as the docker command does and asks what it is. Errors are *fault.Error of code Engine: nothing
 // listens, permission denied, or older than 20.10.

@@ -16,6 +16,7 @@ import (
 	"github.com/moby/buildkit/client"
 
 	"github.com/25eloquence/compose-mage/internal/provision"
+	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/verify"
 )
 
@@ -56,11 +57,11 @@ func Builder(t testing.TB, mirrors ...string) *Buildkitd {
 			t.Errorf("removing the builder's store: %v", err)
 		}
 	})
-	state, err := provision.Dir()
+	stateDir, err := state.Dir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := filepath.Join(state, "bin", "buildkitd")
+	program := filepath.Join(stateDir, "bin", "buildkitd")
 	config := filepath.Join(dir, "buildkitd.toml")
 	if _, err := os.Stat(program); err == nil && os.Geteuid() == 0 {
 		b.Address = "unix://" + filepath.Join(dir, "buildkitd.sock")

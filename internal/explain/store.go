@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/moby/sys/atomicwriter"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 // Store keeps of each image what its last build read and why its steps ran: dir/project/service.json and
@@ -193,5 +193,5 @@ func (s *Store) write(path string, v any) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return atomicwriter.WriteFile(path, data, 0o600)
+	return state.WriteFile(path, data, 0o600)
 }

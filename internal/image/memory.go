@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/moby/sys/atomicwriter"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 // memory is what the last build of an image left to know. It only saves work: without it, or with a wrong one, the
@@ -54,7 +54,7 @@ func (m memory) keep() {
 		return
 	}
 	if err == nil && os.MkdirAll(filepath.Dir(m.path), 0o700) == nil {
-		_ = atomicwriter.WriteFile(m.path, data, 0o600)
+		_ = state.WriteFile(m.path, data, 0o600)
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/stack"
 )
 
 // plan loads a stack out of names and contents in turn and plans its build.
@@ -30,7 +30,7 @@ func plan(t *testing.T, o PlanOptions, files ...string) (Plan, string, error) {
 			t.Fatal(err)
 		}
 	}
-	s, err := stack.Load(context.Background(), stack.Request{Dir: dir})
+	s, err := compose.Load(context.Background(), compose.Request{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,13 +19,13 @@ import (
 
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/enginetest/current"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
-	"github.com/25eloquence/compose-mage/internal/provision"
-	"github.com/25eloquence/compose-mage/internal/stack"
+	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -190,7 +190,7 @@ func TestIntegrationTwoStartsAtOnce(t *testing.T) {
 	for range 2 {
 		both.Go(func() {
 			out := ui.New(&output{})
-			release, err := provision.LockProject(context.Background(), f.name, out)
+			release, err := state.LockProject(context.Background(), f.name, out)
 			if err != nil {
 				t.Error(err)
 				return
@@ -218,7 +218,7 @@ func TestIntegrationStartElsewhere(t *testing.T) {
 		t.Skip("only for TestIntegrationKilledAtAnyPoint")
 	}
 	e := enginetest.Connect(t)
-	s, err := stack.Load(context.Background(), stack.Request{Dir: dir, Machine: e.Machine()})
+	s, err := compose.Load(context.Background(), compose.Request{Dir: dir, Machine: e.Machine()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
-	"github.com/25eloquence/compose-mage/internal/stack"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -67,7 +67,7 @@ func TestIntegrationRollingChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := stack.Load(t.Context(), stack.Request{Dir: dir, Machine: e.Machine()})
+	s, err := compose.Load(t.Context(), compose.Request{Dir: dir, Machine: e.Machine()})
 	if err != nil {
 		t.Fatal(err)
 	}

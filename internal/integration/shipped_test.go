@@ -15,18 +15,18 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
-	"github.com/25eloquence/compose-mage/internal/stack"
 )
 
 // shipped gives the repository's own stack, which `mage test` has started before these tests run, and its containers.
-func shipped(t *testing.T) (*engine.Engine, *stack.Stack, map[string]container.InspectResponse) {
+func shipped(t *testing.T) (*engine.Engine, *compose.Model, map[string]container.InspectResponse) {
 	t.Helper()
 	e, err := engine.Connect(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := stack.Load(context.Background(), stack.Request{Dir: filepath.Join("..", ".."), Machine: e.Machine()})
+	s, err := compose.Load(context.Background(), compose.Request{Dir: filepath.Join("..", ".."), Machine: e.Machine()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,10 +17,10 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
-	"github.com/25eloquence/compose-mage/internal/stack"
 	"github.com/25eloquence/compose-mage/internal/ui"
 	"github.com/25eloquence/compose-mage/internal/verify"
 )
@@ -40,7 +40,7 @@ type fixture struct {
 // newFixture writes the files (names and contents in turn); a compose.yaml needs no name.
 func newFixture(t *testing.T, files ...string) *fixture {
 	t.Helper()
-	for _, v := range []string{"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME", stack.TierVariable} {
+	for _, v := range []string{"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME", compose.TierVariable} {
 		t.Setenv(v, "")
 		_ = os.Unsetenv(v)
 	}
@@ -98,10 +98,10 @@ func (f *fixture) withService() *fixture {
 	return f
 }
 
-func (f *fixture) load() *stack.Stack {
+func (f *fixture) load() *compose.Model {
 	f.t.Helper()
 	f.t.Setenv("COMPOSE_PROJECT_NAME", f.name)
-	s, err := stack.Load(context.Background(), stack.Request{Dir: f.dir, Machine: f.engine.Machine()})
+	s, err := compose.Load(context.Background(), compose.Request{Dir: f.dir, Machine: f.engine.Machine()})
 	if err != nil {
 		f.t.Fatal(err)
 	}

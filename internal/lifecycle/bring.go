@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/readiness"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -88,7 +90,7 @@ func (s *starter) renewEarly(ctx context.Context, step Step, r renewal) error {
 
 // up starts the service's containers and waits until they are ready.
 func (s *starter) up(ctx context.Context, step Step, t timing, renewed bool) error {
-	found, err := find(ctx, s.engine, s.project.Name, step.Service)
+	found, err := container.List(ctx, s.engine, s.project.Name, step.Service)
 	if err != nil {
 		return err
 	}
@@ -121,7 +123,7 @@ func (s *starter) up(ctx context.Context, step Step, t timing, renewed bool) err
 	}
 	s.started[step.Service].settle(nil)
 	s.progress.set(step.Service, stateProbing, "")
-	if err := s.ready(ctx, step, all, !running); err != nil {
+	if err := s.awaitReady(ctx, step, all, !running); err != nil {
 		return err
 	}
 	t.ready = time.Now()
@@ -147,9 +149,9 @@ func (s *starter) dropTwins(ctx context.Context) (bool, error) {
 }
 
 // running says whether there is nothing to start.
-func running(all []container.Summary) bool {
+func running(all []moby.Summary) bool {
 	for _, c := range all {
-		if c.State != container.StateRunning {
+		if c.State != moby.StateRunning {
 			return false
 		}
 	}
@@ -227,23 +229,23 @@ func (s *starter) await(ctx context.Context, service string, w Wait) (time.Time,
 	return time.Time{}, errDependency
 }
 
-// ready waits for every replica. A one-shot service is ready when it has completed, and healthy as soon as its check says so.
-func (s *starter) ready(ctx context.Context, step Step, all []container.Summary, fresh bool) error {
+// awaitReady waits for every replica. A one-shot service is ready when it has completed, and healthy as soon as its check says so.
+func (s *starter) awaitReady(ctx context.Context, step Step, all []moby.Summary, fresh bool) error {
 	g, within := errgroup.WithContext(ctx)
 	for _, c := range all {
 		g.Go(func() error {
-			r := s.readiness(c, step, fresh && len(all) == 1)
+			r := s.waiter(c, step, fresh && len(all) == 1)
 			if !step.OneShot {
-				return r.wait(within)
+				return r.Ready(within)
 			}
 			if s.awaitedHealthy(step.Service) {
-				if err := r.wait(within); err == nil {
+				if err := r.Ready(within); err == nil {
 					s.healthy[step.Service].settle(nil)
-				} else if !isNotReady(err) {
+				} else if !readiness.IsNotReady(err) {
 					return err
 				}
 			}
-			return r.completed(within)
+			return r.Completed(within)
 		})
 	}
 	return g.Wait()

@@ -5,9 +5,7 @@ package lifecycle
 import (
 	"fmt"
 	"io"
-	"strings"
 
-	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/compose/v5/pkg/compose"
@@ -30,19 +28,4 @@ func newComposeOn(cli command.Cli, more ...compose.Option) (api.Compose, error) 
 		return nil, fmt.Errorf("preparing the Compose library: %w", err)
 	}
 	return service, nil
-}
-
-// labelled returns the project with the labels by which docker compose knows its containers, networks and volumes.
-func labelled(project *types.Project) (*types.Project, error) {
-	return project.WithServicesTransform(func(name string, s types.ServiceConfig) (types.ServiceConfig, error) {
-		s.CustomLabels = types.Labels{
-			api.ProjectLabel:     project.Name,
-			api.ServiceLabel:     name,
-			api.VersionLabel:     api.ComposeVersion,
-			api.WorkingDirLabel:  project.WorkingDir,
-			api.ConfigFilesLabel: strings.Join(project.ComposeFiles, ","),
-			api.OneoffLabel:      "False",
-		}
-		return s, nil
-	})
 }

@@ -270,3 +270,14 @@ func (o *outcome) wait(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 }
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

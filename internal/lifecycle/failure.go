@@ -11,11 +11,13 @@ import (
 
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/api/pkg/stdcopy"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/hostport"
+	"github.com/25eloquence/compose-mage/internal/readiness"
 )
 
 // lastLines is how many log lines of a service that failed are shown.
@@ -62,7 +64,7 @@ func (s *starter) failure(ctx context.Context, step Step, err error) *fault.Erro
 		}
 		f.Detail = append(f.Detail, fmt.Sprintf("not %s, as they wait for it: %s", done, strings.Join(waiting, ", ")))
 	}
-	if !isNotReady(err) {
+	if !readiness.IsNotReady(err) {
 		return f
 	}
 	for _, c := range s.worst(ctx, step.Service) {
@@ -81,8 +83,8 @@ func (s *starter) failure(ctx context.Context, step Step, err error) *fault.Erro
 }
 
 // worst gives the service's container that is the likely culprit: one that does not run, else one that is not healthy.
-func (s *starter) worst(ctx context.Context, service string) []container.Summary {
-	found, err := find(ctx, s.engine, s.project.Name, service)
+func (s *starter) worst(ctx context.Context, service string) []moby.Summary {
+	found, err := container.List(ctx, s.engine, s.project.Name, service)
 	all := found[service]
 	if err != nil || len(all) == 0 {
 		return nil
@@ -94,11 +96,11 @@ func (s *starter) worst(ctx context.Context, service string) []container.Summary
 		}
 	}
 	for _, c := range all {
-		if c.State != container.StateRunning {
+		if c.State != moby.StateRunning {
 			culprit = c
 		}
 	}
-	return []container.Summary{culprit}
+	return []moby.Summary{culprit}
 }
 
 // causes are the engine's and the library's words for what the user can do something about.
@@ -126,9 +128,9 @@ func (s *starter) cause(ctx context.Context, service string, err error) *fault.E
 		return &said
 	}
 	text := strings.ToLower(err.Error())
-	var never *notReady
+	var never *readiness.NotReady
 	if errors.As(err, &never) {
-		next := never.next
+		next := never.Next
 		if next == "" {
 			next = "go tool mage logs " + service
 		}
@@ -218,7 +220,7 @@ func tail(ctx context.Context, api interface {
 
 // stayed looks once more at what has no health check and counted as ready because it ran: an error for each that has ended since.
 func (s *starter) stayed(ctx context.Context) error {
-	now, err := find(ctx, s.engine, s.project.Name)
+	now, err := container.List(ctx, s.engine, s.project.Name)
 	if err != nil {
 		return err
 	}
@@ -227,7 +229,7 @@ func (s *starter) stayed(ctx context.Context) error {
 			continue
 		}
 		for _, c := range now[step.Service] {
-			if c.State == container.StateRunning {
+			if c.State == moby.StateRunning {
 				continue
 			}
 			found, err := s.engine.ContainerInspect(ctx, c.ID, client.ContainerInspectOptions{})
@@ -235,10 +237,10 @@ func (s *starter) stayed(ctx context.Context) error {
 				return fmt.Errorf("inspecting the container of %q: %w", step.Service, err)
 			}
 			state := found.Container.State
-			if gone := gone(found.Container, found.Container.RestartCount); gone != nil {
+			if gone := readiness.Gone(found.Container, found.Container.RestartCount); gone != nil {
 				s.errs[step.Service] = gone
 			} else if state.Restarting {
-				s.errs[step.Service] = &notReady{why: fmt.Sprintf("keeps exiting (%s)", exitOf(state.ExitCode))}
+				s.errs[step.Service] = &readiness.NotReady{Why: fmt.Sprintf("keeps exiting (%s)", container.ExitText(state.ExitCode))}
 			}
 		}
 	}

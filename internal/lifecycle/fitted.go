@@ -7,10 +7,11 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
-	"github.com/25eloquence/compose-mage/internal/stack"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -18,11 +19,11 @@ import (
 // force, and for limits and reservations that add up to more than the machine has. An error means that the engine could not be
 // asked.
 func Misfits(ctx context.Context, e *engine.Engine, project *types.Project) ([]string, error) {
-	found, err := inspect(ctx, e, project.Name)
+	found, err := container.Inspect(ctx, e, project.Name)
 	if err != nil {
 		return nil, err
 	}
-	applied := map[string][]container.HostConfig{}
+	applied := map[string][]moby.HostConfig{}
 	for service, replicas := range found {
 		for _, c := range replicas {
 			if c.HostConfig != nil {
@@ -34,12 +35,12 @@ func Misfits(ctx context.Context, e *engine.Engine, project *types.Project) ([]s
 }
 
 // misfits compares what the project asks for with what the engine applied, by service.
-func misfits(project *types.Project, m stack.Machine, applied map[string][]container.HostConfig) []string {
-	out := stack.Overcommitted(project, m)
+func misfits(project *types.Project, m engine.Machine, applied map[string][]moby.HostConfig) []string {
+	out := compose.Overcommitted(project, m)
 	var noSwapLimit []string
 	for _, name := range project.ServiceNames() {
 		service := project.Services[name]
-		want := stack.ResourcesOf(service)
+		want := compose.ResourcesOf(service)
 		for _, have := range applied[name] {
 			if have.Memory != want.Memory {
 				out = append(out, fmt.Sprintf("%s: memory limit %s is not in force, the engine has %s", name, amount(want.Memory), amount(have.Memory)))

@@ -5,9 +5,9 @@ import (
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 
-	"github.com/25eloquence/compose-mage/internal/stack"
+	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
 func TestMisfits(t *testing.T) {
@@ -17,31 +17,31 @@ func TestMisfits(t *testing.T) {
 		}}}
 	}
 	project := &types.Project{Services: types.Services{"api": limited(1<<30, 0.5), "db": limited(1<<30, 1), "free": {}}}
-	host := func(memory, swap, reserved, nano int64) container.HostConfig {
-		return container.HostConfig{Resources: container.Resources{Memory: memory, MemorySwap: swap, MemoryReservation: reserved, NanoCPUs: nano}}
+	host := func(memory, swap, reserved, nano int64) moby.HostConfig {
+		return moby.HostConfig{Resources: moby.Resources{Memory: memory, MemorySwap: swap, MemoryReservation: reserved, NanoCPUs: nano}}
 	}
 	for _, c := range []struct {
 		name    string
-		machine stack.Machine
-		applied map[string][]container.HostConfig
+		machine engine.Machine
+		applied map[string][]moby.HostConfig
 		want    []string
 	}{
 		{
 			"as asked",
-			stack.Machine{CPUs: 2, Memory: 4 << 30},
-			map[string][]container.HostConfig{"api": {host(1<<30, 2<<30, 512<<20, 5e8)}, "db": {host(1<<30, 2<<30, 512<<20, 1e9)}, "free": {{}}},
+			engine.Machine{CPUs: 2, Memory: 4 << 30},
+			map[string][]moby.HostConfig{"api": {host(1<<30, 2<<30, 512<<20, 5e8)}, "db": {host(1<<30, 2<<30, 512<<20, 1e9)}, "free": {{}}},
 			nil,
 		},
 		{
 			"no swap limit",
-			stack.Machine{CPUs: 2, Memory: 4 << 30},
-			map[string][]container.HostConfig{"api": {host(1<<30, -1, 512<<20, 5e8), host(1<<30, -1, 512<<20, 5e8)}, "db": {host(1<<30, -1, 512<<20, 1e9)}},
+			engine.Machine{CPUs: 2, Memory: 4 << 30},
+			map[string][]moby.HostConfig{"api": {host(1<<30, -1, 512<<20, 5e8), host(1<<30, -1, 512<<20, 5e8)}, "db": {host(1<<30, -1, 512<<20, 1e9)}},
 			[]string{"api, db: swap is not limited"},
 		},
 		{
 			"what the kernel can't do",
-			stack.Machine{CPUs: 2, Memory: 4 << 30},
-			map[string][]container.HostConfig{"api": {host(0, 0, 0, 0)}, "db": {host(512<<20, 1<<30, 512<<20, 1e9)}},
+			engine.Machine{CPUs: 2, Memory: 4 << 30},
+			map[string][]moby.HostConfig{"api": {host(0, 0, 0, 0)}, "db": {host(512<<20, 1<<30, 512<<20, 1e9)}},
 			[]string{
 				"api: memory limit 1GiB is not in force, the engine has none", "api: cpus limit 0.5 is not in force, the engine has 0",
 				"api: memory reservation 512MiB is not in force, the engine has none", "db: memory limit 1GiB is not in force, the engine has 512MiB",
@@ -49,7 +49,7 @@ func TestMisfits(t *testing.T) {
 		},
 		{
 			"a small machine",
-			stack.Machine{CPUs: 1, Memory: 512 << 20},
+			engine.Machine{CPUs: 1, Memory: 512 << 20},
 			nil,
 			[]string{"the memory reservations add up to 1GiB", "the memory limits add up to 2GiB", "the cpus limits add up to 1.5, above the machine's 1"},
 		},

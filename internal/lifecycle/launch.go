@@ -9,7 +9,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
 )
@@ -18,7 +18,7 @@ import (
 var halfway = regexp.MustCompile(`^/[0-9a-f]{12}_(.+)$`)
 
 // finish gives such containers of the service the names that they were to have.
-func (s *starter) finish(ctx context.Context, all []container.Summary) error {
+func (s *starter) finish(ctx context.Context, all []moby.Summary) error {
 	for _, c := range all {
 		if len(c.Names) == 0 {
 			continue
@@ -36,7 +36,7 @@ func (s *starter) finish(ctx context.Context, all []container.Summary) error {
 var rangedPorts sync.Mutex
 
 // launch starts those of the service's containers that do not run.
-func (s *starter) launch(ctx context.Context, service string, all []container.Summary) error {
+func (s *starter) launch(ctx context.Context, service string, all []moby.Summary) error {
 	config := s.project.Services[service]
 	if !direct(s.project, config) {
 		one, err := s.project.WithSelectedServices([]string{service}, types.IgnoreDependencies)
@@ -52,7 +52,7 @@ func (s *starter) launch(ctx context.Context, service string, all []container.Su
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(s.plan.CPUs)
 	for _, c := range all {
-		if c.State == container.StateRunning || c.State == container.StateRestarting {
+		if c.State == moby.StateRunning || c.State == moby.StateRestarting {
 			continue
 		}
 		g.Go(func() error {

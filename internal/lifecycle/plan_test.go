@@ -10,7 +10,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/25eloquence/compose-mage/internal/stack"
+	"github.com/25eloquence/compose-mage/internal/compose"
 )
 
 // load reads a Compose file's text, or the repository's own stack for "".
@@ -29,7 +29,7 @@ func load(t *testing.T, text string) *types.Project {
 	} else {
 		t.Setenv("COMPOSE_PROFILES", "agent-v1")
 	}
-	s, err := stack.Load(context.Background(), stack.Request{Dir: dir})
+	s, err := compose.Load(context.Background(), compose.Request{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestACycleIsNamed(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err := stack.Load(context.Background(), stack.Request{Dir: dir})
+	_, err := compose.Load(context.Background(), compose.Request{Dir: dir})
 	if err == nil || !strings.Contains(err.Error(), "cycle") || !strings.Contains(err.Error(), "-> b ->") {
 		t.Errorf("got %v", err)
 	}

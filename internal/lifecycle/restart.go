@@ -10,8 +10,10 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/readiness"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -66,7 +68,7 @@ type restarter struct {
 }
 
 func newRestarter(e *engine.Engine, project *types.Project, out *ui.Out) (*restarter, error) {
-	project, err := labelled(project.WithoutUnresolvedOptionalDependencies())
+	project, err := container.Labelled(project.WithoutUnresolvedOptionalDependencies())
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +191,7 @@ func (r *restarter) start(ctx context.Context, v view) error {
 
 // oneByOne restarts a service's replicas, each only when the one before is ready.
 func (r *restarter) oneByOne(ctx context.Context, step RestartStep) error {
-	found, err := inspect(ctx, r.engine, r.project.Name, step.Service)
+	found, err := container.Inspect(ctx, r.engine, r.project.Name, step.Service)
 	if err != nil {
 		return err
 	}
@@ -204,10 +206,10 @@ func (r *restarter) oneByOne(ctx context.Context, step RestartStep) error {
 			err = r.start(ctx, view{service: step.Service})
 		}
 		if err == nil {
-			err = r.numberReady(ctx, step.Service, old.number())
+			err = r.numberReady(ctx, step.Service, old.Number())
 		}
 		if err != nil {
-			return fault.New(fault.Failed, "go tool mage logs "+step.Service, "restarting replica %d of %q: %w", old.number(), step.Service, err)
+			return fault.New(fault.Failed, "go tool mage logs "+step.Service, "restarting replica %d of %q: %w", old.Number(), step.Service, err)
 		}
 	}
 	return nil
@@ -215,19 +217,19 @@ func (r *restarter) oneByOne(ctx context.Context, step RestartStep) error {
 
 // numberReady waits for one of a service's replicas.
 func (r *restarter) numberReady(ctx context.Context, service string, number int) error {
-	found, err := inspect(ctx, r.engine, r.project.Name, service)
+	found, err := container.Inspect(ctx, r.engine, r.project.Name, service)
 	if err != nil {
 		return err
 	}
 	for _, c := range found[service] {
-		if c.number() != number {
+		if c.Number() != number {
 			continue
 		}
 		began := time.Now()
-		if err := ready(ctx, r.engine, c.ID); err != nil {
+		if err := readiness.Wait(ctx, r.engine, c.ID); err != nil {
 			return err
 		}
-		r.out.Done("%s ready in %s", c.name(), ui.Seconds(time.Since(began)))
+		r.out.Done("%s ready in %s", c.Name(), ui.Seconds(time.Since(began)))
 	}
 	return nil
 }

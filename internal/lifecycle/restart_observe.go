@@ -10,11 +10,13 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/compose/v5/pkg/compose"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
+
+	"github.com/25eloquence/compose-mage/internal/container"
 )
 
 // changes says of each service that is not as its file and its image say, why.
-func (r *restarter) changes(ctx context.Context, found map[string][]replica) (map[string]change, error) {
+func (r *restarter) changes(ctx context.Context, found map[string][]container.Replica) (map[string]change, error) {
 	out, jobs := map[string]change{}, MakePlan(r.project, 1).jobs()
 	for _, name := range r.project.ServiceNames() {
 		s := r.project.Services[name]
@@ -30,8 +32,8 @@ func (r *restarter) changes(ctx context.Context, found map[string][]replica) (ma
 			return nil, fmt.Errorf("hashing the configuration of %q: %w", name, err)
 		}
 		c := changeOf(s, found[name], image.ID, hash, jobs[name])
-		if !c.recreate && sharesFiles(r.engine) && slices.ContainsFunc(found[name], func(c replica) bool {
-			return outdated(r.project, name, c.Mounts, c.runs())
+		if !c.recreate && sharesFiles(r.engine) && slices.ContainsFunc(found[name], func(c container.Replica) bool {
+			return outdated(r.project, name, c.Mounts, c.Runs())
 		}) {
 			c = change{why: "it mounts " + outdatedFile, recreate: true}
 		}
@@ -44,7 +46,7 @@ func (r *restarter) changes(ctx context.Context, found map[string][]replica) (ma
 
 // changeOf compares a service's containers with its image (an ID; "" where there is none yet) and configuration. A one-shot
 // service is done when it exited with 0.
-func changeOf(s types.ServiceConfig, replicas []replica, image, hash string, oneShot bool) change {
+func changeOf(s types.ServiceConfig, replicas []container.Replica, image, hash string, oneShot bool) change {
 	for _, c := range replicas {
 		switch {
 		case c.Image != image:
@@ -55,15 +57,15 @@ func changeOf(s types.ServiceConfig, replicas []replica, image, hash string, one
 	}
 	for _, c := range replicas {
 		switch {
-		case oneShot && c.State.Status == container.StateExited && c.State.ExitCode == 0:
-		case c.State.Status == container.StateExited || c.State.Status == container.StateDead:
-			return change{why: fmt.Sprintf("%s does not run (exit %d)", c.name(), c.State.ExitCode), start: true}
-		case c.State.Status == container.StatePaused:
-			return change{why: c.name() + " is paused"}
-		case !c.runs() && !c.State.Restarting:
-			return change{why: c.name() + " does not run", start: true}
-		case c.unhealthy():
-			return change{why: c.name() + " is unhealthy"}
+		case oneShot && c.State.Status == moby.StateExited && c.State.ExitCode == 0:
+		case c.State.Status == moby.StateExited || c.State.Status == moby.StateDead:
+			return change{why: fmt.Sprintf("%s does not run (exit %d)", c.Name(), c.State.ExitCode), start: true}
+		case c.State.Status == moby.StatePaused:
+			return change{why: c.Name() + " is paused"}
+		case !c.Runs() && !c.State.Restarting:
+			return change{why: c.Name() + " does not run", start: true}
+		case c.Unhealthy():
+			return change{why: c.Name() + " is unhealthy"}
 		}
 	}
 	if want := s.GetScale(); len(replicas) != want {
@@ -74,12 +76,12 @@ func changeOf(s types.ServiceConfig, replicas []replica, image, hash string, one
 
 // resolved gives the service as Compose hashes it: what it shares with another service is a container's ID by then, that of the
 // first by name.
-func resolved(s types.ServiceConfig, found map[string][]replica) types.ServiceConfig {
+func resolved(s types.ServiceConfig, found map[string][]container.Replica) types.ServiceConfig {
 	first := func(service string) (string, bool) {
 		if len(found[service]) == 0 {
 			return "", false
 		}
-		return slices.MinFunc(found[service], func(a, b replica) int { return strings.Compare(a.Name, b.Name) }).ID, true
+		return slices.MinFunc(found[service], func(a, b container.Replica) int { return strings.Compare(a.Name(), b.Name()) }).ID, true
 	}
 	for _, mode := range []*string{&s.NetworkMode, &s.Ipc, &s.Pid} {
 		if other, ok := strings.CutPrefix(*mode, types.ServicePrefix); ok {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -45,7 +46,7 @@ func PlanRestart(ctx context.Context, e *engine.Engine, project *types.Project, 
 	if err != nil {
 		return RestartPlan{}, err
 	}
-	found, err := inspect(ctx, r.engine, r.project.Name)
+	found, err := container.Inspect(ctx, r.engine, r.project.Name)
 	if err != nil {
 		return RestartPlan{}, err
 	}
@@ -56,7 +57,7 @@ func PlanRestart(ctx context.Context, e *engine.Engine, project *types.Project, 
 	plan := planRestart(r.project, changes, o)
 	for i, step := range plan.Steps {
 		plan.Steps[i].Replicas = len(found[step.Service])
-		running := slices.ContainsFunc(found[step.Service], replica.runs)
+		running := slices.ContainsFunc(found[step.Service], container.Replica.Runs)
 		if !o.Rolling || !running || step.Start {
 			continue
 		}

@@ -9,8 +9,9 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -97,10 +98,10 @@ func TestCheckNames(t *testing.T) {
 }
 
 // one is a container of image "image" and configuration "hash".
-func one(status container.ContainerState, change func(*replica)) replica {
-	c := replica{container.InspectResponse{
-		Name: "/p-s-1", Image: "image", State: &container.State{Status: status, Running: status == container.StateRunning},
-		Config: &container.Config{Labels: map[string]string{api.ConfigHashLabel: "hash"}},
+func one(status moby.ContainerState, change func(*container.Replica)) container.Replica {
+	c := container.Replica{InspectResponse: moby.InspectResponse{
+		Name: "/p-s-1", Image: "image", State: &moby.State{Status: status, Running: status == moby.StateRunning},
+		Config: &moby.Config{Labels: map[string]string{api.ConfigHashLabel: "hash"}},
 	}}
 	if change != nil {
 		change(&c)
@@ -109,31 +110,31 @@ func one(status container.ContainerState, change func(*replica)) replica {
 }
 
 func TestChangeOf(t *testing.T) {
-	up := one(container.StateRunning, nil)
+	up := one(moby.StateRunning, nil)
 	two := 2
 	for name, c := range map[string]struct {
 		service types.ServiceConfig
 		oneShot bool
-		have    []replica
+		have    []container.Replica
 		want    change
 	}{
-		"as it should be": {have: []replica{up}},
-		"image":           {have: []replica{one(container.StateRunning, func(c *replica) { c.Image = "other" })}, want: change{why: "its image changed", recreate: true}},
+		"as it should be": {have: []container.Replica{up}},
+		"image":           {have: []container.Replica{one(moby.StateRunning, func(c *container.Replica) { c.Image = "other" })}, want: change{why: "its image changed", recreate: true}},
 		"configuration": {
-			have: []replica{up, one(container.StateRunning, func(c *replica) { c.Config.Labels[api.ConfigHashLabel] = "other" })},
+			have: []container.Replica{up, one(moby.StateRunning, func(c *container.Replica) { c.Config.Labels[api.ConfigHashLabel] = "other" })},
 			want: change{why: "its configuration changed", recreate: true},
 		},
-		"stopped":            {have: []replica{one(container.StateExited, func(c *replica) { c.State.ExitCode = 3 })}, want: change{why: "p-s-1 does not run (exit 3)", start: true}},
-		"never started":      {have: []replica{one(container.StateCreated, nil)}, want: change{why: "p-s-1 does not run", start: true}},
-		"a job that is done": {oneShot: true, have: []replica{one(container.StateExited, nil)}},
+		"stopped":            {have: []container.Replica{one(moby.StateExited, func(c *container.Replica) { c.State.ExitCode = 3 })}, want: change{why: "p-s-1 does not run (exit 3)", start: true}},
+		"never started":      {have: []container.Replica{one(moby.StateCreated, nil)}, want: change{why: "p-s-1 does not run", start: true}},
+		"a job that is done": {oneShot: true, have: []container.Replica{one(moby.StateExited, nil)}},
 		"a job that failed": {
-			oneShot: true, have: []replica{one(container.StateExited, func(c *replica) { c.State.ExitCode = 1 })},
+			oneShot: true, have: []container.Replica{one(moby.StateExited, func(c *container.Replica) { c.State.ExitCode = 1 })},
 			want: change{why: "p-s-1 does not run (exit 1)", start: true},
 		},
-		"unhealthy": {have: []replica{one(container.StateRunning, func(c *replica) { c.State.Health = &container.Health{Status: container.Unhealthy} })}, want: change{why: "p-s-1 is unhealthy"}},
-		"paused":    {have: []replica{one(container.StatePaused, nil)}, want: change{why: "p-s-1 is paused"}},
+		"unhealthy": {have: []container.Replica{one(moby.StateRunning, func(c *container.Replica) { c.State.Health = &moby.Health{Status: moby.Unhealthy} })}, want: change{why: "p-s-1 is unhealthy"}},
+		"paused":    {have: []container.Replica{one(moby.StatePaused, nil)}, want: change{why: "p-s-1 is paused"}},
 		"missing":   {want: change{why: "0 of 1 containers are there", start: true}},
-		"scaled up": {service: types.ServiceConfig{Scale: &two}, have: []replica{up}, want: change{why: "1 of 2 containers are there", start: true}},
+		"scaled up": {service: types.ServiceConfig{Scale: &two}, have: []container.Replica{up}, want: change{why: "1 of 2 containers are there", start: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := changeOf(c.service, c.have, "image", "hash", c.oneShot); got != c.want {

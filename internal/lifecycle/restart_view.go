@@ -9,8 +9,10 @@ import (
 
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/compose/v5/pkg/api"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/container"
 )
 
 // view is the engine as the Compose library is to see it while it works on one replica: of itself Compose replaces, stops and
@@ -21,7 +23,7 @@ type view struct {
 	service string
 	seen    func(id string) bool
 	// A container that Compose makes stands beside replaces: it has no name in DNS yet. made is its ID then. nil for none.
-	replaces *replica
+	replaces *container.Replica
 	made     *string
 
 	dependencies map[string]string // by service, the value of the label that says what it depends on
@@ -57,7 +59,7 @@ func (v view) ContainerList(ctx context.Context, o client.ContainerListOptions) 
 	if err != nil || v.seen == nil {
 		return found, err
 	}
-	var kept []container.Summary
+	var kept []moby.Summary
 	for _, c := range found.Items {
 		if c.Labels[api.ServiceLabel] != v.service || v.seen(c.ID) {
 			kept = append(kept, c)
@@ -76,8 +78,8 @@ func (v view) ContainerCreate(ctx context.Context, o client.ContainerCreateOptio
 	if v.replaces == nil {
 		return v.APIClient.ContainerCreate(ctx, o)
 	}
-	o.Name = beside(v.replaces.ID, v.replaces.name())
-	o.Config.Labels[api.ContainerNumberLabel] = strconv.Itoa(v.replaces.number())
+	o.Name = beside(v.replaces.ID, v.replaces.Name())
+	o.Config.Labels[api.ContainerNumberLabel] = strconv.Itoa(v.replaces.Number())
 	o.Config.Labels[replacesLabel] = v.replaces.ID
 	if o.NetworkingConfig != nil {
 		for _, endpoint := range o.NetworkingConfig.EndpointsConfig {

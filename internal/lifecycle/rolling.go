@@ -9,7 +9,9 @@ import (
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/readiness"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -22,12 +24,12 @@ const cleanWithin = 30 * time.Second
 
 // roll replaces the service's containers, one at a time, without down-time. Of those that do not run nothing is kept.
 func (r *restarter) roll(ctx context.Context, service string) error {
-	found, err := inspect(ctx, r.engine, r.project.Name)
+	found, err := container.Inspect(ctx, r.engine, r.project.Name)
 	if err != nil {
 		return err
 	}
 	for _, old := range found[service] {
-		if old.runs() {
+		if old.Runs() {
 			continue
 		}
 		if err := r.discard(ctx, old.ID); err != nil {
@@ -35,7 +37,7 @@ func (r *restarter) roll(ctx context.Context, service string) error {
 		}
 	}
 	for _, old := range found[service] {
-		if old.runs() {
+		if old.Runs() {
 			if err := r.rollOne(ctx, service, old); err != nil {
 				return err
 			}
@@ -45,7 +47,7 @@ func (r *restarter) roll(ctx context.Context, service string) error {
 }
 
 // rollOne brings the new container up beside the old one, lets it take over the name, and lets the old one end its connections.
-func (r *restarter) rollOne(ctx context.Context, service string, old replica) (err error) {
+func (r *restarter) rollOne(ctx context.Context, service string, old container.Replica) (err error) {
 	began := time.Now()
 	fresh, err := r.bringUp(ctx, service, old)
 	if err != nil {
@@ -55,17 +57,17 @@ func (r *restarter) rollOne(ctx context.Context, service string, old replica) (e
 	if err := r.takeOver(ctx, service, old, fresh); err != nil {
 		return err
 	}
-	r.out.Info("%s: the new container is ready after %s and has taken over", old.name(), ui.Seconds(upIn))
+	r.out.Info("%s: the new container is ready after %s and has taken over", old.Name(), ui.Seconds(upIn))
 	drained, err := r.retire(ctx, service, old)
 	if err != nil {
 		return err
 	}
-	r.out.Done("%s replaced in %s, of which the old container drained for %s", old.name(), ui.Seconds(time.Since(began)), ui.Seconds(drained))
+	r.out.Done("%s replaced in %s, of which the old container drained for %s", old.Name(), ui.Seconds(time.Since(began)), ui.Seconds(drained))
 	return nil
 }
 
 // bringUp makes, starts and awaits the new container, which nobody finds in DNS yet. One that does not get ready is removed.
-func (r *restarter) bringUp(ctx context.Context, service string, old replica) (id string, err error) {
+func (r *restarter) bringUp(ctx context.Context, service string, old container.Replica) (id string, err error) {
 	defer func() {
 		if err != nil && id != "" {
 			err = r.undo(ctx, service, id, err)
@@ -77,11 +79,11 @@ func (r *restarter) bringUp(ctx context.Context, service string, old replica) (i
 	if err := r.start(ctx, view{service: service, seen: func(c string) bool { return c == old.ID || c == id }}); err != nil {
 		return id, err
 	}
-	return id, ready(ctx, r.engine, id)
+	return id, readiness.Wait(ctx, r.engine, id)
 }
 
 // createBeside lets Compose make one more container of the service, with the old one's number.
-func (r *restarter) createBeside(ctx context.Context, service string, old replica) (string, error) {
+func (r *restarter) createBeside(ctx context.Context, service string, old container.Replica) (string, error) {
 	project, err := r.only(service)
 	if err != nil {
 		return "", err
@@ -138,15 +140,15 @@ func (r *restarter) discard(ctx context.Context, id string) error {
 
 // takeOver gives the new container the service's names, then the old one's own name. Until it is done the old one serves; it is
 // not interrupted by Ctrl-C.
-func (r *restarter) takeOver(ctx context.Context, service string, old replica, fresh string) error {
+func (r *restarter) takeOver(ctx context.Context, service string, old container.Replica, fresh string) error {
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanWithin)
 	defer cancel()
 	err := ctx.Err()
 	if err == nil {
-		err = r.announce(whole, service, old.number(), fresh)
+		err = r.announce(whole, service, old.Number(), fresh)
 	}
 	if err == nil {
-		err = ready(whole, r.engine, fresh) // it has been off its networks for a moment
+		err = readiness.Wait(whole, r.engine, fresh) // it has been off its networks for a moment
 	}
 	if err != nil {
 		return r.undo(ctx, service, fresh, err)
@@ -155,14 +157,14 @@ func (r *restarter) takeOver(ctx context.Context, service string, old replica, f
 }
 
 // rename swaps the containers' names, as far as that is not done: what is new has the name that Compose would give it.
-func (r *restarter) rename(ctx context.Context, service string, old replica, fresh string) error {
-	name := fmt.Sprintf("%s%s%s%s%d", r.project.Name, api.Separator, service, api.Separator, old.number())
+func (r *restarter) rename(ctx context.Context, service string, old container.Replica, fresh string) error {
+	name := fmt.Sprintf("%s%s%s%s%d", r.project.Name, api.Separator, service, api.Separator, old.Number())
 	for _, c := range []struct{ id, name string }{{old.ID, beside(fresh, name)}, {fresh, name}} {
 		found, err := r.engine.ContainerInspect(ctx, c.id, client.ContainerInspectOptions{})
 		if err != nil {
 			return fmt.Errorf("renaming a container of %q: %w", service, err)
 		}
-		if (replica{found.Container}).name() == c.name {
+		if (container.Replica{InspectResponse: found.Container}).Name() == c.name {
 			continue
 		}
 		if _, err := r.engine.ContainerRename(ctx, c.id, client.ContainerRenameOptions{NewName: c.name}); err != nil {
@@ -177,13 +179,13 @@ func beside(id, name string) string { return fmt.Sprintf("%.12s_%s", id, name) }
 
 // retire takes the old container out of DNS, lets it end its connections within its grace period, stops and removes it. It says
 // how long the connections took.
-func (r *restarter) retire(ctx context.Context, service string, old replica) (time.Duration, error) {
+func (r *restarter) retire(ctx context.Context, service string, old container.Replica) (time.Duration, error) {
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanWithin+grace(old))
 	defer cancel()
 	began := time.Now()
 	if err := r.withdraw(whole, old.ID); err != nil {
 		// The new one serves already, so the old one goes in any case.
-		r.out.Warn("%s: connections to the old container are cut: %v", old.name(), err)
+		r.out.Warn("%s: connections to the old container are cut: %v", old.Name(), err)
 	} else {
 		r.drain(ctx, old, grace(old))
 	}
@@ -195,7 +197,7 @@ func (r *restarter) retire(ctx context.Context, service string, old replica) (ti
 }
 
 // grace is how long the container may take to stop.
-func grace(c replica) time.Duration {
+func grace(c container.Replica) time.Duration {
 	if c.Config.StopTimeout != nil {
 		return time.Duration(*c.Config.StopTimeout) * time.Second
 	}

@@ -13,10 +13,12 @@ import (
 	"github.com/docker/compose/v5/pkg/compose"
 	"github.com/moby/moby/client"
 	"github.com/moby/moby/client/pkg/versions"
+
+	"github.com/25eloquence/compose-mage/internal/container"
 )
 
 // refusals says why the service can't be replaced without down-time: two of its containers have to run side by side for a while.
-func (r *restarter) refusals(ctx context.Context, service string, replicas []replica) ([]string, error) {
+func (r *restarter) refusals(ctx context.Context, service string, replicas []container.Replica) ([]string, error) {
 	s := r.project.Services[service]
 	out := fixed(r.project, s)
 	image, err := r.engine.ImageInspect(ctx, api.GetImageNameOrDefault(s, r.project.Name))
@@ -125,7 +127,7 @@ func (r *restarter) mayAsk(key string) bool {
 }
 
 // networkRefuses says what speaks against it in one of the service's networks.
-func (r *restarter) networkRefuses(ctx context.Context, key string, replicas []replica) ([]string, error) {
+func (r *restarter) networkRefuses(ctx context.Context, key string, replicas []container.Replica) ([]string, error) {
 	desired := r.project.Networks[key]
 	found, err := r.engine.NetworkInspect(ctx, desired.Name, client.NetworkInspectOptions{})
 	if cerrdefs.IsNotFound(err) {

@@ -12,8 +12,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/container"
 )
 
 // A container is idle when nobody is connected to it and it has sent nothing for a second: whoever had just found it in DNS has
@@ -26,7 +28,7 @@ const (
 )
 
 // drain waits until the container is idle, at most for limit, or a moment longer than ctx.
-func (r *restarter) drain(ctx context.Context, c replica, limit time.Duration) {
+func (r *restarter) drain(ctx context.Context, c container.Replica, limit time.Duration) {
 	interrupted := ctx
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
@@ -53,7 +55,7 @@ func (r *restarter) sent(ctx context.Context, id string) (uint64, error) {
 		return 0, fmt.Errorf("reading stats: %w", err)
 	}
 	defer got.Body.Close()
-	var stats container.StatsResponse
+	var stats moby.StatsResponse
 	if err := json.NewDecoder(got.Body).Decode(&stats); err != nil {
 		return 0, fmt.Errorf("reading stats: %w", err)
 	}
@@ -65,7 +67,7 @@ func (r *restarter) sent(ctx context.Context, id string) (uint64, error) {
 }
 
 // connected says whether the kernel knows of a connection to the container; false also where it can't be asked.
-func connected(c replica) bool {
+func connected(c container.Replica) bool {
 	process := fmt.Sprintf("/proc/%d/", c.State.Pid)
 	// An engine in a PID namespace of its own counts processes otherwise.
 	if groups, err := os.ReadFile(process + "cgroup"); err != nil || !strings.Contains(string(groups), c.ID) {

@@ -9,6 +9,7 @@ import (
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -34,7 +35,7 @@ func finishRollouts(ctx context.Context, e *engine.Engine, project *types.Projec
 // finishEarlier puts right what a run that was killed left: a replacement that had not taken over is removed, and one that had
 // gets the old container's place.
 func (r *restarter) finishEarlier(ctx context.Context) error {
-	found, err := inspect(ctx, r.engine, r.project.Name)
+	found, err := container.Inspect(ctx, r.engine, r.project.Name)
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func (r *restarter) finishEarlier(ctx context.Context) error {
 		if _, ours := r.project.Services[service]; !ours {
 			continue
 		}
-		byID, replaced := map[string]replica{}, map[string]bool{}
+		byID, replaced := map[string]container.Replica{}, map[string]bool{}
 		for _, c := range replicas {
 			byID[c.ID] = c
 			replaced[c.Config.Labels[replacesLabel]] = true
@@ -65,7 +66,7 @@ func (r *restarter) finishEarlier(ctx context.Context) error {
 }
 
 // finishAlone is for a replacement whose old container is gone: it has its names, or gets them.
-func (r *restarter) finishAlone(ctx context.Context, service string, fresh replica) error {
+func (r *restarter) finishAlone(ctx context.Context, service string, fresh container.Replica) error {
 	if err := r.wake(ctx, fresh); err != nil {
 		return err
 	}
@@ -73,36 +74,36 @@ func (r *restarter) finishAlone(ctx context.Context, service string, fresh repli
 		return nil
 	}
 	// The old one was removed by others. What is not known by its name is of no use.
-	r.out.Info("%s: removing what an earlier run left", fresh.name())
+	r.out.Info("%s: removing what an earlier run left", fresh.Name())
 	return r.discard(ctx, fresh.ID)
 }
 
-func (r *restarter) finishPair(ctx context.Context, service string, old, fresh replica) error {
-	for _, c := range []replica{old, fresh} {
+func (r *restarter) finishPair(ctx context.Context, service string, old, fresh container.Replica) error {
+	for _, c := range []container.Replica{old, fresh} {
 		if err := r.wake(ctx, c); err != nil {
 			return err
 		}
 	}
 	if fresh.State.Running && r.announced(service, fresh) {
-		r.out.Info("%s: ending the replacement that an earlier run began", old.name())
+		r.out.Info("%s: ending the replacement that an earlier run began", old.Name())
 		if err := r.rename(ctx, service, old, fresh.ID); err != nil {
 			return err
 		}
 		_, err := r.retire(ctx, service, old)
 		return err
 	}
-	r.out.Info("%s: removing the replacement that an earlier run began", old.name())
+	r.out.Info("%s: removing the replacement that an earlier run began", old.Name())
 	if err := r.discard(ctx, fresh.ID); err != nil {
 		return err
 	}
 	if old.State.Running && !r.announced(service, old) {
-		return r.announce(ctx, service, old.number(), old.ID)
+		return r.announce(ctx, service, old.Number(), old.ID)
 	}
 	return nil
 }
 
 // announced says whether the container is in all of the service's networks under its name.
-func (r *restarter) announced(service string, c replica) bool {
+func (r *restarter) announced(service string, c container.Replica) bool {
 	for key := range r.project.Services[service].Networks {
 		endpoint := c.NetworkSettings.Networks[r.project.Networks[key].Name]
 		if endpoint == nil || !slices.Contains(endpoint.Aliases, service) {
@@ -113,7 +114,7 @@ func (r *restarter) announced(service string, c replica) bool {
 }
 
 // wake thaws a container that was left frozen.
-func (r *restarter) wake(ctx context.Context, c replica) error {
+func (r *restarter) wake(ctx context.Context, c container.Replica) error {
 	if !c.State.Paused {
 		return nil
 	}

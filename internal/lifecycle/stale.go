@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
@@ -23,8 +23,8 @@ func (s *starter) stale() []string {
 	}
 	var names []string
 	for _, name := range s.project.ServiceNames() {
-		if slices.ContainsFunc(s.before[name], func(c container.Summary) bool {
-			return outdated(s.project, name, c.Mounts, c.State == container.StateRunning)
+		if slices.ContainsFunc(s.before[name], func(c moby.Summary) bool {
+			return outdated(s.project, name, c.Mounts, c.State == moby.StateRunning)
 		}) {
 			s.out.Info("%s mounts %s: it is recreated", name, outdatedFile)
 			names = append(names, name)
@@ -39,7 +39,7 @@ func sharesFiles(e *engine.Engine) bool { return e.Local() && e.SharesNetwork() 
 const outdatedFile = "a file that is gone or replaced"
 
 // outdated says whether a container with these mounts mounts what is gone, or what the project no longer means.
-func outdated(project *types.Project, service string, mounts []container.MountPoint, running bool) bool {
+func outdated(project *types.Project, service string, mounts []moby.MountPoint, running bool) bool {
 	files := filesOf(project, project.Services[service])
 	for _, m := range mounts {
 		if m.Type != mount.TypeBind {

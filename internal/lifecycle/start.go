@@ -9,10 +9,12 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/readiness"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -45,7 +47,7 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, o Star
 		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout, fault.New(fault.Failed, "go tool mage status", "not everything was ready within %s", o.Timeout))
 		defer cancel()
 	}
-	project, err := labelled(project.WithoutUnresolvedOptionalDependencies())
+	project, err := container.Labelled(project.WithoutUnresolvedOptionalDependencies())
 	if err != nil {
 		return err
 	}
@@ -73,13 +75,13 @@ type starter struct {
 	out     *ui.Out
 	plan    Plan
 	began   time.Time
-	before  map[string][]container.Summary // the containers that were there, by service
+	before  map[string][]moby.Summary // the containers that were there, by service
 
 	starts *room // containers that the engine starts at a time
 	cpus   *room // thousandths of cores
-	budget *budget
-	shells *shells
-	memory *memory
+	budget *readiness.Budget
+	shells *readiness.Shells
+	memory *readiness.Memory
 	news   *news
 	renew  map[string]renewal // as in StartOptions
 
@@ -101,22 +103,22 @@ func newStarter(ctx context.Context, e *engine.Engine, project *types.Project, o
 	}
 	s := &starter{
 		engine: e, compose: library, project: project, out: o.Out, began: began, plan: MakePlan(project, e.Machine().CPUs),
-		memory: recall(o.Memory), shells: newShells(), news: newNews(), renew: o.renew,
+		memory: readiness.Recall(o.Memory), shells: readiness.NewShells(), news: newNews(), renew: o.renew,
 		created: map[string]*outcome{}, started: map[string]*outcome{}, healthy: map[string]*outcome{}, completed: map[string]*outcome{},
 		errs: map[string]error{}, timings: map[string]timing{},
 	}
-	s.starts, s.cpus, s.budget = newRoom(int64(s.plan.startsAtOnce())), newRoom(milli(float64(s.plan.CPUs))), newBudget(s.plan.CPUs)
+	s.starts, s.cpus, s.budget = newRoom(int64(s.plan.startsAtOnce())), newRoom(milli(float64(s.plan.CPUs))), readiness.NewBudget(s.plan.CPUs)
 	for _, image := range s.memory.NoShell {
-		s.shells.lack(image)
+		s.shells.Lack(image)
 	}
 	for i, step := range s.plan.Steps {
 		s.plan.Steps[i].OneShot = step.OneShot || o.jobs[step.Service]
-		s.memory.of(step.Service) // all of them now: the map is not written to later
+		s.memory.Of(step.Service) // all of them now: the map is not written to later
 		for _, outcomes := range []map[string]*outcome{s.created, s.started, s.healthy, s.completed} {
 			outcomes[step.Service] = newOutcome()
 		}
 	}
-	if s.before, err = find(ctx, e, project.Name); err != nil {
+	if s.before, err = container.List(ctx, e, project.Name); err != nil {
 		return nil, err
 	}
 	if s.creation, err = newCreation(s); err != nil {
@@ -142,8 +144,8 @@ func (s *starter) run(ctx context.Context) error {
 	all.Wait()
 	stop()
 	aside.Wait()
-	s.memory.NoShell = s.shells.images()
-	s.memory.keep()
+	s.memory.NoShell = s.shells.Images()
+	s.memory.Keep()
 	var err error
 	if ctx.Err() != nil {
 		err = s.cutShort(ctx)
@@ -180,20 +182,20 @@ func (s *starter) launched() bool {
 	return false
 }
 
-// readiness waits for one container of the service; fresh is one that this start has started, whose time is worth remembering.
-func (s *starter) readiness(c container.Summary, step Step, fresh bool) *readiness {
-	r := &readiness{
-		api: s.engine, id: c.ID, budget: s.budget, shells: s.shells, crowded: s.starts.crowded, rank: step.Rank, news: s.news.of(c.ID),
-		local: s.engine.Local(), inside: s.engine.SharesNetwork(), warn: s.out.Warn,
-		tell: func(last string) { s.progress.set(step.Service, stateProbing, last) },
+// waiter waits for one container of the service; fresh is one that this start has started, whose time is worth remembering.
+func (s *starter) waiter(c moby.Summary, step Step, fresh bool) *readiness.Waiter {
+	w := &readiness.Waiter{
+		API: s.engine, ID: c.ID, Budget: s.budget, Shells: s.shells, Crowded: s.starts.crowded, Rank: step.Rank, News: s.news.of(c.ID),
+		Local: s.engine.Local(), Inside: s.engine.SharesNetwork(), Warn: s.out.Warn,
+		Tell: func(last string) { s.progress.set(step.Service, stateProbing, last) },
 	}
 	if fresh {
-		r.past, r.like = s.memory.of(step.Service), s.memory.like(c.ImageID)
-		if !r.past.knows() && r.like.knows() {
-			r.past, r.like = r.like, r.past // what this one sees is still kept for its own next start
+		w.Past, w.Like = s.memory.Of(step.Service), s.memory.Like(c.ImageID)
+		if !w.Past.Knows() && w.Like.Knows() {
+			w.Past, w.Like = w.Like, w.Past // what this one sees is still kept for its own next start
 		}
 	}
-	return r
+	return w
 }
 
 func milli(cores float64) int64 { return int64(cores * 1000) }

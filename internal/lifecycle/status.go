@@ -11,8 +11,9 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/fatih/color"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -41,7 +42,7 @@ func Status(ctx context.Context, e *engine.Engine, project *types.Project, out *
 			rows = append(rows, []string{name, color.YellowString("not created"), "", "", ""})
 		}
 		for _, c := range found[name] {
-			ok := c.State == container.StateRunning && c.Health != container.Unhealthy
+			ok := c.State == moby.StateRunning && c.Health != moby.Unhealthy
 			fine = fine && ok
 			rows = append(rows, []string{name, coloured(c, ok), c.Name, c.Image, ports(c.Publishers)})
 		}
@@ -54,7 +55,7 @@ func coloured(c api.ContainerSummary, ok bool) string {
 	switch {
 	case !ok:
 		return color.RedString(c.Status)
-	case c.Health == container.Starting:
+	case c.Health == moby.Starting:
 		return color.YellowString(c.Status)
 	}
 	return color.GreenString(c.Status)
@@ -84,7 +85,7 @@ func Logs(ctx context.Context, e *engine.Engine, project *types.Project, w io.Wr
 	if err != nil {
 		return err
 	}
-	found, err := find(ctx, e, project.Name)
+	found, err := container.List(ctx, e, project.Name)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/docker/bases"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 // The base images, under Docker Hub's names for them.
@@ -58,7 +59,7 @@ func (s *setup) recipes() (string, error) {
 	for _, name := range names {
 		data, err := bases.Files.ReadFile(name)
 		if err == nil {
-			err = writeIfChanged(filepath.Join(dir, name), data, 0o600)
+			err = state.WriteIfChanged(filepath.Join(dir, name), data, 0o600)
 		}
 		if err != nil {
 			return "", fmt.Errorf("writing the recipe %q: %w", name, err)

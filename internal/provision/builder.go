@@ -15,6 +15,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/image"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 // ensureBuilder makes the plan's builder answer and notes its address.
@@ -79,7 +80,7 @@ func builderReady(address string) func(context.Context) error {
 func (s *setup) ensureBuildkitd(ctx context.Context, f facts, p plan) error {
 	socket := s.socket()
 	if len(socket) > 100 {
-		return fault.New(fault.Config, StateVariable+"=/var/lib/compose-mage go tool mage setup",
+		return fault.New(fault.Config, state.Variable+"=/var/lib/compose-mage go tool mage setup",
 			"starting the builder: the path of its socket is longer than the kernel allows: %q", socket)
 	}
 	runc := program("runc")
@@ -101,7 +102,7 @@ func (s *setup) ensureBuildkitd(ctx context.Context, f facts, p plan) error {
 		if err := os.MkdirAll(filepath.Dir(socket), 0o700); err != nil {
 			return fmt.Errorf("making the socket's directory: %w", err)
 		}
-		return writeIfChanged(s.buildkitdToml(), []byte(config), 0o600)
+		return state.WriteIfChanged(s.buildkitdToml(), []byte(config), 0o600)
 	})
 }
 
@@ -180,7 +181,7 @@ func (s *setup) checkDisk(smallest int64) error {
 		return fmt.Errorf("measuring the disk: %w", err)
 	}
 	if stat.Available < smallest {
-		return fault.New(fault.Resources, fmt.Sprintf("free some space, or name a directory on another disk in %s", StateVariable),
+		return fault.New(fault.Resources, fmt.Sprintf("free some space, or name a directory on another disk in %s", state.Variable),
 			"setting up in %q: %.1f GiB are free there and %.0f are needed", s.dir,
 			float64(stat.Available)/(1<<30), float64(smallest)/(1<<30))
 	}

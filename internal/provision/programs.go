@@ -17,6 +17,7 @@ import (
 	"golang.org/x/mod/modfile"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 // Copies of tools/go.mod and tools/go.sum: a module's archive leaves nested modules out, so who imports the targets has
@@ -119,8 +120,8 @@ func (s *setup) buildPrograms(ctx context.Context, names []string, report func(s
 			return fmt.Errorf("making %q: %w", dir, err)
 		}
 	}
-	if err := errors.Join(writeIfChanged(filepath.Join(module, "go.mod"), mod, 0o600),
-		writeIfChanged(filepath.Join(module, "go.sum"), sum, 0o600)); err != nil {
+	if err := errors.Join(state.WriteIfChanged(filepath.Join(module, "go.mod"), mod, 0o600),
+		state.WriteIfChanged(filepath.Join(module, "go.sum"), sum, 0o600)); err != nil {
 		return err
 	}
 	flags, err := linkFlags(mod)
@@ -152,7 +153,7 @@ func (s *setup) buildPrograms(ctx context.Context, names []string, report func(s
 			err = os.Rename(filepath.Join(work, name), s.bin(name))
 		}
 		if err == nil {
-			err = writeFile(s.bin(name)+".stamp", []byte(s.stamp), 0o600)
+			err = state.WriteFile(s.bin(name)+".stamp", []byte(s.stamp), 0o600)
 		}
 		if err != nil {
 			return fmt.Errorf("putting %s in place: %w", name, err)

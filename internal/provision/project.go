@@ -17,6 +17,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 const (
@@ -184,7 +185,7 @@ func (s *setup) ensureEnv(dir string, needs []variable) error {
 		s.out.Done(".env: already there")
 		return nil
 	}
-	if err := writeFile(path, added, 0o600); err != nil {
+	if err := state.WriteFile(path, added, 0o600); err != nil {
 		return fault.New(fault.Config, "", "adding to .env: %w", err)
 	}
 	return nil

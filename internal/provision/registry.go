@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 // PortVariable is the environment variable that names the first port tried for the local registry; 5000 otherwise.
@@ -116,7 +117,7 @@ func (s *setup) ensureRegistry(ctx context.Context, f facts, p plan) error {
 		if err := os.MkdirAll(filepath.Join(s.dir, "registry"), 0o700); err != nil {
 			return fmt.Errorf("making the registry's directory: %w", err)
 		}
-		return writeIfChanged(filepath.Join(s.dir, "registry.yaml"), []byte(s.registryConfig(f.registry)), 0o600)
+		return state.WriteIfChanged(filepath.Join(s.dir, "registry.yaml"), []byte(s.registryConfig(f.registry)), 0o600)
 	})
 }
 

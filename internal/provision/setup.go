@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -77,7 +78,7 @@ func Setup(ctx context.Context, o Options) error {
 
 // begin takes the state directory and reads the state.
 func begin(ctx context.Context, o Options) (*setup, func(), error) {
-	dir, err := Dir()
+	dir, err := state.Dir()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -86,7 +87,7 @@ func begin(ctx context.Context, o Options) (*setup, func(), error) {
 			return nil, nil, fmt.Errorf("making the state directory: %w", err)
 		}
 	}
-	release, err := lock(ctx, dir, "setup", o.Out)
+	release, err := state.Lock(ctx, dir, "setup", o.Out)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -8,10 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-)
 
-// StateVariable is the environment variable that names another state directory.
-const StateVariable = "COMPOSE_MAGE_STATE"
+	"github.com/25eloquence/compose-mage/internal/state"
+)
 
 // EngineBuilder is the State.Builder that means the engine's own BuildKit.
 const EngineBuilder = "docker"
@@ -44,27 +43,10 @@ type Process struct {
 	Address       string `json:"address,omitempty"` // the socket or host:port on which it answers
 }
 
-// Dir is the state directory: compose-mage in the user's cache directory, or what COMPOSE_MAGE_STATE names. It need not
-// exist.
-func Dir() (string, error) {
-	if dir := os.Getenv(StateVariable); dir != "" {
-		abs, err := filepath.Abs(dir)
-		if err != nil {
-			return "", fmt.Errorf("resolving %s=%q: %w", StateVariable, dir, err)
-		}
-		return abs, nil
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("finding the state directory: %w; set %s", err, StateVariable)
-	}
-	return filepath.Join(cache, "compose-mage"), nil
-}
-
 // Load reads the state, the zero State where there is none. A file that is not JSON is no error: the State is zero and
 // its Note says so, for setup finds again what it started.
 func Load() (State, error) {
-	dir, err := Dir()
+	dir, err := state.Dir()
 	if err != nil {
 		return State{}, err
 	}
@@ -92,7 +74,7 @@ func (s State) save(dir string) error {
 	if err != nil {
 		return fmt.Errorf("encoding the state: %w", err)
 	}
-	return writeFile(filepath.Join(dir, "state.json"), append(data, '\n'), 0o600)
+	return state.WriteFile(filepath.Join(dir, "state.json"), append(data, '\n'), 0o600)
 }
 
 func (s State) process(name string) (Process, bool) {
@@ -110,30 +92,4 @@ func (s *State) record(p Process) {
 
 func (s *State) forget(name string) {
 	s.Processes = slices.DeleteFunc(s.Processes, func(p Process) bool { return p.Name == name })
-}
-
-// writeFile replaces path in one step: a reader, and whoever comes after a kill, sees the old content or the new.
-func writeFile(path string, data []byte, mode fs.FileMode) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("writing %q: %w", path, err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("writing %q: %w", path, err)
-	}
-	return nil
-}
-
-// writeIfChanged writes data to path unless it is there already.
-func writeIfChanged(path string, data []byte, mode fs.FileMode) error {
-	if old, err := os.ReadFile(path); err == nil && string(old) == string(data) {
-		return nil
-	}
-	return writeFile(path, data, mode)
 }

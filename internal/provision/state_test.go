@@ -1,7 +1,6 @@
 package provision
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/25eloquence/compose-mage/internal/ui"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 func TestStateIsReadAsWritten(t *testing.T) {
-	t.Setenv(StateVariable, t.TempDir())
-	dir, err := Dir()
+	t.Setenv(state.Variable, t.TempDir())
+	dir, err := state.Dir()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +40,7 @@ func TestStateIsReadAsWritten(t *testing.T) {
 
 func TestCorruptStateSaysSoAndIsNoError(t *testing.T) {
 	dir := t.TempDir()
-	t.Setenv(StateVariable, dir)
+	t.Setenv(state.Variable, dir)
 	if err := os.WriteFile(filepath.Join(dir, "state.json"), []byte(`{"builder": "unix`), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -109,46 +108,5 @@ func TestRecycledPidIsNeverSignalled(t *testing.T) {
 	}
 	if now, err := identity(cmd.Process.Pid); err == nil && now == start {
 		t.Error("our own process was not stopped")
-	}
-}
-
-func TestSecondSetupWaitsAndSaysSo(t *testing.T) {
-	dir := t.TempDir()
-	var text tailBuffer
-	out := ui.New(&text)
-	release, err := lock(t.Context(), dir, "setup", out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := string(text.bytes()); got != "" {
-		t.Errorf("the first says %q", got)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	if _, err := lock(ctx, dir, "setup", out); err == nil {
-		t.Fatal("two have the lock")
-	}
-	if got := string(text.bytes()); !strings.Contains(got, "another setup (pid ") {
-		t.Errorf("the second says %q", got)
-	}
-	release()
-	again, err := lock(t.Context(), dir, "setup", out)
-	if err != nil {
-		t.Fatalf("after release: %v", err)
-	}
-	again()
-}
-
-func TestStateDirectory(t *testing.T) {
-	t.Setenv(StateVariable, "")
-	t.Setenv("XDG_CACHE_HOME", "/cache")
-	t.Setenv("HOME", "/home/x")
-	dir, err := Dir()
-	if err != nil || filepath.Base(dir) != "compose-mage" {
-		t.Errorf("got %q, %v", dir, err)
-	}
-	t.Setenv(StateVariable, "relative")
-	if dir, err = Dir(); err != nil || !filepath.IsAbs(dir) {
-		t.Errorf("got %q, %v, want an absolute path", dir, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/provision"
+	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -82,18 +83,18 @@ func (s *session) buildImages(ctx context.Context, c buildChoice) error {
 			_ = b.Close()
 		}
 	}()
-	state, err := provision.Dir()
+	dir, err := state.Dir()
 	if err != nil {
 		return err
 	}
-	policy, err := s.policy(state)
+	policy, err := s.policy(dir)
 	if err != nil {
 		return err
 	}
 	s.out.Title("building %d images", len(plan.Targets))
 	results, err := image.Build(ctx, plan, image.Options{
-		Builders: builders, Engine: s.engine, Out: s.out, Progress: c.progress, Cache: cache, Memory: filepath.Join(state, "images"),
-		Explain:  explain.NewStore(filepath.Join(state, "inputs")),
+		Builders: builders, Engine: s.engine, Out: s.out, Progress: c.progress, Cache: cache, Memory: filepath.Join(dir, "images"),
+		Explain:  explain.NewStore(filepath.Join(dir, "inputs")),
 		FailFast: c.failFast, Push: c.push, Attest: c.attest,
 		Environment: image.Environment{Lookup: os.LookupEnv, CABundle: provision.SourceCA(), Secrets: s.stack.Project.Secrets, Policy: policy},
 	})
@@ -106,8 +107,8 @@ func (s *session) buildImages(ctx context.Context, c buildChoice) error {
 }
 
 // policy pins the bases that are locked.
-func (s *session) policy(state string) (*spb.Policy, error) {
-	lock, err := s.lockedBases(state)
+func (s *session) policy(dir string) (*spb.Policy, error) {
+	lock, err := s.lockedBases(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -115,9 +116,9 @@ func (s *session) policy(state string) (*spb.Policy, error) {
 }
 
 // lockedBases are those of docker/bases.lock and, for the builder that setup made, those that setup locked.
-func (s *session) lockedBases(state string) (bases.Lock, error) {
+func (s *session) lockedBases(dir string) (bases.Lock, error) {
 	if s.builderAddress() == s.state.Builder {
-		return bases.ReadAll(bases.File(), state)
+		return bases.ReadAll(bases.File(), dir)
 	}
 	return bases.Read(bases.File())
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/doctor"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/provision"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 // Check looks for what would make a build or a start fail.
@@ -23,7 +24,7 @@ func check(ctx context.Context, services *string) error {
 	if err != nil {
 		return err
 	}
-	dir, err := provision.Dir()
+	dir, err := state.Dir()
 	if err != nil {
 		return err
 	}

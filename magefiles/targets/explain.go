@@ -13,7 +13,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/image"
-	"github.com/25eloquence/compose-mage/internal/provision"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 // Explain says which build steps ran again, or would, and why.
@@ -35,15 +35,15 @@ func explainImages(ctx context.Context, services *string) error {
 	if err != nil {
 		return err
 	}
-	state, err := provision.Dir()
+	dir, err := state.Dir()
 	if err != nil {
 		return err
 	}
-	lock, err := s.lockedBases(state)
+	lock, err := s.lockedBases(dir)
 	if err != nil {
 		return err
 	}
-	store := explain.NewStore(filepath.Join(state, "inputs"))
+	store := explain.NewStore(filepath.Join(dir, "inputs"))
 	var failed []error
 	for _, t := range plan.Targets {
 		if err := s.explainImage(ctx, store, plan.Project, t, lock); err != nil {

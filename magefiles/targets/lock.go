@@ -9,10 +9,11 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/25eloquence/compose-mage/internal/bases"
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/provision"
-	"github.com/25eloquence/compose-mage/internal/stack"
+	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -69,13 +70,13 @@ func lock(ctx context.Context, check bool) error {
 
 // baseRefs lists what the stack's Dockerfiles start from, in every profile, and those of the services' tests.
 func baseRefs(ctx context.Context) ([]string, error) {
-	requests := []stack.Request{{AllProfiles: true}}
+	requests := []compose.Request{{AllProfiles: true}}
 	if _, err := os.Stat(testFile); err == nil {
-		requests = append(requests, stack.Request{Files: []string{testFile}, AllProfiles: true})
+		requests = append(requests, compose.Request{Files: []string{testFile}, AllProfiles: true})
 	}
 	var all []string
 	for _, request := range requests {
-		s, err := stack.Load(ctx, request)
+		s, err := compose.Load(ctx, request)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +92,7 @@ func baseRefs(ctx context.Context) ([]string, error) {
 
 // localBases are those that setup made on this machine.
 func localBases() (bases.Lock, error) {
-	dir, err := provision.Dir()
+	dir, err := state.Dir()
 	if err != nil {
 		return bases.Lock{}, err
 	}
@@ -104,11 +105,11 @@ type throughBuilder struct{ out *ui.Out }
 
 // Resolve connects only now: where nothing is to be asked, no builder is needed.
 func (b *throughBuilder) Resolve(ctx context.Context, refs []string) (map[string]digest.Digest, error) {
-	state, err := provision.Load()
+	setup, err := provision.Load()
 	if err != nil {
 		return nil, err
 	}
-	s := &session{out: b.out, state: state}
+	s := &session{out: b.out, state: setup}
 	if s.builderAddress() == provision.EngineBuilder {
 		if s.engine, err = engine.Connect(ctx); err != nil {
 			return nil, err
@@ -125,7 +126,7 @@ func (b *throughBuilder) Resolve(ctx context.Context, refs []string) (map[string
 	if err != nil {
 		return nil, err
 	}
-	made := provision.MadeBases(ctx, state.Registry)
+	made := provision.MadeBases(ctx, setup.Registry)
 	for _, ref := range refs {
 		if d, ok := made.Digest(ref); ok && d == digests[ref] {
 			return nil, fault.New(fault.Config, "go tool mage setup, then go tool mage lock",

@@ -14,6 +14,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/provision"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 // stackFrom goes to a folder with a stack of one service whose image starts from ref, with a builder and a state
@@ -24,7 +25,7 @@ func stackFrom(t *testing.T, ref string) {
 	t.Chdir(t.TempDir())
 	for name, v := range map[string]string{
 		"BUILDKIT_HOST": builder.Address, "COMPOSE_PROJECT_NAME": "lock", "COMPOSE_FILE": "", "COMPOSE_PROFILES": "",
-		bases.FileVariable: "", provision.StateVariable: t.TempDir(),
+		bases.FileVariable: "", state.Variable: t.TempDir(),
 	} {
 		t.Setenv(name, v)
 		if v == "" {
@@ -96,7 +97,7 @@ func TestIntegrationLockNeverTakesThisMachinesDigests(t *testing.T) {
 	enginetest.Base(t)
 	made := provision.MadeBases(t.Context(), enginetest.Registry(t))
 	stackFrom(t, ref)
-	dir, err := provision.Dir()
+	dir, err := state.Dir()
 	if err != nil {
 		t.Fatal(err)
 	}

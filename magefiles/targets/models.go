@@ -6,10 +6,10 @@ import (
 
 	"github.com/docker/compose/v5/pkg/api"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/models"
-	"github.com/25eloquence/compose-mage/internal/provision"
-	"github.com/25eloquence/compose-mage/internal/stack"
+	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -30,10 +30,10 @@ func downloadModel(ctx context.Context, model, sum, service, volume string) erro
 	if err != nil {
 		return err
 	}
-	if err := stack.CheckNames(s.stack.Project, []string{service}); err != nil {
+	if err := compose.CheckNames(s.stack.Project, []string{service}); err != nil {
 		return err
 	}
-	dir, err := provision.Dir()
+	dir, err := state.Dir()
 	if err != nil {
 		return err
 	}

@@ -5,9 +5,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/provision"
-	"github.com/25eloquence/compose-mage/internal/stack"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -49,7 +49,7 @@ func provisionOptions(ctx context.Context) (provision.Options, error) {
 	if _, err := os.Stat(filepath.Join("tools", "go.mod")); err == nil {
 		o.ToolsDir = "tools"
 	}
-	s, err := stack.Load(ctx, stack.Request{AllProfiles: true})
+	s, err := compose.Load(ctx, compose.Request{AllProfiles: true})
 	if err != nil {
 		return o, err
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
-	"github.com/25eloquence/compose-mage/internal/provision"
+	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -78,11 +78,11 @@ func (s *session) sayMisfits(ctx context.Context) {
 
 // startOptions are those of every start of the session's stack.
 func (s *session) startOptions() (lifecycle.StartOptions, error) {
-	state, err := provision.Dir()
+	dir, err := state.Dir()
 	if err != nil {
 		return lifecycle.StartOptions{}, err
 	}
-	return lifecycle.StartOptions{Out: s.out, Memory: filepath.Join(state, "starts", s.stack.Project.Name+".json")}, nil
+	return lifecycle.StartOptions{Out: s.out, Memory: filepath.Join(dir, "starts", s.stack.Project.Name+".json")}, nil
 }
 
 // Stop stops the services, dependants first; nothing is removed.

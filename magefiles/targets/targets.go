@@ -13,11 +13,12 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/provision"
-	"github.com/25eloquence/compose-mage/internal/stack"
+	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -28,7 +29,7 @@ const ExitUsage = fault.Usage
 type session struct {
 	out    *ui.Out
 	engine *engine.Engine
-	stack  *stack.Stack
+	stack  *compose.Model
 	state  provision.State
 }
 
@@ -46,18 +47,18 @@ func open(ctx context.Context, services *string) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := stack.Load(ctx, stack.Request{Services: names(services), Machine: e.Machine()})
+	s, err := compose.Load(ctx, compose.Request{Services: names(services), Machine: e.Machine()})
 	if err != nil {
 		return nil, err
 	}
-	if err := stack.CheckRuntimes(s.Project); err != nil {
+	if err := compose.CheckRuntimes(s.Project); err != nil {
 		return nil, err
 	}
-	state, err := provision.Load()
+	made, err := provision.Load()
 	if err != nil {
 		return nil, err
 	}
-	return &session{out: ui.Stdout(), engine: e, stack: s, state: state}, nil
+	return &session{out: ui.Stdout(), engine: e, stack: s, state: made}, nil
 }
 
 // openOnly is open with the named services alone, for targets that must not touch what those depend on.
@@ -72,7 +73,7 @@ func openOnly(ctx context.Context, services *string) (*session, error) {
 
 // lock keeps other runs of ours from changing the same project meanwhile.
 func (s *session) lock(ctx context.Context) (func(), error) {
-	return provision.LockProject(ctx, s.stack.Project.Name, s.out)
+	return state.LockProject(ctx, s.stack.Project.Name, s.out)
 }
 
 // names splits a -services value.

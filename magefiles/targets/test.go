@@ -4,8 +4,8 @@ import (
 	"context"
 	"os"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/stack"
 	"github.com/25eloquence/compose-mage/internal/ui"
 	"github.com/25eloquence/compose-mage/internal/verify"
 )
@@ -46,7 +46,7 @@ func (s *session) testServices(ctx context.Context) error {
 	if _, err := os.Stat(testFile); err != nil {
 		return nil
 	}
-	tests, err := stack.Load(ctx, stack.Request{Files: []string{testFile}})
+	tests, err := compose.Load(ctx, compose.Request{Files: []string{testFile}})
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,7 @@
-// Package stack owns what should be: it finds and loads the Compose files with the overlays of the machine's tier,
+// Package compose owns what should be: it finds and loads the Compose files with the overlays of the machine's tier,
 // validates them, fits limits to the machine and derives runtime settings from them. It is pure: it reads files and
 // environment and never talks to an engine.
-package stack
+package compose
 
 import (
 	"context"
@@ -15,30 +15,22 @@ import (
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
-// Machine is what the engine's host offers to containers.
-type Machine struct {
-	CPUs   int   `json:"cpus"`
-	Memory int64 `json:"memory"` // bytes
-	GPU    bool  `json:"gpu"`    // an NVIDIA runtime or CDI device is there
-	// OpenFiles is the most that a container's nofile limit can be; 0 where that is not known.
-	OpenFiles int64 `json:"open_files,omitempty"`
-}
-
 // Request says which stack to load. The zero value is the stack of the current directory, whole.
 type Request struct {
-	Dir      string   // where to look; "" is the current directory
-	Files    []string // Compose files; empty finds them
-	Services []string // only these and what they depend on; empty is all
-	Machine  Machine  // the zero value leaves tier and limits as the files have them
+	Dir      string         // where to look; "" is the current directory
+	Files    []string       // Compose files; empty finds them
+	Services []string       // only these and what they depend on; empty is all
+	Machine  engine.Machine // the zero value leaves tier and limits as the files have them
 
 	AllProfiles bool // every profile's services count, whatever COMPOSE_PROFILES says
 }
 
-// Stack is a loaded, fitted project.
-type Stack struct {
+// Model is a Compose project as it was loaded and fitted to the machine.
+type Model struct {
 	Project *types.Project
 	Files   []string // Compose files, overlays included, in order
 	Tier    string   // "8g", "16g", "32g", or "" where there is no such overlay
@@ -54,12 +46,12 @@ const defaultFolder = "compose"
 // Load finds, reads and fits the stack. COMPOSE_FILE, COMPOSE_PROJECT_NAME, COMPOSE_PROFILES and the .env file mean
 // what they mean to docker compose; overlays are chosen only where COMPOSE_FILE does not say which files to use.
 // Errors are *fault.Error of code Config (with file:line) or Usage (an unknown service or tier, with a suggestion).
-func Load(ctx context.Context, r Request) (*Stack, error) {
+func Load(ctx context.Context, r Request) (*Model, error) {
 	dir, err := filepath.Abs(r.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("resolving %q: %w", r.Dir, err)
 	}
-	s := &Stack{Files: r.Files}
+	s := &Model{Files: r.Files}
 	if len(r.Files) == 0 && os.Getenv("COMPOSE_FILE") == "" {
 		if err := s.findFiles(dir, r.Machine); err != nil {
 			return nil, err
@@ -103,7 +95,7 @@ func projectOptions(dir string, files []string) []cli.ProjectOptionsFn {
 }
 
 // findFiles looks for a Compose file in dir, then in dir/compose, and adds the overlays that fit the machine.
-func (s *Stack) findFiles(dir string, m Machine) error {
+func (s *Model) findFiles(dir string, m engine.Machine) error {
 	base := composeFileIn(dir)
 	if base == "" {
 		base = composeFileIn(filepath.Join(dir, defaultFolder))

@@ -1,4 +1,4 @@
-package lifecycle
+package readiness
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
@@ -20,8 +20,8 @@ const (
 	defaultRetries  = 3
 )
 
-// prober is what probing needs of the engine.
-type prober interface {
+// Prober is what probing needs of the engine.
+type Prober interface {
 	ContainerInspect(ctx context.Context, id string, o client.ContainerInspectOptions) (client.ContainerInspectResult, error)
 	engine.Execer
 }
@@ -46,7 +46,7 @@ func (v verdict) String() string {
 }
 
 // checkOf gives the container's health check, from the service or the image; nil where there is none or it is NONE.
-func checkOf(c container.InspectResponse) *container.HealthConfig {
+func checkOf(c moby.InspectResponse) *moby.HealthConfig {
 	if c.Config == nil || c.Config.Healthcheck == nil || len(c.Config.Healthcheck.Test) < 2 || c.Config.Healthcheck.Test[0] == "NONE" {
 		return nil
 	}
@@ -54,7 +54,7 @@ func checkOf(c container.InspectResponse) *container.HealthConfig {
 }
 
 // commandOf is what the check runs. CMD-SHELL uses the image's shell as Docker does.
-func commandOf(c container.InspectResponse, check *container.HealthConfig) []string {
+func commandOf(c moby.InspectResponse, check *moby.HealthConfig) []string {
 	if check.Test[0] != "CMD-SHELL" {
 		return check.Test[1:]
 	}
@@ -66,7 +66,7 @@ func commandOf(c container.InspectResponse, check *container.HealthConfig) []str
 }
 
 // patience is how long a check may fail: the start period, then retries at its own interval.
-func patience(check *container.HealthConfig) time.Duration {
+func patience(check *moby.HealthConfig) time.Duration {
 	if check == nil {
 		return defaultInterval
 	}
@@ -80,7 +80,7 @@ func patience(check *container.HealthConfig) time.Duration {
 	return check.StartPeriod + time.Duration(retries)*interval + timeoutOf(check)
 }
 
-func timeoutOf(check *container.HealthConfig) time.Duration {
+func timeoutOf(check *moby.HealthConfig) time.Duration {
 	if check.Timeout == 0 {
 		return defaultTimeout
 	}
@@ -89,13 +89,13 @@ func timeoutOf(check *container.HealthConfig) time.Duration {
 
 // probe runs the check once, through the session where the container has a shell, and through an exec of its own elsewhere. A
 // check that does not answer within its timeout is ended inside the container, and the next one waits for its end.
-func (r *readiness) probe(ctx context.Context, c container.InspectResponse, check *container.HealthConfig) (verdict, error) {
+func (r *Waiter) probe(ctx context.Context, c moby.InspectResponse, check *moby.HealthConfig) (verdict, error) {
 	within, cancel := context.WithTimeout(ctx, timeoutOf(check))
 	defer cancel()
 	command := commandOf(c, check)
-	if r.session == nil && !r.shells.lacks(c.Image) {
+	if r.session == nil && !r.Shells.Lacks(c.Image) {
 		var err error
-		if r.session, err = r.shells.open(within, r.api, r.id, c.Image, command); err != nil {
+		if r.session, err = r.Shells.open(within, r.API, r.ID, c.Image, command); err != nil {
 			return r.late(ctx, within, check, nil, err)
 		}
 	}
@@ -110,14 +110,14 @@ func (r *readiness) probe(ctx context.Context, c container.InspectResponse, chec
 	r.session = nil
 	session.close()
 	return r.late(ctx, within, check, func(ctx context.Context) {
-		r.end(ctx, session.process.ID, func(ctx context.Context) error { return session.kill(ctx, r.api, r.id) })
+		r.end(ctx, session.process.ID, func(ctx context.Context) error { return session.kill(ctx, r.API, r.ID) })
 	}, err)
 }
 
 // exec runs the check in an exec of its own.
-func (r *readiness) exec(ctx, within context.Context, check *container.HealthConfig, command []string) (verdict, error) {
+func (r *Waiter) exec(ctx, within context.Context, check *moby.HealthConfig, command []string) (verdict, error) {
 	began := time.Now()
-	p, err := engine.StartExec(within, r.api, r.id, command, false)
+	p, err := engine.StartExec(within, r.API, r.ID, command, false)
 	if err != nil {
 		return r.late(ctx, within, check, nil, err)
 	}
@@ -125,13 +125,13 @@ func (r *readiness) exec(ctx, within context.Context, check *container.HealthCon
 	if err != nil {
 		return r.late(ctx, within, check, func(ctx context.Context) { r.end(ctx, p.ID, nil) }, err)
 	}
-	r.budget.timed(time.Since(began))
+	r.Budget.timed(time.Since(began))
 	lines := strings.Split(strings.TrimSpace(done.Stdout+done.Stderr), "\n")
 	return verdict{code: done.Code, output: lines[len(lines)-1]}, nil
 }
 
 // late makes a verdict of a probe that did not answer in time, after ending what it has left; any other error stays one.
-func (r *readiness) late(ctx, within context.Context, check *container.HealthConfig, end func(context.Context), err error) (verdict, error) {
+func (r *Waiter) late(ctx, within context.Context, check *moby.HealthConfig, end func(context.Context), err error) (verdict, error) {
 	if within.Err() == nil {
 		return verdict{code: hung, output: err.Error()}, err
 	}
@@ -151,44 +151,34 @@ func (r *readiness) late(ctx, within context.Context, check *container.HealthCon
 
 // end kills what an exec has left running and waits until it is gone: on this machine's Linux engine by its process group, else
 // with inside, where that is given. Where neither is possible, as with a remote engine and a container without a shell, it waits.
-func (r *readiness) end(ctx context.Context, exec string, inside func(context.Context) error) {
+func (r *Waiter) end(ctx context.Context, exec string, inside func(context.Context) error) {
 	for tried := false; ; tried = true {
-		state, err := r.api.ExecInspect(ctx, exec, client.ExecInspectOptions{})
+		state, err := r.API.ExecInspect(ctx, exec, client.ExecInspectOptions{})
 		if err != nil || !state.Running {
 			return
 		}
-		if !tried && !killGroup(state.PID, r.id) && inside != nil {
+		if !tried && !killGroup(state.PID, r.ID) && inside != nil {
 			_ = inside(ctx) // seen by the next look
 		}
-		if sleep(ctx, 50*time.Millisecond) != nil {
+		if _, err := r.hear(ctx, 50*time.Millisecond); err != nil {
 			r.stuck = true
 			return
 		}
 	}
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+// NotReady is the error of a container that will not get ready.
+type NotReady struct {
+	Why string
+	// Next is the command that helps; "" for the service's logs.
+	Next string
 }
 
-// notReady is the error of a container that will not get ready.
-type notReady struct {
-	why string
-	// next is the command that helps; "" for the service's logs.
-	next string
-}
+// Error is the reason.
+func (e *NotReady) Error() string { return e.Why }
 
-func (e *notReady) Error() string { return e.why }
-
-// isNotReady says whether the container itself is the cause: then its last lines help.
-func isNotReady(err error) bool {
-	var never *notReady
+// IsNotReady says whether the container itself is the cause: then its last lines help.
+func IsNotReady(err error) bool {
+	var never *NotReady
 	return errors.As(err, &never)
 }

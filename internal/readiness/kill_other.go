@@ -1,6 +1,6 @@
 //go:build !linux
 
-package lifecycle
+package readiness
 
 // killGroup can't: the containers' processes are a virtual machine's.
 func killGroup(int, string) bool { return false }

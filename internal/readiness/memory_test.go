@@ -1,4 +1,4 @@
-package lifecycle
+package readiness
 
 import (
 	"os"
@@ -9,8 +9,8 @@ import (
 
 func TestLearnedNarrowsDown(t *testing.T) {
 	const ms = time.Millisecond
-	var l learned
-	if l.knows() {
+	var l Learned
+	if l.Knows() {
 		t.Fatal("knows something before anything was seen")
 	}
 	l.passed(400*ms, 1200*ms)
@@ -46,18 +46,18 @@ func TestLearnedNarrowsDown(t *testing.T) {
 
 func TestMemoryIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "starts", "shop.json")
-	m := recall(path)
-	m.of("web").passed(time.Second, 2*time.Second)
+	m := Recall(path)
+	m.Of("web").passed(time.Second, 2*time.Second)
 	m.NoShell = []string{"sha256:1"}
-	m.keep()
-	again := recall(path)
-	if !again.of("web").knows() || again.of("db").knows() || len(again.NoShell) != 1 {
+	m.Keep()
+	again := Recall(path)
+	if !again.Of("web").Knows() || again.Of("db").Knows() || len(again.NoShell) != 1 {
 		t.Errorf("read %+v", again)
 	}
 	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if recall(path).of("web").knows() {
+	if Recall(path).Of("web").Knows() {
 		t.Error("a damaged memory counts")
 	}
 }

@@ -1,4 +1,4 @@
-package stack
+package compose
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -109,7 +110,7 @@ func TestEnvironmentIsComposes(t *testing.T) {
 	}
 	t.Setenv("COMPOSE_FILE", filepath.Join(dir, "sub", "other.yaml"))
 	t.Setenv("COMPOSE_PROJECT_NAME", "fromenv")
-	if s, err = Load(context.Background(), Request{Dir: dir, Machine: Machine{CPUs: 2, Memory: 8 << 30}}); err != nil {
+	if s, err = Load(context.Background(), Request{Dir: dir, Machine: engine.Machine{CPUs: 2, Memory: 8 << 30}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Join(s.Project.ServiceNames(), " "); got != "only" || s.Project.Name != "fromenv" || s.Tier != "" {

@@ -1,4 +1,4 @@
-package lifecycle
+package readiness
 
 import (
 	"bufio"
@@ -10,15 +10,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 )
 
 // fakeContainer answers the engine calls of one container whose state and check results are scripted.
 type fakeContainer struct {
-	states  []container.State // one an inspect; the last stays
-	codes   []int             // one a probe; the last stays
-	check   *container.HealthConfig
+	states  []moby.State // one an inspect; the last stays
+	codes   []int        // one a probe; the last stays
+	check   *moby.HealthConfig
 	probes  int
 	running int
 	restart int // restarts added an inspect
@@ -36,9 +36,9 @@ func next[T any](list *[]T) T {
 func (f *fakeContainer) ContainerInspect(context.Context, string, client.ContainerInspectOptions) (client.ContainerInspectResult, error) {
 	state := next(&f.states)
 	f.count += f.restart
-	return client.ContainerInspectResult{Container: container.InspectResponse{
-		State: &state, RestartCount: f.count, HostConfig: &container.HostConfig{Resources: container.Resources{Memory: 512 << 20}},
-		Config: &container.Config{Healthcheck: f.check},
+	return client.ContainerInspectResult{Container: moby.InspectResponse{
+		State: &state, RestartCount: f.count, HostConfig: &moby.HostConfig{Resources: moby.Resources{Memory: 512 << 20}},
+		Config: &moby.Config{Healthcheck: f.check},
 	}}, nil
 }
 
@@ -67,13 +67,13 @@ func (f *fakeContainer) ExecInspect(context.Context, string, client.ExecInspectO
 }
 
 func TestReadyIsSeenAsSoonAsTheCheckPasses(t *testing.T) {
-	up := container.State{Running: true, Status: container.StateRunning}
+	up := moby.State{Running: true, Status: moby.StateRunning}
 	f := &fakeContainer{
-		states: []container.State{{Status: container.StateCreated}, up}, codes: []int{1, 1, 0},
-		check: &container.HealthConfig{Test: []string{"CMD", "check"}, Interval: time.Minute},
+		states: []moby.State{{Status: moby.StateCreated}, up}, codes: []int{1, 1, 0},
+		check: &moby.HealthConfig{Test: []string{"CMD", "check"}, Interval: time.Minute},
 	}
 	began := time.Now()
-	if err := ready(context.Background(), f, "id"); err != nil {
+	if err := Wait(context.Background(), f, "id"); err != nil {
 		t.Fatal(err)
 	}
 	if f.probes != 3 || time.Since(began) > 10*time.Second {
@@ -82,20 +82,20 @@ func TestReadyIsSeenAsSoonAsTheCheckPasses(t *testing.T) {
 }
 
 func TestNotReady(t *testing.T) {
-	check := &container.HealthConfig{Test: []string{"CMD-SHELL", "check"}, Interval: 50 * time.Millisecond, Timeout: 50 * time.Millisecond, Retries: 2}
-	up := container.State{Running: true, Status: container.StateRunning}
+	check := &moby.HealthConfig{Test: []string{"CMD-SHELL", "check"}, Interval: 50 * time.Millisecond, Timeout: 50 * time.Millisecond, Retries: 2}
+	up := moby.State{Running: true, Status: moby.StateRunning}
 	for name, c := range map[string]struct {
 		fake fakeContainer
 		want string
 	}{
-		"never healthy": {fakeContainer{states: []container.State{up}, codes: []int{1}, check: check}, "unhealthy after 0s (exit 1: NOAUTH)"},
-		"exits":         {fakeContainer{states: []container.State{{Status: container.StateExited, ExitCode: 3}}}, "exited (exit 3)"},
-		"out of memory": {fakeContainer{states: []container.State{{Status: container.StateExited, ExitCode: 137, OOMKilled: true}}}, "killed: out of memory (limit 512 MiB)"},
-		"crash loop":    {fakeContainer{states: []container.State{{Restarting: true, Running: true, Status: container.StateRestarting, ExitCode: 1}}, restart: 1}, "keeps exiting (exit 1), restarted 3 times"},
+		"never healthy": {fakeContainer{states: []moby.State{up}, codes: []int{1}, check: check}, "unhealthy after 0s (exit 1: NOAUTH)"},
+		"exits":         {fakeContainer{states: []moby.State{{Status: moby.StateExited, ExitCode: 3}}}, "exited (exit 3)"},
+		"out of memory": {fakeContainer{states: []moby.State{{Status: moby.StateExited, ExitCode: 137, OOMKilled: true}}}, "killed: out of memory (limit 512 MiB)"},
+		"crash loop":    {fakeContainer{states: []moby.State{{Restarting: true, Running: true, Status: moby.StateRestarting, ExitCode: 1}}, restart: 1}, "keeps exiting (exit 1), restarted 3 times"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := ready(context.Background(), &c.fake, "id")
-			var never *notReady
+			err := Wait(context.Background(), &c.fake, "id")
+			var never *NotReady
 			if !errors.As(err, &never) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
@@ -104,9 +104,9 @@ func TestNotReady(t *testing.T) {
 }
 
 func TestReadyWithoutACheck(t *testing.T) {
-	for name, check := range map[string]*container.HealthConfig{"none": nil, "disabled": {Test: []string{"NONE"}}} {
-		f := &fakeContainer{states: []container.State{{Running: true, Status: container.StateRunning}}, check: check}
-		if err := ready(context.Background(), f, "id"); err != nil || f.probes != 0 {
+	for name, check := range map[string]*moby.HealthConfig{"none": nil, "disabled": {Test: []string{"NONE"}}} {
+		f := &fakeContainer{states: []moby.State{{Running: true, Status: moby.StateRunning}}, check: check}
+		if err := Wait(context.Background(), f, "id"); err != nil || f.probes != 0 {
 			t.Errorf("%s: %v after %d probes", name, err, f.probes)
 		}
 	}
@@ -114,11 +114,11 @@ func TestReadyWithoutACheck(t *testing.T) {
 
 func TestPatienceFollowsTheCheck(t *testing.T) {
 	for _, c := range []struct {
-		check *container.HealthConfig
+		check *moby.HealthConfig
 		want  time.Duration
 	}{
-		{&container.HealthConfig{Interval: 10 * time.Second, Timeout: 3 * time.Second, Retries: 5, StartPeriod: 30 * time.Second}, 83 * time.Second},
-		{&container.HealthConfig{}, 120 * time.Second},
+		{&moby.HealthConfig{Interval: 10 * time.Second, Timeout: 3 * time.Second, Retries: 5, StartPeriod: 30 * time.Second}, 83 * time.Second},
+		{&moby.HealthConfig{}, 120 * time.Second},
 	} {
 		if got := patience(c.check); got != c.want {
 			t.Errorf("%+v: got %s, want %s", c.check, got, c.want)

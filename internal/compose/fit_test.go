@@ -1,4 +1,4 @@
-package stack
+package compose
 
 import (
 	"context"
@@ -8,10 +8,12 @@ import (
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
 // ours loads the stack that this repository ships, for a machine.
-func ours(t *testing.T, m Machine) *Stack {
+func ours(t *testing.T, m engine.Machine) *Model {
 	t.Helper()
 	write(t) // clears the environment
 	t.Setenv("COMPOSE_PROFILES", "agent-v1")
@@ -36,7 +38,7 @@ func TestTiersFollowMemory(t *testing.T) {
 func TestSpecifiedLimits(t *testing.T) {
 	for tier, whisper := range map[string][2]float64{"8g": {6 << 10, 2}, "16g": {16 << 10, 4}, "32g": {24 << 10, 8}} {
 		memory := map[string]int64{"8g": 8 << 30, "16g": 16 << 30, "32g": 32 << 30}[tier]
-		s := ours(t, Machine{CPUs: 16, Memory: memory})
+		s := ours(t, engine.Machine{CPUs: 16, Memory: memory})
 		if s.Tier != tier || len(s.Notices) != 0 {
 			t.Errorf("tier %q, notices %v; want %q and none", s.Tier, s.Notices, tier)
 		}
@@ -53,7 +55,7 @@ func TestSpecifiedLimits(t *testing.T) {
 }
 
 func TestFitClampsAndRuntimesFollow(t *testing.T) {
-	s := ours(t, Machine{CPUs: 2, Memory: 12 << 30})
+	s := ours(t, engine.Machine{CPUs: 2, Memory: 12 << 30})
 	whisper, redis, agent := s.Project.Services["whisper-stt"], s.Project.Services["redis"], s.Project.Services["eloquence-agent-v1"]
 	if l := limitsOf(whisper); l.cpus != 2 || l.memory != 6<<30 {
 		t.Errorf("whisper-stt got %+v", l)
@@ -66,7 +68,7 @@ func TestFitClampsAndRuntimesFollow(t *testing.T) {
 		}
 	}
 	t.Setenv(TierVariable, "32g")
-	s, err := Load(context.Background(), Request{Dir: filepath.Join("..", ".."), Machine: Machine{CPUs: 2, Memory: 12 << 30}})
+	s, err := Load(context.Background(), Request{Dir: filepath.Join("..", ".."), Machine: engine.Machine{CPUs: 2, Memory: 12 << 30}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,14 +84,14 @@ func TestFitClampsAndRuntimesFollow(t *testing.T) {
 }
 
 func TestFitClampsOpenFiles(t *testing.T) {
-	s := ours(t, Machine{CPUs: 8, Memory: 16 << 30, OpenFiles: 20000})
+	s := ours(t, engine.Machine{CPUs: 8, Memory: 16 << 30, OpenFiles: 20000})
 	if u := s.Project.Services["livekit"].Ulimits["nofile"]; u.Soft != 20000 || u.Hard != 20000 {
 		t.Errorf("got %+v", u)
 	}
 	if got := strings.Join(s.Notices, "\n"); got != "livekit: nofile limit 65536 is above the 20000 that the engine may grant, clamped to it" {
 		t.Errorf("got %q", got)
 	}
-	if u := ours(t, Machine{CPUs: 8, Memory: 16 << 30}).Project.Services["livekit"].Ulimits["nofile"]; u.Soft != 65536 || u.Hard != 65536 {
+	if u := ours(t, engine.Machine{CPUs: 8, Memory: 16 << 30}).Project.Services["livekit"].Ulimits["nofile"]; u.Soft != 65536 || u.Hard != 65536 {
 		t.Errorf("where the limit is not known: %+v", u)
 	}
 }
@@ -102,7 +104,7 @@ func TestHandSetValueWins(t *testing.T) {
     environment: {OMP_NUM_THREADS: "3", GOMEMLIMIT: 100MiB}
     deploy: {resources: {limits: {cpus: "4", memory: 1G}}}
 `)
-	s, err := Load(context.Background(), Request{Dir: dir, Machine: Machine{CPUs: 2, Memory: 8 << 30}})
+	s, err := Load(context.Background(), Request{Dir: dir, Machine: engine.Machine{CPUs: 2, Memory: 8 << 30}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +120,7 @@ func TestHandSetValueWins(t *testing.T) {
 }
 
 func TestTierAndGPUVariables(t *testing.T) {
-	s := ours(t, Machine{CPUs: 8, Memory: 16 << 30, GPU: true})
+	s := ours(t, engine.Machine{CPUs: 8, Memory: 16 << 30, GPU: true})
 	devices := s.Project.Services["whisper-stt"].Deploy.Resources.Reservations.Devices
 	if !s.GPU || len(devices) != 1 || devices[0].Driver != "nvidia" {
 		t.Errorf("GPU overlay: %v, devices %v", s.GPU, devices)
@@ -126,7 +128,7 @@ func TestTierAndGPUVariables(t *testing.T) {
 	for variable, value := range map[string]string{TierVariable: "61g", GPUVariable: "perhaps"} {
 		write(t)
 		_ = os.Setenv(variable, value)
-		_, err := Load(context.Background(), Request{Dir: filepath.Join("..", ".."), Machine: Machine{CPUs: 2, Memory: 8 << 30}})
+		_, err := Load(context.Background(), Request{Dir: filepath.Join("..", ".."), Machine: engine.Machine{CPUs: 2, Memory: 8 << 30}})
 		if err == nil || !strings.Contains(err.Error(), value) || !strings.Contains(err.Error(), variable) {
 			t.Errorf("%s=%s: got %v", variable, value, err)
 		}

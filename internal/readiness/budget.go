@@ -1,4 +1,4 @@
-package lifecycle
+package readiness
 
 import (
 	"context"
@@ -21,9 +21,9 @@ const (
 	savedUp     = 10
 )
 
-// budget shares the CPU time for probing among the services that start: those first on which the longest chains wait, and of those
+// Budget shares the CPU time for probing among the services that start: those first on which the longest chains wait, and of those
 // on which none waits the one that was started last, for Docker's own check looks at the others sooner.
-type budget struct {
+type Budget struct {
 	mu    sync.Mutex
 	rate  float64 // CPU seconds a second
 	have  float64 // CPU seconds; below 0 after a probe that cost more than was thought
@@ -45,16 +45,16 @@ func (a *asker) before(b *asker) bool {
 	return a.rank > b.rank || a.rank == 0 && b.rank == 0 && a.began.After(b.began)
 }
 
-// newBudget is for a machine with so many CPUs.
-func newBudget(cpus int) *budget {
-	return &budget{
+// NewBudget is for a machine with so many CPUs.
+func NewBudget(cpus int) *Budget {
+	return &Budget{
 		rate: probingShare * float64(max(1, cpus)), have: firstProbes * execCost.Seconds(), at: time.Now(), exec: execCost,
 		own: processTime, used: processTime(),
 	}
 }
 
 // execCost is what the cheapest exec of this run has cost.
-func (b *budget) execCost() time.Duration {
+func (b *Budget) execCost() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.exec
@@ -62,14 +62,14 @@ func (b *budget) execCost() time.Duration {
 
 // timed tells how long an exec took. The quickest took little longer than what it cost: the others waited, for the check's own
 // work or for a CPU. Engine and runc do a part of their work after the answer, hence a quarter more.
-func (b *budget) timed(took time.Duration) {
+func (b *Budget) timed(took time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.exec = max(min(b.exec, took*5/4), 20*time.Millisecond)
 }
 
 // take waits until a probe of that cost, of a container that was started at began, fits the budget, or there is news of it.
-func (b *budget) take(ctx context.Context, cost time.Duration, rank int, began time.Time, heard <-chan struct{}) (news bool, err error) {
+func (b *Budget) take(ctx context.Context, cost time.Duration, rank int, began time.Time, heard <-chan struct{}) (news bool, err error) {
 	a := &asker{rank: rank, began: began, wake: make(chan struct{}, 1)}
 	b.mu.Lock()
 	at := slices.IndexFunc(b.queue, a.before)
@@ -100,7 +100,7 @@ func (b *budget) take(ctx context.Context, cost time.Duration, rank int, began t
 }
 
 // try takes the cost where the asker is the first in line and it is there; else it says how long to wait.
-func (b *budget) try(a *asker, cost time.Duration) time.Duration {
+func (b *Budget) try(a *asker, cost time.Duration) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
@@ -118,7 +118,7 @@ func (b *budget) try(a *asker, cost time.Duration) time.Duration {
 }
 
 // leave takes the asker out of the line and wakes the one who is first now.
-func (b *budget) leave(a *asker) {
+func (b *Budget) leave(a *asker) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if i := slices.Index(b.queue, a); i >= 0 {

@@ -1,4 +1,4 @@
-package lifecycle
+package readiness
 
 import (
 	"sync"
@@ -8,8 +8,8 @@ import (
 )
 
 // testBudget counts none of the test's own CPU time.
-func testBudget(cpus int) *budget {
-	b := newBudget(cpus)
+func testBudget(cpus int) *Budget {
+	b := NewBudget(cpus)
 	b.used, b.own = 0, func() time.Duration { return 0 }
 	return b
 }

@@ -1,4 +1,6 @@
-package lifecycle
+// Package readiness waits until a container is ready: its own health check run early, a published port that accepts
+// connections, or its end. It starts and stops no container.
+package readiness
 
 import (
 	"context"
@@ -6,8 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/container"
 )
 
 // The pace of probing. A pause is a tenth of the time that the service has taken so far, so that a slow one is seen late by a
@@ -26,22 +30,22 @@ const (
 // crashLoop is how many times a container may be restarted by its policy while we wait, before that is a failure.
 const crashLoop = 2
 
-// readiness waits until one container is ready.
-type readiness struct {
-	api    prober
-	id     string
-	budget *budget
-	shells *shells
-	rank   int             // how many wait behind it: who goes first where the budget is short
-	news   <-chan struct{} // something has happened to the container; nil where nobody listens
-	past   *learned        // what earlier starts have seen, or others of its kind in this one; nil for nothing
-	like   *learned        // where this one's time is written for others of its kind; nil for nowhere
-	// crowded says whether other containers still wait for the engine to start them; nil for never.
-	crowded func() bool
-	local   bool                     // the engine is on this machine, so published ports can be reached
-	inside  bool                     // and in this network, so the containers' addresses can be
-	tell    func(last string)        // what the last probe said
-	warn    func(f string, a ...any) // something the user should know
+// Waiter waits until one container is ready. API, ID, Budget and Shells have to be there.
+type Waiter struct {
+	API    Prober
+	ID     string
+	Budget *Budget
+	Shells *Shells
+	Rank   int             // how many wait behind it: who goes first where the budget is short
+	News   <-chan struct{} // something has happened to the container; nil where nobody listens
+	Past   *Learned        // what earlier starts have seen, or others of its kind in this one; nil for nothing
+	Like   *Learned        // where this one's time is written for others of its kind; nil for nowhere
+	// Crowded says whether other containers still wait for the engine to start them; nil for never.
+	Crowded func() bool
+	Local   bool                     // the engine is on this machine, so published ports can be reached
+	Inside  bool                     // and in this network, so the containers' addresses can be
+	Tell    func(last string)        // what the last probe said
+	Warn    func(f string, a ...any) // something the user should know
 
 	session *session
 	began   time.Time
@@ -50,16 +54,16 @@ type readiness struct {
 	failed  time.Duration // when the last probe that failed began, since began
 }
 
-// ready waits until the container's own health check passes, run by us at short, growing intervals while it starts (Docker
+// Wait waits until the container's own health check passes, run by us at short, growing intervals while it starts (Docker
 // itself first looks after a whole interval), or Docker says that it is healthy; without a check, until it runs. Probes of one
 // container never overlap.
-func ready(ctx context.Context, api prober, id string) error {
-	r := &readiness{api: api, id: id, budget: newBudget(1), shells: newShells()}
-	return r.wait(ctx)
+func Wait(ctx context.Context, api Prober, id string) error {
+	r := &Waiter{API: api, ID: id, Budget: NewBudget(1), Shells: NewShells()}
+	return r.Ready(ctx)
 }
 
-// wait is ready with all that a start knows.
-func (r *readiness) wait(ctx context.Context) error {
+// Ready is Wait with all that a start knows.
+func (r *Waiter) Ready(ctx context.Context) error {
 	r.began = time.Now()
 	defer func() {
 		if r.session != nil {
@@ -75,7 +79,7 @@ func (r *readiness) wait(ctx context.Context) error {
 		if restarts < 0 {
 			restarts = c.RestartCount
 		}
-		if err := gone(c, restarts); err != nil {
+		if err := Gone(c, restarts); err != nil {
 			return err
 		}
 		check, pause := checkOf(c), askPause
@@ -85,7 +89,7 @@ func (r *readiness) wait(ctx context.Context) error {
 				return r.accepts(ctx, c)
 			}
 			if healthy(c) {
-				r.past.passed(r.failed, time.Since(r.began))
+				r.Past.passed(r.failed, time.Since(r.began))
 				return nil
 			}
 			done, err := r.look(ctx, c, check, late)
@@ -98,10 +102,10 @@ func (r *readiness) wait(ctx context.Context) error {
 			r.session = nil
 		}
 		if late && c.State.Paused {
-			return &notReady{why: "it is paused", next: "docker unpause " + strings.TrimPrefix(c.Name, "/") + ", then go tool mage start"}
+			return &NotReady{Why: "it is paused", Next: "docker unpause " + strings.TrimPrefix(c.Name, "/") + ", then go tool mage start"}
 		}
 		if late {
-			return &notReady{why: fmt.Sprintf("unhealthy after %s (%s)", patience(check).Round(time.Second), r.last)}
+			return &NotReady{Why: fmt.Sprintf("unhealthy after %s (%s)", patience(check).Round(time.Second), r.last)}
 		}
 		if _, err := r.hear(ctx, pause); err != nil {
 			return err
@@ -109,27 +113,27 @@ func (r *readiness) wait(ctx context.Context) error {
 	}
 }
 
-func (r *readiness) inspect(ctx context.Context) (container.InspectResponse, error) {
-	found, err := r.api.ContainerInspect(ctx, r.id, client.ContainerInspectOptions{})
+func (r *Waiter) inspect(ctx context.Context) (moby.InspectResponse, error) {
+	found, err := r.API.ContainerInspect(ctx, r.ID, client.ContainerInspectOptions{})
 	if err != nil {
-		return container.InspectResponse{}, fmt.Errorf("inspecting the container: %w", err)
+		return moby.InspectResponse{}, fmt.Errorf("inspecting the container: %w", err)
 	}
 	return found.Container, nil
 }
 
 // healthy says whether Docker's own check has passed.
-func healthy(c container.InspectResponse) bool {
-	return c.State.Health != nil && c.State.Health.Status == container.Healthy
+func healthy(c moby.InspectResponse) bool {
+	return c.State.Health != nil && c.State.Health.Status == moby.Healthy
 }
 
 // pause is how long to rest after a probe that has failed.
-func (r *readiness) pause() time.Duration {
+func (r *Waiter) pause() time.Duration {
 	shortest, part := askPause, time.Duration(pausePart)
 	switch {
 	case r.session != nil:
-	case r.past.knows(): // the first probe came when the service was due: it can't be long now
-		return r.past.pause(r.failed, time.Since(r.began))
-	case r.rank == 0:
+	case r.Past.Knows(): // the first probe came when the service was due: it can't be long now
+		return r.Past.pause(r.failed, time.Since(r.began))
+	case r.Rank == 0:
 		shortest, part = execPause, leafPart
 	default:
 		shortest = execPause
@@ -139,7 +143,7 @@ func (r *readiness) pause() time.Duration {
 
 // look probes the container once, unless Docker's own check is first. It is done where the container is ready. The last look
 // of all, when the patience with the check is over, is not kept waiting for the others' probes.
-func (r *readiness) look(ctx context.Context, c container.InspectResponse, check *container.HealthConfig, last bool) (done bool, err error) {
+func (r *Waiter) look(ctx context.Context, c moby.InspectResponse, check *moby.HealthConfig, last bool) (done bool, err error) {
 	within, cancel := context.WithDeadline(ctx, r.began.Add(patience(check)))
 	if last {
 		within, cancel = context.WithTimeout(ctx, timeoutOf(check))
@@ -167,49 +171,49 @@ func (r *readiness) look(ctx context.Context, c container.InspectResponse, check
 		r.last = v // as where the container ended meanwhile
 		return false, nil
 	case v.code == 0:
-		r.past.passed(r.failed, began)
-		r.like.passed(r.failed, began)
+		r.Past.passed(r.failed, began)
+		r.Like.passed(r.failed, began)
 		return true, nil
 	}
 	r.failed, r.last = max(began, time.Millisecond), v
-	if r.tell != nil {
-		r.tell(v.String())
+	if r.Tell != nil {
+		r.Tell(v.String())
 	}
-	if c.State.Health != nil && c.State.Health.Status == container.Unhealthy {
-		return false, &notReady{why: fmt.Sprintf("unhealthy after %s (%s)", time.Since(r.began).Round(time.Second), v)}
+	if c.State.Health != nil && c.State.Health.Status == moby.Unhealthy {
+		return false, &NotReady{Why: fmt.Sprintf("unhealthy after %s (%s)", time.Since(r.began).Round(time.Second), v)}
 	}
 	return false, nil
 }
 
 // turn waits until it is this container's turn to be probed: the first exec until the service is likely to be ready, each
 // until it fits the budget.
-func (r *readiness) turn(ctx context.Context, c container.InspectResponse) (news bool, err error) {
+func (r *Waiter) turn(ctx context.Context, c moby.InspectResponse) (news bool, err error) {
 	cost := askCost
 	if r.session == nil {
-		cost = r.budget.execCost()
+		cost = r.Budget.execCost()
 	}
 	if r.failed == 0 && r.session == nil {
 		if news, err := r.due(ctx, c); news || err != nil {
 			return news, err
 		}
 	}
-	return r.budget.take(ctx, cost, r.rank, r.began, r.news)
+	return r.Budget.take(ctx, cost, r.Rank, r.began, r.News)
 }
 
 // due rests until the service is likely to be ready, as far as earlier starts tell, where it can only be probed by execs.
-func (r *readiness) due(ctx context.Context, c container.InspectResponse) (news bool, err error) {
-	if !r.shells.lacks(c.Image) {
+func (r *Waiter) due(ctx context.Context, c moby.InspectResponse) (news bool, err error) {
+	if !r.Shells.Lacks(c.Image) {
 		return false, nil
 	}
 	at := time.Duration(0)
-	if r.past.knows() {
-		at = r.past.due()
-	} else if r.rank == 0 {
+	if r.Past.Knows() {
+		at = r.Past.due()
+	} else if r.Rank == 0 {
 		at = leafFirst
 	}
 	for {
 		wait := at - time.Since(r.began)
-		if r.rank == 0 && r.crowded != nil && r.crowded() {
+		if r.Rank == 0 && r.Crowded != nil && r.Crowded() {
 			wait = max(wait, execPause) // others are still to be started: this one can't be the last
 		}
 		if wait <= 0 {
@@ -222,13 +226,13 @@ func (r *readiness) due(ctx context.Context, c container.InspectResponse) (news 
 }
 
 // hear waits for news of the container, for so long at most.
-func (r *readiness) hear(ctx context.Context, d time.Duration) (news bool, err error) {
+func (r *Waiter) hear(ctx context.Context, d time.Duration) (news bool, err error) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
-	case <-r.news:
+	case <-r.News:
 		return true, nil
 	case <-timer.C:
 		return false, nil
@@ -236,7 +240,7 @@ func (r *readiness) hear(ctx context.Context, d time.Duration) (news bool, err e
 }
 
 // race runs the check, and ends early where news come that Docker's own has passed or the container is gone.
-func (r *readiness) race(ctx context.Context, c container.InspectResponse, check *container.HealthConfig) (v verdict, ended bool, err error) {
+func (r *Waiter) race(ctx context.Context, c moby.InspectResponse, check *moby.HealthConfig) (v verdict, ended bool, err error) {
 	probing, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan struct{})
@@ -248,7 +252,7 @@ func (r *readiness) race(ctx context.Context, c container.InspectResponse, check
 		select {
 		case <-done:
 			return v, false, err
-		case <-r.news:
+		case <-r.News:
 		}
 		found, lookErr := r.inspect(ctx)
 		if lookErr == nil && found.State.Running && !healthy(found) {
@@ -260,54 +264,45 @@ func (r *readiness) race(ctx context.Context, c container.InspectResponse, check
 	}
 }
 
-// gone says why a container that is not running will not come back by itself.
-func gone(c container.InspectResponse, restartsBefore int) error {
+// Gone says why a container that is not running will not come back by itself.
+func Gone(c moby.InspectResponse, restartsBefore int) error {
 	s := c.State
 	switch {
 	case s.OOMKilled && !s.Running:
-		return &notReady{why: fmt.Sprintf("killed: out of memory (limit %d MiB)", c.HostConfig.Memory>>20), next: "raise its memory limit (deploy.resources.limits.memory), then go tool mage start"}
+		return &NotReady{Why: fmt.Sprintf("killed: out of memory (limit %d MiB)", c.HostConfig.Memory>>20), Next: "raise its memory limit (deploy.resources.limits.memory), then go tool mage start"}
 	case c.RestartCount-restartsBefore > crashLoop:
-		return &notReady{why: fmt.Sprintf("keeps exiting (%s), restarted %d times", exitOf(s.ExitCode), c.RestartCount-restartsBefore)}
-	case s.Status == container.StateExited && s.ExitCode == 0:
+		return &NotReady{Why: fmt.Sprintf("keeps exiting (%s), restarted %d times", container.ExitText(s.ExitCode), c.RestartCount-restartsBefore)}
+	case s.Status == moby.StateExited && s.ExitCode == 0:
 		// docker compose up --wait fails here too.
-		return &notReady{
-			why:  "exited (exit 0), and no other service waits for it to complete",
-			next: "where it is meant to end, let what needs it wait with service_completed_successfully",
+		return &NotReady{
+			Why:  "exited (exit 0), and no other service waits for it to complete",
+			Next: "where it is meant to end, let what needs it wait with service_completed_successfully",
 		}
-	case s.Status == container.StateExited || s.Status == container.StateDead:
-		return &notReady{why: strings.TrimSpace(fmt.Sprintf("exited (%s) %s", exitOf(s.ExitCode), s.Error))}
+	case s.Status == moby.StateExited || s.Status == moby.StateDead:
+		return &NotReady{Why: strings.TrimSpace(fmt.Sprintf("exited (%s) %s", container.ExitText(s.ExitCode), s.Error))}
 	}
 	return nil
 }
 
-// exitOf gives an exit code and what it says by convention: that of a signal is 128 and its number.
-func exitOf(code int) string {
-	meaning := map[int]string{126: "can't be executed", 127: "command not found", 137: "killed", 139: "segmentation fault", 143: "terminated"}[code]
-	if meaning != "" {
-		return fmt.Sprintf("exit %d: %s", code, meaning)
-	}
-	return fmt.Sprintf("exit %d", code)
-}
-
-// completed waits for a one-shot container to exit with 0.
-func (r *readiness) completed(ctx context.Context) error {
+// Completed waits for a one-shot container to exit with 0.
+func (r *Waiter) Completed(ctx context.Context) error {
 	r.began = time.Now()
 	for {
 		c, err := r.inspect(ctx)
 		if err != nil {
 			return err
 		}
-		if s := c.State; s.Status == container.StateExited || s.Status == container.StateDead {
-			if err := gone(c, c.RestartCount); s.OOMKilled {
+		if s := c.State; s.Status == moby.StateExited || s.Status == moby.StateDead {
+			if err := Gone(c, c.RestartCount); s.OOMKilled {
 				return err
 			}
 			if s.ExitCode != 0 {
-				return &notReady{why: fmt.Sprintf("did not complete (%s)", exitOf(s.ExitCode))}
+				return &NotReady{Why: fmt.Sprintf("did not complete (%s)", container.ExitText(s.ExitCode))}
 			}
 			return nil
 		}
 		pause := longestPause // news come first
-		if r.news == nil {
+		if r.News == nil {
 			pause = 200 * time.Millisecond
 		}
 		if _, err := r.hear(ctx, pause); err != nil {

@@ -1,4 +1,4 @@
-package lifecycle
+package readiness
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 )
 
 const (
@@ -37,13 +37,13 @@ const (
 
 // accepts waits until a running container without a check accepts connections on each TCP port that it publishes. On a machine
 // from which the container can't be reached it is ready as it is.
-func (r *readiness) accepts(ctx context.Context, c container.InspectResponse) error {
+func (r *Waiter) accepts(ctx context.Context, c moby.InspectResponse) error {
 	ports := publishedPorts(c)
-	if !r.local || len(ports) == 0 {
+	if !r.Local || len(ports) == 0 {
 		return nil
 	}
 	for restarts := c.RestartCount; len(ports) > 0; {
-		ports = slices.DeleteFunc(ports, func(p published) bool { return p.ask(ctx, r.inside) != refused })
+		ports = slices.DeleteFunc(ports, func(p published) bool { return p.ask(ctx, r.Inside) != refused })
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -51,13 +51,13 @@ func (r *readiness) accepts(ctx context.Context, c container.InspectResponse) er
 			return nil
 		}
 		if time.Since(r.began) > portPatience {
-			if r.warn != nil {
-				r.warn("%s: after %s nothing listens on its port %d; it has no health check and counts as ready because it runs", strings.TrimPrefix(c.Name, "/"), portPatience, ports[0].inside.Port())
+			if r.Warn != nil {
+				r.Warn("%s: after %s nothing listens on its port %d; it has no health check and counts as ready because it runs", strings.TrimPrefix(c.Name, "/"), portPatience, ports[0].inside.Port())
 			}
 			return nil
 		}
-		if r.tell != nil {
-			r.tell(fmt.Sprintf("port %d accepts no connection yet", ports[0].inside.Port()))
+		if r.Tell != nil {
+			r.Tell(fmt.Sprintf("port %d accepts no connection yet", ports[0].inside.Port()))
 		}
 		if _, err := r.hear(ctx, r.pause()); err != nil {
 			return err
@@ -66,7 +66,7 @@ func (r *readiness) accepts(ctx context.Context, c container.InspectResponse) er
 		if c, err = r.inspect(ctx); err != nil {
 			return err
 		}
-		if err := gone(c, restarts); err != nil {
+		if err := Gone(c, restarts); err != nil {
 			return err
 		}
 		if !c.State.Running || c.State.Restarting {
@@ -84,7 +84,7 @@ type published struct {
 }
 
 // publishedPorts lists a container's published TCP ports.
-func publishedPorts(c container.InspectResponse) []published {
+func publishedPorts(c moby.InspectResponse) []published {
 	if c.NetworkSettings == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package stack
+package compose
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -62,13 +63,13 @@ type FittedService struct {
 type Fitted struct {
 	Tier     string          `json:"tier"` // "" for none
 	Why      string          `json:"why"`
-	Machine  Machine         `json:"machine"`
+	Machine  engine.Machine  `json:"machine"`
 	Services []FittedService `json:"services"` // by name
 	Warnings []string        `json:"warnings,omitempty"`
 }
 
 // Explain says how the stack was fitted to the machine for which it was loaded, and what can't be had on it.
-func (s *Stack) Explain(m Machine) Fitted {
+func (s *Model) Explain(m engine.Machine) Fitted {
 	f := Fitted{Tier: s.Tier, Why: s.whyTier(m), Machine: m, Warnings: append(slices.Clone(s.Notices), Overcommitted(s.Project, m)...)}
 	for _, name := range s.Project.ServiceNames() {
 		service := s.Project.Services[name]
@@ -80,7 +81,7 @@ func (s *Stack) Explain(m Machine) Fitted {
 }
 
 // whyTier says who chose the tier.
-func (s *Stack) whyTier(m Machine) string {
+func (s *Model) whyTier(m engine.Machine) string {
 	switch asked := strings.ToLower(os.Getenv(TierVariable)); {
 	case os.Getenv("COMPOSE_FILE") != "":
 		return "COMPOSE_FILE says which files are read"
@@ -126,7 +127,7 @@ func explainSettings(s types.ServiceConfig) []Setting {
 
 // Overcommitted gives a sentence for each kind of limit or reservation that adds up, over all containers, to more than the
 // machine has.
-func Overcommitted(project *types.Project, m Machine) []string {
+func Overcommitted(project *types.Project, m engine.Machine) []string {
 	var sum Resources
 	for _, s := range project.Services {
 		r, n := ResourcesOf(s), s.GetScale()

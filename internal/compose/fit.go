@@ -1,4 +1,4 @@
-package stack
+package compose
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -20,7 +21,7 @@ const RuntimeExtension = "x-runtime"
 // Fit changes project in place: limits above the machine are clamped to it (Docker refuses such cpus and ignores such
 // memory), reservations to their limits, and the settings of each service's runtimes are derived from the result. It
 // returns one sentence for each clamp.
-func Fit(project *types.Project, m Machine) []string {
+func Fit(project *types.Project, m engine.Machine) []string {
 	var notices []string
 	for _, name := range project.ServiceNames() {
 		service := project.Services[name]

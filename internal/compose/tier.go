@@ -1,4 +1,4 @@
-package stack
+package compose
 
 import (
 	"os"
@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -38,7 +39,7 @@ func TierFor(memory int64) string {
 }
 
 // addOverlays appends tier-<name>.yaml and gpu.yaml from the Compose files' directory where they exist and fit.
-func (s *Stack) addOverlays(dir string, m Machine) error {
+func (s *Model) addOverlays(dir string, m engine.Machine) error {
 	known := []string{"none"}
 	for _, t := range tiers {
 		if isFile(filepath.Join(dir, "tier-"+t.name+".yaml")) {

@@ -1,4 +1,4 @@
-package stack
+package compose
 
 import (
 	"bytes"
@@ -7,12 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 func TestExplainOurs(t *testing.T) {
-	s := ours(t, Machine{CPUs: 2, Memory: 24 << 30})
-	f := s.Explain(Machine{CPUs: 2, Memory: 24 << 30})
+	s := ours(t, engine.Machine{CPUs: 2, Memory: 24 << 30})
+	f := s.Explain(engine.Machine{CPUs: 2, Memory: 24 << 30})
 	if f.Tier != "16g" || !strings.Contains(f.Why, "24GiB of memory, and this tier is for 14GiB") {
 		t.Errorf("tier %q: %s", f.Tier, f.Why)
 	}
@@ -53,7 +54,7 @@ func TestExplainByHandAndScale(t *testing.T) {
   api: {image: api, x-runtime: go, scale: 3, environment: {GOMEMLIMIT: 100MiB}, mem_limit: 1g, mem_reservation: 900m, cpus: 1}
   db: {image: db, deploy: {resources: {reservations: {memory: 8g, cpus: "3"}}}}
 `)
-	m := Machine{CPUs: 2, Memory: 2 << 30}
+	m := engine.Machine{CPUs: 2, Memory: 2 << 30}
 	s, err := Load(context.Background(), Request{Dir: dir, Machine: m})
 	if err != nil {
 		t.Fatal(err)

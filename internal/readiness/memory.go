@@ -1,4 +1,4 @@
-package lifecycle
+package readiness
 
 import (
 	"encoding/json"
@@ -7,20 +7,20 @@ import (
 	"sync"
 	"time"
 
-	"github.com/moby/sys/atomicwriter"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
-// learned is what earlier starts saw of one service: how long it took to get ready, between the last probe that failed and the
+// Learned is what earlier starts saw of one service: how long it took to get ready, between the last probe that failed and the
 // first that passed. It only saves probes: without it, or with a wrong one, they are tried at a steady pace.
-type learned struct {
+type Learned struct {
 	Failed time.Duration `json:"failed"` // since the container's start
 	Passed time.Duration `json:"passed"`
 
 	mu sync.Mutex
 }
 
-// knows says whether there is anything to go by.
-func (l *learned) knows() bool {
+// Knows says whether there is anything to go by.
+func (l *Learned) Knows() bool {
 	if l == nil {
 		return false
 	}
@@ -38,7 +38,7 @@ const (
 
 // due is when the first probe is worth its cost: in the middle of what is not known, and where that is little, at its end. What
 // is known to be too early may be all that is known for sure: the other end may come from probes that had to wait for others.
-func (l *learned) due() time.Duration {
+func (l *Learned) due() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.Passed-l.Failed < l.Passed/nearPart {
@@ -49,7 +49,7 @@ func (l *learned) due() time.Duration {
 
 // pause is how long to rest after a probe that began so long after the start, failed, and has ended now: halfway to the time at which
 // the service was ready earlier, and where that is near, until then.
-func (l *learned) pause(failed, now time.Duration) time.Duration {
+func (l *Learned) pause(failed, now time.Duration) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	rest, soon := l.Passed-now, min(now/duePart, longestPause)
@@ -63,7 +63,7 @@ func (l *learned) pause(failed, now time.Duration) time.Duration {
 }
 
 // passed takes a probe that passed, and the last one before it that did not (0 for none), both since the start.
-func (l *learned) passed(failed, passed time.Duration) {
+func (l *Learned) passed(failed, passed time.Duration) {
 	if l == nil {
 		return
 	}
@@ -76,54 +76,54 @@ func (l *learned) passed(failed, passed time.Duration) {
 	l.Failed, l.Passed = max(l.Failed, failed), min(l.Passed, passed)
 }
 
-// memory is what the starts of one project have learned, by service.
-type memory struct {
-	Services map[string]*learned `json:"services"`
+// Memory is what the starts of one project have learned, by service.
+type Memory struct {
+	Services map[string]*Learned `json:"services"`
 	NoShell  []string            `json:"noShell"` // IDs of the images that have no shell
 
 	path string
 	mu   sync.Mutex
-	kin  map[string]*learned // what this start has seen, by image
+	kin  map[string]*Learned // what this start has seen, by image
 }
 
-// recall reads the memory in a file; an unreadable one is none. "" is no file.
-func recall(path string) *memory {
-	m := &memory{}
+// Recall reads the memory in a file; an unreadable one is none. "" is no file.
+func Recall(path string) *Memory {
+	m := &Memory{}
 	if data, err := os.ReadFile(path); err != nil || json.Unmarshal(data, m) != nil {
-		m = &memory{}
+		m = &Memory{}
 	}
 	if m.Services == nil {
-		m.Services = map[string]*learned{}
+		m.Services = map[string]*Learned{}
 	}
-	m.path, m.kin = path, map[string]*learned{}
+	m.path, m.kin = path, map[string]*Learned{}
 	return m
 }
 
-// like gives what this start has seen of containers of one image, which mostly take the same time.
-func (m *memory) like(image string) *learned {
+// Like gives what this start has seen of containers of one image, which mostly take the same time.
+func (m *Memory) Like(image string) *Learned {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.kin[image] == nil {
-		m.kin[image] = &learned{}
+		m.kin[image] = &Learned{}
 	}
 	return m.kin[image]
 }
 
-// of gives the memory of one service.
-func (m *memory) of(service string) *learned {
+// Of gives the memory of one service.
+func (m *Memory) Of(service string) *Learned {
 	if m.Services[service] == nil {
-		m.Services[service] = &learned{}
+		m.Services[service] = &Learned{}
 	}
 	return m.Services[service]
 }
 
-// keep writes the memory. It is worth no failure.
-func (m *memory) keep() {
+// Keep writes the memory. It is worth no failure.
+func (m *Memory) Keep() {
 	if m.path == "" {
 		return
 	}
 	data, err := json.Marshal(m)
 	if err == nil && os.MkdirAll(filepath.Dir(m.path), 0o700) == nil {
-		_ = atomicwriter.WriteFile(m.path, data, 0o600)
+		_ = state.WriteFile(m.path, data, 0o600)
 	}
 }

@@ -1,4 +1,4 @@
-package lifecycle
+package readiness
 
 import (
 	"bufio"
@@ -35,7 +35,7 @@ const sessionScript = `echo $$; while read -r n; do "$@" </dev/null 2>&1; c=$?; 
 var errNoShell = errors.New("no shell")
 
 // openSession starts the shell for a check, which is a command and its arguments.
-func openSession(ctx context.Context, api prober, id string, check []string) (*session, error) {
+func openSession(ctx context.Context, api Prober, id string, check []string) (*session, error) {
 	p, err := engine.StartExec(ctx, api, id, append([]string{"/bin/sh", "-c", sessionScript, "check"}, check...), true)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoShell, err)
@@ -95,23 +95,24 @@ func (s *session) ask(ctx context.Context) (verdict, error) {
 	}
 }
 
-// kill ends the shell and what it runs, from inside the container.
-func (s *session) kill(ctx context.Context, api prober, id string) error {
+// kill ends the shell and what it runs, from inside the moby.
+func (s *session) kill(ctx context.Context, api Prober, id string) error {
 	_, err := engine.Exec(ctx, api, id, []string{"/bin/sh", "-c", "kill -9 -" + s.pid})
 	return err
 }
 
-// shells remembers which images have no shell, so that only one container of each is asked in vain.
-type shells struct {
+// Shells remembers which images have no shell, so that only one container of each is asked in vain.
+type Shells struct {
 	mu   sync.Mutex
 	none map[string]bool
 	each map[string]*sync.Mutex
 }
 
-func newShells() *shells { return &shells{none: map[string]bool{}, each: map[string]*sync.Mutex{}} }
+// NewShells is for a start that knows of no image without a shell.
+func NewShells() *Shells { return &Shells{none: map[string]bool{}, each: map[string]*sync.Mutex{}} }
 
 // open opens a session in a container of the image; nil where it has no shell.
-func (s *shells) open(ctx context.Context, api prober, id, image string, check []string) (*session, error) {
+func (s *Shells) open(ctx context.Context, api Prober, id, image string, check []string) (*session, error) {
 	s.mu.Lock()
 	if s.each[image] == nil {
 		s.each[image] = &sync.Mutex{}
@@ -120,7 +121,7 @@ func (s *shells) open(ctx context.Context, api prober, id, image string, check [
 	s.mu.Unlock()
 	asking.Lock()
 	defer asking.Unlock()
-	if s.lacks(image) {
+	if s.Lacks(image) {
 		return nil, nil
 	}
 	opened, err := openSession(ctx, api, id, check)
@@ -131,24 +132,26 @@ func (s *shells) open(ctx context.Context, api prober, id, image string, check [
 	if found, inspectErr := api.ContainerInspect(ctx, id, client.ContainerInspectOptions{}); inspectErr != nil || !found.Container.State.Running {
 		return nil, err
 	}
-	s.lack(image)
+	s.Lack(image)
 	return nil, nil
 }
 
-func (s *shells) lacks(image string) bool {
+// Lacks says whether the image, an ID, has no shell.
+func (s *Shells) Lacks(image string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.none[image]
 }
 
-func (s *shells) lack(image string) {
+// Lack takes down that the image, an ID, has no shell.
+func (s *Shells) Lack(image string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.none[image] = true
 }
 
-// images are the IDs of the images that were found to have no shell.
-func (s *shells) images() []string {
+// Images are the IDs of the images that were found to have no shell.
+func (s *Shells) Images() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Sorted(maps.Keys(s.none))

@@ -1,4 +1,4 @@
-package provision
+package state
 
 import (
 	"context"
@@ -25,12 +25,12 @@ func LockProject(ctx context.Context, project string, out *ui.Out) (func(), erro
 	if err != nil {
 		return nil, fmt.Errorf("locking project %q: %w", project, err)
 	}
-	return lock(ctx, dir, "run on "+project, out)
+	return Lock(ctx, dir, "run on "+project, out)
 }
 
-// lock takes a directory for this process and gives the way to release it. Where another has it, it says so (what it is)
+// Lock takes a directory for this process and gives the way to release it. Where another has it, it says so (what it is)
 // and waits. The lock is the kernel's: it goes with its process, however that ends.
-func lock(ctx context.Context, dir, what string, out *ui.Out) (func(), error) {
+func Lock(ctx context.Context, dir, what string, out *ui.Out) (func(), error) {
 	path := filepath.Join(dir, "lock")
 	l := flock.New(path, flock.SetPermissions(0o600))
 	got, err := l.TryLock()

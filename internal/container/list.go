@@ -1,0 +1,113 @@
+// Package container owns what is true of a project's containers: how they are labelled and listed, and which of them is
+// which. It starts and stops none.
+package container
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/compose/v5/pkg/api"
+	moby "github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+	"golang.org/x/sync/errgroup"
+)
+
+// Lister is what listing containers needs of the engine.
+type Lister interface {
+	ContainerList(ctx context.Context, o client.ContainerListOptions) (client.ContainerListResult, error)
+}
+
+// Inspector is what looking into containers needs of the engine.
+type Inspector interface {
+	Lister
+	ContainerInspect(ctx context.Context, id string, o client.ContainerInspectOptions) (client.ContainerInspectResult, error)
+}
+
+// inspections is how many containers are inspected at a time.
+const inspections = 4
+
+// List gives a project's containers by service, in whatever state, by number; those of compose run and of hooks are none. Of
+// services it gives only these; of all where none is named.
+func List(ctx context.Context, e Lister, project string, services ...string) (map[string][]moby.Summary, error) {
+	f := client.Filters{}.Add("label", api.ProjectLabel+"="+project, api.OneoffLabel+"=False", api.ConfigHashLabel)
+	if len(services) == 1 { // the engine knows no "or" for labels
+		f = f.Add("label", api.ServiceLabel+"="+services[0])
+	}
+	list, err := e.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: f})
+	if err != nil {
+		return nil, fmt.Errorf("listing the containers of %q: %w", project, err)
+	}
+	out := map[string][]moby.Summary{}
+	for _, c := range list.Items {
+		service := c.Labels[api.ServiceLabel]
+		if len(services) == 0 || slices.Contains(services, service) {
+			out[service] = append(out[service], c)
+		}
+	}
+	for _, group := range out {
+		slices.SortFunc(group, func(a, b moby.Summary) int {
+			return cmp.Or(Number(a.Labels)-Number(b.Labels), cmp.Compare(a.Created, b.Created))
+		})
+	}
+	return out, nil
+}
+
+// Number is the replica's number, from 1; 0 where it has none.
+func Number(labels map[string]string) int {
+	n, _ := strconv.Atoi(labels[api.ContainerNumberLabel])
+	return n
+}
+
+// Replica is one of a service's containers, looked into.
+type Replica struct{ moby.InspectResponse }
+
+// Name is the container's, as the docker command prints it.
+func (c Replica) Name() string { return strings.TrimPrefix(c.InspectResponse.Name, "/") }
+
+// Number is the replica's, from 1; 0 where it has none.
+func (c Replica) Number() int { return Number(c.Config.Labels) }
+
+// Runs says that it serves, or is about to; a paused one does not.
+func (c Replica) Runs() bool { return c.State.Status == moby.StateRunning }
+
+// Unhealthy says that the engine's own health check has failed as often as it may.
+func (c Replica) Unhealthy() bool {
+	return c.State.Health != nil && c.State.Health.Status == moby.Unhealthy
+}
+
+// Inspect is List, with all that the engine knows of each container.
+func Inspect(ctx context.Context, e Inspector, project string, services ...string) (map[string][]Replica, error) {
+	listed, err := List(ctx, e, project, services...)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]Replica{}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(inspections)
+	for service, group := range listed {
+		replicas := make([]Replica, len(group))
+		out[service] = replicas
+		for i, c := range group {
+			g.Go(func() error {
+				found, err := e.ContainerInspect(ctx, c.ID, client.ContainerInspectOptions{})
+				if err != nil && !cerrdefs.IsNotFound(err) {
+					return fmt.Errorf("inspecting a container of %q: %w", service, err)
+				}
+				replicas[i] = Replica{found.Container} // the zero value where it went meanwhile
+				return nil
+			})
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for service := range out {
+		out[service] = slices.DeleteFunc(out[service], func(c Replica) bool { return c.ID == "" })
+	}
+	return out, nil
+}
