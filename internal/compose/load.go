@@ -7,13 +7,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/cli/cli/command"
+	"github.com/docker/compose/v5/pkg/api"
+	"github.com/docker/compose/v5/pkg/compose"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -21,142 +26,185 @@ import (
 
 // Request says which stack to load. The zero value is the stack of the current directory, whole.
 type Request struct {
-	Dir      string         // where to look; "" is the current directory
-	Files    []string       // Compose files; empty finds them
+	Dir      string         // stands for the current directory; "" is that
+	Files    []string       // local Compose files, as docker compose's -f; empty finds them
 	Services []string       // only these and what they depend on; empty is all
 	Machine  engine.Machine // the zero value leaves tier and limits as the files have them
+	CLI      command.Cli    // for remote Compose files; nil where there is no engine
 
 	AllProfiles bool // every profile's services count, whatever COMPOSE_PROFILES says
+	// NoEnvFiles leaves the services' env_file unread, as docker compose does where it makes no container: a missing one
+	// is no error then, and what it has is not in the environment.
+	NoEnvFiles bool
 }
 
 // Model is a Compose project as it was loaded and fitted to the machine.
 type Model struct {
-	Project *types.Project
-	Files   []string // Compose files, overlays included, in order
-	Tier    string   // "8g", "16g", "32g", or "" where there is no such overlay
-	GPU     bool     // the GPU overlay is applied
-	Notices []string // what fitting changed, one sentence each
+	Project  *types.Project // Environment has every variable that docker compose would use, .env files included
+	Files    []string       // Compose files, overlays included, in order
+	Tier     string         // "8g", "16g", "32g", or "" where there is no such overlay
+	GPU      bool           // the GPU overlay is applied
+	Settings Settings       // of docker compose's command
+	Notices  []string       // limits that fitting lowered, one sentence each
+	Fitted   []Change       // every key that fitting changed, by service
 
+	named bool                 // COMPOSE_FILE or Request.Files says which files are read
 	given map[string]Resources // as the files say, by service
 }
 
-// defaultFolder is where this project, and any that follows its layout, keeps its Compose files.
-const defaultFolder = "compose"
-
-// Load finds, reads and fits the stack. COMPOSE_FILE, COMPOSE_PROJECT_NAME, COMPOSE_PROFILES and the .env file mean
-// what they mean to docker compose; overlays are chosen only where COMPOSE_FILE does not say which files to use.
+// Load finds, reads and fits the stack. Files, environment, project directory, name and profiles are those that docker
+// compose's command would take, and the model is the one that it hashes; only where neither COMPOSE_FILE nor Request.Files
+// says which files to use, compose/ is searched before the parent directories, and overlays are added.
 // Errors are *fault.Error of code Config (with file:line) or Usage (an unknown service or tier, with a suggestion).
 func Load(ctx context.Context, r Request) (*Model, error) {
+	registerFormats()
 	dir, err := filepath.Abs(r.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("resolving %q: %w", r.Dir, err)
 	}
-	s := &Model{Files: r.Files}
-	if len(r.Files) == 0 && os.Getenv("COMPOSE_FILE") == "" {
-		if err := s.findFiles(dir, r.Machine); err != nil {
+	if r.CLI == nil {
+		if r.CLI, err = engine.Unconnected(); err != nil {
 			return nil, err
 		}
 	}
-	fns := projectOptions(dir, s.Files)
-	if r.AllProfiles {
-		fns = append(fns, cli.WithProfiles([]string{"*"}))
-	}
-	options, err := cli.NewProjectOptions(s.Files, fns...)
-	if err != nil {
-		return nil, configError(s.Files, err)
-	}
-	s.Files = options.ConfigPaths
-	project, err := options.LoadProject(ctx)
-	if err != nil {
-		return nil, configError(s.Files, err)
-	}
-	if s.Project, err = selectServices(project, r.Services); err != nil {
+	byVariable := remoteLoaders(r.CLI)
+	remotes := slices.Collect(maps.Values(byVariable))
+	m, e := &Model{}, (*environment)(nil)
+	if e, err = m.findFiles(dir, r, remotes); err != nil {
 		return nil, err
 	}
-	s.given = resourcesOfAll(s.Project)
+	l := loading{request: r, model: m, environment: e, options: e.refusedRemotes(byVariable)}
+	if m.Project, err = l.project(ctx); err != nil {
+		return nil, err
+	}
+	m.given = resourcesOfAll(m.Project)
 	if r.Machine.CPUs > 0 {
-		s.Notices = Fit(s.Project, r.Machine)
+		before := snapshots(m.Project)
+		m.Notices = Fit(m.Project, r.Machine)
+		m.Fitted = changes(before, m.Project)
 	}
-	return s, nil
+	return m, nil
 }
 
-// projectOptions follows docker compose's order: environment, then the .env of the current directory, then the .env
-// beside the first Compose file.
-func projectOptions(dir string, files []string) []cli.ProjectOptionsFn {
-	options := []cli.ProjectOptionsFn{cli.WithOsEnv, cli.WithConfigFileEnv, cli.WithDefaultConfigPath}
-	if len(files) == 0 && os.Getenv("COMPOSE_FILE") == "" {
-		// Where the search in the parent directories begins. Never with COMPOSE_FILE: its paths are relative to the
-		// first file's directory.
-		options = slices.Insert(options, 0, cli.WithWorkingDirectory(dir))
+// findFiles reads the environment and settles which files are read.
+func (m *Model) findFiles(dir string, r Request, remotes []loader.ResourceLoader) (*environment, error) {
+	where := dir // docker compose reads the .env of the current directory, but with -f that beside the first file
+	for _, file := range r.Files {
+		m.Files = append(m.Files, absolute(dir, file))
 	}
-	return append(options,
-		cli.WithEnvFiles(), cli.WithDotEnv,
-		cli.WithDefaultProfiles(), cli.WithName(os.Getenv("COMPOSE_PROJECT_NAME")))
-}
-
-// findFiles looks for a Compose file in dir, then in dir/compose, and adds the overlays that fit the machine.
-func (s *Model) findFiles(dir string, m engine.Machine) error {
-	base := composeFileIn(dir)
-	if base == "" {
-		base = composeFileIn(filepath.Join(dir, defaultFolder))
+	if len(m.Files) > 0 {
+		where = filepath.Dir(m.Files[0])
 	}
-	if base == "" {
-		return nil // docker compose looks in the parent directories, and so does the loader
-	}
-	s.Files = []string{base}
-	if override := overrideOf(base); override != "" {
-		s.Files = append(s.Files, override)
-	}
-	return s.addOverlays(filepath.Dir(base), m)
-}
-
-func composeFileIn(dir string) string {
-	for _, name := range cli.DefaultFileNames {
-		if path := filepath.Join(dir, name); isFile(path) {
-			return path
-		}
-	}
-	return ""
-}
-
-func overrideOf(base string) string {
-	for _, name := range cli.DefaultOverrideFileNames {
-		if path := filepath.Join(filepath.Dir(base), name); isFile(path) {
-			return path
-		}
-	}
-	return ""
-}
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && !info.IsDir()
-}
-
-// selectServices narrows the project to the named services and what they depend on, enabling the profiles they need.
-func selectServices(project *types.Project, names []string) (*types.Project, error) {
-	if err := CheckNames(project, names); err != nil {
+	e, err := readEnvironment(dir, where)
+	if err != nil {
 		return nil, err
 	}
-	project, err := project.WithServicesEnabled(names...)
+	if m.Settings, err = e.settings(); err != nil {
+		return nil, err
+	}
+	if m.named = len(m.Files) > 0; !m.named {
+		if m.Files, m.named, err = e.namedFiles(remotes); err != nil {
+			return nil, err
+		}
+	}
+	if !m.named {
+		if m.Files, err = searchFiles(dir); err != nil {
+			return nil, err
+		}
+	}
+	if err := e.addEnvFiles(projectDirectory(dir, m.Files, remotes)); err != nil {
+		return nil, err
+	}
+	if !m.named {
+		return e, m.addOverlays(e.vars, filepath.Dir(m.Files[0]), r.Machine)
+	}
+	return e, nil
+}
+
+// loading is what docker compose's library needs to load the project.
+type loading struct {
+	request     Request
+	model       *Model
+	environment *environment
+	options     []cli.ProjectOptionsFn
+	read        []string // files that the Compose files name, as far as they were read
+}
+
+// project loads the services that were asked for, as `docker compose up` does before it makes containers.
+func (l *loading) project(ctx context.Context) (*types.Project, error) {
+	project, err := l.load(ctx, l.request.Services)
+	if err != nil && len(l.request.Services) > 0 {
+		// A name that is no service's has an error of its own, if nothing else is wrong.
+		if whole, wholeErr := l.load(ctx, nil); wholeErr == nil {
+			err = errors.Join(CheckNames(whole, l.request.Services), err)
+		}
+	}
+	if err == nil && !l.request.NoEnvFiles {
+		project, err = project.WithServicesEnvironmentResolved(true)
+	}
+	var known *fault.Error
+	if errors.As(err, &known) {
+		return nil, known
+	}
 	if err != nil {
-		return nil, fault.New(fault.Config, "", "selecting services: %w", err)
+		return nil, configError(append(slices.Clone(l.model.Files), l.read...), err)
 	}
-	if project, err = project.WithSelectedServices(names); err != nil {
-		return nil, fault.New(fault.Config, "", "selecting services: %w", err)
+	l.model.Settings.IgnoreOrphans = ignoresOrphans(project.Environment)
+	setDefaultPlatform(project)
+	return project, nil
+}
+
+func (l *loading) load(ctx context.Context, services []string) (*types.Project, error) {
+	service, err := compose.NewComposeService(l.request.CLI)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the Compose library: %w", err)
 	}
-	if len(project.Services) == 0 {
-		profiles := slices.Sorted(func(yield func(string) bool) {
-			for _, p := range project.AllServices().GetProfiles() {
-				if !yield(p) {
-					return
-				}
-			}
-		})
-		return nil, fault.New(fault.Config, "COMPOSE_PROFILES="+strings.Join(profiles, ","),
-			"no service is enabled in %s: all belong to profiles that are not active", strings.Join(project.ComposeFiles, ", "))
+	e := l.environment
+	set := func(o *cli.ProjectOptions) error {
+		o.Environment = e.vars.Clone()
+		return nil
 	}
-	return project.WithoutUnnecessaryResources(), nil
+	options := api.ProjectLoadOptions{
+		ConfigPaths: l.model.Files, EnvFiles: e.loaderEnvFiles(), Services: services,
+		ProjectOptionsFns: append([]cli.ProjectOptionsFn{set, cli.WithoutEnvironmentResolution}, l.options...),
+		LoadListeners:     []api.LoadListener{l.note},
+	}
+	if l.request.AllProfiles {
+		options.Profiles = []string{"*"}
+	}
+	project, err := service.LoadProject(ctx, options)
+	if err != nil || len(e.envFiles) > 0 {
+		return project, err
+	}
+	for _, s := range project.Services {
+		delete(s.CustomLabels, api.EnvironmentFileLabel) // of the file without variables
+	}
+	return project, nil
+}
+
+// note remembers the files that the Compose files include and extend, for the line of an error.
+func (l *loading) note(event string, metadata map[string]any) {
+	dir := filepath.Dir(l.model.Files[0])
+	switch paths := metadata["path"].(type) {
+	case types.StringList:
+		for _, path := range paths {
+			l.read = append(l.read, absolute(dir, path))
+		}
+	default:
+		if file, ok := metadata["file"].(string); ok && event == "extends" {
+			l.read = append(l.read, absolute(dir, file))
+		}
+	}
+}
+
+// CheckEnabled returns a Config error where no service is left: all belong to profiles that are not active.
+func CheckEnabled(project *types.Project) error {
+	if len(project.Services) > 0 {
+		return nil
+	}
+	profiles := slices.Sorted(slices.Values(project.AllServices().GetProfiles()))
+	return fault.New(fault.Config, "COMPOSE_PROFILES="+strings.Join(profiles, ","),
+		"no service is enabled in %s: all belong to profiles that are not active", strings.Join(project.ComposeFiles, ", "))
 }
 
 // CheckNames returns a Usage error for the first name that is no service of the project, with the nearest one.
@@ -176,10 +224,6 @@ func CheckNames(project *types.Project, names []string) error {
 func configError(files []string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
-	}
-	if strings.Contains(err.Error(), "no configuration file provided") {
-		return fault.New(fault.Config, "COMPOSE_FILE=path/to/compose.yaml go tool mage check",
-			"no Compose file: looked for %s here, in %s/ and in the parent directories", strings.Join(cli.DefaultFileNames, ", "), defaultFolder)
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return fault.New(fault.Config, "", "reading the Compose files: %w", err)

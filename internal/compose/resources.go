@@ -2,7 +2,6 @@ package compose
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -82,8 +81,8 @@ func (s *Model) Explain(m engine.Machine) Fitted {
 
 // whyTier says who chose the tier.
 func (s *Model) whyTier(m engine.Machine) string {
-	switch asked := strings.ToLower(os.Getenv(TierVariable)); {
-	case os.Getenv("COMPOSE_FILE") != "":
+	switch asked := strings.ToLower(s.Project.Environment[TierVariable]); {
+	case s.named:
 		return "COMPOSE_FILE says which files are read"
 	case asked != "":
 		return TierVariable + "=" + asked

@@ -1,11 +1,12 @@
 package compose
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -38,15 +39,16 @@ func TierFor(memory int64) string {
 	return tiers[len(tiers)-1].name
 }
 
-// addOverlays appends tier-<name>.yaml and gpu.yaml from the Compose files' directory where they exist and fit.
-func (s *Model) addOverlays(dir string, m engine.Machine) error {
+// addOverlays appends tier-<name>.yaml and gpu.yaml from the Compose files' directory where they exist and fit. vars are
+// this process's variables and those of the .env files.
+func (s *Model) addOverlays(vars types.Mapping, dir string, m engine.Machine) error {
 	known := []string{"none"}
 	for _, t := range tiers {
 		if isFile(filepath.Join(dir, "tier-"+t.name+".yaml")) {
 			known = append(known, t.name)
 		}
 	}
-	want := strings.ToLower(os.Getenv(TierVariable))
+	want := strings.ToLower(vars[TierVariable])
 	if want != "" && !slices.Contains(known, want) {
 		return fault.New(fault.Usage, "", "no tier %q in %s%s; there are %s", want, TierVariable,
 			fault.DidYouMean(want, known), strings.Join(known, ", "))
@@ -59,7 +61,7 @@ func (s *Model) addOverlays(dir string, m engine.Machine) error {
 		s.Files = append(s.Files, filepath.Join(dir, "tier-"+want+".yaml"))
 	}
 	gpu := m.GPU
-	if v := os.Getenv(GPUVariable); v != "" {
+	if v := vars[GPUVariable]; v != "" {
 		var err error
 		if gpu, err = strconv.ParseBool(v); err != nil {
 			return fault.New(fault.Usage, "", "%s=%q is not a boolean: use 1 or 0", GPUVariable, v)

@@ -8,6 +8,7 @@ import (
 	spb "github.com/moby/buildkit/sourcepolicy/pb"
 
 	"github.com/25eloquence/compose-mage/internal/bases"
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/image"
@@ -62,6 +63,9 @@ func build(ctx context.Context, services *string, c buildChoice) error {
 
 // buildImages builds the session's stack.
 func (s *session) buildImages(ctx context.Context, c buildChoice) error {
+	if err := compose.CheckPlatforms(s.stack.Project); err != nil {
+		return err
+	}
 	cache, err := s.cache()
 	if err != nil {
 		return err

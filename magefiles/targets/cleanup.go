@@ -33,7 +33,7 @@ type cleanupChoice struct {
 }
 
 func cleanUp(ctx context.Context, c cleanupChoice) error {
-	s, err := open(ctx, nil)
+	s, err := openUnstarted(ctx, nil)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func cleanupStep(ctx context.Context) error {
 }
 
 func buildStep(ctx context.Context, services string) error {
-	s, err := open(ctx, &services) // with what they depend on, which is started too
+	s, err := openUnstarted(ctx, &services) // with what they depend on, which is started too
 	if err == nil {
 		err = s.buildImages(ctx, buildChoice{progress: "auto"})
 	}
@@ -66,7 +66,7 @@ func Smoke(ctx context.Context) error {
 
 // smokeTest runs the stack's smoke test; a stack without one passes where it is optional.
 func smokeTest(ctx context.Context, optional bool) error {
-	s, err := open(ctx, nil)
+	s, err := openUnstarted(ctx, nil)
 	if err != nil {
 		return err
 	}

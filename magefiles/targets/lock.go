@@ -70,9 +70,9 @@ func lock(ctx context.Context, check bool) error {
 
 // baseRefs lists what the stack's Dockerfiles start from, in every profile, and those of the services' tests.
 func baseRefs(ctx context.Context) ([]string, error) {
-	requests := []compose.Request{{AllProfiles: true}}
+	requests := []compose.Request{{AllProfiles: true, NoEnvFiles: true}}
 	if _, err := os.Stat(testFile); err == nil {
-		requests = append(requests, compose.Request{Files: []string{testFile}, AllProfiles: true})
+		requests = append(requests, compose.Request{Files: []string{testFile}, AllProfiles: true, NoEnvFiles: true})
 	}
 	var all []string
 	for _, request := range requests {

@@ -26,7 +26,7 @@ func Models(ctx context.Context, model string,
 }
 
 func downloadModel(ctx context.Context, model, sum, service, volume string) error {
-	s, err := open(ctx, nil)
+	s, err := openUnstarted(ctx, nil)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func provisionOptions(ctx context.Context) (provision.Options, error) {
 	if _, err := os.Stat(filepath.Join("tools", "go.mod")); err == nil {
 		o.ToolsDir = "tools"
 	}
-	s, err := compose.Load(ctx, compose.Request{AllProfiles: true})
+	s, err := compose.Load(ctx, compose.Request{AllProfiles: true, NoEnvFiles: true})
 	if err != nil {
 		return o, err
 	}

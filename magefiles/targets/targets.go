@@ -37,9 +37,37 @@ type session struct {
 // targets end before it matters.
 const gcPercent = 400
 
-// open connects to the engine and loads the stack for its machine. services is a comma-separated list; nil or empty
-// means all.
+// open connects to the engine and loads the stack for its machine, to start its services. services is a comma-separated
+// list; nil or empty means all.
 func open(ctx context.Context, services *string) (*session, error) {
+	s, err := load(ctx, compose.Request{Services: names(services)})
+	if err != nil {
+		return nil, err
+	}
+	if err := compose.CheckEnabled(s.stack.Project); err != nil {
+		return nil, err
+	}
+	return s, compose.CheckPlatforms(s.stack.Project)
+}
+
+// openUnstarted is open for targets that make none of the stack's containers: as with docker compose, an env_file may be
+// missing then, and no service need be enabled.
+func openUnstarted(ctx context.Context, services *string) (*session, error) {
+	return load(ctx, compose.Request{Services: names(services), NoEnvFiles: true})
+}
+
+// openOnly is openUnstarted with the named services alone, for targets that must not touch what those depend on.
+func openOnly(ctx context.Context, services *string) (*session, error) {
+	s, err := openUnstarted(ctx, services)
+	if err != nil || len(names(services)) == 0 {
+		return s, err
+	}
+	s.stack.Project, err = s.stack.Project.WithSelectedServices(names(services), types.IgnoreDependencies)
+	return s, err
+}
+
+// load connects to the engine and loads what r says for its machine.
+func load(ctx context.Context, r compose.Request) (*session, error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -47,7 +75,8 @@ func open(ctx context.Context, services *string) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := compose.Load(ctx, compose.Request{Services: names(services), Machine: e.Machine()})
+	r.Machine, r.CLI = e.Machine(), e.CLI
+	s, err := compose.Load(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -59,16 +88,6 @@ func open(ctx context.Context, services *string) (*session, error) {
 		return nil, err
 	}
 	return &session{out: ui.Stdout(), engine: e, stack: s, state: made}, nil
-}
-
-// openOnly is open with the named services alone, for targets that must not touch what those depend on.
-func openOnly(ctx context.Context, services *string) (*session, error) {
-	s, err := open(ctx, services)
-	if err != nil || len(names(services)) == 0 {
-		return s, err
-	}
-	s.stack.Project, err = s.stack.Project.WithSelectedServices(names(services), types.IgnoreDependencies)
-	return s, err
 }
 
 // lock keeps other runs of ours from changing the same project meanwhile.
@@ -94,6 +113,9 @@ func (s *session) sayFit() {
 	s.out.Info("engine %s, %d CPUs, %s; tier %s", s.engine.Info.ServerVersion, m.CPUs, ui.Bytes(m.Memory), tier)
 	for _, n := range s.stack.Notices {
 		s.out.Warn("%s", n)
+	}
+	if fitted := s.stack.FittedSentence(); fitted != "" {
+		s.out.Info("%s", fitted)
 	}
 }
 
