@@ -76,7 +76,7 @@ func (e *environment) readEnvFiles(dir string) (map[string]string, error) {
 	}
 	found, err := dotenv.GetEnvFromFile(e.vars, options.EnvFiles)
 	if err != nil {
-		return nil, fault.New(fault.Config, "", "reading variables: %w", err)
+		return nil, configError(options.EnvFiles, nil, err)
 	}
 	return found, nil
 }

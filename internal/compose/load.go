@@ -7,8 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -73,7 +73,7 @@ func Load(ctx context.Context, r Request) (*Model, error) {
 	if e, err = m.findFiles(dir, r, remotes); err != nil {
 		return nil, err
 	}
-	l := loading{request: r, model: m, environment: e, options: e.refusedRemotes(byVariable)}
+	l := loading{request: r, model: m, environment: e, remotes: remotes, options: e.refusedRemotes(byVariable)}
 	if m.Project, err = l.project(ctx); err != nil {
 		return nil, err
 	}
@@ -127,7 +127,8 @@ type loading struct {
 	model       *Model
 	environment *environment
 	options     []cli.ProjectOptionsFn
-	read        []string // files that the Compose files name, as far as they were read
+	remotes     []loader.ResourceLoader
+	read        []string // what the Compose files include and extend, as far as it was read
 }
 
 // project loads the services that were asked for, as `docker compose up` does before it makes containers.
@@ -147,7 +148,7 @@ func (l *loading) project(ctx context.Context) (*types.Project, error) {
 		return nil, known
 	}
 	if err != nil {
-		return nil, configError(append(slices.Clone(l.model.Files), l.read...), err)
+		return nil, configError(l.model.Files, l.read, err)
 	}
 	l.model.Settings.IgnoreOrphans = ignoresOrphans(project.Environment)
 	setDefaultPlatform(project)
@@ -184,16 +185,15 @@ func (l *loading) load(ctx context.Context, services []string) (*types.Project, 
 
 // note remembers the files that the Compose files include and extend, for the line of an error.
 func (l *loading) note(event string, metadata map[string]any) {
-	dir := filepath.Dir(l.model.Files[0])
-	switch paths := metadata["path"].(type) {
-	case types.StringList:
-		for _, path := range paths {
-			l.read = append(l.read, absolute(dir, path))
+	paths, _ := metadata["path"].(types.StringList) // of an include
+	if file, ok := metadata["file"].(string); ok && event == "extends" {
+		paths = append(paths, file)
+	}
+	for _, path := range paths {
+		if local(path, l.remotes) {
+			path = absolute(filepath.Dir(l.model.Files[0]), path)
 		}
-	default:
-		if file, ok := metadata["file"].(string); ok && event == "extends" {
-			l.read = append(l.read, absolute(dir, file))
-		}
+		l.read = append(l.read, path)
 	}
 }
 
@@ -220,15 +220,19 @@ func CheckNames(project *types.Project, names []string) error {
 	return nil
 }
 
-// configError gives a loading error the file and line it is about, where that can be found.
-func configError(files []string, err error) error {
+// configError gives a loading error the file and line it is about, where that can be found: in the Compose files or in what
+// they include and extend.
+func configError(files, read []string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	if errors.Is(err, os.ErrNotExist) {
-		return fault.New(fault.Config, "", "reading the Compose files: %w", err)
+	all := append(slices.Clone(files), read...)
+	if missing := (*fs.PathError)(nil); errors.As(err, &missing) {
+		if where := lineOfPath(all, missing.Path); where != "" {
+			return fault.New(fault.Config, "", "%s: %w", where, err)
+		}
 	}
-	where, text := locate(files, err.Error())
+	where, text := locate(all, err.Error())
 	if where == "" {
 		where = strings.Join(files, ", ")
 	}

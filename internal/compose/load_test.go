@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,9 +17,12 @@ import (
 // loaded are cleared.
 func write(t *testing.T, files ...string) string {
 	t.Helper()
-	for _, v := range []string{"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME", TierVariable, GPUVariable} {
-		t.Setenv(v, "")
-		_ = os.Unsetenv(v)
+	for _, pair := range os.Environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		if strings.HasPrefix(name, "COMPOSE_") || slices.Contains([]string{"V", platformVariable, TierVariable, GPUVariable}, name) {
+			t.Setenv(name, "")
+			_ = os.Unsetenv(name)
+		}
 	}
 	dir := t.TempDir()
 	for i := 0; i < len(files); i += 2 {

@@ -3,22 +3,28 @@ package compose
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/docker/compose/v5/pkg/remote"
 	"go.yaml.in/yaml/v4"
 )
 
 var (
-	parserLine   = regexp.MustCompile(`line (\d+): [^:]*$`)
-	mappingLine  = regexp.MustCompile(`line (\d+): (mapping key .*)`)
-	modelPath    = regexp.MustCompile(`(?:services|volumes|networks|secrets|configs)(?:[.\[][A-Za-z0-9_\-]+\]?)+`)
-	quotedThing  = regexp.MustCompile(`\b(service|volume|network|secret|config) "([^"]+)"`)
-	falseSchema  = regexp.MustCompile(`([\w.\-\[\]]+) false schema`)
-	bareInFiles  = regexp.MustCompile(`: (\S+)$`)
-	indexOfPath  = regexp.MustCompile(`\[([^\]]+)\]`)
-	loaderPrefix = regexp.MustCompile(`^(validating|failed to parse) \S+: |^decoding failed due to the following error\(s\):\s*|: invalid compose project$`)
+	parserLine    = regexp.MustCompile(`line (\d+): [^:]*$`)
+	mappingLine   = regexp.MustCompile(`line (\d+): (mapping key .*)`)
+	modelPath     = regexp.MustCompile(`(?:services|volumes|networks|secrets|configs)(?:[.\[][A-Za-z0-9_\-]+\]?)+`)
+	topLevelKey   = regexp.MustCompile(`^additional properties '([^']+)' not allowed`)
+	variableFile  = regexp.MustCompile(`failed to read (\S+): line (\d+): (.*)`)
+	bareService   = regexp.MustCompile(`^service (\S+) `)
+	quotedThing   = regexp.MustCompile(`\b(service|volume|network|secret|config) "([^"]+)"`)
+	falseSchema   = regexp.MustCompile(`([\w.\-\[\]]+) false schema`)
+	bareInFiles   = regexp.MustCompile(`: (\S+)$`)
+	quotedInFiles = regexp.MustCompile(`"([^"]+)"$`)
+	indexOfPath   = regexp.MustCompile(`\[([^\]]+)\]`)
+	loaderPrefix  = regexp.MustCompile(`^(validating|failed to parse) \S+: |^decoding failed due to the following error\(s\):\s*|: invalid compose project$`)
 )
 
 // locate says which file:line a loader message is about ("" where it can't tell), and puts the message in plainer
@@ -45,7 +51,16 @@ func locate(files []string, message string) (where, text string) {
 			}
 		}
 	}
-	path := pathIn(message)
+	if m := variableFile.FindStringSubmatch(text); m != nil {
+		return m[1] + ":" + m[2], m[3]
+	}
+	for _, file := range files {
+		bare, _, _ := strings.Cut(strings.TrimPrefix(file, remote.OciPrefix), "#")
+		if !filepath.IsAbs(file) && file != "-" && strings.Contains(message, bare) { // a remote one
+			return lineOfPath(files, file), text
+		}
+	}
+	path := pathIn(text)
 	if m := falseSchema.FindStringSubmatch(text); m != nil {
 		text = fmt.Sprintf("unknown key %q in %q", afterLast(m[1], "."), strings.TrimSuffix(m[1], "."+afterLast(m[1], ".")))
 	}
@@ -74,11 +89,17 @@ func pathIn(message string) []string {
 	if m := quotedThing.FindStringSubmatch(message); m != nil {
 		return []string{m[1] + "s", m[2]}
 	}
+	if m := bareService.FindStringSubmatch(message); m != nil {
+		return []string{"services", m[1]}
+	}
+	if m := topLevelKey.FindStringSubmatch(message); m != nil {
+		return []string{m[1]}
+	}
 	return nil
 }
 
 // lineOf looks the path up in the files, the last file that has the most of it winning; without a path it looks for
-// the message's last word as a scalar. It returns "file:line" or "".
+// the message's last word, or what it quotes last, as a scalar. It returns "file:line" or "".
 func lineOf(files []string, path []string, message string) string {
 	best, bestDepth := "", 0
 	for _, file := range slices.Backward(files) {
@@ -93,10 +114,18 @@ func lineOf(files []string, path []string, message string) string {
 		if line, depth := descend(root.Content[0], path); depth > bestDepth {
 			best, bestDepth = fmt.Sprintf("%s:%d", file, line), depth
 		}
-		if m := bareInFiles.FindStringSubmatch(message); len(path) == 0 && m != nil {
-			if line := scalarLine(&root, m[1]); line > 0 {
-				return fmt.Sprintf("%s:%d", file, line)
-			}
+		if len(path) > 0 {
+			continue
+		}
+		line := 0
+		if m := bareInFiles.FindStringSubmatch(message); m != nil {
+			line = scalarLine(&root, func(value string) bool { return strings.Contains(value, m[1]) })
+		}
+		if m := quotedInFiles.FindStringSubmatch(message); m != nil {
+			line = scalarLine(&root, func(value string) bool { return value == m[1] })
+		}
+		if line > 0 {
+			return fmt.Sprintf("%s:%d", file, line)
 		}
 	}
 	return best
@@ -123,16 +152,38 @@ func descend(n *yaml.Node, path []string) (line, depth int) {
 	return line, depth
 }
 
-func scalarLine(n *yaml.Node, word string) int {
-	if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, word) {
+// scalarLine gives the line of the first scalar that fits, 0 for none.
+func scalarLine(n *yaml.Node, fits func(value string) bool) int {
+	if n.Kind == yaml.ScalarNode && fits(n.Value) {
 		return n.Line
 	}
 	for _, child := range n.Content {
-		if line := scalarLine(child, word); line > 0 {
+		if line := scalarLine(child, fits); line > 0 {
 			return line
 		}
 	}
 	return 0
+}
+
+// lineOfPath gives the file:line that names the path, relative to the file's or the project's directory; "" for none.
+func lineOfPath(files []string, path string) string {
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		var root yaml.Node
+		if yaml.Unmarshal(content, &root) != nil {
+			continue
+		}
+		line := scalarLine(&root, func(value string) bool {
+			return value == path || absolute(filepath.Dir(file), value) == path || absolute(filepath.Dir(files[0]), value) == path
+		})
+		if line > 0 {
+			return fmt.Sprintf("%s:%d", file, line)
+		}
+	}
+	return ""
 }
 
 func afterLast(s, sep string) string {

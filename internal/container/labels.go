@@ -10,7 +10,7 @@ import (
 // Labelled gives the project with the labels by which docker compose knows its containers, networks and volumes.
 func Labelled(project *types.Project) (*types.Project, error) {
 	return project.WithServicesTransform(func(name string, s types.ServiceConfig) (types.ServiceConfig, error) {
-		s.CustomLabels = types.Labels{
+		labels := types.Labels{
 			api.ProjectLabel:     project.Name,
 			api.ServiceLabel:     name,
 			api.VersionLabel:     api.ComposeVersion,
@@ -18,6 +18,10 @@ func Labelled(project *types.Project) (*types.Project, error) {
 			api.ConfigFilesLabel: strings.Join(project.ComposeFiles, ","),
 			api.OneoffLabel:      "False",
 		}
+		if files, set := s.CustomLabels[api.EnvironmentFileLabel]; set { // only the loader knows of COMPOSE_ENV_FILES
+			labels[api.EnvironmentFileLabel] = files
+		}
+		s.CustomLabels = labels
 		return s, nil
 	})
 }
