@@ -2,6 +2,7 @@ package compose
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // RuntimeExtension is the service key under which a Compose file names the runtimes whose settings follow from the
@@ -19,109 +19,57 @@ import (
 const RuntimeExtension = "x-runtime"
 
 // Fit changes project in place: limits above the machine are clamped to it (Docker refuses such cpus and ignores such
-// memory), reservations to their limits, and the settings of each service's runtimes are derived from the result. It
-// returns one sentence for each clamp.
-func Fit(project *types.Project, m engine.Machine) []string {
-	var notices []string
+// memory), what the engine holds against them follows, and the settings of each service's runtimes are derived from the result.
+// It returns every value that it changed.
+func Fit(project *types.Project, m engine.Machine) []Change {
+	var changes []Change
 	for _, name := range project.ServiceNames() {
 		service := project.Services[name]
 		declared := limitsOf(service)
-		fitted := declared
-		if declared.cpus > float64(m.CPUs) {
-			fitted.cpus = float64(m.CPUs)
-			notices = append(notices, fmt.Sprintf("%s: cpus limit %s is above the machine's %d, clamped to %d", name, cores(declared.cpus), m.CPUs, m.CPUs))
-		}
-		if m.Memory > 0 && declared.memory > m.Memory {
-			fitted.memory = m.Memory
-			notices = append(notices, fmt.Sprintf("%s: memory limit %s is above the machine's %s, clamped to it", name, ui.Bytes(declared.memory), ui.Bytes(m.Memory)))
-		}
-		setLimits(&service, fitted)
-		if n := clampOpenFiles(&service, m.OpenFiles); n != "" {
-			notices = append(notices, n)
-		}
-		deriveRuntime(&service, declared, fitted)
+		changes = append(changes, clamp(&service, m)...)
+		changes = append(changes, deriveRuntime(&service, declared, limitsOf(service))...)
 		project.Services[name] = service
 	}
-	return notices
+	return changes
 }
 
-// clampOpenFiles lowers the service's nofile limits to what the engine may grant, and says so.
-func clampOpenFiles(s *types.ServiceConfig, most int64) string {
-	u := s.Ulimits["nofile"]
-	if u == nil || most <= 0 || int64(max(u.Single, u.Soft, u.Hard)) <= most {
-		return ""
-	}
-	fitted := *u
-	declared := max(u.Single, u.Soft, u.Hard)
-	fitted.Single, fitted.Soft, fitted.Hard = min(u.Single, int(most)), min(u.Soft, int(most)), min(u.Hard, int(most))
-	s.Ulimits["nofile"] = &fitted
-	return fmt.Sprintf("%s: nofile limit %d is above the %d that the engine may grant, clamped to it", s.Name, declared, most)
-}
-
-// limits are a service's, 0 meaning none: cpus in cores, memory in bytes.
-type limits struct {
-	cpus   float64
-	memory int64
-}
-
-// limitsOf reads deploy.resources.limits, else the older cpus and mem_limit keys.
-func limitsOf(s types.ServiceConfig) limits {
-	l := limits{cpus: float64(s.CPUS), memory: int64(s.MemLimit)}
-	if s.Deploy != nil && s.Deploy.Resources.Limits != nil {
-		if c := s.Deploy.Resources.Limits.NanoCPUs; c > 0 {
-			l.cpus = float64(c)
-		}
-		if b := s.Deploy.Resources.Limits.MemoryBytes; b > 0 {
-			l.memory = int64(b)
+// notices gives a sentence for each clamp among the changes.
+func notices(changes []Change) []string {
+	var out []string
+	for _, c := range changes {
+		if c.Why != "" {
+			out = append(out, c.notice())
 		}
 	}
-	return l
-}
-
-func setLimits(s *types.ServiceConfig, l limits) {
-	if s.CPUS > 0 {
-		s.CPUS = float32(l.cpus)
-	}
-	if s.MemLimit > 0 {
-		s.MemLimit = types.UnitBytes(l.memory)
-	}
-	if s.Deploy == nil {
-		return
-	}
-	if d := s.Deploy.Resources.Limits; d != nil {
-		if d.NanoCPUs > 0 {
-			d.NanoCPUs = types.NanoCPUs(l.cpus)
-		}
-		if d.MemoryBytes > 0 {
-			d.MemoryBytes = types.UnitBytes(l.memory)
-		}
-	}
-	if r := s.Deploy.Resources.Reservations; r != nil {
-		if l.memory > 0 && int64(r.MemoryBytes) > l.memory {
-			r.MemoryBytes = types.UnitBytes(l.memory)
-		}
-		if l.cpus > 0 && float64(r.NanoCPUs) > l.cpus {
-			r.NanoCPUs = types.NanoCPUs(l.cpus)
-		}
-	}
+	return out
 }
 
 // deriveRuntime sets the variables of the service's runtimes. What the file sets by hand wins, unless it is just what
-// the declared limits give: then it moves along when a limit is clamped.
-func deriveRuntime(s *types.ServiceConfig, declared, fitted limits) {
+// the declared limits give: then it moves along when a limit is clamped. It returns the variables that it set, by name.
+func deriveRuntime(s *types.ServiceConfig, declared, fitted limits) []Change {
 	runtimes := Runtimes(*s)
 	if len(runtimes) == 0 {
-		return
+		return nil
 	}
 	before, after := settings(runtimes, declared), settings(runtimes, fitted)
 	if s.Environment == nil {
 		s.Environment = types.MappingWithEquals{}
 	}
-	for key, value := range after {
-		if have, set := s.Environment[key]; !set || (have != nil && *have == before[key]) {
-			s.Environment[key] = &value
+	var changes []Change
+	for _, key := range slices.Sorted(maps.Keys(after)) {
+		value := after[key]
+		have, set := s.Environment[key]
+		if set && (have == nil || *have != before[key] || *have == value) {
+			continue
 		}
+		change := Change{Service: s.Name, Key: "environment." + key, New: value}
+		if have != nil {
+			change.Old = *have
+		}
+		changes = append(changes, change)
+		s.Environment[key] = &value
 	}
+	return changes
 }
 
 // Runtimes gives the runtimes that a service names under x-runtime.

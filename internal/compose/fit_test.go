@@ -73,7 +73,7 @@ func TestFitClampsAndRuntimesFollow(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := strings.Join(s.Notices, "\n")
-	for _, want := range []string{"whisper-stt: cpus limit 8 is above the machine's 2, clamped to 2", "whisper-stt: memory limit 24GiB is above the machine's 12GiB"} {
+	for _, want := range []string{"whisper-stt: deploy.resources.limits.cpus 8 is above the machine's 2, clamped to 2", "whisper-stt: deploy.resources.limits.memory 24GiB is above the machine's memory, clamped to 12GiB"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("notices lack %q:\n%s", want, got)
 		}
@@ -88,7 +88,7 @@ func TestFitClampsOpenFiles(t *testing.T) {
 	if u := s.Project.Services["livekit"].Ulimits["nofile"]; u.Soft != 20000 || u.Hard != 20000 {
 		t.Errorf("got %+v", u)
 	}
-	if got := strings.Join(s.Notices, "\n"); got != "livekit: nofile limit 65536 is above the 20000 that the engine may grant, clamped to it" {
+	if got := strings.Join(s.Notices, "\n"); got != "livekit: ulimits.nofile 65536 is above the 20000 that the engine may grant, clamped to 20000" {
 		t.Errorf("got %q", got)
 	}
 	if u := ours(t, engine.Machine{CPUs: 8, Memory: 16 << 30}).Project.Services["livekit"].Ulimits["nofile"]; u.Soft != 65536 || u.Hard != 65536 {

@@ -46,7 +46,7 @@ type Model struct {
 	GPU      bool           // the GPU overlay is applied
 	Settings Settings       // of docker compose's command
 	Notices  []string       // limits that fitting lowered, one sentence each
-	Fitted   []Change       // every key that fitting changed, by service
+	Changes  []Change       // every value that fitting changed, by service
 
 	named bool                 // COMPOSE_FILE or Request.Files says which files are read
 	given map[string]Resources // as the files say, by service
@@ -79,9 +79,8 @@ func Load(ctx context.Context, r Request) (*Model, error) {
 	}
 	m.given = resourcesOfAll(m.Project)
 	if r.Machine.CPUs > 0 {
-		before := snapshots(m.Project)
-		m.Notices = Fit(m.Project, r.Machine)
-		m.Fitted = changes(before, m.Project)
+		m.Changes = Fit(m.Project, r.Machine)
+		m.Notices = notices(m.Changes)
 	}
 	return m, nil
 }

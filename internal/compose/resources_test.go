@@ -32,7 +32,7 @@ func TestExplainOurs(t *testing.T) {
 		t.Errorf("redis: %+v", redis)
 	}
 	text := strings.Join(f.Warnings, "\n")
-	for _, want := range []string{"whisper-stt: cpus limit 4 is above the machine's 2", "the memory limits add up to 24.5GiB, above the machine's 24GiB", "the cpus limits add up to 6.5, above the machine's 2"} {
+	for _, want := range []string{"whisper-stt: deploy.resources.limits.cpus 4 is above the machine's 2", "the memory limits add up to 24.5GiB, above the machine's 24GiB", "the cpus limits add up to 6.5, above the machine's 2"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in:\n%s", want, text)
 		}

@@ -1,8 +1,10 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -45,8 +47,8 @@ func misfits(project *types.Project, m engine.Machine, applied map[string][]moby
 			if have.Memory != want.Memory {
 				out = append(out, fmt.Sprintf("%s: memory limit %s is not in force, the engine has %s", name, amount(want.Memory), amount(have.Memory)))
 			}
-			if nano := int64(want.CPUs * 1e9); abs(have.NanoCPUs-nano) > 1e6 {
-				out = append(out, fmt.Sprintf("%s: cpus limit %g is not in force, the engine has %g", name, want.CPUs, float64(have.NanoCPUs)/1e9))
+			if cpus := cpusOf(have); math.Abs(cpus-want.CPUs) > 0.001 {
+				out = append(out, fmt.Sprintf("%s: cpus limit %g is not in force, the engine has %g", name, want.CPUs, cpus))
 			}
 			if have.MemoryReservation != want.ReservedMemory {
 				out = append(out, fmt.Sprintf("%s: memory reservation %s is not in force, the engine has %s", name, amount(want.ReservedMemory), amount(have.MemoryReservation)))
@@ -71,4 +73,11 @@ func amount(n int64) string {
 	return ui.Bytes(n)
 }
 
-func abs(n int64) int64 { return max(n, -n) }
+// cpusOf gives the limit that the engine applied, in cores, in whichever of its two spellings; 0 is none.
+func cpusOf(have moby.HostConfig) float64 {
+	const defaultPeriod = 100_000 // microseconds, the kernel's
+	if have.NanoCPUs == 0 && have.CPUQuota > 0 {
+		return float64(have.CPUQuota) / float64(cmp.Or(have.CPUPeriod, defaultPeriod))
+	}
+	return float64(have.NanoCPUs) / 1e9
+}

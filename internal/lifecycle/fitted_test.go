@@ -10,6 +10,19 @@ import (
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
+func TestLimitsInTheOtherSpelling(t *testing.T) {
+	project := &types.Project{Services: types.Services{"api": {ContainerSpec: types.ContainerSpec{CPUQuota: 50_000}}}}
+	for _, c := range []struct {
+		has  moby.Resources
+		want int
+	}{{moby.Resources{CPUQuota: 50_000}, 0}, {moby.Resources{CPUQuota: 25_000, CPUPeriod: 50_000}, 0}, {moby.Resources{NanoCPUs: 5e8}, 0}, {moby.Resources{}, 1}, {moby.Resources{CPUQuota: 90_000}, 1}} {
+		got := misfits(project, engine.Machine{CPUs: 2, Memory: 4 << 30}, map[string][]moby.HostConfig{"api": {{Resources: c.has}}})
+		if len(got) != c.want {
+			t.Errorf("%+v: got %q", c.has, got)
+		}
+	}
+}
+
 func TestMisfits(t *testing.T) {
 	limited := func(memory types.UnitBytes, cpus types.NanoCPUs) types.ServiceConfig {
 		return types.ServiceConfig{Deploy: &types.DeployConfig{Resources: types.Resources{

@@ -1,0 +1,200 @@
+package compose
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// Change is one value of a service that fitting to the machine changed.
+type Change struct {
+	Service string `json:"service"`
+	Key     string `json:"key"` // as the Compose file spells it: mem_limit, deploy.resources.limits.memory, environment.GOMAXPROCS
+	Old     string `json:"old"` // "" where the file sets none
+	New     string `json:"new"`
+	Why     string `json:"why,omitempty"` // of a clamp; "" for a runtime's setting
+}
+
+// String gives the change as "mem_limit: 64GiB -> 16GiB".
+func (c Change) String() string {
+	old := c.Old
+	if old == "" {
+		old = "not set"
+	}
+	return c.Key + ": " + old + " -> " + c.New
+}
+
+// notice says a clamp in one sentence.
+func (c Change) notice() string {
+	return fmt.Sprintf("%s: %s %s is above %s, clamped to %s", c.Service, c.Key, c.Old, c.Why, c.New)
+}
+
+// FittedSentence says in one sentence what fitting changed; "" where nothing.
+func (s *Model) FittedSentence() string {
+	var services []string
+	for rest := s.Changes; len(rest) > 0; {
+		n := 0
+		var keys []string
+		for n < len(rest) && rest[n].Service == rest[0].Service {
+			keys = append(keys, rest[n].String())
+			n++
+		}
+		services = append(services, rest[0].Service+": fitted "+strings.Join(keys, ", "))
+		rest = rest[n:]
+	}
+	if len(services) == 0 {
+		return ""
+	}
+	return strings.Join(services, "; ") + "; docker compose's next up makes these containers anew"
+}
+
+// defaultCPUPeriod is the kernel's, in microseconds, where cpu_quota is set and cpu_period is not.
+const defaultCPUPeriod = 100_000
+
+// limits are a service's, 0 meaning none: cpus in cores, memory in bytes.
+type limits struct {
+	cpus   float64
+	memory int64
+}
+
+// limitsOf reads deploy.resources.limits, else the older keys cpus, cpu_quota (with cpu_period) and mem_limit.
+func limitsOf(s types.ServiceConfig) limits {
+	l := limits{cpus: float64(s.CPUS), memory: int64(s.MemLimit)}
+	if s.Deploy != nil && s.Deploy.Resources.Limits != nil {
+		if c := s.Deploy.Resources.Limits.NanoCPUs; c > 0 {
+			l.cpus = float64(c)
+		}
+		if b := s.Deploy.Resources.Limits.MemoryBytes; b > 0 {
+			l.memory = int64(b)
+		}
+	}
+	if l.cpus == 0 && s.CPUQuota > 0 {
+		l.cpus = float64(s.CPUQuota) / float64(cpuPeriod(s))
+	}
+	return l
+}
+
+func cpuPeriod(s types.ServiceConfig) int64 {
+	if s.CPUPeriod > 0 {
+		return s.CPUPeriod
+	}
+	return defaultCPUPeriod
+}
+
+// clamper lowers what one service asks for to what the machine has, in each spelling that the Compose file may use, and keeps
+// account of it.
+type clamper struct {
+	service *types.ServiceConfig
+	machine engine.Machine
+	changes []Change
+}
+
+// clamp lowers the limits of the service that are above the machine, and then what the engine compares with them: it refuses
+// a reservation above the limit, and a sum of memory and swap below it.
+func clamp(s *types.ServiceConfig, m engine.Machine) []Change {
+	c := clamper{service: s, machine: m}
+	c.cpus()
+	c.memory()
+	c.openFiles()
+	return c.changes
+}
+
+func (c *clamper) changed(key, was, is, why string) {
+	c.changes = append(c.changes, Change{Service: c.service.Name, Key: key, Old: was, New: is, Why: why})
+}
+
+func (c *clamper) cpus() {
+	s, most := c.service, float64(c.machine.CPUs)
+	machine := fmt.Sprintf("the machine's %d", c.machine.CPUs)
+	if float64(s.CPUS) > most {
+		c.changed("cpus", cores(float64(s.CPUS)), cores(most), machine)
+		s.CPUS = float32(most)
+	}
+	if most := c.machine.CPUs; s.CPUQuota > int64(most)*cpuPeriod(*s) {
+		was := s.CPUQuota
+		s.CPUQuota = int64(most) * cpuPeriod(*s)
+		c.changed("cpu_quota", strconv.FormatInt(was, 10), strconv.FormatInt(s.CPUQuota, 10), fmt.Sprintf("the machine's %d CPUs", most))
+	}
+	if s.Deploy == nil {
+		return
+	}
+	if d := s.Deploy.Resources.Limits; d != nil && float64(d.NanoCPUs) > most {
+		c.changed("deploy.resources.limits.cpus", cores(float64(d.NanoCPUs)), cores(most), machine)
+		d.NanoCPUs = types.NanoCPUs(most)
+	}
+	// Reserved CPUs are no matter of the engine's; start's admission counts them.
+	limit := limitsOf(*s).cpus
+	if r := s.Deploy.Resources.Reservations; r != nil && limit > 0 && float64(r.NanoCPUs) > limit {
+		c.changed("deploy.resources.reservations.cpus", cores(float64(r.NanoCPUs)), cores(limit), "the limit of "+cores(limit))
+		r.NanoCPUs = types.NanoCPUs(limit)
+	}
+}
+
+func (c *clamper) memory() {
+	declared := limitsOf(*c.service).memory
+	if c.machine.Memory > 0 && declared > c.machine.Memory {
+		c.memoryLimit()
+	}
+	fitted := limitsOf(*c.service).memory
+	c.memoryReservation(fitted)
+	// memswap_limit is memory and swap together: the same swap stays, on top of less memory. -1 is no limit, and a sum that is below
+	// the memory limit as the file has it is the file's own fault, which the engine names.
+	if s := c.service; declared != fitted && int64(s.MemSwapLimit) >= declared {
+		was := s.MemSwapLimit
+		s.MemSwapLimit -= types.UnitBytes(declared - fitted)
+		c.changed("memswap_limit", ui.Bytes(int64(was)), ui.Bytes(int64(s.MemSwapLimit)), "the same swap on top of the memory limit "+ui.Bytes(fitted))
+	}
+}
+
+func (c *clamper) memoryLimit() {
+	s, most := c.service, types.UnitBytes(c.machine.Memory)
+	const machine = "the machine's memory"
+	if s.MemLimit > most {
+		c.changed("mem_limit", ui.Bytes(int64(s.MemLimit)), ui.Bytes(int64(most)), machine)
+		s.MemLimit = most
+	}
+	if s.Deploy == nil {
+		return
+	}
+	if d := s.Deploy.Resources.Limits; d != nil && d.MemoryBytes > most {
+		c.changed("deploy.resources.limits.memory", ui.Bytes(int64(d.MemoryBytes)), ui.Bytes(int64(most)), machine)
+		d.MemoryBytes = most
+	}
+}
+
+// memoryReservation lowers the reservation to the limit, in bytes; 0 is no limit.
+func (c *clamper) memoryReservation(limit int64) {
+	s, most := c.service, types.UnitBytes(limit)
+	if limit == 0 {
+		return
+	}
+	why := "the memory limit " + ui.Bytes(limit)
+	if s.MemReservation > most {
+		c.changed("mem_reservation", ui.Bytes(int64(s.MemReservation)), ui.Bytes(limit), why)
+		s.MemReservation = most
+	}
+	if s.Deploy == nil {
+		return
+	}
+	if r := s.Deploy.Resources.Reservations; r != nil && r.MemoryBytes > most {
+		c.changed("deploy.resources.reservations.memory", ui.Bytes(int64(r.MemoryBytes)), ui.Bytes(limit), why)
+		r.MemoryBytes = most
+	}
+}
+
+// openFiles lowers the nofile limits to what the engine may grant.
+func (c *clamper) openFiles() {
+	u, most := c.service.Ulimits["nofile"], c.machine.OpenFiles
+	if u == nil || most <= 0 || int64(max(u.Single, u.Soft, u.Hard)) <= most {
+		return
+	}
+	fitted := *u
+	fitted.Single, fitted.Soft, fitted.Hard = min(u.Single, int(most)), min(u.Soft, int(most)), min(u.Hard, int(most))
+	c.service.Ulimits["nofile"] = &fitted
+	c.changed("ulimits.nofile", strconv.Itoa(max(u.Single, u.Soft, u.Hard)), strconv.FormatInt(most, 10), fmt.Sprintf("the %d that the engine may grant", most))
+}
