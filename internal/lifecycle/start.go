@@ -11,6 +11,7 @@ import (
 	"github.com/docker/compose/v5/pkg/api"
 	moby "github.com/moby/moby/api/types/container"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -187,7 +188,8 @@ func (s *starter) waiter(c moby.Summary, step Step, fresh bool) *readiness.Waite
 	w := &readiness.Waiter{
 		API: s.engine, ID: c.ID, Budget: s.budget, Shells: s.shells, Crowded: s.starts.crowded, Rank: step.Rank, News: s.news.of(c.ID),
 		Local: s.engine.Local(), Inside: s.engine.SharesNetwork(), Warn: s.out.Warn,
-		Tell: func(last string) { s.progress.set(step.Service, stateProbing, last) },
+		Tell:  func(last string) { s.progress.set(step.Service, stateProbing, last) },
+		Ports: s.memory.Of(step.Service), Started: compose.ReadyOnceStarted(s.project.Services[step.Service]),
 	}
 	if fresh {
 		w.Past, w.Like = s.memory.Of(step.Service), s.memory.Like(c.ImageID)

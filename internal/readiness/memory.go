@@ -15,6 +15,8 @@ import (
 type Learned struct {
 	Failed time.Duration `json:"failed"` // since the container's start
 	Passed time.Duration `json:"passed"`
+	// Silent says that nothing listened on the published ports of a service without a check for as long as was waited.
+	Silent bool `json:"silent,omitempty"`
 
 	mu sync.Mutex
 }
@@ -74,6 +76,26 @@ func (l *Learned) passed(failed, passed time.Duration) {
 		return
 	}
 	l.Failed, l.Passed = max(l.Failed, failed), min(l.Passed, passed)
+}
+
+// silent says whether an earlier start has waited in vain for something to listen.
+func (l *Learned) silent() bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Silent
+}
+
+// heard takes whether something listens.
+func (l *Learned) heard(listens bool) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.Silent = !listens
 }
 
 // Memory is what the starts of one project have learned, by service.

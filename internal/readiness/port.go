@@ -20,6 +20,8 @@ const (
 	// portPatience is how long a service without a check may take to accept connections. After it the service counts as ready, as
 	// it does for docker compose from the first moment: a published port that nobody listens on is no proof of a failure.
 	portPatience = 30 * time.Second
+	// silentPatience is the same for a service of which an earlier start has seen that nothing listens.
+	silentPatience = 2 * time.Second
 	// dialTimeout bounds one attempt, and proxyClose is how soon the engine's port proxy, which accepts in any case, closes a
 	// connection that the container has refused.
 	dialTimeout = 300 * time.Millisecond
@@ -35,29 +37,34 @@ const (
 	accepted
 )
 
-// accepts waits until a running container without a check accepts connections on each TCP port that it publishes. On a machine
-// from which the container can't be reached it is ready as it is.
+// accepts waits until a running container without a check accepts connections on one of the TCP ports that it publishes: others may be
+// there for a debugger, or for later. On a machine from which the container can't be reached it is ready as it is, and so it is where the
+// Compose file says that running is enough. Patience counts from the container's own start: what runs for longer is not waited for.
 func (r *Waiter) accepts(ctx context.Context, c moby.InspectResponse) error {
-	ports := publishedPorts(c)
-	if !r.Local || len(ports) == 0 {
+	if !r.Local || r.Started {
 		return nil
 	}
-	for restarts := c.RestartCount; len(ports) > 0; {
-		ports = slices.DeleteFunc(ports, func(p published) bool { return p.ask(ctx, r.Inside) != refused })
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if len(ports) == 0 {
-			return nil
-		}
-		if time.Since(r.began) > portPatience {
-			if r.Warn != nil {
-				r.Warn("%s: after %s nothing listens on its port %d; it has no health check and counts as ready because it runs", strings.TrimPrefix(c.Name, "/"), portPatience, ports[0].inside.Port())
+	port := uint16(0)
+	for restarts, first := c.RestartCount, true; ; first = false {
+		if c.State.Running && !c.State.Restarting {
+			var says answer
+			says, port = r.listens(ctx, publishedPorts(c)) // a restart may have given it another address
+			if says == accepted {
+				r.Ports.heard(true)
 			}
-			return nil
+			ranBefore := first && time.Since(startOf(c)) > portPatience
+			switch {
+			case ctx.Err() != nil:
+				return context.Cause(ctx)
+			case says != refused, ranBefore:
+				return nil
+			case time.Since(r.began) > r.portPatience():
+				r.nobodyListens(c, port)
+				return nil
+			}
 		}
 		if r.Tell != nil {
-			r.Tell(fmt.Sprintf("port %d accepts no connection yet", ports[0].inside.Port()))
+			r.Tell(fmt.Sprintf("port %d accepts no connection yet", port))
 		}
 		if _, err := r.hear(ctx, r.pause()); err != nil {
 			return err
@@ -69,12 +76,54 @@ func (r *Waiter) accepts(ctx context.Context, c moby.InspectResponse) error {
 		if err := Gone(c, restarts); err != nil {
 			return err
 		}
-		if !c.State.Running || c.State.Restarting {
-			continue
-		}
-		ports = publishedPorts(c) // a restart may have given it another address
 	}
-	return nil
+}
+
+// nobodyListens says that the patience with the ports is over, and remembers it for the next start.
+func (r *Waiter) nobodyListens(c moby.InspectResponse, port uint16) {
+	if r.Warn != nil {
+		r.Warn("%s: after %s nothing listens on its port %d; it has no health check and counts as ready because it runs (x-compose-mage: {ready: started} on the service: no port is waited for)",
+			strings.TrimPrefix(c.Name, "/"), r.portPatience(), port)
+	}
+	r.Ports.heard(false)
+}
+
+// portPatience is how long this container may take to listen.
+func (r *Waiter) portPatience() time.Duration {
+	if r.Ports.silent() {
+		return silentPatience
+	}
+	return portPatience
+}
+
+// listens asks the ports: accepted where one accepts, unknown where nothing can be told of any, else refused, with a port that refuses.
+func (r *Waiter) listens(ctx context.Context, ports []published) (answer, uint16) {
+	ask := r.ask
+	if ask == nil {
+		ask = published.ask
+	}
+	said, port := unknown, uint16(0)
+	for _, p := range ports {
+		switch ask(p, ctx, r.Inside) {
+		case accepted:
+			return accepted, p.inside.Port()
+		case refused:
+			if said != refused {
+				said, port = refused, p.inside.Port()
+			}
+		}
+	}
+	return said, port
+}
+
+// startOf is when the container was last started, by the engine's clock, which is this machine's where its ports are asked; now where it
+// can't be told.
+func startOf(c moby.InspectResponse) time.Time {
+	at, err := time.Parse(time.RFC3339Nano, c.State.StartedAt)
+	if err != nil {
+		return time.Now()
+	}
+	return at
 }
 
 // published is one TCP port of a container: where it listens itself, and where the engine publishes it.

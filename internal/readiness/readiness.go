@@ -40,6 +40,9 @@ type Waiter struct {
 	News   <-chan struct{} // something has happened to the container; nil where nobody listens
 	Past   *Learned        // what earlier starts have seen, or others of its kind in this one; nil for nothing
 	Like   *Learned        // where this one's time is written for others of its kind; nil for nowhere
+	Ports  *Learned        // whether earlier starts have seen anything listen on its ports; nil for nothing
+	// Started says that a container without a check is ready once it runs, whoever listens on its ports.
+	Started bool
 	// Crowded says whether other containers still wait for the engine to start them; nil for never.
 	Crowded func() bool
 	Local   bool                     // the engine is on this machine, so published ports can be reached
@@ -47,6 +50,7 @@ type Waiter struct {
 	Tell    func(last string)        // what the last probe said
 	Warn    func(f string, a ...any) // something the user should know
 
+	ask     func(p published, ctx context.Context, inside bool) answer // nil for published.ask
 	session *session
 	began   time.Time
 	last    verdict
