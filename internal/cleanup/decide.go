@@ -103,13 +103,13 @@ func (d *decision) decideContainers() {
 			d.keep(item)
 		case oneOff:
 			item.Why = "one-off run, " + string(c.State)
-			d.remove(item)
+			d.removeUnlessOnlyLink(item, c)
 		case orphan:
 			item.Why = fmt.Sprintf("%s, and the Compose file no longer has this service", c.State)
-			d.remove(item)
+			d.removeUnlessOnlyLink(item, c)
 		case d.plan.Scope == Host:
 			item.Why = string(c.State)
-			d.remove(item)
+			d.removeUnlessOnlyLink(item, c)
 		default:
 			item.Why = fmt.Sprintf("%s; a start uses it again", c.State)
 			d.keep(item)
@@ -323,6 +323,12 @@ func (d *decision) decideCaches() {
 			continue
 		}
 		item := Item{Kind: c.kind, Name: "build cache", Bytes: max(0, c.size-d.plan.budget)}
+		if c.kind == EngineCache && d.plan.Scope == Project {
+			// Its records don't say whose they are.
+			item.Bytes, item.Why = c.size, "every project on this engine builds with it; cleanup -scope=host prunes it"
+			d.keep(item)
+			continue
+		}
 		if item.Bytes == 0 {
 			item.Bytes, item.Why = c.size, "within the budget of "+ui.Bytes(d.plan.budget)
 			d.keep(item)

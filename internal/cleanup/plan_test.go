@@ -3,6 +3,7 @@ package cleanup
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/image"
+	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/volume"
 
@@ -191,5 +193,61 @@ func TestUnknownScope(t *testing.T) {
 	_, err := MakePlan(t.Context(), nil, coach(), Options{Scope: "hots"})
 	if err == nil || !strings.Contains(err.Error(), `unknown scope "hots" (did you mean "host"?)`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestOnlyLinkToData has stopped containers with volumes, and which of them go. A volume that nobody named is found through its
+// containers alone.
+func TestOnlyLinkToData(t *testing.T) {
+	hex := strings.Repeat("0123456789abcdef", 4)
+	withVolume := func(c container.Summary, name string) container.Summary {
+		c.Mounts = []container.MountPoint{{Type: mount.TypeVolume, Name: name, Destination: "/data"}}
+		return c
+	}
+	gone := box("coach-gone-1", container.StateExited, "sha256:x", labels("coach", "gone"))
+	oneOff := box("coach-api-run-1", container.StateExited, "sha256:x", labels("coach", "api", labelOneOff, "True"))
+	sized := func(name string, size int64, l map[string]string) volume.Volume {
+		return volume.Volume{Name: name, Labels: l, UsageData: &volume.UsageData{Size: size}}
+	}
+	for name, c := range map[string]struct {
+		containers []container.Summary
+		volume     volume.Volume
+		scope      Scope
+		stays      string // a part of why the first container stays; "" where it goes
+	}{
+		"data":                  {[]container.Summary{withVolume(gone, hex)}, sized(hex, 5<<20, nil), Project, "it is the only link to volume " + hex + " (5MiB); docker rm -v coach-gone-1 removes both"},
+		"a one-off's data":      {[]container.Summary{withVolume(oneOff, hex)}, sized(hex, 5<<20, nil), Project, "only link to volume " + hex},
+		"nothing in it":         {[]container.Summary{withVolume(gone, hex)}, sized(hex, 0, nil), Project, ""},
+		"size not known":        {[]container.Summary{withVolume(gone, hex)}, sized(hex, -1, nil), Project, "(size not known)"},
+		"not measured":          {[]container.Summary{withVolume(gone, hex)}, volume.Volume{Name: hex}, Project, "(size not known)"},
+		"has a name":            {[]container.Summary{withVolume(gone, "coach_data")}, sized("coach_data", 5<<20, labels("coach", "")), Project, ""},
+		"the engine's label":    {[]container.Summary{withVolume(gone, "v")}, sized("v", 5<<20, map[string]string{labelAnonymous: ""}), Project, "only link to volume v (5MiB)"},
+		"another one stays":     {[]container.Summary{withVolume(gone, hex), withVolume(box("coach-api-1", container.StateExited, "sha256:x", labels("coach", "api")), hex)}, sized(hex, 5<<20, nil), Project, ""},
+		"another one goes too":  {[]container.Summary{withVolume(gone, hex), withVolume(oneOff, hex)}, sized(hex, 5<<20, nil), Project, "only link"},
+		"of the whole host":     {[]container.Summary{withVolume(box("shop-1", container.StateExited, "sha256:x", labels("shop", "web")), hex)}, sized(hex, 5<<20, nil), Host, "only link"},
+		"no longer of use here": {[]container.Summary{withVolume(gone, hex), withVolume(box("coach-api-1", container.StateExited, "sha256:x", labels("coach", "api")), hex)}, sized(hex, 5<<20, nil), Host, "only link"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan, err := decide(observed{now: now, builderCache: -1, containers: c.containers, volumes: []volume.Volume{c.volume}}, coach(), Options{Scope: c.scope})
+			if err != nil {
+				t.Fatal(err)
+			}
+			is := func(i Item) bool { return i.ID == c.containers[0].ID }
+			at := slices.IndexFunc(plan.Keep, is)
+			if goes := slices.ContainsFunc(plan.Remove, is); goes != (c.stays == "") || goes == (at >= 0) {
+				t.Fatalf("goes: %v\nremoved %+v\nkept %+v", goes, plan.Remove, plan.Keep)
+			}
+			if at >= 0 && !strings.Contains(plan.Keep[at].Why, c.stays) {
+				t.Errorf("it stays as %q, want %q", plan.Keep[at].Why, c.stays)
+			}
+		})
+	}
+}
+
+// The engine's cache is every project's: a project's cleanup leaves it, however large it is and however little is to be kept.
+func TestProjectScopeLeavesTheEnginesCache(t *testing.T) {
+	plan, err := decide(observed{now: now, builderCache: -1, engineCache: 25 << 30}, coach(), Options{Scope: Project, CacheBudget: -1})
+	if err != nil || len(plan.Remove) > 0 || len(plan.Keep) != 1 {
+		t.Errorf("removed %+v, kept %+v, %v", plan.Remove, plan.Keep, err)
 	}
 }

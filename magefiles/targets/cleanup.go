@@ -52,9 +52,13 @@ func cleanUp(ctx context.Context, c cleanupChoice) error {
 			var clients []*client.Client
 			for _, b := range builders {
 				defer b.Close()
-				clients = append(clients, b.Client)
+				if !b.Native { // the engine's own cache is counted as the engine's
+					clients = append(clients, b.Client)
+				}
 			}
-			o.Builder = cleanup.OnBuildKit(clients...)
+			if len(clients) > 0 {
+				o.Builder = cleanup.OnBuildKit(clients...)
+			}
 		}
 	}
 	release, err := s.lock(ctx)
