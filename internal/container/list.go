@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/compose/v5/pkg/api"
@@ -61,23 +60,6 @@ func List(ctx context.Context, e Lister, project string, services ...string) (ma
 func Number(labels map[string]string) int {
 	n, _ := strconv.Atoi(labels[api.ContainerNumberLabel])
 	return n
-}
-
-// Replica is one of a service's containers, looked into.
-type Replica struct{ moby.InspectResponse }
-
-// Name is the container's, as the docker command prints it.
-func (c Replica) Name() string { return strings.TrimPrefix(c.InspectResponse.Name, "/") }
-
-// Number is the replica's, from 1; 0 where it has none.
-func (c Replica) Number() int { return Number(c.Config.Labels) }
-
-// Runs says that it serves, or is about to; a paused one does not.
-func (c Replica) Runs() bool { return c.State.Status == moby.StateRunning }
-
-// Unhealthy says that the engine's own health check has failed as often as it may.
-func (c Replica) Unhealthy() bool {
-	return c.State.Health != nil && c.State.Health.Status == moby.Unhealthy
 }
 
 // Inspect is List, with all that the engine knows of each container.

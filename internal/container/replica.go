@@ -1,0 +1,68 @@
+package container
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	moby "github.com/moby/moby/api/types/container"
+)
+
+// Replica is one of a service's containers, looked into.
+type Replica struct{ moby.InspectResponse }
+
+// Name is the container's, as the docker command prints it.
+func (c Replica) Name() string { return strings.TrimPrefix(c.InspectResponse.Name, "/") }
+
+// Number is the replica's, from 1; 0 where it has none.
+func (c Replica) Number() int { return Number(c.Config.Labels) }
+
+// Runs says that it serves, or is about to; a paused one does not.
+func (c Replica) Runs() bool { return c.State.Status == moby.StateRunning }
+
+// Unhealthy says that the engine's own health check has failed as often as it may.
+func (c Replica) Unhealthy() bool {
+	return c.State.Health != nil && c.State.Health.Status == moby.Unhealthy
+}
+
+// Checked says whether it has a health check, from the service or the image.
+func (c Replica) Checked() bool {
+	return c.Config != nil && c.Config.Healthcheck != nil && len(c.Config.Healthcheck.Test) > 1 && c.Config.Healthcheck.Test[0] != "NONE"
+}
+
+// Restarts says whether its policy starts it again however it ends, so that it can't complete.
+func (c Replica) Restarts() bool {
+	return c.HostConfig != nil && (c.HostConfig.RestartPolicy.IsAlways() || c.HostConfig.RestartPolicy.IsUnlessStopped())
+}
+
+// Up is how long ago it was started last; now is the time by the engine's clock.
+func (c Replica) Up(now time.Time) time.Duration { return max(0, now.Sub(instant(c.State.StartedAt))) }
+
+// Settling is how long it must have stayed up since its policy started it again; 0 where that was never.
+func (c Replica) Settling() time.Duration {
+	switch {
+	case c.RestartCount == 0:
+		return 0
+	case c.RestartCount < LoopRestarts:
+		return onceMore
+	}
+	return manyTimes
+}
+
+// Looping says that its policy is about to start it again, or has not long since.
+func (c Replica) Looping(now time.Time) bool {
+	return c.State.Restarting || c.State.Running && c.Up(now) < c.Settling()
+}
+
+// firstLine is the first line of what a check printed.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return line
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
