@@ -3,7 +3,9 @@
 package buildcontext
 
 import (
+	"fmt"
 	"io/fs"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +21,19 @@ func identity(info fs.FileInfo) (fileID, bool) {
 		return fileID{}, false
 	}
 	return fileID{device: uint64(st.Dev), inode: st.Ino}, true //nolint:unconvert // macOS has it as int32
+}
+
+// Identity changes where another directory takes a directory's path; "" where the system doesn't tell.
+func Identity(dir string) string {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return ""
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%d:%d", st.Dev, st.Ino)
 }
 
 // readable says why this process can't read a file; nil where it can.

@@ -44,7 +44,10 @@ func Walk(ctx context.Context, dir string, patterns []string, visit func(File) e
 		}
 		err = w.step(path, strings.TrimPrefix(path[len(root):], separator), entry, err)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // gone since it was listed
-			return filepath.SkipDir
+			if entry.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil // SkipDir would leave out its directory's other files
 		}
 		return err
 	})

@@ -174,3 +174,23 @@ func TestWalkEnds(t *testing.T) {
 		t.Error("a bad pattern is no error")
 	}
 }
+
+func TestWalkGoesOnAfterAFileThatVanished(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a", "b", "c", "d"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	err := Walk(t.Context(), dir, nil, func(f File) error {
+		got = append(got, f.Path)
+		if f.Path == "a" {
+			return os.Remove(filepath.Join(dir, "b")) // its directory has been listed
+		}
+		return nil
+	})
+	if err != nil || strings.Join(got, " ") != "a c d" {
+		t.Errorf("walked %v, %v", got, err)
+	}
+}

@@ -114,7 +114,7 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 	r.pool = newPool(o.Builders)
 	names := make([]string, len(plan.Targets))
 	for i, t := range plan.Targets {
-		names[i] = t.Service
+		names[i] = t.Key
 	}
 	members := r.pool.share(names)
 	near(plan.Targets, members)
@@ -123,7 +123,7 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 	for i, t := range plan.Targets {
 		all.Go(func() {
 			start := time.Now()
-			results[i] = r.build(running, t, members[t.Service])
+			results[i] = r.build(running, t, members[t.Key])
 			r.outcomes[t.Service].tell(results[i].Err)
 			r.order.decide(t.Service, false)
 			r.order.underway(t.Service)
@@ -136,7 +136,10 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 		return results, err
 	}
 	printResults(o.Out, results)
-	for _, w := range append(r.notes, r.contexts.warnings(plan.Dir)...) {
+	for _, t := range plan.Targets {
+		r.notes = append(r.notes, t.unset(o.Environment)...)
+	}
+	for _, w := range slices.Concat(r.notes, plan.Warnings, r.contexts.warnings(plan.Dir)) {
 		o.Out.Warn("%s", w)
 	}
 	return results, failures(results)
@@ -160,7 +163,7 @@ func (r *run) build(ctx context.Context, t Target, m *member) Result {
 			}
 			return res
 		}
-		other, none := r.pool.next(t.Service, m)
+		other, none := r.pool.next(t.Key, m)
 		if none != nil {
 			res.Err = fault.New(fault.Builder, "go tool mage setup, then the same command again",
 				"building %q: the builder %s went away in mid-build: %s", t.Service, m.Where, lastLine(err.Error()))
@@ -180,14 +183,17 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	if err != nil {
 		return res, rec, fault.New(fault.Config, "", "building %q: %w", t.Service, err)
 	}
-	if r.Push {
+	if err := opt.hostGateway(m.Builder); err != nil {
+		return res, rec, fault.New(fault.Config, "", "building %q: %w", t.Service, err)
+	}
+	if r.Push && !t.Local {
 		return r.push(ctx, t, m, opt)
 	}
-	past := recall(r.Memory, r.project, t.Service)
+	past := recall(r.Memory, r.project, t.Key)
 	inputs := t.stamp(r.project, r.Environment, local)
 	before := r.engineID(ctx, t)
 	s := &solving{run: r, target: t, member: m, opt: opt, past: past, same: inputs != "" && inputs == past.Inputs && m.ID == past.Builder}
-	s.known = s.same && past.loaded(before) && !t.Build.NoCache && !t.Build.Pull
+	s.known = s.same && past.loaded(before) && !t.fresh() && !t.Build.Pull
 	in, readable := r.inputs(t, inputs)
 	if readable && !s.same && len(t.Needs) == 0 { // what changed in a context may be another image's
 		s.same = r.Explain.Unchanged(ctx, in) && m.ID == past.Builder
@@ -199,8 +205,13 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	}
 	rec, err = s.confirm(ctx)
 	rec.into(&res)
-	if readable {
-		_ = r.Explain.Remember(ctx, in, res.ran) // explain then says that it knows nothing
+	if readable { // beside the load; where it fails, explain says that it knows nothing
+		remembered := make(chan struct{})
+		go func() {
+			defer close(remembered)
+			_ = r.Explain.Remember(ctx, in, res.ran)
+		}()
+		defer func() { <-remembered }()
 	}
 	if err != nil {
 		return res, rec, err
@@ -273,7 +284,7 @@ func (r *run) named(ctx context.Context, name string) string {
 func (r *run) push(ctx context.Context, t Target, m *member, opt request) (Result, *recorder, error) {
 	res := Result{Target: t, State: Pushed}
 	rec := newRecorder(t.Service, r.show)
-	if t.Platform != "" {
+	if t.Chosen {
 		has, lacks := split(t.Platform, m.Platforms)
 		if len(has) == 0 {
 			return res, rec, fault.New(fault.Usage, "", "the builder %s can't build for %s", m.Where, t.Platform)
@@ -283,15 +294,12 @@ func (r *run) push(ctx context.Context, t Target, m *member, opt request) (Resul
 		}
 		opt.platform(strings.Join(has, ","))
 	}
-	if r.Attest {
-		opt.FrontendAttrs["attest:provenance"] = "mode=max"
-		opt.FrontendAttrs["attest:sbom"] = ""
-	}
+	t.attest(opt.FrontendAttrs, r.Attest)
 	cache := r.Cache
 	if !r.reachable(ctx, m) {
-		cache = Cache{}
+		cache = Cache{Write: r.Cache.Write}
 	}
-	opt.CacheImports, opt.CacheExports = t.imports(cache), t.exports(cache)
+	opt.CacheImports, opt.CacheExports = t.imports(cache), append(t.exports(cache), t.inline()...)
 	opt.Exports = []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{
 		"name": strings.Join(t.Names, ","), "push": "true", "oci-mediatypes": "true",
 	}}}

@@ -37,6 +37,7 @@ type Builder struct {
 	Native    bool   // the engine's own: what it builds is in the engine's store
 	Remote    bool   // on another machine, which may reach other registries than this one
 	Platforms []ocispecs.Platform
+	Gateway   string // what extra_hosts' host-gateway stands for; "" where the builder doesn't say
 
 	dial session.Dialer
 }
@@ -98,6 +99,7 @@ func (b *Builder) answers(ctx context.Context, c *client.Client, err error) erro
 		return fault.New(fault.Builder, "go tool mage setup", "the builder %s does not answer: %w", b.Where, err)
 	}
 	b.Client, b.ID, b.Platforms = c, workers[0].ID, workers[0].Platforms
+	b.Gateway = workers[0].Labels["org.mobyproject.buildkit.worker.moby.host-gateway-ip"]
 	return nil
 }
 

@@ -6,9 +6,12 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moby/buildkit/client"
+	"github.com/tonistiigi/go-csvvalue"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
@@ -29,7 +32,7 @@ func ReadCache(value string) (Cache, error) {
 	c := Cache{Main: "main", Branch: "main", Write: true, Attrs: map[string]string{}}
 	switch {
 	case value == "" || value == "none":
-		return Cache{}, nil
+		return Cache{Write: true}, nil // where the Compose file says
 	case !strings.Contains(value, "="):
 		c.Type, c.Prefix = "registry", strings.TrimSuffix(value, "/")
 		return c, nil
@@ -121,7 +124,7 @@ func (t Target) imports(c Cache) []client.CacheOptionsEntry {
 // exports lists where results go.
 func (t Target) exports(c Cache) []client.CacheOptionsEntry {
 	var out []client.CacheOptionsEntry
-	if !c.Write && c.Type != "" {
+	if !c.Write {
 		return nil
 	}
 	if c.Type != "" {
@@ -129,6 +132,9 @@ func (t Target) exports(c Cache) []client.CacheOptionsEntry {
 	}
 	for _, to := range t.Build.CacheTo {
 		entry := cacheEntry(to)
+		if entry.Type == inlineCache {
+			continue
+		}
 		if entry.Attrs["ignore-error"] == "" {
 			entry.Attrs["ignore-error"] = "true"
 		}
@@ -137,19 +143,41 @@ func (t Target) exports(c Cache) []client.CacheOptionsEntry {
 	return out
 }
 
-// cacheEntry reads "type=registry,ref=host/name" or a bare reference, as Compose has them.
+// inlineCache is the type of a cache that is in the image itself: only a solve that makes the image can write it.
+const inlineCache = "inline"
+
+// inline is the cache that goes into the image, where the Compose file wants one.
+func (t Target) inline() []client.CacheOptionsEntry {
+	wanted := slices.ContainsFunc(t.Build.CacheTo, func(to string) bool { return cacheEntry(to).Type == inlineCache })
+	if v := t.Build.Args["BUILDKIT_INLINE_CACHE"]; v != nil && !wanted {
+		wanted, _ = strconv.ParseBool(*v)
+	}
+	if !wanted {
+		return nil
+	}
+	return []client.CacheOptionsEntry{{Type: inlineCache, Attrs: map[string]string{}}}
+}
+
+// cacheEntry reads "type=registry,ref=host/name" or a bare reference, as Compose has them: fields of a CSV line.
 func cacheEntry(s string) client.CacheOptionsEntry {
 	if !strings.Contains(s, "=") {
 		return client.CacheOptionsEntry{Type: "registry", Attrs: map[string]string{"ref": s}}
 	}
 	entry := client.CacheOptionsEntry{Attrs: map[string]string{}}
-	for field := range strings.SplitSeq(s, ",") {
+	fields, err := csvvalue.Fields(s, nil)
+	if err != nil {
+		fields = strings.Split(s, ",")
+	}
+	for _, field := range fields {
 		key, value, _ := strings.Cut(field, "=")
-		if key == "type" {
+		if key = strings.ToLower(strings.TrimSpace(key)); key == "type" {
 			entry.Type = value
 		} else {
 			entry.Attrs[key] = value
 		}
+	}
+	if entry.Type == "gha" {
+		githubCache(entry.Attrs)
 	}
 	return entry
 }

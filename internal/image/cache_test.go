@@ -76,6 +76,31 @@ func TestImportsFallBackToMain(t *testing.T) {
 	}
 }
 
+func TestOwnCachesAreWritten(t *testing.T) {
+	target := Target{CacheImage: "p/s", Build: types.BuildConfig{CacheTo: []string{"type=inline", `type=registry,"ref=own/cache"`}}}
+	for value, want := range map[string]int{"none": 1, "": 1, "reg:5000": 2} {
+		c, err := ReadCache(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := target.exports(c)
+		if len(got) != want || got[len(got)-1].Attrs["ref"] != "own/cache" {
+			t.Errorf("%q: %v", value, got)
+		}
+		if c.Write = false; len(target.exports(c)) != 0 {
+			t.Errorf("%q: written all the same", value)
+		}
+	}
+	if in := target.inline(); len(in) != 1 || in[0].Type != "inline" {
+		t.Errorf("inline: %v", in)
+	}
+	yes := "1"
+	byArgument := Target{Build: types.BuildConfig{Args: types.MappingWithEquals{"BUILDKIT_INLINE_CACHE": &yes}}}
+	if len(byArgument.inline()) != 1 || len((Target{}).inline()) != 0 {
+		t.Error("an inline cache by argument, or none")
+	}
+}
+
 func TestTagFitsARegistry(t *testing.T) {
 	for branch, want := range map[string]string{
 		"main": "cache-main", "feature/Ünïcode #1": "cache-feature-n-code-1", strings.Repeat("x", 200): "cache-" + strings.Repeat("x", 122),
@@ -126,6 +151,14 @@ func TestReach(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var outside string // plain HTTP at an address that is not this machine's loopback
+	if addresses, err := net.InterfaceAddrs(); err == nil {
+		for _, a := range addresses {
+			if ip, ok := a.(*net.IPNet); ok && !ip.IP.IsLoopback() && ip.IP.To4() != nil {
+				outside = ip.IP.String()
+			}
+		}
+	}
 	closed := l.Addr().String()
 	_ = l.Close()
 	for prefix, want := range map[string]string{
@@ -137,6 +170,15 @@ func TestReach(t *testing.T) {
 		err := Cache{Type: "registry", Prefix: prefix}.reach(t.Context())
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) && !strings.Contains(err.Error(), "lookup") {
 			t.Errorf("%s: %v, want %q", prefix, err, want)
+		}
+	}
+	if plain, err := net.Listen("tcp", outside+":0"); outside != "" && err == nil {
+		server := httptest.NewUnstartedServer(http.NotFoundHandler())
+		server.Listener = plain
+		server.Start()
+		defer server.Close()
+		if err := (Cache{Type: "registry", Prefix: plain.Addr().String()}).reach(t.Context()); err != nil {
+			t.Errorf("plain HTTP is the builder's to allow: %v", err)
 		}
 	}
 	if err := (Cache{Type: "gha"}).reach(t.Context()); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	gateway "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/errdefs"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -23,7 +24,7 @@ func buildError(ctx context.Context, t Target, rec *recorder, err error) error {
 		return typed
 	}
 	name, lines := rec.failed()
-	code, next := classify(err.Error())
+	code, next := origin(err)
 	if full, remedy := classify(strings.ToLower(strings.Join(lines, "\n"))); code == fault.Failed && full == fault.Resources {
 		code, next = full, remedy // the step itself ran out of disk
 	}
@@ -55,6 +56,21 @@ func wrap(service string, err error) error {
 	return fault.New(fault.Failed, "", "building %q: %w", service, err)
 }
 
+// origin gives the exit code and the next command by where the error comes from. A command of the Dockerfile that failed says nothing of
+// the builder or a registry, whatever its text, which BuildKit's message repeats.
+func origin(err error) (fault.Code, string) {
+	var exit *gateway.ExitError
+	if errors.As(err, &exit) && exit.ExitCode != gateway.UnknownExitStatus {
+		return fault.Failed, ""
+	}
+	code, next := classify(err.Error())
+	var step *errdefs.VertexError
+	if code == fault.Builder && errors.As(err, &step) { // the builder answered: something else was not reached
+		return fault.Failed, ""
+	}
+	return code, next
+}
+
 // classify reads the exit code and the next command out of BuildKit's message.
 func classify(message string) (fault.Code, string) {
 	has := func(texts ...string) bool {
@@ -72,6 +88,10 @@ func classify(message string) (fault.Code, string) {
 		return fault.Registry, "docker login, with an account that may read the image"
 	case has("failed to resolve source metadata", "pull access denied", "failed to copy: httpReadSeeker", "failed to push"):
 		return fault.Registry, "go tool mage setup (makes base images where Docker Hub can't be reached), or docker login"
+	case has("network.host is not allowed by build daemon"):
+		return fault.Config, "go tool mage setup (its builder allows network.host)"
+	case has("is not allowed by build daemon"):
+		return fault.Config, "BUILDKIT_HOST=… go tool mage build, with a builder whose insecure-entitlements have it"
 	case has("dockerfile parse error", "failed to read dockerfile"):
 		return fault.Config, ""
 	case has("code = Unavailable", "connection refused", "error reading from server") || strings.HasSuffix(message, "EOF"):
@@ -85,7 +105,7 @@ func lost(err error) bool {
 	if err == nil {
 		return false
 	}
-	code, _ := classify(err.Error())
+	code, _ := origin(err)
 	return code == fault.Builder || strings.Contains(err.Error(), "no active session")
 }
 

@@ -60,7 +60,9 @@ func (m memory) keep() {
 
 // stamp changes with anything that the target is built from, as far as it is on this machine; "" where that can't be told.
 func (t Target) stamp(project string, env Environment, local map[string]*localContext) string {
-	parts := map[string]any{"attributes": t.attributes(project, env), "inline": t.Inline, "policy": env.Policy}
+	parts := map[string]any{
+		"attributes": t.attributes(project, env), "inline": t.Inline, "policy": env.Policy, "contexts": t.Build.AdditionalContexts, "pull": env.PullPolicy,
+	}
 	if remote(t.Context) {
 		return ""
 	}

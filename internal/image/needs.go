@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/moby/buildkit/client"
@@ -158,6 +159,23 @@ func (q request) platform(list string) {
 	}
 }
 
+// hostGateway puts the builder's address of its host where extra_hosts say host-gateway.
+func (q request) hostGateway(b *Builder) error {
+	const name = "=host-gateway"
+	if hosts := q.FrontendAttrs["add-hosts"]; strings.Contains(hosts, name) {
+		if b.Gateway == "" {
+			return fmt.Errorf("build.extra_hosts: the builder %s does not say what host-gateway is; name an address", b.Where)
+		}
+		q.FrontendAttrs["add-hosts"] = strings.ReplaceAll(hosts, name, "="+b.Gateway)
+	}
+	for _, need := range q.needs {
+		if err := need.hostGateway(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // outcome is what became of an image that others may need, once done is closed.
 type outcome struct {
 	once sync.Once
@@ -205,9 +223,9 @@ func near(targets []Target, members map[string]*member) {
 	var place func(t Target) *member
 	place = func(t Target) *member {
 		if names := slices.Sorted(maps.Keys(t.Needs)); len(names) > 0 {
-			members[t.Service] = place(t.Needs[names[0]])
+			members[t.Key] = place(t.Needs[names[0]])
 		}
-		return members[t.Service]
+		return members[t.Key]
 	}
 	for _, t := range targets {
 		place(t)

@@ -18,16 +18,20 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
-// Target is one image to build.
+// Target is one build: the image of a service, and of all others whose build section says the same.
 type Target struct {
-	Service    string
-	Names      []string // the service's image name first, then build.tags
+	Service    string   // the first of Services, for messages
+	Services   []string // that it is built for
+	Key        string   // the first service of the whole project with this build: what is remembered, cached and labelled goes by it
+	Names      []string // the services' image names, each followed by its build.tags
 	Context    string   // absolute directory, or a Git or HTTP address
 	Dockerfile string   // absolute path; "" where it is inside a remote context or inline
 	Inline     string   // dockerfile_inline
 	CacheImage string   // its place in the build cache: "project/service"
 	Build      types.BuildConfig
-	Platform   string
+	Platform   string            // "linux/amd64", of a pushed image several with commas; "" leaves it to the builder
+	Chosen     bool              // Platform is PlanOptions': what the builder lacks is left out
+	Local      bool              // never pushed, since the service names no image
 	Needs      map[string]Target // by the name of the additional context that is this other target's image
 }
 
@@ -37,11 +41,15 @@ type Plan struct {
 	Dir     string // of the Compose files
 	Targets []Target
 	Pulled  []string // services that only have an image
+	// Warnings name the keys of build sections that have no effect.
+	Warnings []string
 }
 
 // PlanOptions are the choices of a build.
 type PlanOptions struct {
 	NoCache   bool   // build every step again
+	Pull      bool   // ask the registries for newer bases
+	Push      bool   // the images go to registries, for all of their platforms
 	Platforms string // "linux/amd64,linux/arm64"; "" for what each service says, else the builder's
 }
 
@@ -61,8 +69,10 @@ func MakePlan(project *types.Project, o PlanOptions) (Plan, error) {
 			continue
 		}
 		plan.Targets = append(plan.Targets, t)
+		plan.Warnings = append(plan.Warnings, warnings(service, o)...)
 	}
 	if len(problems) == 0 {
+		plan.merge(project, o)
 		problems = plan.attach()
 	}
 	if len(problems) > 0 {
@@ -73,53 +83,79 @@ func MakePlan(project *types.Project, o PlanOptions) (Plan, error) {
 
 func target(project *types.Project, service types.ServiceConfig, o PlanOptions) (Target, error) {
 	b := *service.Build
-	b.NoCache = b.NoCache || o.NoCache
+	b.NoCache, b.Pull = b.NoCache || o.NoCache, b.Pull || o.Pull
 	t := Target{
-		Service: service.Name, Build: b, Context: b.Context, Inline: b.DockerfileInline, Platform: service.Platform,
-		Names:      append([]string{api.GetImageNameOrDefault(service, project.Name)}, b.Tags...),
-		CacheImage: project.Name + "/" + strings.ToLower(service.Name),
+		Service: service.Name, Services: []string{service.Name}, Build: b, Context: b.Context, Inline: b.DockerfileInline,
+		Names: append([]string{api.GetImageNameOrDefault(service, project.Name)}, b.Tags...), Local: service.Image == "",
 	}
-	if o.Platforms != "" {
-		t.Platform = o.Platforms
+	var err error
+	if t.Platform, err = platform(project, service, o); err != nil {
+		return t, err
 	}
+	t.Chosen = o.Platforms != ""
 	for _, name := range t.Names {
 		if _, err := reference.ParseNormalizedNamed(name); err != nil {
 			return t, fmt.Errorf("building %q: image name %q: %w", service.Name, name, err)
 		}
 	}
-	if remote(b.Context) {
-		return t, nil
+	switch b.Network {
+	case "", "default", "host", "none":
+	default:
+		return t, fmt.Errorf("building %q: build.network %q: BuildKit has host, none and default", service.Name, b.Network)
+	}
+	return t, t.find(project.WorkingDir)
+}
+
+// find looks for the build context and the Dockerfile.
+func (t *Target) find(workingDir string) error {
+	if remote(t.Context) {
+		if t.Inline != "" || !filepath.IsAbs(t.Build.Dockerfile) {
+			return nil
+		}
+		text, err := os.ReadFile(t.Build.Dockerfile) // a remote context may be built with a Dockerfile of this machine
+		if err != nil {
+			return fmt.Errorf("building %q: Dockerfile: %w", t.Service, err)
+		}
+		t.Inline = string(text)
+		return nil
 	}
 	if !filepath.IsAbs(t.Context) {
-		t.Context = filepath.Join(project.WorkingDir, t.Context)
+		t.Context = filepath.Join(workingDir, t.Context)
 	}
 	if info, err := os.Stat(t.Context); err != nil {
-		return t, fmt.Errorf("building %q: build context: %w", service.Name, err)
+		return fmt.Errorf("building %q: build context: %w", t.Service, err)
 	} else if !info.IsDir() {
-		return t, fmt.Errorf("building %q: build context %q is not a directory", service.Name, t.Context)
+		return fmt.Errorf("building %q: build context %q is not a directory", t.Service, t.Context)
 	}
 	if t.Inline != "" {
-		return t, nil
+		return nil
 	}
-	t.Dockerfile = b.Dockerfile
+	t.Dockerfile = t.Build.Dockerfile
 	if t.Dockerfile == "" {
 		t.Dockerfile = "Dockerfile"
 	}
 	if !filepath.IsAbs(t.Dockerfile) {
 		t.Dockerfile = filepath.Join(t.Context, t.Dockerfile)
 	}
-	if info, err := os.Stat(t.Dockerfile); err != nil {
-		return t, fmt.Errorf("building %q: Dockerfile: %w%s", service.Name, err, nearbyDockerfile(t.Dockerfile))
-	} else if info.IsDir() {
-		return t, fmt.Errorf("building %q: Dockerfile %q is a directory", service.Name, t.Dockerfile)
+	info, err := os.Stat(t.Dockerfile)
+	if lower := filepath.Join(filepath.Dir(t.Dockerfile), "dockerfile"); err != nil && filepath.Base(t.Dockerfile) == "Dockerfile" {
+		if found, none := os.Stat(lower); none == nil { // docker build takes that too
+			t.Dockerfile, info, err = lower, found, nil
+		}
 	}
-	return t, nil
+	if err != nil {
+		return fmt.Errorf("building %q: Dockerfile: %w%s", t.Service, err, nearbyDockerfile(t.Dockerfile))
+	}
+	if info.IsDir() {
+		return fmt.Errorf("building %q: Dockerfile %q is a directory", t.Service, t.Dockerfile)
+	}
+	return nil
 }
 
 // Explained is the target as explain takes it.
 func (t Target) Explained(project string) explain.Image {
 	return explain.Image{
-		Project: project, Service: t.Service, Context: t.Context, Dockerfile: t.Dockerfile, Inline: t.Inline, Platform: t.Platform, Build: t.Build,
+		Project: project, Service: t.Key, Context: t.Context, Dockerfile: t.Dockerfile, Inline: t.Inline, Platform: t.Platform, Build: t.Build,
 	}
 }
 
@@ -151,7 +187,7 @@ func (p Plan) Print(w io.Writer, c Cache) {
 		if from == "" {
 			from = t.Context
 		}
-		fmt.Fprintf(w, "build %s from %s", t.Names[0], from)
+		fmt.Fprintf(w, "build %s from %s", t.title(), from)
 		for i, e := range t.exports(c) {
 			fmt.Fprintf(w, "%s %s", map[bool]string{true: ", cache", false: " and"}[i == 0], place(e))
 		}
@@ -160,32 +196,4 @@ func (p Plan) Print(w io.Writer, c Cache) {
 	for _, name := range p.Pulled {
 		fmt.Fprintf(w, "skip %s: it has no build section\n", name)
 	}
-}
-
-// buildArgs gives the target's arguments (the loader has filled in values that the file leaves to the environment) and
-// the host's proxies, which Dockerfiles know without declaring them.
-func (t Target) buildArgs(env func(string) (string, bool)) map[string]string {
-	args := map[string]string{}
-	for _, proxy := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"} {
-		for _, name := range []string{proxy, strings.ToLower(proxy)} {
-			if v, ok := env(name); ok && v != "" {
-				args[name] = v
-			}
-		}
-	}
-	for name, value := range t.Build.Args {
-		if value != nil {
-			args[name] = *value
-		}
-	}
-	return args
-}
-
-// labels are what Compose puts on the images it builds, so that cleanup can prove whose they are.
-func (t Target) labels(project string) map[string]string {
-	labels := map[string]string{api.ProjectLabel: project, api.ServiceLabel: t.Service}
-	for k, v := range t.Build.Labels {
-		labels[k] = v
-	}
-	return labels
 }

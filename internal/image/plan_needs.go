@@ -56,7 +56,7 @@ func (p *Plan) attach() (problems []error) {
 		needed := neededBy(&t.Build)
 		t.Needs = map[string]Target{}
 		for _, name := range slices.Sorted(maps.Keys(needed)) {
-			i := slices.IndexFunc(p.Targets, func(other Target) bool { return other.Service == needed[name] })
+			i := slices.IndexFunc(p.Targets, func(other Target) bool { return slices.Contains(other.Services, needed[name]) })
 			if i < 0 { // the loader has refused services that are not there, or not built
 				return t, fmt.Errorf("building %q: additional context %q: service %q is not built", t.Service, name, needed[name])
 			}

@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	gateway "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/errdefs"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -121,6 +125,54 @@ func TestCacheEntries(t *testing.T) {
 	}
 	if e = cacheEntry("ghcr.io/org/app:cache"); e.Type != "registry" || e.Attrs["ref"] != "ghcr.io/org/app:cache" {
 		t.Errorf("got %+v", e)
+	}
+}
+
+func TestOriginIsNotTheStepsText(t *testing.T) {
+	exit := &gateway.ExitError{ExitCode: 1, Err: errors.New("exit code: 1")}
+	step := func(err error) error { return errdefs.WrapVertex(err, "sha256:1") }
+	for name, c := range map[string]struct {
+		err  error
+		want fault.Code
+	}{
+		"a command's text": {step(fmt.Errorf("process \"curl: connection refused\" did not complete successfully: %w", exit)), fault.Failed},
+		"a command's code": {step(fmt.Errorf("process \"echo denied: pull access denied\": %w", exit)), fault.Failed},
+		"what an ADD asks": {step(errors.New("Get \"http://127.0.0.1:1/x\": dial tcp 127.0.0.1:1: connect: connection refused")), fault.Failed},
+		"a base":           {step(errors.New("failed to copy: httpReadSeeker: failed open: dial tcp: connection refused")), fault.Registry},
+		"the builder":      {errors.New("rpc error: code = Unavailable desc = connection refused"), fault.Builder},
+		"an entitlement":   {errors.New("granting entitlement network.host is not allowed by build daemon configuration"), fault.Config},
+		"another":          {errors.New("granting entitlement security.insecure is not allowed by build daemon configuration"), fault.Config},
+	} {
+		got, _ := origin(c.err)
+		if got != c.want || lost(c.err) != (c.want == fault.Builder) {
+			t.Errorf("%s: code %d, lost %v", name, got, lost(c.err))
+		}
+	}
+}
+
+func TestProgressIsOneOfBuildKits(t *testing.T) {
+	for _, mode := range []string{"auto", "plain", "tty", "quiet", "rawjson"} {
+		if err := CheckProgress(mode); err != nil {
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+	var f *fault.Error
+	if err := CheckProgress("fancy"); !errors.As(err, &f) || f.Code != fault.Usage {
+		t.Errorf("fancy: %v", err)
+	}
+}
+
+func TestStepsAreWhatTheDockerfileSays(t *testing.T) {
+	r := newRecorder("app", nil)
+	for name, want := range map[string]bool{
+		"[app 2/3] RUN true": true, "[app stage-1 2/3] COPY . .": true, "[app linux/arm64 build 10/12] RUN x": true,
+		"[app internal] load build context": false, "[app 1/3] FROM debian": false, "[app] exporting to image": false,
+		"[app context lib] load from client": false, "[app context lib] load .dockerignore": false, "[app context 1/2] RUN a stage of that name": true,
+		"[other 2/3] RUN true": false,
+	} {
+		if got := r.ofDockerfile(name); got != want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 

@@ -2,8 +2,8 @@ package image
 
 import (
 	"context"
-	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +28,14 @@ type display struct {
 	brief bool // only what ran is shown: the lines of an unchanged build would hide the one step that was not
 }
 
+// CheckProgress says whether there is a display of that name; the error is of code Usage.
+func CheckProgress(mode string) error {
+	if _, err := progressui.NewDisplay(io.Discard, progressui.DisplayMode(mode)); err != nil && mode != string(progressui.TtyMode) {
+		return fault.New(fault.Usage, "", "-progress=%s: it is auto, plain, tty, quiet or rawjson", mode)
+	}
+	return nil
+}
+
 // newDisplay starts showing on w. mode is auto (the terminal's display, brief plain lines elsewhere), plain, tty, quiet
 // or rawjson.
 func newDisplay(w io.Writer, mode string, terminal bool) (*display, error) {
@@ -37,7 +45,7 @@ func newDisplay(w io.Writer, mode string, terminal bool) (*display, error) {
 	}
 	ui, err := progressui.NewDisplay(w, progressui.DisplayMode(mode), progressui.WithPhase("building"))
 	if err != nil {
-		return nil, fmt.Errorf("showing progress: %w", err)
+		return nil, fault.New(fault.Usage, "", "showing progress: %w", err)
 	}
 	d := &display{ch: make(chan *client.SolveStatus), done: make(chan struct{}), brief: brief}
 	go func() {
@@ -158,10 +166,13 @@ func (r *recorder) vertex(v *client.Vertex) {
 
 const importing = "] importing cache manifest"
 
-// ofDockerfile says whether BuildKit's name is that of a step of the Dockerfile that can run: its own internal steps, exports
-// and FROM are none.
+// numbered is the end of the head of a Dockerfile's step: "[stage-1 2/3] COPY . .".
+var numbered = regexp.MustCompile(`^\[[^\]]* \d+/\d+\] `)
+
+// ofDockerfile says whether BuildKit's name is that of a step of the Dockerfile that can run: its own internal steps, the transfers of
+// named contexts, exports and FROM are none.
 func (r *recorder) ofDockerfile(name string) bool {
-	return strings.HasPrefix(name, "["+r.name+" ") && !strings.HasPrefix(name, "["+r.name+" internal]") && !strings.Contains(name, "] FROM ")
+	return strings.HasPrefix(name, "["+r.name+" ") && numbered.MatchString(name) && !strings.Contains(name, "] FROM ")
 }
 
 // confirms says whether the solve found what the build that m remembers had found: no step ran, and the bases are the same.

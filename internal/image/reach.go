@@ -38,7 +38,7 @@ func (c Cache) reach(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w within %s", errCacheSilent, cacheWithin)
-	case errors.As(err, &certificate):
+	case errors.As(err, &certificate), errors.Is(err, http.ErrSchemeMismatch): // plain HTTP, which the builder may be allowed
 		return nil
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return errors.New("connection refused")

@@ -55,7 +55,7 @@ func printResults(out *ui.Out, results []Result) {
 			sent = ui.Bytes(r.Loaded)
 		}
 		rows = append(rows, []string{
-			r.Target.Names[0], fmt.Sprintf("%d/%d", r.Cached, r.Steps), fmt.Sprint(r.Built), state, sent, ui.Seconds(r.Took),
+			r.Target.title(), fmt.Sprintf("%d/%d", r.Cached, r.Steps), fmt.Sprint(r.Built), state, sent, ui.Seconds(r.Took),
 		})
 	}
 	ui.Table(out.Writer(), []string{"IMAGE", "CACHED", "BUILT", "RESULT", "SENT", "TIME"}, rows)
@@ -66,11 +66,20 @@ func printResults(out *ui.Out, results []Result) {
 	}
 }
 
-// WriteJSON writes the results as one JSON object on a line: {"images":[{"service","image","id","state","steps","cached","built",
-// "loadedBytes","seconds","warnings","error"}]}.
+// title names the image, and how many services' it is where there are several.
+func (t Target) title() string {
+	if len(t.Services) < 2 {
+		return t.Names[0]
+	}
+	return fmt.Sprintf("%s (%d services)", t.Names[0], len(t.Services))
+}
+
+// WriteJSON writes the results as one JSON object on a line: {"images":[{"service","services","image","id","state","steps","cached","built",
+// "loadedBytes","seconds","warnings","error"}]}. services is there where the image is that of several.
 func WriteJSON(w io.Writer, results []Result) error {
 	type row struct {
 		Service     string   `json:"service"`
+		Services    []string `json:"services,omitempty"`
 		Image       string   `json:"image"`
 		ID          string   `json:"id,omitempty"`
 		State       State    `json:"state"`
@@ -84,7 +93,10 @@ func WriteJSON(w io.Writer, results []Result) error {
 	}
 	rows := make([]row, 0, len(results))
 	for _, r := range results {
-		x := row{r.Target.Service, r.Target.Names[0], r.ID, r.State, r.Steps, r.Cached, r.Built, r.Loaded, r.Took.Seconds(), r.Warnings, ""}
+		x := row{r.Target.Service, nil, r.Target.Names[0], r.ID, r.State, r.Steps, r.Cached, r.Built, r.Loaded, r.Took.Seconds(), r.Warnings, ""}
+		if len(r.Target.Services) > 1 {
+			x.Services = r.Target.Services
+		}
 		if r.Err != nil {
 			x.Error = r.Err.Error()
 		}

@@ -1,15 +1,16 @@
 package image
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/docker/cli/cli/config"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
@@ -18,33 +19,41 @@ import (
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	"github.com/moby/buildkit/session/sshforward/sshprovider"
 	spb "github.com/moby/buildkit/sourcepolicy/pb"
+	"github.com/moby/buildkit/util/entitlements"
 	"github.com/moby/buildkit/util/staticfs"
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
+
+	"github.com/25eloquence/compose-mage/internal/buildcontext"
 )
 
 // Environment is what a build takes from the machine it is started on.
 type Environment struct {
-	Lookup   func(string) (string, bool) // variables, as os.LookupEnv
+	Lookup   func(string) (string, bool) // the project's variables: .env's and the environment's
+	Proxies  map[string]string           // of the Docker configuration, by argument; those of Lookup win
 	CABundle string                      // path of the CA bundle offered to build steps as the secret "ca"; "" for none
 	Secrets  types.Secrets               // the project's top-level secrets
 	Policy   *spb.Policy                 // pins the bases that are locked; nil for none
+	// PullPolicy is Policy for builds that ask for newer bases: only what no registry has is pinned.
+	PullPolicy *spb.Policy
 }
 
 // solveOpt translates a target into what BuildKit's Dockerfile frontend takes. Exports and cache are the caller's.
 // It also gives the local contexts by name.
 func (t Target) solveOpt(ctx context.Context, project string, env Environment, c *contexts) (request, map[string]*localContext, error) {
 	local := map[string]*localContext{}
+	attrs := t.attributes(project, env)
 	opt := request{needs: map[string]request{}, SolveOpt: client.SolveOpt{
-		Frontend: "dockerfile.v0", FrontendAttrs: t.attributes(project, env),
-		FrontendInputs: map[string]llb.State{}, LocalMounts: map[string]fsutil.FS{},
-		// By this key the builder finds what it has of the directories from the last run: only changed files are sent. Each
-		// image has its own: two solves can't use one at a time, and one that copies other files would throw these away.
-		SharedKey: machineID() + ":" + project + "/" + t.Service,
+		Frontend: frontend(attrs), FrontendAttrs: attrs, FrontendInputs: map[string]llb.State{},
+		LocalMounts: map[string]fsutil.FS{}, OCIStores: map[string]content.Store{}, SourcePolicy: env.Policy,
 	}}
+	if t.Build.Pull {
+		opt.SourcePolicy = env.PullPolicy
+	}
 	if err := t.sources(ctx, &opt.SolveOpt, c, local); err != nil {
 		return opt, nil, err
 	}
+	opt.SharedKey = t.sharedKey(project, local)
 	for name, other := range t.Needs {
 		need, more, err := other.solveOpt(ctx, project, env, c)
 		if err != nil {
@@ -53,6 +62,7 @@ func (t Target) solveOpt(ctx context.Context, project string, env Environment, c
 		need.FrontendAttrs = withoutNoCache(need.FrontendAttrs) // its steps have just run
 		opt.needs[name] = need
 		opt.AllowedEntitlements = append(opt.AllowedEntitlements, need.AllowedEntitlements...)
+		maps.Copy(opt.OCIStores, need.OCIStores) // the frontend asks the build's own session for each
 		for key, lc := range more {
 			local[name+"/"+key] = lc
 		}
@@ -62,54 +72,32 @@ func (t Target) solveOpt(ctx context.Context, project string, env Environment, c
 		return opt, nil, err
 	}
 	opt.Session = attachables
-	opt.SourcePolicy = env.Policy
-	opt.AllowedEntitlements = append(opt.AllowedEntitlements, t.Build.Entitlements...)
-	if t.Build.Network == "host" {
-		opt.AllowedEntitlements = append(opt.AllowedEntitlements, "network.host")
-	}
+	opt.AllowedEntitlements = append(opt.AllowedEntitlements, t.entitlements()...)
 	return opt, local, nil
 }
 
-// attributes are the frontend's options, named as in BuildKit's frontend/dockerui.
-func (t Target) attributes(project string, env Environment) map[string]string {
-	attrs := map[string]string{"filename": filepath.Base(t.Dockerfile)}
-	if t.Dockerfile == "" {
-		attrs["filename"] = "Dockerfile"
+// sharedKey is by what the builder finds the directories that the last run sent, so that only changed files are sent. It compares
+// files by size and time: another directory, be it at the same path, must not pass for the one that was sent. Each image has its own
+// key: two solves can't use one at a time, and one that copies other files would throw these away.
+func (t Target) sharedKey(project string, local map[string]*localContext) string {
+	parts := []string{machineID(), project, t.Key}
+	for _, name := range slices.Sorted(maps.Keys(local)) {
+		parts = append(parts, name, local[name].dir, buildcontext.Identity(local[name].dir))
 	}
-	for k, v := range t.buildArgs(env.Lookup) {
-		attrs["build-arg:"+k] = v
+	return fmt.Sprintf("%s/%s:%x", project, t.Key, sha256.Sum256([]byte(strings.Join(parts, "\x00"))))
+}
+
+// entitlements are what the build asks the builder to be allowed.
+func (t Target) entitlements() []string {
+	asked := slices.Clone(t.Build.Entitlements)
+	if t.Build.Network == "host" {
+		asked = append(asked, entitlements.EntitlementNetworkHost.String())
 	}
-	for k, v := range t.labels(project) {
-		attrs["label:"+k] = v
+	if t.Build.Privileged {
+		asked = append(asked, entitlements.EntitlementSecurityInsecure.String())
 	}
-	set := func(key, value string) {
-		if value != "" {
-			attrs[key] = value
-		}
-	}
-	set("target", t.Build.Target)
-	set("platform", t.Platform)
-	if n := t.Build.Network; n == "host" || n == "none" {
-		attrs["force-network-mode"] = n
-	}
-	if t.Build.NoCache {
-		attrs["no-cache"] = ""
-	}
-	if t.Build.Pull {
-		attrs["image-resolve-mode"] = "pull"
-	}
-	var hosts []string
-	for host, addresses := range t.Build.ExtraHosts {
-		for _, a := range addresses {
-			hosts = append(hosts, host+"="+a)
-		}
-	}
-	set("add-hosts", strings.Join(hosts, ","))
-	if remote(t.Context) {
-		attrs["context"] = t.Context
-		set("filename", t.Build.Dockerfile)
-	}
-	return attrs
+	slices.Sort(asked)
+	return slices.Compact(asked)
 }
 
 // sources offers what the build may read: its contexts, and the Dockerfile as a value, so that an unchanged one is not sent.
@@ -118,12 +106,16 @@ func (t Target) sources(ctx context.Context, opt *client.SolveOpt, c *contexts, 
 		if _, ok := t.Needs[name]; ok {
 			continue
 		}
+		if path, ok := strings.CutPrefix(source, layoutPrefix); ok {
+			var err error
+			if opt.FrontendAttrs["context:"+name], err = addLayout(opt, path); err != nil {
+				return fmt.Errorf("additional context %q: %w", name, err)
+			}
+			continue
+		}
 		if remote(source) {
 			opt.FrontendAttrs["context:"+name] = source
 			continue
-		}
-		if strings.HasPrefix(source, "oci-layout:") {
-			return fmt.Errorf("additional context %q: %q is not supported; name a directory, a service (service:…), an image (docker-image://…) or a Git address", name, source)
 		}
 		local := "named-" + name // "context" is taken
 		lc, err := c.get(ctx, source, "")
@@ -221,52 +213,4 @@ func (t Target) ssh() []types.SSHKey {
 		}
 	}
 	return keys
-}
-
-// secrets reads the build secrets of the target and of what it needs; the CA bundle is always on offer, as the secret "ca".
-func (t Target) secrets(env Environment) (map[string][]byte, error) {
-	secrets := map[string][]byte{}
-	if env.CABundle != "" {
-		ca, err := os.ReadFile(env.CABundle)
-		if err != nil {
-			return nil, fmt.Errorf("reading the CA bundle: %w", err)
-		}
-		secrets["ca"] = ca
-	}
-	for _, use := range t.Build.Secrets {
-		source := env.Secrets[use.Source]
-		id := use.Target
-		if id == "" {
-			id = use.Source
-		}
-		switch {
-		case source.File != "":
-			content, err := os.ReadFile(source.File)
-			if err != nil {
-				return nil, fmt.Errorf("reading build secret %q: %w", use.Source, err)
-			}
-			secrets[id] = content
-		case source.Environment != "":
-			v, ok := env.Lookup(source.Environment)
-			if !ok {
-				return nil, fmt.Errorf("build secret %q: variable %s is not set", use.Source, source.Environment)
-			}
-			secrets[id] = []byte(v)
-		case source.Content != "":
-			secrets[id] = []byte(source.Content)
-		}
-	}
-	for _, need := range t.Needs {
-		more, err := need.secrets(env)
-		if err != nil {
-			return nil, err
-		}
-		for id, content := range more {
-			if own, ok := secrets[id]; ok && !bytes.Equal(own, content) {
-				return nil, fmt.Errorf("build secret %q is another one in %q, whose image this one needs; rename one of them", id, need.Service)
-			}
-			secrets[id] = content
-		}
-	}
-	return secrets, nil
 }

@@ -75,7 +75,7 @@ func (s *solving) verify(ctx context.Context) (*recorder, error) {
 		}
 	}
 	if len(imports) > 0 && !s.reachable(ctx, s.member) {
-		imports = s.target.imports(Cache{})
+		imports = s.target.imports(Cache{}) // the Compose file's own
 	}
 	s.opt.CacheImports = imports
 	rec := newRecorder(s.target.Service, s.show)
@@ -128,8 +128,9 @@ func (s *solving) finding(ctx context.Context) request {
 		opt.Exports = []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{"compression": "uncompressed"}}}
 	}
 	opt.Internal = true
-	if s.target.Build.NoCache && s.reachable(ctx, s.member) { // a second solve would run every step again
-		opt.CacheExports = s.target.exports(s.Cache)
+	opt.CacheExports = s.target.inline()
+	if s.target.fresh() && s.reachable(ctx, s.member) { // a second solve would run those steps again
+		opt.CacheExports = append(opt.CacheExports, s.target.exports(s.Cache)...)
 	}
 	return opt
 }
@@ -164,7 +165,7 @@ func (s *solving) export(ctx context.Context, past *memory, ran bool) func() []s
 	if len(exports) == 0 || !past.Unexported {
 		return func() []string { return nil }
 	}
-	if s.target.Build.NoCache {
+	if s.target.fresh() {
 		past.Unexported = len(s.warnings) > 0
 		return func() []string { return nil }
 	}
@@ -190,6 +191,9 @@ func (s *solving) write(ctx context.Context, exports []client.CacheOptionsEntry)
 	rec := newRecorder(s.target.Service, nil)
 	opt, _, err := s.target.solveOpt(ctx, s.project, s.Environment, s.contexts)
 	if err != nil {
+		return err.Error()
+	}
+	if err := opt.hostGateway(s.member.Builder); err != nil {
 		return err.Error()
 	}
 	opt.CacheImports, opt.CacheExports = s.opt.CacheImports, exports

@@ -131,7 +131,7 @@ func (f *fixture) buildProject(ctx context.Context, project *types.Project, regi
 	defer builder.Close()
 	o := image.Options{
 		Builders: []*image.Builder{builder}, Engine: f.engine, Out: ui.New(&f.out), Progress: "auto", Cache: cache, Memory: f.memory,
-		Environment: image.Environment{Lookup: os.LookupEnv, Secrets: project.Secrets},
+		Environment: image.Environment{Lookup: project.Environment.Resolve, Secrets: project.Secrets},
 	}
 	if f.with != nil {
 		f.with(&o)

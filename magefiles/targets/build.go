@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	spb "github.com/moby/buildkit/sourcepolicy/pb"
+	"github.com/docker/cli/cli/config"
 
 	"github.com/25eloquence/compose-mage/internal/bases"
 	"github.com/25eloquence/compose-mage/internal/compose"
@@ -19,8 +19,8 @@ import (
 
 // buildChoice is what build's options say.
 type buildChoice struct {
-	noCache, failFast, push, attest, json, dryRun bool
-	progress, platform                            string
+	noCache, pull, failFast, push, attest, json, dryRun bool
+	progress, platform                                  string
 }
 
 // Build builds the images in parallel and loads what changed.
@@ -31,6 +31,7 @@ type buildChoice struct {
 func Build(ctx context.Context,
 	services *string, // comma-separated services; all by default
 	noCache *bool, // build every step again
+	pull *bool, // ask the registries for newer bases, and move the lock to them
 	failFast *bool, // end the other images when one fails
 	push *bool, // push to the registries that the image names say, instead of loading
 	attest *bool, // with -push: provenance and SBOM attestations
@@ -40,7 +41,7 @@ func Build(ctx context.Context,
 	dryRun *bool, // print what would be built
 ) error {
 	c := buildChoice{
-		noCache: value(noCache, false), failFast: value(failFast, false), push: value(push, false), attest: value(attest, false),
+		noCache: value(noCache, false), pull: value(pull, false), failFast: value(failFast, false), push: value(push, false), attest: value(attest, false),
 		json: value(json, false), dryRun: value(dryRun, false), progress: value(progress, "auto"), platform: value(platform, ""),
 	}
 	return fault.Exit(ctx, build(ctx, services, c))
@@ -70,12 +71,18 @@ func (s *session) buildImages(ctx context.Context, c buildChoice) error {
 	if err != nil {
 		return err
 	}
-	plan, err := image.MakePlan(s.stack.Project, image.PlanOptions{NoCache: c.noCache, Platforms: c.platform})
+	if err := image.CheckProgress(c.progress); err != nil {
+		return err
+	}
+	plan, err := image.MakePlan(s.stack.Project, image.PlanOptions{NoCache: c.noCache, Pull: c.pull, Push: c.push, Platforms: c.platform})
 	if err != nil {
 		return err
 	}
 	if c.dryRun {
 		plan.Print(s.out.Writer(), cache)
+		for _, w := range plan.Warnings {
+			s.out.Warn("%s", w)
+		}
 		return nil
 	}
 	builders, err := s.connectBuilders(ctx)
@@ -91,7 +98,12 @@ func (s *session) buildImages(ctx context.Context, c buildChoice) error {
 	if err != nil {
 		return err
 	}
-	policy, err := s.policy(dir)
+	if c.pull {
+		if err := s.moveLock(ctx, builders[0]); err != nil {
+			return err
+		}
+	}
+	environment, err := s.buildEnvironment(dir)
 	if err != nil {
 		return err
 	}
@@ -100,7 +112,7 @@ func (s *session) buildImages(ctx context.Context, c buildChoice) error {
 		Builders: builders, Engine: s.engine, Out: s.out, Progress: c.progress, Cache: cache, Memory: filepath.Join(dir, "images"),
 		Explain:  explain.NewStore(filepath.Join(dir, "inputs")),
 		FailFast: c.failFast, Push: c.push, Attest: c.attest,
-		Environment: image.Environment{Lookup: os.LookupEnv, CABundle: provision.SourceCA(), Secrets: s.stack.Project.Secrets, Policy: policy},
+		Environment: environment,
 	})
 	if c.json {
 		if jsonErr := image.WriteJSON(os.Stdout, results); err == nil {
@@ -110,13 +122,70 @@ func (s *session) buildImages(ctx context.Context, c buildChoice) error {
 	return err
 }
 
-// policy pins the bases that are locked.
-func (s *session) policy(dir string) (*spb.Policy, error) {
+// buildEnvironment is what builds take from the project and this machine. dir is the state's.
+func (s *session) buildEnvironment(dir string) (image.Environment, error) {
 	lock, err := s.lockedBases(dir)
 	if err != nil {
-		return nil, err
+		return image.Environment{}, err
 	}
-	return lock.Policy(), nil
+	var made bases.Lock
+	if s.builderAddress() == s.state.Builder {
+		if made, err = bases.Read(bases.StateFile(dir)); err != nil {
+			return image.Environment{}, err
+		}
+	}
+	proxies := map[string]string{}
+	for name, value := range config.LoadDefaultConfigFile(os.Stderr).ParseProxyConfig(s.engine.Host, nil) {
+		if value != nil {
+			proxies[name] = *value
+		}
+	}
+	return image.Environment{
+		Lookup: s.stack.Project.Environment.Resolve, Proxies: proxies, CABundle: provision.SourceCA(), Secrets: s.stack.Project.Secrets,
+		Policy: lock.Policy(), PullPolicy: made.Policy(),
+	}, nil
+}
+
+// moveLock asks the registries for the bases of what is built, and writes the digests that they have now into the lock file. Only what
+// is locked is moved: what isn't, the builder asks for itself.
+func (s *session) moveLock(ctx context.Context, b *image.Builder) error {
+	file := bases.File()
+	old, err := bases.Read(file)
+	if err != nil || old.Len() == 0 {
+		return err
+	}
+	all, err := bases.Refs(s.stack.Project)
+	if err != nil {
+		return err
+	}
+	local, err := localBases()
+	if err != nil {
+		return err
+	}
+	var refs []string
+	for _, ref := range all {
+		if _, made := local.Digest(ref); made {
+			s.out.Info("%s stays as it is: setup made it on this machine, and no registry has it", ref)
+		} else if _, locked := old.Digest(ref); locked {
+			refs = append(refs, ref)
+		}
+	}
+	next, changes, err := bases.Refresh(ctx, bases.Builder{Client: b.Client}, refs, old, local)
+	if err != nil {
+		return err
+	}
+	moved := 0
+	for _, c := range changes {
+		if c.To != "" { // the others are not built now
+			s.out.Info("%s", c)
+			moved++
+		}
+	}
+	if moved == 0 {
+		s.out.Info("%s: no newer base", file)
+		return nil
+	}
+	return old.Merge(next).Write(file)
 }
 
 // lockedBases are those of docker/bases.lock and, for the builder that setup made, those that setup locked.

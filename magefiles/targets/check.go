@@ -2,6 +2,7 @@ package targets
 
 import (
 	"context"
+	"strings"
 
 	"github.com/25eloquence/compose-mage/internal/doctor"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -34,7 +35,7 @@ func check(ctx context.Context, services *string) error {
 	}
 	registry := "" // a cache of another type has no address to ask
 	if cache.Type == "registry" {
-		registry = cache.Prefix
+		registry, _, _ = strings.Cut(cache.Prefix, "/")
 	}
 	return doctor.Check(ctx, doctor.Input{
 		API: s.engine, Host: s.engine.Host, Local: s.engine.Local(), Info: s.engine.Info, Machine: s.engine.Machine(),

@@ -54,13 +54,16 @@ func explainImages(ctx context.Context, services *string) error {
 }
 
 func (s *session) explainImage(ctx context.Context, store *explain.Store, project string, t image.Target, lock bases.Lock) error {
-	last, err := store.Last(project, t.Service)
+	last, err := store.Last(project, t.Key)
 	if errors.Is(err, fs.ErrNotExist) {
 		s.out.Info("%s: nothing is known of a build of it on this machine; go tool mage build %s", t.Service, t.Service)
 		return nil
 	}
 	if err != nil {
 		return err
+	}
+	if t.Key != t.Service {
+		s.out.Info("%s has the same build section as %s: one image", t.Service, t.Key)
 	}
 	last.Print(s.out.Writer())
 	in, err := t.Explained(project).Inputs()

@@ -1,0 +1,138 @@
+package image
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docker/compose/v5/pkg/api"
+)
+
+// attributes are the frontend's options, named as in BuildKit's frontend/dockerui.
+func (t Target) attributes(project string, env Environment) map[string]string {
+	attrs := map[string]string{"filename": filepath.Base(t.Dockerfile)}
+	if t.Dockerfile == "" {
+		attrs["filename"] = "Dockerfile"
+	}
+	for k, v := range t.buildArgs(env) {
+		attrs["build-arg:"+k] = v
+	}
+	for k, v := range t.labels(project) {
+		attrs["label:"+k] = v
+	}
+	set := func(key, value string) {
+		if value != "" {
+			attrs[key] = value
+		}
+	}
+	set("target", t.Build.Target)
+	set("platform", t.Platform)
+	if n := t.Build.Network; n == "host" || n == "none" {
+		attrs["force-network-mode"] = n
+	}
+	set("no-cache", strings.Join(t.Build.NoCacheFilter, ","))
+	if t.Build.NoCache {
+		attrs["no-cache"] = ""
+	}
+	if t.Build.Pull {
+		attrs["image-resolve-mode"] = "pull"
+	}
+	set("add-hosts", strings.Join(slices.Sorted(slices.Values(t.Build.ExtraHosts.AsList("="))), ","))
+	if size := int64(t.Build.ShmSize); size > 0 {
+		attrs["shm-size"] = strconv.FormatInt(size, 10)
+	}
+	set("ulimit", t.ulimits())
+	if remote(t.Context) {
+		attrs["context"] = t.Context
+		if t.Inline == "" {
+			set("filename", t.Build.Dockerfile)
+		}
+	}
+	// As buildx has it: another frontend than the builder's own.
+	if syntax := strings.Fields(attrs["build-arg:"+syntaxArgument]); len(syntax) > 0 {
+		attrs["source"], attrs["cmdline"] = syntax[0], attrs["build-arg:"+syntaxArgument]
+	}
+	return attrs
+}
+
+// syntaxArgument is the build argument that names the image of a frontend.
+const syntaxArgument = "BUILDKIT_SYNTAX"
+
+// frontend names what reads the Dockerfile: the builder's own frontend, or the gateway to the one that the attributes name.
+func frontend(attrs map[string]string) string {
+	if attrs["source"] != "" {
+		return "gateway.v0"
+	}
+	return "dockerfile.v0"
+}
+
+// ulimits gives "name=soft:hard" for each limit, by name.
+func (t Target) ulimits() string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(t.Build.Ulimits)) {
+		u := t.Build.Ulimits[name]
+		soft, hard := u.Soft, u.Hard
+		if u.Single > 0 {
+			soft, hard = u.Single, u.Single
+		}
+		all = append(all, fmt.Sprintf("%s=%d:%d", name, soft, hard))
+	}
+	return strings.Join(all, ",")
+}
+
+// buildArgs gives the target's arguments, those without a value from the project's environment, and the proxies of the host and of the
+// Docker configuration, which Dockerfiles know without declaring them.
+func (t Target) buildArgs(env Environment) map[string]string {
+	args := maps.Clone(env.Proxies)
+	if args == nil {
+		args = map[string]string{}
+	}
+	for _, proxy := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"} {
+		for _, name := range []string{proxy, strings.ToLower(proxy)} {
+			if v, ok := env.Lookup(name); ok && v != "" {
+				args[name] = v
+			}
+		}
+	}
+	for name, value := range t.Build.Args {
+		if value != nil {
+			args[name] = *value
+		} else if v, ok := env.Lookup(name); ok {
+			args[name] = v
+		}
+	}
+	return args
+}
+
+// labels are what Compose puts on the images it builds, so that cleanup can prove whose they are.
+func (t Target) labels(project string) map[string]string {
+	labels := maps.Clone(map[string]string(t.Build.Labels))
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[api.ProjectLabel], labels[api.ServiceLabel] = project, t.Key
+	return labels
+}
+
+// attest adds the attestations that a pushed image gets: what its build section says, else those of Options.Attest.
+func (t Target) attest(attrs map[string]string, all bool) {
+	for _, a := range []struct{ kind, says, otherwise string }{
+		{"provenance", t.Build.Provenance, "mode=max"}, {"sbom", t.Build.SBOM, ""},
+	} {
+		switch {
+		case a.says == "" && all:
+			attrs["attest:"+a.kind] = a.otherwise
+		case a.says == "" || a.says == "false":
+		case a.says == "true":
+			attrs["attest:"+a.kind] = ""
+		default:
+			attrs["attest:"+a.kind] = a.says
+		}
+	}
+}
+
+// fresh says whether steps run again that the builder has the results of.
+func (t Target) fresh() bool { return t.Build.NoCache || len(t.Build.NoCacheFilter) > 0 }

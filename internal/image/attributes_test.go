@@ -1,0 +1,244 @@
+package image
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
+	"github.com/moby/buildkit/client"
+)
+
+// lookup is an environment of these variables, names and values in turn.
+func lookup(pairs ...string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1], true
+			}
+		}
+		return "", false
+	}
+}
+
+func TestAttributesOfEachField(t *testing.T) {
+	target := Target{Key: "app", Context: "/app", Build: types.BuildConfig{
+		NoCacheFilter: []string{"deps", "build"}, Pull: true, ShmSize: 128 << 20,
+		ExtraHosts: types.HostsList{"b": {"10.0.0.2"}, "a": {"10.0.0.1", "::1"}, "c": {"10.0.0.3"}, "d": {"10.0.0.4"}},
+		Ulimits:    map[string]*types.UlimitsConfig{"nproc": {Single: 65}, "nofile": {Soft: 2000, Hard: 3000}},
+	}}
+	for range 20 { // the hosts are a map
+		got := target.attributes("p", Environment{Lookup: lookup()})
+		for key, want := range map[string]string{
+			"no-cache": "deps,build", "image-resolve-mode": "pull", "shm-size": "134217728", "ulimit": "nofile=2000:3000,nproc=65:65",
+			"add-hosts": "a=10.0.0.1,a=::1,b=10.0.0.2,c=10.0.0.3,d=10.0.0.4",
+		} {
+			if got[key] != want {
+				t.Fatalf("%s is %q, want %q", key, got[key], want)
+			}
+		}
+	}
+	if !target.fresh() || (Target{}).fresh() {
+		t.Error("whether steps run again is wrong")
+	}
+}
+
+func TestArgumentsComeFromTheProject(t *testing.T) {
+	one := "1"
+	target := Target{Key: "app", Build: types.BuildConfig{Args: types.MappingWithEquals{"A": &one, "FROM_ENV": nil, "UNSET": nil, "http_proxy": nil}}}
+	got := target.buildArgs(Environment{
+		Lookup: lookup("A", "other", "FROM_ENV", "2", "HTTP_PROXY", "http://host"), Proxies: map[string]string{"HTTP_PROXY": "http://config", "FTP_PROXY": "ftp"},
+	})
+	if len(got) != 4 || got["A"] != "1" || got["FROM_ENV"] != "2" || got["HTTP_PROXY"] != "http://host" || got["FTP_PROXY"] != "ftp" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestAForeignFrontendIsTheGateways(t *testing.T) {
+	image := "docker/dockerfile:1 --debug"
+	attrs := Target{Build: types.BuildConfig{Args: types.MappingWithEquals{"BUILDKIT_SYNTAX": &image}}}.attributes("p", Environment{Lookup: lookup()})
+	if attrs["source"] != "docker/dockerfile:1" || attrs["cmdline"] != image || frontend(attrs) != "gateway.v0" {
+		t.Errorf("got %v by %s", attrs, frontend(attrs))
+	}
+	if frontend(Target{}.attributes("p", Environment{Lookup: lookup()})) != "dockerfile.v0" {
+		t.Error("without one it is not the builder's own")
+	}
+}
+
+func TestComposesLabelsWin(t *testing.T) {
+	target := Target{Key: "app", Build: types.BuildConfig{Labels: types.Labels{"own": "x", "com.docker.compose.project": "another's"}}}
+	if got := target.labels("p"); got["own"] != "x" || got["com.docker.compose.project"] != "p" || got["com.docker.compose.service"] != "app" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestEntitlementsAreAsked(t *testing.T) {
+	for name, c := range map[string]struct {
+		build types.BuildConfig
+		want  string
+	}{
+		"none":       {types.BuildConfig{}, ""},
+		"by name":    {types.BuildConfig{Entitlements: []string{"network.host"}}, "network.host"},
+		"by network": {types.BuildConfig{Network: "host", Entitlements: []string{"network.host"}}, "network.host"},
+		"privileged": {types.BuildConfig{Privileged: true, Network: "host"}, "network.host security.insecure"},
+	} {
+		if got := strings.Join(Target{Build: c.build}.entitlements(), " "); got != c.want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+func TestAttestationsArePushed(t *testing.T) {
+	for _, c := range []struct {
+		provenance, sbom string
+		all              bool
+		want             string
+	}{
+		{"", "", false, ""},
+		{"", "", true, "attest:provenance=mode=max attest:sbom="},
+		{"true", "true", false, "attest:provenance= attest:sbom="},
+		{"false", "false", true, ""},
+		{"mode=min", "generator=x", true, "attest:provenance=mode=min attest:sbom=generator=x"},
+	} {
+		attrs := map[string]string{}
+		Target{Build: types.BuildConfig{Provenance: c.provenance, SBOM: c.sbom}}.attest(attrs, c.all)
+		var got []string
+		for k, v := range attrs {
+			got = append(got, k+"="+v)
+		}
+		slices.Sort(got)
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+func TestSSHKeysAreOffered(t *testing.T) {
+	app := Target{Build: types.BuildConfig{SSH: types.SSHConfig{{ID: "default"}}}}
+	app.Needs = map[string]Target{"base": {Build: types.BuildConfig{SSH: types.SSHConfig{{ID: "default"}, {ID: "git", Path: "/key"}}}}}
+	if got := app.ssh(); len(got) != 2 || got[0].ID != "default" || got[1] != (types.SSHKey{ID: "git", Path: "/key"}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestSecretsComeFromTheProject(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("from a file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := Environment{Lookup: lookup("TOK", "from .env"), Secrets: types.Secrets{
+		"env": {Environment: "TOK"}, "file": {File: file}, "unset": {Environment: "NOT_SET"}, "outside": {External: true},
+	}}
+	target := Target{Build: types.BuildConfig{Secrets: []types.ServiceSecretConfig{
+		{Source: "env"}, {Source: "file", Target: "renamed"}, {Source: "unset"}, {Source: "outside"},
+	}}}
+	got, err := target.secrets(env)
+	empty, offered := got["unset"]
+	if err != nil || string(got["env"]) != "from .env" || string(got["renamed"]) != "from a file" || !offered || len(empty) > 0 || len(got) != 3 {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if said := strings.Join(target.unset(env), "; "); said != `build secret "unset" is empty: variable NOT_SET is not set; build secret "outside" is external: a build is not given it` {
+		t.Errorf("said: %s", said)
+	}
+}
+
+func TestAdditionalContextsOfEachKind(t *testing.T) {
+	dir, layout := t.TempDir(), t.TempDir()
+	const id = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	index := `{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"` + id +
+		`","size":2,"annotations":{"org.opencontainers.image.ref.name":"v1"}}]}`
+	if err := os.WriteFile(filepath.Join(layout, "index.json"), []byte(index), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := contentlocal.NewStore(layout); err != nil {
+		t.Fatal(err)
+	}
+	target := Target{Key: "app", Service: "app", Context: dir, Inline: "FROM scratch", Build: types.BuildConfig{AdditionalContexts: types.Mapping{
+		"lib": dir, "git": "https://example.com/x.git", "img": "docker-image://debian:12", "oci": "oci-layout://" + layout + ":v1",
+		"context": dir, "by-digest": "oci-layout://" + layout + "@" + id,
+	}}}
+	opt, local, err := target.solveOpt(t.Context(), "p", Environment{Lookup: lookup()}, &contexts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"lib": "local:named-lib", "git": "https://example.com/x.git", "img": "docker-image://debian:12", "context": "local:named-context",
+	} {
+		if got := opt.FrontendAttrs["context:"+name]; got != want {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+	for _, name := range []string{"oci", "by-digest"} {
+		store, digest, _ := strings.Cut(strings.TrimPrefix(opt.FrontendAttrs["context:"+name], "oci-layout://"), "@")
+		if opt.OCIStores[store] == nil || digest != id {
+			t.Errorf("%s is %q of %v", name, opt.FrontendAttrs["context:"+name], opt.OCIStores)
+		}
+	}
+	if len(local) != 3 || len(opt.LocalMounts) != 3 {
+		t.Errorf("local contexts: %v", local)
+	}
+	target.Build.AdditionalContexts = types.Mapping{"oci": "oci-layout://" + dir}
+	if _, _, err := target.solveOpt(t.Context(), "p", Environment{Lookup: lookup()}, &contexts{}); err == nil {
+		t.Error("a directory without an image passes for a layout")
+	}
+}
+
+func TestSplitLayout(t *testing.T) {
+	const id = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	for from, want := range map[string]string{
+		"/a/b": "/a/b latest ", "/a/b:v1": "/a/b v1 ", "/a/b@" + id: "/a/b latest " + id, "/a/b:v1@" + id: "/a/b v1 " + id,
+		"c:/a": "c:/a latest ", "/a:b/c": "/a:b/c latest ", "/a@b": "/a@b latest ",
+	} {
+		if dir, tag, d := splitLayout(from); dir+" "+tag+" "+d.String() != want {
+			t.Errorf("%s: %s %s %s", from, dir, tag, d)
+		}
+	}
+}
+
+func TestDirectoriesShareNoKey(t *testing.T) {
+	one, other := t.TempDir(), t.TempDir()
+	key := func(project, service, dir, more string) string {
+		t.Helper()
+		target := Target{Key: service, Service: service, Context: dir, Inline: "FROM scratch", Build: types.BuildConfig{}}
+		if more != "" {
+			target.Build.AdditionalContexts = types.Mapping{"lib": more}
+		}
+		opt, _, err := target.solveOpt(t.Context(), project, Environment{Lookup: lookup()}, &contexts{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return opt.SharedKey
+	}
+	first := key("p", "app", one, "")
+	if key("p", "app", one, "") != first {
+		t.Error("the same directory has another key in the next run: all of it would be sent again")
+	}
+	keys := []string{first, key("p", "app", other, ""), key("q", "app", one, ""), key("p", "web", one, ""), key("p", "app", one, one), key("p", "app", one, other)}
+	slices.Sort(keys)
+	if n := len(slices.Compact(keys)); n != 6 {
+		t.Errorf("%d keys for 6 sets of directories", n)
+	}
+	aside := one + ".aside"
+	if err := os.Rename(one, aside); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(other, one); err != nil {
+		t.Fatal(err)
+	}
+	if key("p", "app", one, "") == first {
+		t.Error("another directory at the same path passes for the first")
+	}
+}
+
+func TestHostGatewayIsTheBuilders(t *testing.T) {
+	q := request{SolveOpt: client.SolveOpt{FrontendAttrs: map[string]string{"add-hosts": "a=host-gateway,b=1.2.3.4"}}}
+	if err := q.hostGateway(&Builder{}); err == nil {
+		t.Error("a builder that does not say its address passes")
+	}
+	if err := q.hostGateway(&Builder{Gateway: "172.17.0.1"}); err != nil || q.FrontendAttrs["add-hosts"] != "a=172.17.0.1,b=1.2.3.4" {
+		t.Errorf("got %v, %v", q.FrontendAttrs, err)
+	}
+}
