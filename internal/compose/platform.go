@@ -25,18 +25,15 @@ func setDefaultPlatform(project *types.Project) {
 	}
 }
 
-// CheckPlatforms returns a Config error for the first service whose build.platforms lacks its platform, the default one
-// included: docker compose neither builds nor starts it.
+// CheckPlatforms returns a Config error for the first service whose build.platforms lacks the default platform: docker
+// compose neither builds nor starts it. That they lack the service's own is refused when it is loaded.
 func CheckPlatforms(project *types.Project) error {
 	for _, name := range project.ServiceNames() {
 		s := project.Services[name]
-		if s.Build == nil || s.Platform == "" || len(s.Build.Platforms) == 0 || slices.Contains(s.Build.Platforms, s.Platform) {
-			continue
+		if s.Build != nil && s.Platform != "" && len(s.Build.Platforms) > 0 && !slices.Contains(s.Build.Platforms, s.Platform) {
+			return fault.New(fault.Config, "", "service %q: build.platforms does not have %s, which %s asks for",
+				name, s.Platform, platformVariable)
 		}
-		if s.Platform == project.Environment[platformVariable] {
-			return fault.New(fault.Config, "", "service %q: build.platforms does not have %s, which %s asks for", name, s.Platform, platformVariable)
-		}
-		return fault.New(fault.Config, "", "service %q: build.platforms does not have the service's platform %s", name, s.Platform)
 	}
 	return nil
 }
