@@ -9,6 +9,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/distribution/reference"
+	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/network"
@@ -42,11 +43,7 @@ func readModel(project *types.Project) model {
 	for _, services := range []types.Services{project.Services, project.DisabledServices} {
 		for name, s := range services {
 			m.services[name] = true
-			ref := s.Image
-			if ref == "" {
-				ref = project.Name + "-" + name // what Compose calls the image of a service that names none
-			}
-			if full, repo := normalise(ref); full != "" {
+			if full, repo := normalise(api.GetImageNameOrDefault(s, project.Name)); full != "" {
 				m.images[full], m.repos[repo] = true, true
 			}
 		}

@@ -34,14 +34,18 @@ func (c Change) notice() string {
 	return fmt.Sprintf("%s: %s %s is above %s, clamped to %s", c.Service, c.Key, c.Old, c.Why, c.New)
 }
 
-// FittedSentence says in one sentence what fitting changed; "" where nothing.
+// FittedSentence says in one sentence which keys fitting changed; "" where none. A clamp's values are in its notice.
 func (s *Model) FittedSentence() string {
 	var services []string
 	for rest := s.Changes; len(rest) > 0; {
 		n := 0
 		var keys []string
 		for n < len(rest) && rest[n].Service == rest[0].Service {
-			keys = append(keys, rest[n].String())
+			if rest[n].Why != "" {
+				keys = append(keys, rest[n].Key)
+			} else {
+				keys = append(keys, rest[n].String())
+			}
 			n++
 		}
 		services = append(services, rest[0].Service+": fitted "+strings.Join(keys, ", "))

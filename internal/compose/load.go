@@ -45,7 +45,7 @@ type Model struct {
 	Tier     string         // "8g", "16g", "32g", or "" where there is no such overlay
 	GPU      bool           // the GPU overlay is applied
 	Settings Settings       // of docker compose's command
-	Notices  []string       // limits that fitting lowered, one sentence each
+	Notices  []string       // limits that fitting lowered and jobs that nobody starts, one sentence each
 	Changes  []Change       // every value that fitting changed, by service
 
 	named bool                 // COMPOSE_FILE or Request.Files says which files are read
@@ -77,10 +77,11 @@ func Load(ctx context.Context, r Request) (*Model, error) {
 	if m.Project, err = l.project(ctx); err != nil {
 		return nil, err
 	}
+	m.Notices = ignoredJobs(m.Project)
 	m.given = resourcesOfAll(m.Project)
 	if r.Machine.CPUs > 0 {
 		m.Changes = Fit(m.Project, r.Machine)
-		m.Notices = notices(m.Changes)
+		m.Notices = append(m.Notices, notices(m.Changes)...)
 	}
 	return m, nil
 }
@@ -194,16 +195,6 @@ func (l *loading) note(event string, metadata map[string]any) {
 		}
 		l.read = append(l.read, path)
 	}
-}
-
-// CheckEnabled returns a Config error where no service is left: all belong to profiles that are not active.
-func CheckEnabled(project *types.Project) error {
-	if len(project.Services) > 0 {
-		return nil
-	}
-	profiles := slices.Sorted(slices.Values(project.AllServices().GetProfiles()))
-	return fault.New(fault.Config, "COMPOSE_PROFILES="+strings.Join(profiles, ","),
-		"no service is enabled in %s: all belong to profiles that are not active", strings.Join(project.ComposeFiles, ", "))
 }
 
 // CheckNames returns a Usage error for the first name that is no service of the project, with the nearest one.

@@ -44,10 +44,7 @@ func open(ctx context.Context, services *string) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := compose.CheckEnabled(s.stack.Project); err != nil {
-		return nil, err
-	}
-	return s, compose.CheckPlatforms(s.stack.Project)
+	return s, compose.CheckStartable(s.stack.Project)
 }
 
 // openUnstarted is open for targets that make none of the stack's containers: as with docker compose, an env_file may be
