@@ -65,9 +65,9 @@ func load() (reading, error) {
 	}
 	r.Profiles = slices.Sorted(maps.Keys(profiles))
 	for name, service := range project.Services {
-		container := service.ContainerName
+		container := strings.TrimRight(service.ContainerName, "0123456789")
 		if container == "" {
-			container = strings.Join([]string{project.Name, name, "1"}, api.Separator)
+			container = strings.Join([]string{project.Name, name, ""}, api.Separator)
 		}
 		r.Containers = append(r.Containers, strings.Join([]string{name, container, api.GetImageNameOrDefault(service, project.Name)}, " "))
 		if r.Hashes[name], err = engine.ServiceHash(service); err != nil {
@@ -79,6 +79,13 @@ func load() (reading, error) {
 	// docker compose config shows the variables of env_file as the service's own.
 	if project, err = project.WithServicesEnvironmentResolved(true); err != nil {
 		return reading{}, err
+	}
+	// What up and config --hash make of DOCKER_DEFAULT_PLATFORM is in the hashes; docker compose config does not show it.
+	for name, service := range project.Services {
+		if service.Build != nil && service.Platform == project.Environment["DOCKER_DEFAULT_PLATFORM"] {
+			service.Platform = ""
+			project.Services[name] = service
+		}
 	}
 	model, err := project.MarshalJSON()
 	r.Model = string(model)

@@ -219,7 +219,8 @@ func (p process) theirs(t *testing.T, program string) reading {
 		return r
 	}
 	labels := c.Labels
-	r.Containers = []string{strings.Join([]string{labels["com.docker.compose.service"], c.Name, c.Image}, " ")}
+	// Which of several replicas comes first is chance.
+	r.Containers = []string{strings.Join([]string{labels["com.docker.compose.service"], strings.TrimRight(c.Name, "0123456789"), c.Image}, " ")}
 	r.Dir, r.Files = labels["com.docker.compose.project.working_dir"], strings.Split(labels["com.docker.compose.project.config_files"], ",")
 	return r
 }
