@@ -201,7 +201,10 @@ func (p process) theirs(t *testing.T, program string) reading {
 		}
 		return sortedLines(out)
 	}
-	r.Profiles, r.Environment = lines("--profiles"), lines("--environment")
+	r.Environment = lines("--environment")
+	if p.shape.hasProfiles() { // a process less for the others
+		r.Profiles = lines("--profiles")
+	}
 	for _, line := range lines("--hash", "*") {
 		name, hash, _ := strings.Cut(line, " ")
 		r.Services, r.Hashes[name] = append(r.Services, name), hash

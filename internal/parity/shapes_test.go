@@ -1,10 +1,12 @@
 package parity
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -104,6 +106,10 @@ func (s *shape) set(text string) error {
 	return nil
 }
 
+func (s *shape) hasProfiles() bool {
+	return slices.ContainsFunc(s.files, func(f file) bool { return bytes.Contains(f.content, []byte("profiles")) })
+}
+
 // write puts the shape's files below root.
 func (s *shape) write(t *testing.T, root string) {
 	t.Helper()
@@ -136,11 +142,7 @@ func (s *shape) environment(root, home string) []string {
 	var env []string
 	for _, v := range all {
 		name, _, _ := strings.Cut(v, "=")
-		gone := false
-		for _, u := range s.unset {
-			gone = gone || u == name
-		}
-		if !gone {
+		if !slices.Contains(s.unset, name) {
 			env = append(env, v)
 		}
 	}
