@@ -34,7 +34,7 @@ type Request struct {
 
 	AllProfiles bool // every profile's services count, whatever COMPOSE_PROFILES says
 	// NoEnvFiles leaves the services' env_file unread, as docker compose does where it makes no container: a missing one
-	// is no error then, and what it has is not in the environment.
+	// is no error then, and what it has is not in the environment. Nor is one container_name for two services an error.
 	NoEnvFiles bool
 }
 
@@ -141,7 +141,9 @@ func (l *loading) project(ctx context.Context) (*types.Project, error) {
 		}
 	}
 	if err == nil && !l.request.NoEnvFiles {
-		project, err = project.WithServicesEnvironmentResolved(true)
+		if project, err = project.WithServicesEnvironmentResolved(true); err == nil {
+			err = project.CheckContainerNameUnicity()
+		}
 	}
 	var known *fault.Error
 	if errors.As(err, &known) {

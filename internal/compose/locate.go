@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/docker/compose/v5/pkg/remote"
@@ -15,15 +16,19 @@ import (
 var (
 	parserLine    = regexp.MustCompile(`line (\d+): [^:]*$`)
 	mappingLine   = regexp.MustCompile(`line (\d+): (mapping key .*)`)
-	modelPath     = regexp.MustCompile(`(?:services|volumes|networks|secrets|configs)(?:[.\[][A-Za-z0-9_\-]+\]?)+`)
-	topLevelKey   = regexp.MustCompile(`^additional properties '([^']+)' not allowed`)
+	modelPath     = regexp.MustCompile(`\b(?:services|volumes|networks|secrets|configs|models|jobs)(?:\.?\[[^\]]*\]|\.[\w\-]+)+`)
+	section       = regexp.MustCompile(`^(?:services|volumes|networks|secrets|configs|models|jobs|include|name)\b`)
+	unknownKey    = regexp.MustCompile(`^(\S*) ?additional properties '([^']+)'.* not allowed`)
+	falseSchema   = regexp.MustCompile(`^(\S+)\.([\w\-]+) false schema`)
 	variableFile  = regexp.MustCompile(`failed to read (\S+): line (\d+): (.*)`)
 	bareService   = regexp.MustCompile(`^service (\S+) `)
-	quotedThing   = regexp.MustCompile(`\b(service|volume|network|secret|config) "([^"]+)"`)
-	falseSchema   = regexp.MustCompile(`([\w.\-\[\]]+) false schema`)
-	bareInFiles   = regexp.MustCompile(`: (\S+)$`)
+	quotedThing   = regexp.MustCompile(`\b(service|volume|network|secret|config|model|job) "([^"]+)"`)
+	nestedKey     = regexp.MustCompile(`^[a-z_]+\.[a-z_]+\b`)
+	quotedWord    = regexp.MustCompile("\\B[\"'`]([^\"'`\n]+)[\"'`]")
+	undefinedWord = regexp.MustCompile(`undefined [a-z ]+ (\S+)$`)
+	bareInFiles   = regexp.MustCompile(`(?:: | and )(\S+)$`)
 	quotedInFiles = regexp.MustCompile(`"([^"]+)"$`)
-	indexOfPath   = regexp.MustCompile(`\[([^\]]+)\]`)
+	indexOfPath   = regexp.MustCompile(`\.?\[([^\]]*)\]`)
 	loaderPrefix  = regexp.MustCompile(`^(validating|failed to parse) \S+: |^decoding failed due to the following error\(s\):\s*|: invalid compose project$`)
 )
 
@@ -61,13 +66,13 @@ func locate(files []string, message string) (where, text string) {
 		}
 	}
 	path := pathIn(text)
-	if m := falseSchema.FindStringSubmatch(text); m != nil {
-		text = fmt.Sprintf("unknown key %q in %q", afterLast(m[1], "."), strings.TrimSuffix(m[1], "."+afterLast(m[1], ".")))
+	for _, pattern := range []*regexp.Regexp{falseSchema, unknownKey} {
+		if m := pattern.FindStringSubmatch(text); m != nil {
+			path = append(splitPath(m[1]), m[2])
+			text = strings.TrimSuffix(fmt.Sprintf("unknown key %q in %q", m[2], m[1]), ` in ""`)
+		}
 	}
-	if line := lineOf(files, path, message); line != "" {
-		return line, text
-	}
-	return "", text
+	return lineOf(files, path, message), text
 }
 
 // syntaxLine reads the line out of the YAML parser's message.
@@ -81,10 +86,10 @@ func syntaxLine(message string) string {
 }
 
 // pathIn finds the model path a message names: "services[a].deploy" and "services.a.deploy" both become
-// [services a deploy].
+// [services a deploy]. An element without a name is a list's.
 func pathIn(message string) []string {
 	if p := modelPath.FindString(message); p != "" {
-		return strings.Split(indexOfPath.ReplaceAllString(p, ".$1"), ".")
+		return splitPath(p)
 	}
 	if m := quotedThing.FindStringSubmatch(message); m != nil {
 		return []string{m[1] + "s", m[2]}
@@ -92,64 +97,167 @@ func pathIn(message string) []string {
 	if m := bareService.FindStringSubmatch(message); m != nil {
 		return []string{"services", m[1]}
 	}
-	if m := topLevelKey.FindStringSubmatch(message); m != nil {
-		return []string{m[1]}
+	if name := section.FindString(message); name != "" {
+		return []string{name}
 	}
 	return nil
 }
 
-// lineOf looks the path up in the files, the last file that has the most of it winning; without a path it looks for
-// the message's last word, or what it quotes last, as a scalar. It returns "file:line" or "".
-func lineOf(files []string, path []string, message string) string {
+func splitPath(path string) []string {
+	if path == "" {
+		return nil
+	}
+	return strings.Split(indexOfPath.ReplaceAllString(path, ".$1"), ".")
+}
+
+// lineOf looks the path up in the files, the last file that has the most of it winning, and there the words that the
+// message names. It returns "file:line" or "".
+func lineOf(files, path []string, message string) string {
 	best, bestDepth := "", 0
-	for _, file := range slices.Backward(files) {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			continue
+	words := wordsIn(message, path)
+	documents := readDocuments(files)
+	for _, d := range slices.Backward(documents) {
+		line, depth, node := descend(d.root, path)
+		if len(path) == 0 {
+			line = scalarOf(d.root, message)
+		} else if more := lineOfWords(node, words); depth > 0 && more > 0 {
+			line, depth = more, depth+1
 		}
-		var root yaml.Node
-		if yaml.Unmarshal(content, &root) != nil || len(root.Content) == 0 {
-			continue
+		if line > 0 && (best == "" || depth > bestDepth) {
+			best, bestDepth = fmt.Sprintf("%s:%d", d.file, line), depth
 		}
-		if line, depth := descend(root.Content[0], path); depth > bestDepth {
-			best, bestDepth = fmt.Sprintf("%s:%d", file, line), depth
-		}
-		if len(path) > 0 {
-			continue
-		}
-		line := 0
-		if m := bareInFiles.FindStringSubmatch(message); m != nil {
-			line = scalarLine(&root, func(value string) bool { return strings.Contains(value, m[1]) })
-		}
-		if m := quotedInFiles.FindStringSubmatch(message); m != nil {
-			line = scalarLine(&root, func(value string) bool { return value == m[1] })
-		}
-		if line > 0 {
-			return fmt.Sprintf("%s:%d", file, line)
+	}
+	if best == "" || bestDepth < len(path) {
+		if only := onlyPlace(documents, message, path); only != "" {
+			return only
 		}
 	}
 	return best
 }
 
-// descend follows path as far as the document has it, and gives the line of the last key found and how many were.
-func descend(n *yaml.Node, path []string) (line, depth int) {
-	for _, key := range path {
-		if n.Kind != yaml.MappingNode {
-			return line, depth
+type document struct {
+	file string
+	root *yaml.Node
+}
+
+func readDocuments(files []string) []document {
+	var all []document
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			continue
 		}
-		found := false
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			if n.Content[i].Value == key {
-				line, n, found = n.Content[i].Line, n.Content[i+1], true
-				break
+		var root yaml.Node
+		if yaml.Unmarshal(content, &root) == nil && len(root.Content) > 0 {
+			all = append(all, document{file, root.Content[0]})
+		}
+	}
+	return all
+}
+
+// descend follows path as far as the document has it, and gives the line of the last thing found, how many elements of the
+// path that is, and the thing.
+func descend(n *yaml.Node, path []string) (line, depth int, last *yaml.Node) {
+	for depth < len(path) {
+		next, at, taken := child(n, path[depth:])
+		if next == nil {
+			break
+		}
+		n, line, depth = next, at, depth+taken
+	}
+	return line, depth, n
+}
+
+// child gives what the first elements of path name in n: several are one key with dots in it.
+func child(n *yaml.Node, path []string) (found *yaml.Node, line, taken int) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	switch n.Kind {
+	case yaml.SequenceNode:
+		if path[0] == "" { // which one is not known
+			return n, n.Line, 1
+		}
+		if i, err := strconv.Atoi(path[0]); err == nil && i < len(n.Content) {
+			return n.Content[i], n.Content[i].Line, 1
+		}
+	case yaml.MappingNode:
+		for taken := len(path); taken > 0; taken-- {
+			for i := 0; i+1 < len(n.Content); i += 2 {
+				if n.Content[i].Value == strings.Join(path[:taken], ".") {
+					return n.Content[i+1], n.Content[i].Line, taken
+				}
 			}
 		}
-		if !found {
-			return line, depth
-		}
-		depth++
 	}
-	return line, depth
+	return nil, 0, 0
+}
+
+// wordsIn are the names in a message that may stand below path, the likeliest first.
+func wordsIn(message string, path []string) []string {
+	var words []string
+	if m := undefinedWord.FindStringSubmatch(strings.TrimSuffix(message, ": invalid compose project")); m != nil {
+		words = append(words, m[1])
+	}
+	if i := strings.LastIndex(message, "\n"); i >= 0 {
+		words = append(words, message[i+1:])
+	}
+	for _, m := range slices.Backward(quotedWord.FindAllStringSubmatch(message, -1)) {
+		if !slices.Contains(path, m[1]) {
+			words = append(words, m[1])
+		}
+	}
+	return words
+}
+
+// lineOfWords gives the line of the first key or value below n that is one of the words, or else has it in it.
+func lineOfWords(n *yaml.Node, words []string) int {
+	for _, word := range words {
+		if line := scalarLine(n, func(value string) bool { return value == word }); line > 0 {
+			return line
+		}
+		part := regexp.MustCompile(`(^|[^\w.\-])` + regexp.QuoteMeta(word) + `($|[^\w.\-])`)
+		if line := scalarLine(n, part.MatchString); line > 0 {
+			return line
+		}
+	}
+	return 0
+}
+
+// scalarOf looks for a message's last word, or what it quotes last, as a scalar.
+func scalarOf(root *yaml.Node, message string) int {
+	if m := quotedInFiles.FindStringSubmatch(message); m != nil {
+		return scalarLine(root, func(value string) bool { return value == m[1] })
+	}
+	if m := bareInFiles.FindStringSubmatch(message); m != nil {
+		return scalarLine(root, func(value string) bool { return strings.Contains(value, m[1]) })
+	}
+	return 0
+}
+
+// onlyPlace is where a key stands that the message names without its service ("healthcheck.test must …"), or with another's
+// (an extended one's); "" where the files have it more than once.
+func onlyPlace(documents []document, message string, path []string) string {
+	keys := strings.Split(nestedKey.FindString(message), ".")
+	if len(path) > 2 && path[0] == "services" {
+		keys = path[2:]
+	}
+	var places []string
+	for _, d := range documents {
+		_, depth, services := descend(d.root, []string{"services"})
+		if depth == 0 || services.Kind != yaml.MappingNode {
+			continue
+		}
+		for i := 1; i < len(services.Content); i += 2 {
+			if line, depth, _ := descend(services.Content[i], keys); depth == len(keys) {
+				places = append(places, fmt.Sprintf("%s:%d", d.file, line))
+			}
+		}
+	}
+	if len(places) != 1 {
+		return ""
+	}
+	return places[0]
 }
 
 // scalarLine gives the line of the first scalar that fits, 0 for none.

@@ -26,8 +26,8 @@ func TestErrorsNameTheFileThatTheyAreAbout(t *testing.T) {
 		"its format":           {[]string{"compose.yaml", "services:\n  a:\n    image: i\n    env_file:\n      - {path: n.env, format: f}\n", "n.env", ""}, "compose.yaml:5", `format "f"`},
 		"a missing label_file": {[]string{"compose.yaml", "services:\n  a:\n    image: i\n    label_file: n.labels\n"}, "compose.yaml:4", "not found"},
 		"the .env":             {[]string{"compose.yaml", one("a"), ".env", "A=1\nB='x\n"}, ".env:3", "unterminated"},
-		"a key beside all":     {[]string{"compose.yaml", "services: {a: {image: i}}\nserv: 1\n"}, "compose.yaml:2", "'serv'"},
-		"a service, bare":      {[]string{"compose.yaml", "services:\n  a:\n    image: i\n    network_mode: host\n    networks: [default]\n"}, "compose.yaml:2", "mutually exclusive"},
+		"a key beside all":     {[]string{"compose.yaml", "services: {a: {image: i}}\nserv: 1\n"}, "compose.yaml:2", `unknown key "serv"`},
+		"a service, bare":      {[]string{"compose.yaml", "services:\n  a:\n    image: i\n    network_mode: host\n    networks: [default]\n"}, "compose.yaml:5", "mutually exclusive"},
 		"a remote include":     {[]string{"compose.yaml", "services: {}\ninclude:\n  - oci://127.0.0.1:1/x\n"}, "compose.yaml:3", "connection refused"},
 		"a Git include":        {[]string{"compose.yaml", "services: {}\ninclude:\n  - https://127.0.0.1:1/x.git#main\n"}, "compose.yaml:3", "failed to access repository"},
 	} {
