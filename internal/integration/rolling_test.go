@@ -32,7 +32,8 @@ import (
 // rolloutsVariable says how many roll-outs TestIntegrationRollingUnderLoad makes; 3 by default.
 const rolloutsVariable = "ROLLOUTS"
 
-// rolled is a service "web" that asks "db" over a new connection for each request; VERSION makes its configuration another.
+// rolled is a service "web" that asks "db" over a new connection for each request; VERSION makes its configuration another, and
+// Docker itself looks at it every INTERVAL.
 const rolled = `services:
   db: {image: "it-db:${COMPOSE_PROJECT_NAME}", build: ., command: [/traffic, serve]}
   web:
@@ -40,7 +41,7 @@ const rolled = `services:
     build: {context: ., dockerfile: web.Dockerfile}
     command: [/traffic, serve]
     environment: {BACKEND: "http://db:8080/", READY_AFTER: 500ms, VERSION: "${VERSION-}"}
-    healthcheck: {test: [CMD, /traffic, check], interval: 1s, timeout: 1s, retries: 2}
+    healthcheck: {test: [CMD, /traffic, check], interval: "${INTERVAL-1s}", timeout: 1s, retries: 2}
     stop_grace_period: 3s
     scale: ${SCALE-1}
     depends_on: [db]
@@ -203,6 +204,7 @@ func underLoad(t *testing.T, current bool) {
 			t.Fatalf("%s=%q is no number of roll-outs", rolloutsVariable, text)
 		}
 	}
+	t.Setenv("INTERVAL", "8s") // longer than a roll-out takes otherwise
 	f := newRolled(t, loaded, current)
 	if err := f.start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -217,6 +219,7 @@ func underLoad(t *testing.T, current bool) {
 		if f.wants("web", 1)[0].ID == was {
 			t.Fatalf("roll-out %d did not replace the container:\n%s", n, f.out.String())
 		}
+		f.endsHealthy("web")
 	}
 	served := f.wants("web", 1)[0]
 	f.write("web.Dockerfile", "FROM scratch\nCOPY traffic /traffic\nUSER 10001\nENV NEVER=1\n")

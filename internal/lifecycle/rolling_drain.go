@@ -23,16 +23,14 @@ import (
 const (
 	idleFor    = time.Second
 	drainCheck = 200 * time.Millisecond
-	// lastCalls is how long it may take after Ctrl-C: requests that are under way end well, connections that are kept open are cut.
-	lastCalls = 2 * time.Second
 )
 
-// drain waits until the container is idle, at most for limit, or a moment longer than ctx.
+// drain waits until the container is idle, at most for limit, or lastCalls longer than ctx.
 func (r *restarter) drain(ctx context.Context, c container.Replica, limit time.Duration) {
-	interrupted := ctx
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	ctx, cancel := outliving(ctx, lastCalls)
 	defer cancel()
-	defer context.AfterFunc(interrupted, func() { time.AfterFunc(lastCalls, cancel) })()
+	ctx, cancelLimit := context.WithTimeout(ctx, limit)
+	defer cancelLimit()
 	last, since := uint64(0), time.Now()
 	for {
 		sent, err := r.sent(ctx, c.ID)

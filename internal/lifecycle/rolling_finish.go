@@ -11,6 +11,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/freezer"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -35,6 +36,9 @@ func finishRollouts(ctx context.Context, e *engine.Engine, project *types.Projec
 // finishEarlier puts right what a run that was killed left: a replacement that had not taken over is removed, and one that had
 // gets the old container's place.
 func (r *restarter) finishEarlier(ctx context.Context) error {
+	if err := freezer.ThawLeft(ctx, r.engine); err != nil {
+		return err
+	}
 	found, err := container.Inspect(ctx, r.engine, r.project.Name)
 	if err != nil {
 		return err
@@ -79,25 +83,30 @@ func (r *restarter) finishAlone(ctx context.Context, service string, fresh conta
 }
 
 func (r *restarter) finishPair(ctx context.Context, service string, old, fresh container.Replica) error {
+	whole, cancel := outliving(ctx, endWithin)
+	defer cancel()
 	for _, c := range []container.Replica{old, fresh} {
-		if err := r.wake(ctx, c); err != nil {
+		if err := r.wake(whole, c); err != nil {
 			return err
 		}
 	}
 	if fresh.State.Running && r.announced(service, fresh) {
 		r.out.Info("%s: ending the replacement that an earlier run began", old.Name())
-		if err := r.rename(ctx, service, old, fresh.ID); err != nil {
+		if err := r.rename(whole, service, old.Number(), old.ID, fresh.ID); err != nil {
 			return err
 		}
-		_, err := r.retire(ctx, service, old)
+		_, err := r.complete(ctx, whole, service, old, fresh.ID)
 		return err
 	}
 	r.out.Info("%s: removing the replacement that an earlier run began", old.Name())
-	if err := r.discard(ctx, fresh.ID); err != nil {
+	if err := r.rename(whole, service, old.Number(), fresh.ID, old.ID); err != nil {
+		return err
+	}
+	if err := r.discard(whole, fresh.ID); err != nil {
 		return err
 	}
 	if old.State.Running && !r.announced(service, old) {
-		return r.announce(ctx, service, old.Number(), old.ID)
+		return r.announce(ctx, whole, service, old.Number(), old.ID)
 	}
 	return nil
 }
@@ -113,7 +122,7 @@ func (r *restarter) announced(service string, c container.Replica) bool {
 	return true
 }
 
-// wake thaws a container that was left frozen.
+// wake ends the engine's pause of a container, which an earlier run may have left.
 func (r *restarter) wake(ctx context.Context, c container.Replica) error {
 	if !c.State.Paused {
 		return nil

@@ -28,13 +28,15 @@ func (r *restarter) names(service string, number int, key string) []string {
 	return out
 }
 
-// announce attaches the container under the service's names. Its address must not change, for its own connections' sake.
-func (r *restarter) announce(ctx context.Context, service string, number int, id string) error {
+// announce attaches the container under the service's names. Its address must not change, for its own connections' sake. After
+// Ctrl-C, when ctx has ended, it does not choose its moment.
+func (r *restarter) announce(ctx, whole context.Context, service string, number int, id string) error {
+	r.betweenChecks(ctx, id)
 	names := map[string][]string{}
 	for key := range r.project.Services[service].Networks {
 		names[r.project.Networks[key].Name] = r.names(service, number, key)
 	}
-	return r.attachAnew(ctx, id, slices.Collect(maps.Keys(names)), func(name string, _, will *network.EndpointSettings) {
+	return r.attachAnew(whole, id, slices.Collect(maps.Keys(names)), func(name string, _, will *network.EndpointSettings) {
 		will.Aliases = names[name]
 	})
 }
@@ -64,7 +66,7 @@ func (r *restarter) attachAnew(ctx context.Context, id string, networks []string
 		return fmt.Errorf("inspecting the container: %w", err)
 	}
 	was := before.Container.NetworkSettings.Networks
-	thaw := r.freeze(ctx, id)
+	thaw := r.freeze(ctx, before.Container)
 	for name, endpoint := range was {
 		will := &network.EndpointSettings{Links: endpoint.Links, DriverOpts: endpoint.DriverOpts, GwPriority: endpoint.GwPriority}
 		change(name, endpoint, will)
@@ -100,20 +102,6 @@ func (r *restarter) attach(ctx context.Context, id, name string, will *network.E
 		return fmt.Errorf("attaching it to %s: %w", name, err)
 	}
 	return nil
-}
-
-// freeze stops the container's processes where they are until the function that it returns is called. Where there are no cgroups
-// to freeze (rootless) it does without.
-func (r *restarter) freeze(ctx context.Context, id string) func() error {
-	if _, err := r.engine.ContainerPause(ctx, id, client.ContainerPauseOptions{}); err != nil {
-		return func() error { return nil }
-	}
-	return func() error {
-		if _, err := r.engine.ContainerUnpause(ctx, id, client.ContainerUnpauseOptions{}); err != nil {
-			return fmt.Errorf("waking the container: %w", err)
-		}
-		return nil
-	}
 }
 
 // sameAddresses returns an error where the container's address in one of the networks is not what it was.

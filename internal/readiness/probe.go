@@ -70,14 +70,21 @@ func patience(check *moby.HealthConfig) time.Duration {
 	if check == nil {
 		return defaultInterval
 	}
-	interval, retries := check.Interval, check.Retries
-	if interval == 0 {
-		interval = defaultInterval
+	return check.StartPeriod + time.Duration(retriesOf(check))*intervalOf(check) + timeoutOf(check)
+}
+
+func intervalOf(check *moby.HealthConfig) time.Duration {
+	if check.Interval == 0 {
+		return defaultInterval
 	}
-	if retries == 0 {
-		retries = defaultRetries
+	return check.Interval
+}
+
+func retriesOf(check *moby.HealthConfig) int {
+	if check.Retries == 0 {
+		return defaultRetries
 	}
-	return check.StartPeriod + time.Duration(retries)*interval + timeoutOf(check)
+	return check.Retries
 }
 
 func timeoutOf(check *moby.HealthConfig) time.Duration {

@@ -16,6 +16,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/freezer"
 	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/provision"
 	"github.com/25eloquence/compose-mage/internal/state"
@@ -70,6 +71,10 @@ func load(ctx context.Context, r compose.Request) (*session, error) {
 	}
 	e, err := engine.Connect(ctx)
 	if err != nil {
+		return nil, err
+	}
+	// Whatever is asked for, and of whichever project: a container that a killed run left frozen serves nobody.
+	if err := freezer.ThawLeft(ctx, e); err != nil {
 		return nil, err
 	}
 	r.Machine, r.CLI = e.Machine(), e.CLI

@@ -1,0 +1,85 @@
+package readiness
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	moby "github.com/moby/moby/api/types/container"
+)
+
+// verdictPause is between two looks at what Docker says.
+const verdictPause = 200 * time.Millisecond
+
+// Docker waits for the verdict of Docker's own check of a container that runs: nil when it is healthy, or has no check; NotReady
+// when the check has failed as often as it may, or the container has ended. tell is told once, where there is something to wait
+// for, how often Docker looks.
+func Docker(ctx context.Context, api Prober, id string, tell func(every time.Duration)) error {
+	r := &Waiter{API: api, ID: id, began: time.Now()}
+	restarts := -1
+	for {
+		c, err := r.inspect(ctx)
+		if err != nil {
+			return err
+		}
+		if restarts < 0 {
+			restarts = c.RestartCount
+		}
+		if err := Gone(c, restarts); err != nil {
+			return err
+		}
+		check := checkOf(c)
+		if check == nil || c.State.Health == nil || healthy(c) {
+			return nil
+		}
+		if failedForGood(c, check) {
+			return &NotReady{Why: fmt.Sprintf("unhealthy after %s (%s)", time.Since(r.began).Round(time.Second), lastOfDocker(c))}
+		}
+		// Docker's checks may each take their whole timeout, which patience has once.
+		if limit := patience(check) + intervalOf(check) + time.Duration(retriesOf(check))*timeoutOf(check); time.Since(r.began) > limit {
+			return &NotReady{Why: fmt.Sprintf("%s for Docker after %s", c.State.Health.Status, limit.Round(time.Second))}
+		}
+		if tell != nil {
+			tell(intervalOf(check))
+			tell = nil
+		}
+		if _, err := r.hear(ctx, verdictPause); err != nil {
+			return err
+		}
+	}
+}
+
+// failedForGood says whether Docker's own check has failed as often as it may. That Docker says "unhealthy" is not enough: it says so
+// too from a pause on, until the next check after it.
+func failedForGood(c moby.InspectResponse, check *moby.HealthConfig) bool {
+	return c.State.Health.Status == moby.Unhealthy && c.State.Health.FailingStreak >= retriesOf(check)
+}
+
+// lastOfDocker is what Docker's own last check said.
+func lastOfDocker(c moby.InspectResponse) verdict {
+	log := c.State.Health.Log
+	if len(log) == 0 {
+		return verdict{code: hung, output: "no check yet"}
+	}
+	last := log[len(log)-1]
+	lines := strings.Split(strings.TrimSpace(last.Output), "\n")
+	return verdict{code: last.ExitCode, output: lines[len(lines)-1]}
+}
+
+// NextCheck says when Docker looks at the container next by itself, and how long that may take; ok is false where it does not.
+func NextCheck(c moby.InspectResponse) (at time.Time, timeout time.Duration, ok bool) {
+	check := checkOf(c)
+	if check == nil || c.State.Health == nil {
+		return time.Time{}, 0, false
+	}
+	last, err := time.Parse(time.RFC3339Nano, c.State.StartedAt)
+	if log := c.State.Health.Log; len(log) > 0 {
+		last, err = log[len(log)-1].End, nil
+	}
+	every := intervalOf(check)
+	if c.State.Health.Status == moby.Starting && check.StartInterval > 0 && check.StartPeriod > 0 {
+		every = check.StartInterval
+	}
+	return last.Add(every), timeoutOf(check), err == nil
+}
