@@ -4,15 +4,22 @@ package integration
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -76,37 +83,144 @@ func TestIntegrationRollingChild(t *testing.T) {
 	}
 }
 
-// TestIntegrationRollingKilled kills a roll-out (SIGKILL) after more and more of its way. The next one ends with exactly the
-// containers that there should be.
+// killsVariable says how many roll-outs TestIntegrationRollingKilled kills; 6 by default.
+const killsVariable = "ROLLKILLS"
+
+// TestIntegrationRollingKilled kills roll-outs (SIGKILL) after more and more of their way, and while a container is frozen. Nothing
+// stays frozen, and the next roll-out ends with exactly the containers that there should be.
 func TestIntegrationRollingKilled(t *testing.T) {
+	kills := 6
+	if text := os.Getenv(killsVariable); text != "" {
+		var err error
+		if kills, err = strconv.Atoi(text); err != nil || kills < 1 {
+			t.Fatalf("%s=%q is no number of kills", killsVariable, text)
+		}
+	}
 	f := newRolled(t, rolled, false)
 	if err := f.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	halves := 0
-	for n := range 12 {
-		t.Setenv("VERSION", time.Duration(n).String())
+	halves, frozen := 0, 0
+	for n := range kills {
+		t.Setenv("VERSION", "killed-"+strconv.Itoa(n))
 		child := exec.Command(os.Args[0], "-test.run=^TestIntegrationRollingChild$")
 		child.Env = append(os.Environ(), childVariable+"="+f.dir)
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(300+n*200) * time.Millisecond)
+		switch n % 4 {
+		case 0, 2: // while the new container is frozen, and while the old one is
+			f.awaitFreeze(1 + n%4/2)
+			time.Sleep(time.Duration(rand.N(60)) * time.Millisecond)
+		default:
+			time.Sleep(time.Duration(300+n%12*200) * time.Millisecond)
+		}
 		_ = child.Process.Signal(syscall.SIGKILL)
 		_ = child.Wait()
+		if f.anyFrozen() {
+			frozen++
+		}
 		if len(f.containers("web")) == 2 {
 			halves++
 		}
+		if n%6 == 2 { // the second process too: now the next command has to
+			f.killThawers()
+			var printed output
+			_ = f.mage("compose.yaml", &printed, "status").Run() // that not all is well it may well say
+			contains(t, printed.String(), "web")
+			if f.anyFrozen() {
+				t.Fatalf("kill %d: still frozen after the next command:\n%s", n, printed.String())
+			}
+		}
+		enginetest.Until(t, 5*time.Second, "nothing is frozen", func() bool { return !f.anyFrozen() })
 		if err := f.restart(t.Context(), "", lifecycle.RestartOptions{Rolling: true}); err != nil {
 			t.Fatalf("after a kill: %v\n%s", err, f.out.String())
 		}
 		f.wants("db", 1)
 		f.wants("web", 1)
-		if err := f.restart(t.Context(), "", lifecycle.RestartOptions{Rolling: true}); err != nil {
-			t.Fatal(err)
+		f.endsHealthy("web")
+		if files := f.frozenRecords(); len(files) > 0 {
+			t.Errorf("kill %d: records are left: %v", n, files)
 		}
 	}
-	if halves < 3 {
-		t.Errorf("only %d of 12 kills hit a roll-out in its middle", halves)
+	t.Logf("%d kills: %d in the middle of a roll-out, %d while a container was frozen", kills, halves, frozen)
+	if halves*3 < kills || frozen == 0 && os.Geteuid() == 0 {
+		t.Errorf("only %d of %d kills hit a roll-out in its middle, and %d a freeze", halves, kills, frozen)
+	}
+}
+
+// awaitFreeze waits until the nth freeze from now has begun, or for a while where nobody is frozen by us.
+func (f *fixture) awaitFreeze(nth int) {
+	f.t.Helper()
+	held := false
+	for deadline := time.Now().Add(4 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		now := len(f.frozenRecords()) > 0
+		if now && !held {
+			nth--
+		}
+		if held = now; held && nth == 0 {
+			return
+		}
+	}
+}
+
+// killThawers kills the second processes of those who froze.
+func (f *fixture) killThawers() {
+	f.t.Helper()
+	for _, file := range f.frozenRecords() {
+		var record struct{ Thawer struct{ PID int } }
+		if text, err := os.ReadFile(file); err == nil && json.Unmarshal(text, &record) == nil && record.Thawer.PID > 1 {
+			_ = syscall.Kill(-record.Thawer.PID, syscall.SIGKILL)
+		}
+	}
+}
+
+// anyFrozen says whether the kernel holds one of the project's containers frozen, whoever asked for it.
+func (f *fixture) anyFrozen() bool {
+	f.t.Helper()
+	ids := map[string]bool{}
+	for _, c := range f.containers("") {
+		ids[c.ID], ids["docker-"+c.ID+".scope"] = true, true
+	}
+	frozen := false
+	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() || !ids[d.Name()] {
+			return nil
+		}
+		v1, _ := os.ReadFile(filepath.Join(path, "freezer.state"))
+		v2, _ := os.ReadFile(filepath.Join(path, "cgroup.freeze"))
+		frozen = frozen || strings.HasPrefix(string(v1), "FR") || strings.HasPrefix(string(v2), "1")
+		return fs.SkipDir
+	})
+	return frozen
+}
+
+// TestIntegrationRollingCtrlC presses Ctrl-C in the real command at more and more of a roll-out's way, with connections that stay
+// open and an old container that takes its time to end. One container is left, and the next roll-out finds nothing to put right.
+func TestIntegrationRollingCtrlC(t *testing.T) {
+	t.Setenv("INTERVAL", "15s")
+	f := newRolled(t, strings.NewReplacer("stop_grace_period: 3s", "stop_grace_period: 20s", "READY_AFTER: 500ms", "READY_AFTER: 500ms, LINGER: 10s").Replace(loaded), false)
+	if err := f.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for n, c := range []struct {
+		sign     string
+		after    time.Duration
+		replaced bool
+	}{
+		{"its configuration changed", 300 * time.Millisecond, false},
+		{"has taken over", 0, true},
+		{"has taken over", 2 * time.Second, true},
+	} {
+		was := f.wants("web", 1)[0].ID
+		t.Setenv("VERSION", "interrupted-"+strconv.Itoa(n))
+		printed := f.ctrlC(t, "compose.yaml", c.sign, c.after, "restart", "-rolling")
+		now := f.wants("web", 1)[0].ID
+		if (now != was) != c.replaced {
+			t.Errorf("%s after %q: replaced: %v\n%s", c.after, c.sign, now != was, printed)
+		}
+		if f.anyFrozen() || len(f.frozenRecords()) > 0 {
+			t.Errorf("%s after %q: left frozen", c.after, c.sign)
+		}
 	}
 }

@@ -19,13 +19,13 @@ import (
 
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/api/types/events"
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -40,7 +40,7 @@ const rolled = `services:
     image: "it-web:${COMPOSE_PROJECT_NAME}"
     build: {context: ., dockerfile: web.Dockerfile}
     command: [/traffic, serve]
-    environment: {BACKEND: "http://db:8080/", READY_AFTER: 500ms, VERSION: "${VERSION-}"}
+    environment: {BACKEND: "http://db:8080/", READY_AFTER: 500ms, VERSION: "${VERSION-}", SICK_AFTER: "${SICK_AFTER-}"}
     healthcheck: {test: [CMD, /traffic, check], interval: "${INTERVAL-1s}", timeout: 1s, retries: 2}
     stop_grace_period: 3s
     scale: ${SCALE-1}
@@ -84,6 +84,7 @@ func newRolled(t *testing.T, compose string, current bool) *fixture {
 			o.Builders = []*image.Builder{b}
 		}
 	}
+	t.Setenv(state.Variable, t.TempDir())
 	t.Cleanup(f.removeContainers)
 	path, err := trafficBinary()
 	if err != nil {
@@ -210,7 +211,7 @@ func underLoad(t *testing.T, current bool) {
 		t.Fatal(err)
 	}
 	before := f.containers("")
-	began, seen := time.Now(), f.watch("web", "pause", "unpause")
+	began, frozen, paused := time.Now(), f.watchFreezes(), f.watch("web", "pause")
 	for n := range rollouts {
 		was := f.wants("web", 1)[0].ID
 		if err := f.restart(t.Context(), strconv.Itoa(n), lifecycle.RestartOptions{Rolling: true}); err != nil {
@@ -234,8 +235,8 @@ func underLoad(t *testing.T, current bool) {
 	}
 	took := time.Since(began)
 	got := f.endLoad()
-	t.Logf("engine %s: %d roll-outs and a broken one in %s: %d requests, %d failed, slowest %s, %d slower than 500ms; %s",
-		f.engine.Info.ServerVersion, rollouts, took.Round(time.Second), got.Requests, got.Failed, got.Slowest, got.Slow, frozen(seen()))
+	t.Logf("engine %s: %d roll-outs and a broken one in %s: %d requests, %d failed, slowest %s, %d slower than 500ms; %s; paused %d times",
+		f.engine.Info.ServerVersion, rollouts, took.Round(time.Second), got.Requests, got.Failed, got.Slowest, got.Slow, frozen(), len(paused()))
 	if got.Failed > 0 || float64(got.Requests) < 200*took.Seconds() {
 		t.Errorf("%d of %d requests failed in %s: %q", got.Failed, got.Requests, took, got.Errors)
 	}
@@ -244,25 +245,6 @@ func underLoad(t *testing.T, current bool) {
 			t.Errorf("%s was replaced too", service)
 		}
 	}
-}
-
-// frozen says for how long containers were frozen, by their events "pause" and "unpause", while they were attached anew.
-func frozen(seen []events.Message) string {
-	began := map[string]time.Time{}
-	var all []time.Duration
-	for _, e := range seen {
-		at := time.Unix(0, e.TimeNano)
-		if e.Action == "pause" {
-			began[e.Actor.ID] = at
-		} else {
-			all = append(all, at.Sub(began[e.Actor.ID]).Round(time.Millisecond))
-		}
-	}
-	if len(all) == 0 {
-		return "never frozen"
-	}
-	slices.Sort(all)
-	return fmt.Sprintf("frozen %d times, median %s, longest %s", len(all), all[len(all)/2], all[len(all)-1])
 }
 
 func TestIntegrationRollingUnderLoad(t *testing.T) { underLoad(t, false) }

@@ -41,7 +41,7 @@ func Restart(ctx context.Context, e *engine.Engine, project *types.Project, o Re
 	if err != nil {
 		return err
 	}
-	r.memory = o.Memory
+	r.memory, r.untilHealthy = o.Memory, o.Rolling
 	if err := r.checkProject(ctx); err != nil {
 		return err
 	}
@@ -65,6 +65,9 @@ type restarter struct {
 	project *types.Project
 	out     *ui.Out
 	memory  string
+	// untilHealthy makes a roll-out end when Docker calls the new container healthy, or roll back. A start or a stop that only puts
+	// right what was left does not wait for that.
+	untilHealthy bool
 }
 
 func newRestarter(e *engine.Engine, project *types.Project, out *ui.Out) (*restarter, error) {

@@ -42,11 +42,13 @@ func (r *restarter) complete(ctx, whole context.Context, service string, old con
 		r.drain(ctx, old, grace(old))
 	}
 	drained := time.Since(began)
-	err := readiness.Docker(ctx, r.engine, fresh, func(every time.Duration) {
-		r.out.Info("%s: waiting for Docker's own check of the new container (interval %s); the old one is kept until then", old.Name(), every)
-	})
-	if err != nil && ctx.Err() == nil {
-		return drained, r.rollBack(ctx, whole, service, old, fresh, err)
+	if r.untilHealthy {
+		err := readiness.Docker(ctx, r.engine, fresh, func(every time.Duration) {
+			r.out.Info("%s: waiting for Docker's own check of the new container (interval %s); the old one is kept until then", old.Name(), every)
+		})
+		if err != nil && ctx.Err() == nil {
+			return drained, r.rollBack(ctx, whole, service, old, fresh, err)
+		}
 	}
 	return drained, r.remove(ctx, whole, service, old)
 }

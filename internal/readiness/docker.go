@@ -34,7 +34,8 @@ func Docker(ctx context.Context, api Prober, id string, tell func(every time.Dur
 			return nil
 		}
 		if failedForGood(c, check) {
-			return &NotReady{Why: fmt.Sprintf("unhealthy after %s (%s)", time.Since(r.began).Round(time.Second), lastOfDocker(c))}
+			at, said := lastOfDocker(c)
+			return &NotReady{Why: fmt.Sprintf("unhealthy after %s (%s)", at.Round(time.Second), said)}
 		}
 		// Docker's checks may each take their whole timeout, which patience has once.
 		if limit := patience(check) + intervalOf(check) + time.Duration(retriesOf(check))*timeoutOf(check); time.Since(r.began) > limit {
@@ -56,15 +57,16 @@ func failedForGood(c moby.InspectResponse, check *moby.HealthConfig) bool {
 	return c.State.Health.Status == moby.Unhealthy && c.State.Health.FailingStreak >= retriesOf(check)
 }
 
-// lastOfDocker is what Docker's own last check said.
-func lastOfDocker(c moby.InspectResponse) verdict {
+// lastOfDocker is what Docker's own last check said, and how long after the container's start.
+func lastOfDocker(c moby.InspectResponse) (time.Duration, verdict) {
 	log := c.State.Health.Log
-	if len(log) == 0 {
-		return verdict{code: hung, output: "no check yet"}
+	started, err := time.Parse(time.RFC3339Nano, c.State.StartedAt)
+	if len(log) == 0 || err != nil {
+		return 0, verdict{code: hung, output: "no check yet"}
 	}
 	last := log[len(log)-1]
 	lines := strings.Split(strings.TrimSpace(last.Output), "\n")
-	return verdict{code: last.ExitCode, output: lines[len(lines)-1]}
+	return last.End.Sub(started), verdict{code: last.ExitCode, output: lines[len(lines)-1]}
 }
 
 // NextCheck says when Docker looks at the container next by itself, and how long that may take; ok is false where it does not.

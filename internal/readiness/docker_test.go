@@ -28,11 +28,11 @@ func (s *says) ContainerInspect(context.Context, string, client.ContainerInspect
 }
 
 func running(status moby.HealthStatus, streak int, last ...*moby.HealthcheckResult) moby.State {
-	return moby.State{Status: moby.StateRunning, Running: true, Health: &moby.Health{Status: status, FailingStreak: streak, Log: last}}
+	return moby.State{Status: moby.StateRunning, Running: true, StartedAt: "2026-01-02T03:04:05Z", Health: &moby.Health{Status: status, FailingStreak: streak, Log: last}}
 }
 
 func TestDockersVerdict(t *testing.T) {
-	failed := &moby.HealthcheckResult{ExitCode: 1, Output: "first line\nno answer\n"}
+	failed := &moby.HealthcheckResult{End: time.Date(2026, 1, 2, 3, 4, 12, 0, time.UTC), ExitCode: 1, Output: "first line\nno answer\n"}
 	for name, c := range map[string]struct {
 		states []moby.State
 		want   string // "" for healthy
@@ -41,7 +41,7 @@ func TestDockersVerdict(t *testing.T) {
 		"healthy at once":           {[]moby.State{running(moby.Healthy, 0)}, "", false},
 		"healthy after a while":     {[]moby.State{running(moby.Starting, 0), running(moby.Starting, 1, failed), running(moby.Healthy, 0)}, "", true},
 		"unhealthy for a pause":     {[]moby.State{running(moby.Unhealthy, 0), running(moby.Unhealthy, 1, failed), running(moby.Healthy, 0)}, "", true},
-		"failed as often as it may": {[]moby.State{running(moby.Starting, 0), running(moby.Unhealthy, 2, failed)}, "unhealthy after 0s (exit 1: no answer)", true},
+		"failed as often as it may": {[]moby.State{running(moby.Starting, 0), running(moby.Unhealthy, 2, failed)}, "unhealthy after 7s (exit 1: no answer)", true},
 		"no check":                  {[]moby.State{{Status: moby.StateRunning, Running: true}}, "", false},
 		"ended":                     {[]moby.State{running(moby.Starting, 0), {Status: moby.StateExited, ExitCode: 3}}, "exited (exit 3)", true},
 	} {

@@ -1,6 +1,6 @@
 // Command traffic is both ends of the roll-out tests. "serve" answers HTTP on :8080 READY_AFTER after its start (503 before, and
-// for ever with NEVER), asking BACKEND over a new connection for each request where that is set, and told to stop it ends well, or
-// at once with ABRUPT; "check" is its health check.
+// for ever with NEVER; to its health check from SICK_AFTER on too), asking BACKEND over a new connection for each request where that is set, and told to stop it ends well, or
+// at once with ABRUPT, or LINGER later; "check" is its health check.
 // "load URL RATE" asks URL at RATE requests/s, half of them over kept connections (none with FRESH), and one that takes two seconds each second;
 // told to stop, it prints what came of them as a line of JSON.
 package main
@@ -67,11 +67,17 @@ func get(c *http.Client, url string) error {
 func serve(stop context.Context) error {
 	after, _ := time.ParseDuration(os.Getenv("READY_AFTER"))
 	ready := time.Now().Add(after)
+	sick, err := time.ParseDuration(os.Getenv("SICK_AFTER"))
+	ails := time.Now().Add(sick)
 	backend, never := os.Getenv("BACKEND"), os.Getenv("NEVER") != ""
 	fresh := client(false)
 	answer := func(w http.ResponseWriter, r *http.Request) {
 		if never || time.Now().Before(ready) {
 			http.Error(w, "not yet", http.StatusServiceUnavailable)
+			return
+		}
+		if r.URL.Path == "/health" && err == nil && time.Now().After(ails) {
+			http.Error(w, "sick", http.StatusServiceUnavailable)
 			return
 		}
 		pause, _ := time.ParseDuration(r.URL.Query().Get("pause"))
@@ -94,6 +100,8 @@ func serve(stop context.Context) error {
 	if os.Getenv("ABRUPT") != "" {
 		return nil
 	}
+	linger, _ := time.ParseDuration(os.Getenv("LINGER"))
+	time.Sleep(linger)
 	within, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return server.Shutdown(within)
