@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/client"
 
@@ -128,9 +129,10 @@ func (r *restarter) createBeside(ctx context.Context, service string, old contai
 	return made, nil
 }
 
-// discard removes a container at once. It has no volume that holds data: services with such are not replaced this way.
+// discard removes a container at once, unless others have. It has no volume that holds data: services with such are not replaced this
+// way.
 func (r *restarter) discard(ctx context.Context, id string) error {
-	if _, err := r.engine.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true}); err != nil {
+	if _, err := r.engine.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true}); err != nil && !cerrdefs.IsNotFound(err) {
 		return fmt.Errorf("removing the container %.12s: %w", id, err)
 	}
 	return nil

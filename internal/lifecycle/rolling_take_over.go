@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/client"
 
@@ -49,6 +50,9 @@ func (r *restarter) complete(ctx, whole context.Context, service string, old con
 		if err != nil && ctx.Err() == nil {
 			return drained, r.rollBack(ctx, whole, service, old, fresh, err)
 		}
+		if err != nil {
+			r.out.Warn("%s: interrupted before Docker's own check of the new container, which has passed ours", old.Name())
+		}
 	}
 	return drained, r.remove(ctx, whole, service, old)
 }
@@ -70,6 +74,9 @@ func (r *restarter) rename(ctx context.Context, service string, number int, from
 	name := fmt.Sprintf("%s%s%s%s%d", r.project.Name, api.Separator, service, api.Separator, number)
 	for _, c := range []struct{ id, name string }{{from, beside(to, name)}, {to, name}} {
 		found, err := r.engine.ContainerInspect(ctx, c.id, client.ContainerInspectOptions{})
+		if cerrdefs.IsNotFound(err) && c.id == from {
+			continue // others have removed it
+		}
 		if err != nil {
 			return fmt.Errorf("renaming a container of %q: %w", service, err)
 		}
