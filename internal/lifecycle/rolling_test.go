@@ -6,6 +6,9 @@ import (
 	"time"
 
 	moby "github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
 func TestOutliving(t *testing.T) {
@@ -71,5 +74,57 @@ func TestCheckNear(t *testing.T) {
 		if got := checkNear(now.Add(c.in), now, 3*time.Second, 2*time.Second); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+}
+
+// checked is an engine in which Docker's check of a container, every ten seconds, last ended at those times, one after the other with
+// each look.
+type checked struct {
+	client.APIClient
+
+	ends  []time.Time
+	looks int
+}
+
+func (e *checked) ContainerInspect(ctx context.Context, _ string, _ client.ContainerInspectOptions) (client.ContainerInspectResult, error) {
+	end := e.ends[min(e.looks, len(e.ends)-1)]
+	e.looks++
+	return client.ContainerInspectResult{Container: moby.InspectResponse{
+		State:  &moby.State{StartedAt: "2026-01-02T03:04:05Z", Health: &moby.Health{Log: []*moby.HealthcheckResult{{End: end}}}},
+		Config: &moby.Config{Healthcheck: &moby.HealthConfig{Test: []string{"CMD", "true"}, Interval: 10 * time.Second, Timeout: 4 * time.Second}},
+	}}, ctx.Err()
+}
+
+func TestBetweenChecks(t *testing.T) {
+	now := time.Now()
+	at := func(ago ...time.Duration) (ends []time.Time) {
+		for _, d := range ago {
+			ends = append(ends, now.Add(-d))
+		}
+		return ends
+	}
+	for name, c := range map[string]struct {
+		ends  []time.Time
+		looks int
+	}{
+		"none is near":                  {at(5 * time.Second), 1},
+		"one is due in a second":        {at(9*time.Second, 9*time.Second, 9*time.Second, 0), 4},
+		"one is under way":              {at(12*time.Second, 12*time.Second, 0), 3},
+		"none comes, as after a pause":  {at(time.Hour), 1},
+		"they come more often than now": {at(9*time.Second, 8500*time.Millisecond, 8500*time.Millisecond), 2},
+	} {
+		e := &checked{ends: c.ends}
+		r := &restarter{engine: &engine.Engine{APIClient: e}}
+		r.betweenChecks(t.Context(), "x")
+		if e.looks != c.looks {
+			t.Errorf("%s: looked %d times, want %d", name, e.looks, c.looks)
+		}
+	}
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	began := time.Now()
+	(&restarter{engine: &engine.Engine{APIClient: &checked{ends: at(9 * time.Second)}}}).betweenChecks(interrupted, "x")
+	if time.Since(began) > time.Second {
+		t.Error("waits after Ctrl-C")
 	}
 }
