@@ -2,9 +2,13 @@ package lifecycle
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"testing"
 	"time"
 
+	"github.com/compose-spec/compose-go/v2/types"
+	cerrdefs "github.com/containerd/errdefs"
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
@@ -126,5 +130,50 @@ func TestBetweenChecks(t *testing.T) {
 	(&restarter{engine: &engine.Engine{APIClient: &checked{ends: at(9 * time.Second)}}}).betweenChecks(interrupted, "x")
 	if time.Since(began) > time.Second {
 		t.Error("waits after Ctrl-C")
+	}
+}
+
+// named is an engine with containers by ID, and their names.
+type named struct {
+	client.APIClient
+
+	names map[string]string
+}
+
+func (e named) ContainerInspect(_ context.Context, id string, _ client.ContainerInspectOptions) (client.ContainerInspectResult, error) {
+	name, ok := e.names[id]
+	if !ok {
+		return client.ContainerInspectResult{}, cerrdefs.ErrNotFound
+	}
+	return client.ContainerInspectResult{Container: moby.InspectResponse{ID: id, Name: "/" + name}}, nil
+}
+
+func (e named) ContainerRename(_ context.Context, id string, o client.ContainerRenameOptions) (client.ContainerRenameResult, error) {
+	for other, name := range e.names {
+		if name == o.NewName {
+			return client.ContainerRenameResult{}, fmt.Errorf("%s has the name %s", other, name)
+		}
+	}
+	e.names[id] = o.NewName
+	return client.ContainerRenameResult{}, nil
+}
+
+// A kill between any two steps is put right by doing all of them again, and a roll-back is the same the other way.
+func TestRename(t *testing.T) {
+	const name = "shop-web-2"
+	for what, names := range map[string]map[string]string{
+		"as Compose made them": {"old": name, "new": beside("old", name)},
+		"killed in the middle": {"old": beside("new", name), "new": beside("old", name)},
+		"done":                 {"old": beside("new", name), "new": name},
+		"removed by others":    {"new": beside("old", name)},
+	} {
+		want := map[string]string{"new": name}
+		if _, ok := names["old"]; ok {
+			want["old"] = beside("new", name)
+		}
+		r := &restarter{engine: &engine.Engine{APIClient: named{names: names}}, project: &types.Project{Name: "shop"}}
+		if err := r.rename(t.Context(), "web", 2, "old", "new"); err != nil || !maps.Equal(names, want) {
+			t.Errorf("%s: got %v, %v", what, names, err)
+		}
 	}
 }
