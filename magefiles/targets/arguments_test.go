@@ -1,9 +1,15 @@
 package targets
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
 )
+
+// stackOf gives the services that the stack of a test has.
+func stackOf(names ...string) func() []string { return func() []string { return names } }
 
 func TestArguments(t *testing.T) {
 	for line, want := range map[string]string{
@@ -12,29 +18,107 @@ func TestArguments(t *testing.T) {
 		"build redis":                       "build -services=redis",
 		"logs -follow redis livekit":        "logs -services=redis,livekit -follow",
 		"logs -services=redis livekit":      "logs -services=redis,livekit",
+		"logs redis -services=livekit":      "logs -services=redis,livekit",
+		"stop -services=redis -services=a":  "stop -services=redis,a",
 		"start --dry-run redis":             "start -services=redis -dryrun",
+		"start -dryRun -timeout=5s":         "start -dryrun -timeout=5s",
 		"setup full":                        "setup full",
 		"setup full redis":                  "setup full -services=redis",
 		"build api-backend start redis":     "build -services=api-backend start -services=redis",
+		"check build start":                 "check build start",
 		"Build start":                       "Build start",
+		"logs Redis":                        "logs -services=Redis",
 		"models base.en build":              "models base.en build",
+		"models -service=stt base.en":       "models base.en -service=stt",
 		"cleanup -scope=host -volumes=data": "cleanup -scope=host -volumes=data",
+		"stop -services=test":               "stop -services=test",
+		"stop up":                           "stop -services=up",
+		"start -json=false":                 "start -json=false",
 		"-l":                                "-l",
 		"-h logs":                           "-h logs",
 	} {
-		got, err := Arguments(strings.Fields(line))
+		got, err := arguments(strings.Fields(line), stackOf("test", "up"))
 		if err != nil || strings.Join(got, " ") != want {
 			t.Errorf("%q: got %q, %v; want %q", line, got, err, want)
 		}
 	}
+}
+
+// Words are separated by "|", so that some can be empty.
+func TestWrongArgumentsAreRefusedWithAWay(t *testing.T) {
 	for line, want := range map[string]string{
-		"biuld":       `no target "biuld" (did you mean "build"?)`,
-		"setup ful":   `no target "ful" (did you mean "full"?)`,
-		"lgos redis":  `no target "lgos" (did you mean "logs"?)`,
-		"nosuchthing": `no target "nosuchthing"` + "\n  next: go tool mage -l",
+		"biuld":                   `no target "biuld" (did you mean "build"?)`,
+		"setup|ful":               `no target "ful" (did you mean "full"?), and setup takes no service names`,
+		"lgos|redis":              `no target "lgos" (did you mean "logs"?)`,
+		"nosuchthing":             "no target \"nosuchthing\"\n  next: go tool mage -l",
+		"":                        `no target ""`,
+		"stop|test":               "\"test\" after stop may be the service or the target of that name\n  next: go tool mage stop -services=test for the service, or go tool mage test by itself for the target",
+		"logs|redis|TEST":         `"TEST" after logs may be the service`,
+		"stop|":                   "an empty service name after stop: nothing was done\n  next: go tool mage stop without a name for all",
+		"stop| ":                  "an empty service name after stop",
+		"restart|redis|":          "an empty service name after restart",
+		"stop|-services=":         "-services of stop has an empty value: nothing was done",
+		"stop|-services=,":        `an empty name in the list ","`,
+		"stop|-services=redis,":   `an empty name in the list "redis,"`,
+		"cleanup|-volumes=":       "-volumes of cleanup has an empty value: nothing was done",
+		"cleanup|-volumes=a,,b":   `an empty name in the list "a,,b"`,
+		"up":                      "no target \"up\"\n  next: go tool mage start",
+		"down":                    "no target \"down\"\n  next: go tool mage stop, or docker compose down, which removes the containers",
+		"ps":                      "next: go tool mage status",
+		"build|ps":                "no target \"ps\"\n  next: go tool mage status",
+		"setup|up":                "no target \"up\"\n  next: go tool mage start",
+		"exec|redis|sh":           "next: docker compose exec",
+		"start|-timeout|5s":       "-timeout of start takes its value after an equals sign\n  next: go tool mage start -timeout=5s",
+		"logs|--tail":             "next: go tool mage logs -tail=…",
+		"start|-timeout=5":        "-timeout=5 of start is not a duration, such as 30s or 5m",
+		"start|-timeout=-5s":      "is not a duration",
+		"start|-dry-run=maybe":    "-dry-run=maybe of start is neither true nor false",
+		"start|-dry-rum":          `no option "-dry-rum" of start (did you mean "dry-run"?)`,
+		"start|-d":                "no option \"-d\" of start\n  next: go tool mage start: it leaves the services running",
+		"logs|-f|redis":           "no option \"-f\" of logs\n  next: go tool mage logs -follow",
+		"setup|-json":             "no option \"-json\" of setup\n  next: go tool mage setup -h",
+		"start|-w|dir":            "next: go tool mage -w DIRECTORY start",
+		"models":                  "models needs a model\n  next: go tool mage models -h",
+		"models|-service=whisper": "models needs a model",
 	} {
-		if _, err := Arguments(strings.Fields(line)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: got %v, want %q", line, err, want)
+		got, err := arguments(strings.Split(line, "|"), stackOf("test", "redis"))
+		var f *fault.Error
+		if !errors.As(err, &f) || f.Code != fault.Usage || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %q, %v, want %q", line, got, err, want)
 		}
+	}
+}
+
+// A stack is read only where a word may be a service's name as well as something else.
+func TestArgumentsReadTheStackOnlyInDoubt(t *testing.T) {
+	for line, want := range map[string]bool{
+		"start": false, "logs redis": false, "setup full": false, "cleanup build": false, "check build": true, "stop up": true,
+	} {
+		read := false
+		if _, err := arguments(strings.Fields(line), func() []string { read = true; return []string{"up"} }); err != nil || read != want {
+			t.Errorf("%q: read the stack: %t (%v), want %t", line, read, err, want)
+		}
+	}
+}
+
+func TestHelpIsFoundInBothPlaces(t *testing.T) {
+	for line, want := range map[string]string{
+		"start --help": "start", "start -h": "start", "start redis -help": "start", "check start --help": "start", "nosuch --help": "nosuch",
+		"start": "", "--help": "", "-h start": "",
+	} {
+		if got, asked := helpAsked(strings.Fields(line), ""); got != want || asked != (want != "") {
+			t.Errorf("%q: help of %q (%t), want %q", line, got, asked, want)
+		}
+	}
+	if got, asked := helpAsked([]string{"logs", "redis"}, "1"); got != "logs" || !asked {
+		t.Errorf("mage -h logs redis: help of %q (%t)", got, asked)
+	}
+}
+
+func TestOptionsAreSpelledAsOnTheCommandLine(t *testing.T) {
+	got := spellOptions("Usage:\n\n\tmage x [-noCache=<bool>]\n\nFlags:\n\n\t-noCache=<bool>           -no-cache: build again\n\t-timeout=<time.Duration>  for all\n")
+	want := "Usage:\n\n\tmage x [-no-cache]\n\nFlags:\n\n\t-no-cache            build again\n\t-timeout=<duration>  for all\n"
+	if got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }

@@ -30,15 +30,15 @@ type buildChoice struct {
 // exit code says so. BUILDKIT_HOST may list several builders, separated by commas.
 func Build(ctx context.Context,
 	services *string, // comma-separated services; all by default
-	noCache *bool, // build every step again
+	noCache *bool, // -no-cache: build every step again
 	pull *bool, // ask the registries for newer bases, and move the lock to them
-	failFast *bool, // end the other images when one fails
+	failFast *bool, // -fail-fast: end the other images when one fails
 	push *bool, // push to the registries that the image names say, instead of loading
 	attest *bool, // with -push: provenance and SBOM attestations
 	platform *string, // with -push: linux/amd64,linux/arm64, those that the builder has
 	progress *string, // auto, plain, tty, quiet or rawjson
 	json *bool, // results as one line of JSON; progress goes to standard error
-	dryRun *bool, // print what would be built
+	dryRun *bool, // -dry-run: print what would be built
 ) error {
 	c := buildChoice{
 		noCache: value(noCache, false), pull: value(pull, false), failFast: value(failFast, false), push: value(push, false), attest: value(attest, false),

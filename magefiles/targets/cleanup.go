@@ -18,7 +18,7 @@ func Cleanup(ctx context.Context,
 	scope *string, // project (default) or host: also what nobody uses on the whole machine
 	keep *string, // build cache to keep, 10GB by default
 	volumes *string, // comma-separated volumes to remove with their data
-	dryRun *bool, // only print the plan
+	dryRun *bool, // -dry-run: only print the plan
 ) error {
 	return fault.Exit(ctx, cleanUp(ctx, cleanupChoice{
 		scope: value(scope, ""), keep: value(keep, ""), volumes: volumes, dryRun: value(dryRun, false),
@@ -33,11 +33,15 @@ type cleanupChoice struct {
 }
 
 func cleanUp(ctx context.Context, c cleanupChoice) error {
+	volumes, err := names(c.volumes)
+	if err != nil {
+		return err
+	}
 	s, err := openUnstarted(ctx, nil)
 	if err != nil {
 		return err
 	}
-	o := cleanup.Options{Scope: cleanup.Scope(c.scope), Volumes: names(c.volumes)}
+	o := cleanup.Options{Scope: cleanup.Scope(c.scope), Volumes: volumes}
 	if c.keep != "" {
 		if o.CacheBudget, err = units.RAMInBytes(c.keep); err != nil {
 			return fault.New(fault.Usage, "", "-keep=%s: %w", c.keep, err)

@@ -16,6 +16,9 @@ import (
 func Full(ctx context.Context,
 	services *string, // comma-separated services and what they depend on; all by default
 ) error {
+	if _, err := names(services); err != nil {
+		return fault.Exit(ctx, err)
+	}
 	chosen := value(services, "")
 	steps := []any{
 		mg.F(checkStep, chosen), mg.F(cleanupStep), mg.F(buildStep, chosen), mg.F(startStep, chosen),
@@ -29,9 +32,18 @@ func Full(ctx context.Context,
 
 // mg.F takes no pointers, so each step of Full is a function of plain values. Mage prints a step's error and keeps its
 // exit code.
+// There services is "" for all.
 
 func checkStep(ctx context.Context, services string) error {
-	return fault.Exit(ctx, check(ctx, &services))
+	return fault.Exit(ctx, check(ctx, chosenOnly(services)))
+}
+
+// chosenOnly gives a step's services as a target takes them: nil for all.
+func chosenOnly(services string) *string {
+	if services == "" {
+		return nil
+	}
+	return &services
 }
 
 func cleanupStep(ctx context.Context) error {
@@ -39,7 +51,7 @@ func cleanupStep(ctx context.Context) error {
 }
 
 func buildStep(ctx context.Context, services string) error {
-	s, err := openUnstarted(ctx, &services) // with what they depend on, which is started too
+	s, err := openUnstarted(ctx, chosenOnly(services)) // with what they depend on, which is started too
 	if err == nil {
 		err = s.buildImages(ctx, buildChoice{progress: "auto"})
 	}
@@ -47,13 +59,13 @@ func buildStep(ctx context.Context, services string) error {
 }
 
 func startStep(ctx context.Context, services string) error {
-	return fault.Exit(ctx, start(ctx, &services, startChoice{}))
+	return fault.Exit(ctx, start(ctx, chosenOnly(services), startChoice{}))
 }
 
 func smokeStep(ctx context.Context) error { return fault.Exit(ctx, smokeTest(ctx, true)) }
 
 func monitorStep(ctx context.Context, services string) error {
-	return fault.Exit(ctx, watchStack(ctx, &services, false, 0, false))
+	return fault.Exit(ctx, watchStack(ctx, chosenOnly(services), false, 0, false))
 }
 
 // Smoke proves that the started stack does its job, end to end.

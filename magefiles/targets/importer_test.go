@@ -1,10 +1,15 @@
 package targets
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,17 +17,21 @@ import (
 	"github.com/25eloquence/compose-mage/internal/golden"
 )
 
-// importer is another repository whose whole magefile is an import of these targets. Mage lists only functions whose
-// signatures it understands, and says nothing of the others: only what such a repository sees shows that all are there.
-const importer = `package main
-
-import (
-	//mage:import
-	"github.com/25eloquence/compose-mage/magefiles/targets"
-)
-
-var Default = targets.Menu
-`
+// importer is the magefile of another repository, as docs/import.md has it: its whole is an import of these targets. Mage
+// lists only functions whose signatures it understands, and says nothing of the others: only what such a repository sees
+// shows that all are there.
+func importer(root string) (string, error) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "import.md"))
+	if err != nil {
+		return "", err
+	}
+	_, text, _ := strings.Cut(string(page), "```go\n")
+	text, _, found := strings.Cut(text, "```\n")
+	if !found {
+		return "", errors.New("docs/import.md shows no magefile")
+	}
+	return text, nil
+}
 
 var compiled = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "importer")
@@ -43,10 +52,14 @@ var compiled = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	magefile, err := importer(root)
+	if err != nil {
+		return "", err
+	}
 	if err := os.Mkdir(filepath.Join(dir, "magefiles"), 0o755); err != nil {
 		return "", err
 	}
-	for name, content := range map[string]string{"go.mod": text, "go.sum": string(sum), "magefiles/magefile.go": importer} {
+	for name, content := range map[string]string{"go.mod": text, "go.sum": string(sum), "magefiles/magefile.go": magefile} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
 			return "", err
 		}
@@ -71,6 +84,40 @@ func mage(t *testing.T, args ...string) string {
 	return string(out)
 }
 
+// program is the importing repository's magefile, compiled.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := compiled()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "mage")
+	command := exec.Command("go", "tool", "mage", "-compile", path)
+	command.Dir = dir
+	command.Env = append(os.Environ(), "GOFLAGS=-mod=mod")
+	if out, err := command.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("compiling: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// run runs the compiled targets in dir ("" for the importing repository) and gives what they print and the exit code.
+func run(t *testing.T, dir string, args ...string) (string, int) {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(path, args...)
+	command.Dir = cmp.Or(dir, filepath.Dir(path))
+	command.Env = append(os.Environ(), "NO_COLOR=1")
+	out, err := command.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("mage %v: %v\n%s", args, err, out)
+	}
+	return string(out), command.ProcessState.ExitCode()
+}
+
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if dir, err := compiled(); err == nil {
@@ -91,13 +138,13 @@ func TestEveryTargetIsKnown(t *testing.T) {
 			t.Errorf("%s: its line is %d characters and must be at most 70, with a full stop: %q", m[1], len(m[2]), m[2])
 		}
 	}
-	for name := range takesServices {
+	for name := range commands {
 		if !found[name] {
 			t.Errorf("Mage does not list %q: is its signature one that Mage understands?", name)
 		}
 	}
 	for name := range found {
-		if _, known := takesServices[name]; !known {
+		if _, known := commands[name]; !known {
 			t.Errorf("%q is a target that the command line does not know: a helper that is exported by mistake?", name)
 		}
 	}
@@ -118,12 +165,13 @@ func TestReadmeListsTheTargets(t *testing.T) {
 func TestEveryTargetHasHelp(t *testing.T) {
 	var all strings.Builder
 	for _, m := range listed.FindAllStringSubmatch(mage(t, "-l"), -1) {
-		help := mage(t, "-h", m[1])
-		all.WriteString("$ mage -h " + m[1] + "\n" + help + "\n")
-		name := strings.ToLower(m[1])
-		if takesServices[name] && !strings.Contains(help, "-services=") {
-			t.Errorf("%s takes services, but its help does not say so:\n%s", name, help)
+		help, code := run(t, "", m[1], "-h")
+		if code != 0 {
+			t.Fatalf("mage %s -h: exit %d\n%s", m[1], code, help)
 		}
+		all.WriteString("$ mage " + m[1] + " -h\n" + help + "\n")
+		name := strings.ToLower(m[1])
+		checkOptions(t, name, help)
 		for line := range strings.SplitSeq(help, "\n") {
 			if fields := strings.Fields(line); strings.HasPrefix(line, "\t-") && len(fields) < 2 {
 				t.Errorf("%s: an option without a word about it: %q", name, line)
@@ -131,4 +179,88 @@ func TestEveryTargetHasHelp(t *testing.T) {
 		}
 	}
 	golden.Check(t, "help.txt", all.String())
+}
+
+// The command line's table is held against what Mage knows, whose help spellOptions has spelled.
+func checkOptions(t *testing.T, target, help string) {
+	t.Helper()
+	kinds := map[string]kind{"": aFlag, "=<string>": aText, "=<duration>": aDuration}
+	found := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)(?:^\t|\[)-([\w-]+)(=<\w+>)?`).FindAllStringSubmatch(help, -1) {
+		found[m[1]] = true
+		k, known := commands[target].options[m[1]]
+		if k == aList {
+			k = aText // which only the command line tells apart
+		}
+		if !known || k != kinds[m[2]] {
+			t.Errorf("%s: the command line does not know its option -%s%s", target, m[1], m[2])
+		}
+	}
+	for option := range commands[target].options {
+		if !found[option] {
+			t.Errorf("%s: the command line knows an option -%s that Mage does not", target, option)
+		}
+	}
+	if commands[target].services != found["services"] {
+		t.Errorf("%s: takes services: %t, in its help: %t", target, commands[target].services, found["services"])
+	}
+}
+
+func TestEveryWordLeadsToATarget(t *testing.T) {
+	for _, said := range []map[string]string{otherWords, otherOptions} {
+		for _, word := range slices.Sorted(maps.Keys(said)) {
+			text := strings.ReplaceAll(said[word], "%s", "start")
+			if _, isTarget := commands[word]; isTarget && strings.HasPrefix(text, "go tool mage -h") {
+				t.Errorf("%q is a target", word)
+			}
+			if err := checkAdvice(text); err != nil {
+				t.Errorf("%q leads to %q: %v", word, text, err)
+			}
+		}
+	}
+}
+
+func TestMistakesEndWithTwoBeforeAnythingRuns(t *testing.T) {
+	for line, want := range map[string]string{
+		"up": "Error: no target \"up\"\n  next: go tool mage start", "status -services=": "has an empty value", "nosuch -h": "no target \"nosuch\"",
+		"start -timeout 5s": "next: go tool mage start -timeout=5s",
+	} {
+		if out, code := run(t, "", strings.Fields(line)...); code != 2 || !strings.Contains(out, want) {
+			t.Errorf("mage %s: exit %d, want 2 and %q:\n%s", line, code, want, out)
+		}
+	}
+}
+
+// A word that is a service of the stack, in whatever profile, is not taken for the target of that name.
+func TestServiceNamedLikeATarget(t *testing.T) {
+	dir := t.TempDir()
+	text := "name: named\nservices:\n  web: {image: x}\n  build: {image: x}\n  test: {image: x, profiles: [ci]}\n"
+	if err := os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"stop build": "go tool mage stop -services=build", "logs web test": "go tool mage logs -services=test", "check build": `"build" after check may be the service`,
+	} {
+		if out, code := run(t, dir, strings.Fields(line)...); code != 2 || !strings.Contains(out, want) {
+			t.Errorf("mage %s: exit %d, want 2 and %q:\n%s", line, code, want, out)
+		}
+	}
+}
+
+// Mage's own help knows the names of Go parameters only: where the command line spells an option otherwise, its text does.
+func TestMagesOwnHelpNamesTheSpelling(t *testing.T) {
+	for name, c := range commands {
+		help := ""
+		for option := range c.options {
+			if !strings.Contains(option, "-") {
+				continue
+			}
+			if help == "" {
+				help = mage(t, "-h", name)
+			}
+			if !regexp.MustCompile(`>\s+-` + option + `: `).MatchString(help) {
+				t.Errorf("%s: the text of its option does not begin with -%s:\n%s", name, option, help)
+			}
+		}
+	}
 }

@@ -18,10 +18,14 @@ func Restart(ctx context.Context,
 	all *bool, // every service, changed or not
 	rolling *bool, // without down-time, where nothing forbids it
 	timeout *time.Duration, // for the whole restart; 0 for none beyond each service's own
-	dryRun *bool, // print what would be restarted, and why
+	dryRun *bool, // -dry-run: print what would be restarted, and why
 ) error {
+	named, err := names(services)
+	if err != nil {
+		return fault.Exit(ctx, err)
+	}
 	return fault.Exit(ctx, restart(ctx, lifecycle.RestartOptions{
-		Services: names(services), All: value(all, false), Rolling: value(rolling, false), Timeout: value(timeout, 0),
+		Services: named, All: value(all, false), Rolling: value(rolling, false), Timeout: value(timeout, 0),
 	}, value(dryRun, false)))
 }
 

@@ -20,7 +20,7 @@ func Start(ctx context.Context,
 	services *string, // comma-separated services and what they depend on; all by default
 	timeout *time.Duration, // for the whole start; 0 for none beyond each service's own
 	json *bool, // one event a line as JSON; all other output goes to standard error
-	dryRun *bool, // print the order, what each waits for and what it holds
+	dryRun *bool, // -dry-run: print the order, what each waits for and what it holds
 ) error {
 	return fault.Exit(ctx, start(ctx, services, startChoice{timeout: value(timeout, 0), json: value(json, false), dryRun: value(dryRun, false)}))
 }

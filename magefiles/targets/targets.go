@@ -23,7 +23,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// ExitUsage is the exit code of a command line that can't be understood.
+// ExitUsage is the exit code of a command line that can't be understood, for magefiles that call Arguments themselves.
 const ExitUsage = fault.Usage
 
 // session is what most targets need: the engine, the stack fitted to it, and what setup made.
@@ -39,9 +39,9 @@ type session struct {
 const gcPercent = 400
 
 // open connects to the engine and loads the stack for its machine, to start its services. services is a comma-separated
-// list; nil or empty means all.
+// list; nil means all.
 func open(ctx context.Context, services *string) (*session, error) {
-	s, err := load(ctx, compose.Request{Services: names(services)})
+	s, err := load(ctx, services, compose.Request{})
 	if err != nil {
 		return nil, err
 	}
@@ -51,23 +51,31 @@ func open(ctx context.Context, services *string) (*session, error) {
 // openUnstarted is open for targets that make none of the stack's containers: as with docker compose, an env_file may be
 // missing then, and no service need be enabled.
 func openUnstarted(ctx context.Context, services *string) (*session, error) {
-	return load(ctx, compose.Request{Services: names(services), NoEnvFiles: true})
+	return load(ctx, services, compose.Request{NoEnvFiles: true})
 }
 
 // openOnly is openUnstarted with the named services alone, for targets that must not touch what those depend on.
 func openOnly(ctx context.Context, services *string) (*session, error) {
 	s, err := openUnstarted(ctx, services)
-	if err != nil || len(names(services)) == 0 {
+	if err != nil || services == nil {
 		return s, err
 	}
-	s.stack.Project, err = s.stack.Project.WithSelectedServices(names(services), types.IgnoreDependencies)
+	named, err := names(services)
+	if err != nil {
+		return nil, err
+	}
+	s.stack.Project, err = s.stack.Project.WithSelectedServices(named, types.IgnoreDependencies)
 	return s, err
 }
 
-// load connects to the engine and loads what r says for its machine.
-func load(ctx context.Context, r compose.Request) (*session, error) {
+// load connects to the engine and loads what r says for its machine; services is as open has it.
+func load(ctx context.Context, services *string, r compose.Request) (*session, error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
+	}
+	named, err := names(services)
+	if err != nil {
+		return nil, err
 	}
 	e, err := engine.Connect(ctx)
 	if err != nil {
@@ -77,7 +85,7 @@ func load(ctx context.Context, r compose.Request) (*session, error) {
 	if err := freezer.ThawLeft(ctx, e); err != nil {
 		return nil, err
 	}
-	r.Machine, r.CLI = e.Machine(), e.CLI
+	r.Services, r.Machine, r.CLI = named, e.Machine(), e.CLI
 	s, err := compose.Load(ctx, r)
 	if err != nil {
 		return nil, err
@@ -97,12 +105,21 @@ func (s *session) lock(ctx context.Context) (func(), error) {
 	return state.LockProject(ctx, s.stack.Project.Name, s.out)
 }
 
-// names splits a -services value.
-func names(services *string) []string {
-	if services == nil {
-		return nil
+// names splits a comma-separated list of names; nil is none named. A name that is empty, as of a variable that is not set,
+// is an error: it never means all.
+func names(list *string) ([]string, error) {
+	if list == nil {
+		return nil, nil
 	}
-	return strings.FieldsFunc(*services, func(r rune) bool { return r == ',' || r == ' ' })
+	var all []string
+	for name := range strings.SplitSeq(*list, ",") {
+		name = strings.TrimSpace(name)
+		if name == "" {
+			return nil, fault.New(fault.Usage, "leave the option out for all", "an empty name in the list %q: nothing was done", *list)
+		}
+		all = append(all, name)
+	}
+	return all, nil
 }
 
 // sayFit prints once what the machine made of the stack.

@@ -18,9 +18,9 @@ func Monitor(ctx context.Context,
 	services *string, // comma-separated services; all by default
 	watch *bool, // go on until Ctrl-C
 	every *time.Duration, // between snapshots; 2s by default
-	asJSON *bool, // print the snapshot as JSON
+	json *bool, // print the snapshot as JSON
 ) error {
-	return fault.Exit(ctx, watchStack(ctx, services, value(watch, false), value(every, 2*time.Second), value(asJSON, false)))
+	return fault.Exit(ctx, watchStack(ctx, services, value(watch, false), value(every, 2*time.Second), value(json, false)))
 }
 
 func watchStack(ctx context.Context, services *string, watch bool, every time.Duration, asJSON bool) error {

@@ -1,0 +1,109 @@
+package targets
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// adviceIn finds the commands of ours in a text for a person: "go tool mage restart -rolling web, then …".
+var adviceIn = regexp.MustCompile("go tool mage((?:[ ]+(?:[-\\w./=<>%…+|]+))*)")
+
+// checkAdvice says what is wrong with the commands of ours that a text names: each must be one that the command line takes.
+func checkAdvice(text string) error {
+	for _, m := range adviceIn.FindAllStringSubmatch(text, -1) {
+		words := strings.Fields(m[1])
+		if len(words) == 0 || words[0] == "-l" || words[0] == "-h" || words[0] == "-version" {
+			continue
+		}
+		for len(words) > 2 && (words[0] == "-w" || words[0] == "-t") {
+			words = words[2:]
+		}
+		if words[0] == "-v" {
+			words = words[1:]
+		}
+		if words[0] == "%s" {
+			continue // put in at run time; TestWrongArgumentsAreRefusedWithAWay has the whole
+		}
+		if _, known := commands[words[0]]; !known {
+			return fmt.Errorf("there is no target %q", words[0])
+		}
+		c := commands[words[0]]
+		for _, word := range words[1:] {
+			option, isOption := strings.CutPrefix(word, "-")
+			name, _, _ := strings.Cut(option, "=")
+			if _, known := c.options[name]; isOption && !known && word != "-h" {
+				return fmt.Errorf("%s has no option -%s", words[0], name)
+			}
+		}
+	}
+	return nil
+}
+
+// TestEveryAdviceIsACommand reads every string of the program: a command of ours that one of them names must exist, with its
+// options, in the one spelling that help has.
+func TestEveryAdviceIsACommand(t *testing.T) {
+	root, count := filepath.Join("..", ".."), 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && path != root):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				text, err := strconv.Unquote(literal.Value)
+				if err == nil {
+					count += strings.Count(text, "go tool mage")
+					err = checkAdvice(text)
+				}
+				if err != nil {
+					t.Errorf("%s: %q: %v", path, text, err)
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil || count < 50 {
+		t.Errorf("%d commands found, %v", count, err)
+	}
+}
+
+// TestDocumentsNameCommandsThatExist holds the same against the documents.
+func TestDocumentsNameCommandsThatExist(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join("..", "..", "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := filepath.Glob(filepath.Join("..", "..", "docs", "fr", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(append(pages, more...), filepath.Join("..", "..", "README.md")) {
+		content, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(content), "\n") {
+			if err := checkAdvice(line); err != nil {
+				t.Errorf("%s:%d: %v: %s", page, i+1, err, line)
+			}
+		}
+	}
+}
