@@ -11,12 +11,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
-	"github.com/25eloquence/compose-mage/internal/fault"
 )
-
-// RuntimeExtension is the service key under which a Compose file names the runtimes whose settings follow from the
-// limits: go, python, openmp, node, java, redis.
-const RuntimeExtension = "x-runtime"
 
 // Fit changes project in place: limits above the machine are clamped to it (Docker refuses such cpus and ignores such
 // memory), what the engine holds against them follows, and the settings of each service's runtimes are derived from the result.
@@ -70,34 +65,6 @@ func deriveRuntime(s *types.ServiceConfig, declared, fitted limits) []Change {
 		s.Environment[key] = &value
 	}
 	return changes
-}
-
-// Runtimes gives the runtimes that a service names under x-runtime.
-func Runtimes(s types.ServiceConfig) []string {
-	var names []string
-	switch v := s.Extensions[RuntimeExtension].(type) {
-	case string:
-		names = append(names, v)
-	case []any:
-		for _, item := range v {
-			names = append(names, fmt.Sprint(item))
-		}
-	}
-	return names
-}
-
-var knownRuntimes = []string{"go", "java", "node", "openmp", "python", "redis"}
-
-// CheckRuntimes returns a Config error for the first x-runtime that is not known.
-func CheckRuntimes(project *types.Project) error {
-	for _, name := range project.ServiceNames() {
-		for _, runtime := range Runtimes(project.Services[name]) {
-			if !slices.Contains(knownRuntimes, runtime) {
-				return fault.New(fault.Config, "", "service %q: unknown %s %q%s", name, RuntimeExtension, runtime, fault.DidYouMean(runtime, knownRuntimes))
-			}
-		}
-	}
-	return nil
 }
 
 // settings gives the variables that the limits imply. Shares of the memory limit: Go 90 % (its limit is soft, and

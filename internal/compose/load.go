@@ -45,7 +45,7 @@ type Model struct {
 	Tier     string         // "8g", "16g", "32g", or "" where there is no such overlay
 	GPU      bool           // the GPU overlay is applied
 	Settings Settings       // of docker compose's command
-	Notices  []string       // limits that fitting lowered and jobs that nobody starts, one sentence each
+	Notices  []string       // limits that fitting lowered, jobs that nobody starts, keys of ours with a new name, one sentence each
 	Changes  []Change       // every value that fitting changed, by service
 
 	named bool                 // COMPOSE_FILE or Request.Files says which files are read
@@ -77,7 +77,10 @@ func Load(ctx context.Context, r Request) (*Model, error) {
 	if m.Project, err = l.project(ctx); err != nil {
 		return nil, err
 	}
-	m.Notices = ignoredJobs(m.Project)
+	if m.Notices, err = checkExtensions(m.Project, append(slices.Clone(m.Files), l.read...)); err != nil {
+		return nil, err
+	}
+	m.Notices = append(m.Notices, ignoredJobs(m.Project)...)
 	m.given = resourcesOfAll(m.Project)
 	if r.Machine.CPUs > 0 {
 		m.Changes = Fit(m.Project, r.Machine)

@@ -51,7 +51,7 @@ func TestExplainOurs(t *testing.T) {
 
 func TestExplainByHandAndScale(t *testing.T) {
 	dir := write(t, "compose.yaml", `services:
-  api: {image: api, x-runtime: go, scale: 3, environment: {GOMEMLIMIT: 100MiB}, mem_limit: 1g, mem_reservation: 900m, cpus: 1}
+  api: {image: api, x-compose-mage: {runtime: go}, scale: 3, environment: {GOMEMLIMIT: 100MiB}, mem_limit: 1g, mem_reservation: 900m, cpus: 1}
   db: {image: db, deploy: {resources: {reservations: {memory: 8g, cpus: "3"}}}}
 `)
 	m := engine.Machine{CPUs: 2, Memory: 2 << 30}

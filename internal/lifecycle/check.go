@@ -12,6 +12,7 @@ import (
 	"github.com/docker/compose/v5/pkg/api"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
@@ -22,12 +23,18 @@ func checkFiles(project *types.Project) error {
 	for _, name := range project.ServiceNames() {
 		s := project.Services[name]
 		for _, use := range s.Secrets {
-			if err := checkFile(name, "secret", use.Source, project.Secrets[use.Source].File); err != nil {
+			secret := project.Secrets[use.Source]
+			next := "write the file " + secret.File
+			if _, ok := compose.Generated(secret); ok {
+				next = "go tool mage setup"
+			}
+			if err := checkFile(name, "secret", use.Source, secret.File, next); err != nil {
 				return err
 			}
 		}
 		for _, use := range s.Configs {
-			if err := checkFile(name, "config", use.Source, project.Configs[use.Source].File); err != nil {
+			file := project.Configs[use.Source].File
+			if err := checkFile(name, "config", use.Source, file, "write the file "+file); err != nil {
 				return err
 			}
 		}
@@ -35,12 +42,12 @@ func checkFiles(project *types.Project) error {
 	return nil
 }
 
-func checkFile(service, kind, name, path string) error {
+func checkFile(service, kind, name, path, next string) error {
 	if path == "" {
 		return nil
 	}
 	if _, err := os.Stat(path); err != nil {
-		return fault.New(fault.Config, "go tool mage setup", "starting %q: %s %q: %w", service, kind, name, err)
+		return fault.New(fault.Config, next, "starting %q: %s %q: %w", service, kind, name, err)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
@@ -24,8 +25,6 @@ const (
 	// ContainerUID is the user as whom the containers run, and who so owns their secrets, where setup runs as root. Other
 	// users cannot give files away: there the containers run as them, by STACK_UID in the .env file.
 	ContainerUID = 10001
-	// generateKey is the extension of a secret that says how to make it.
-	generateKey = "x-generate"
 	// uidVariable is what compose.yaml reads the containers' user from.
 	uidVariable = "STACK_UID"
 	// nofileVariable is what compose.yaml reads its nofile limit from.
@@ -43,8 +42,8 @@ func (s *setup) ensureProject(project *types.Project) error {
 	there := 0
 	for _, name := range names {
 		secret := project.Secrets[name]
-		template, ok := secret.Extensions[generateKey].(string)
-		if !ok || secret.File == "" {
+		template, ok := compose.Generated(secret)
+		if !ok {
 			continue
 		}
 		path := secret.File
@@ -108,7 +107,7 @@ func generate(template string) (string, error) {
 		kind, size, _ := strings.Cut(match[1:len(match)-1], ":")
 		n, err := strconv.Atoi(size)
 		if kind != "hex" || err != nil || n < 1 || n > 1024 {
-			failed = fmt.Errorf("reading %s %q: %q is not {hex:N} with N from 1 to 1024", generateKey, template, match)
+			failed = fmt.Errorf("reading generate %q: %q is not {hex:N} with N from 1 to 1024", template, match)
 			return match
 		}
 		random := make([]byte, n)

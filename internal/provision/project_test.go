@@ -10,6 +10,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
+
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -41,7 +43,7 @@ func TestGenerate(t *testing.T) {
 func project(dir string, names ...string) *types.Project {
 	p := &types.Project{WorkingDir: dir, ComposeFiles: []string{filepath.Join(dir, "compose.yaml")}, Secrets: types.Secrets{}}
 	for _, name := range names {
-		p.Secrets[name] = types.SecretConfig{File: filepath.Join(dir, "secrets", name), Extensions: types.Extensions{generateKey: "{hex:8}"}}
+		p.Secrets[name] = types.SecretConfig{File: filepath.Join(dir, "secrets", name), Extensions: generated("{hex:8}")}
 	}
 	return p
 }
@@ -51,7 +53,7 @@ func TestProjectFiles(t *testing.T) {
 	write(t, filepath.Join(dir, ".env.example"), "COMPOSE_PROFILES=agent-v1")
 	p := project(dir, "made", "kept")
 	p.Secrets["elsewhere"] = types.SecretConfig{File: filepath.Join(dir, "secrets", "elsewhere")}
-	p.Secrets["external"] = types.SecretConfig{External: true, Extensions: types.Extensions{generateKey: "x"}}
+	p.Secrets["external"] = types.SecretConfig{External: true, Extensions: generated("x")}
 	write(t, filepath.Join(dir, "secrets", "kept"), "mine")
 	s := &setup{dir: dir, out: ui.New(&tailBuffer{})}
 	var before []byte
@@ -76,7 +78,7 @@ func TestProjectFiles(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(filepath.Join(dir, "secrets", "elsewhere")); err == nil {
-		t.Error("a secret without x-generate was made")
+		t.Error("a secret without generate was made")
 	}
 	for path, mode := range map[string]fs.FileMode{"secrets/made": 0o600, ".env": 0o600} {
 		info, err := os.Stat(filepath.Join(dir, path))
@@ -102,9 +104,9 @@ func TestCreateFileLosesTheRace(t *testing.T) {
 func TestBadTemplateNamesTheSecret(t *testing.T) {
 	dir := t.TempDir()
 	p := project(dir, "one")
-	p.Secrets["one"] = types.SecretConfig{File: filepath.Join(dir, "one"), Extensions: types.Extensions{generateKey: "{uuid}"}}
+	p.Secrets["one"] = types.SecretConfig{File: filepath.Join(dir, "one"), Extensions: generated("{uuid}")}
 	err := (&setup{dir: dir, out: ui.New(&tailBuffer{})}).ensureProject(p)
-	if err == nil || !regexp.MustCompile(`"one".*x-generate`).MatchString(err.Error()) {
+	if err == nil || !regexp.MustCompile(`"one".*generate`).MatchString(err.Error()) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "one")); err == nil {
@@ -129,4 +131,9 @@ func read(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return data
+}
+
+// generated is what a secret says that setup makes.
+func generated(template string) types.Extensions {
+	return types.Extensions{compose.Extension: map[string]any{"generate": template}}
 }

@@ -1,8 +1,9 @@
-// Package smoke owns the proof that a started stack does its job: a command that the Compose file names under x-smoke
-// is run inside a service's container, and what it measured is held against the least that is good enough.
+// Package smoke owns the proof that a started stack does its job: a command that the Compose file names under smoke is run
+// inside a service's container, and what it measured is held against the least that is good enough.
 package smoke
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,65 +14,14 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// Extension is the top-level key of the Compose file that describes the smoke test.
-const Extension = "x-smoke"
-
-// Test is what the Compose file says under x-smoke.
-type Test struct {
-	Service string
-	Command []string
-	Timeout time.Duration
-	AtLeast map[string]float64 // field of the command's JSON answer -> least value
-}
-
 // defaultTimeout bounds a smoke test that names no timeout.
 const defaultTimeout = 2 * time.Minute
-
-// Read takes the test out of the project; ok is false where the project has none.
-func Read(project *types.Project) (t Test, ok bool, err error) {
-	raw, ok := project.Extensions[Extension].(map[string]any)
-	if !ok {
-		return t, false, nil
-	}
-	t = Test{Timeout: defaultTimeout, AtLeast: map[string]float64{}}
-	t.Service, _ = raw["service"].(string)
-	command, _ := raw["command"].([]any)
-	for _, word := range command {
-		t.Command = append(t.Command, fmt.Sprint(word))
-	}
-	if t.Service == "" || len(t.Command) == 0 {
-		return t, false, fault.New(fault.Config, "", "%s needs a service and a command", Extension)
-	}
-	if text, ok := raw["timeout"].(string); ok {
-		if t.Timeout, err = time.ParseDuration(text); err != nil {
-			return t, false, fault.New(fault.Config, "", "%s.timeout: %w", Extension, err)
-		}
-	}
-	least, _ := raw["at-least"].(map[string]any)
-	for field, value := range least {
-		number, err := toFloat(value)
-		if err != nil {
-			return t, false, fault.New(fault.Config, "", "%s.at-least.%s: %w", Extension, field, err)
-		}
-		t.AtLeast[field] = number
-	}
-	return t, true, nil
-}
-
-func toFloat(value any) (float64, error) {
-	switch v := value.(type) {
-	case float64:
-		return v, nil
-	case int:
-		return float64(v), nil
-	}
-	return 0, fmt.Errorf("%v is not a number", value)
-}
 
 // API is what a smoke test needs of the engine.
 type API interface {
@@ -79,15 +29,16 @@ type API interface {
 	ContainerList(ctx context.Context, o client.ContainerListOptions) (client.ContainerListResult, error)
 }
 
+// test is a smoke test that is being run.
+type test struct{ compose.Smoke }
+
 // Run runs the project's smoke test and prints what it measured. A project without one is a Config error.
 func Run(ctx context.Context, api API, project *types.Project, out *ui.Out) error {
-	t, ok, err := Read(project)
-	if err != nil {
-		return err
-	}
+	found, ok := compose.SmokeTest(project)
 	if !ok {
-		return fault.New(fault.Config, "", "this stack has no smoke test: name one under %s in its Compose file", Extension)
+		return fault.New(fault.Config, "", "this stack has no smoke test: name one in its Compose file, under smoke of %s", compose.Extension)
 	}
+	t := test{found}
 	id, err := running(ctx, api, project.Name, t.Service)
 	if err != nil {
 		return err
@@ -104,8 +55,9 @@ func Run(ctx context.Context, api API, project *types.Project, out *ui.Out) erro
 	return t.judge(answer)
 }
 
-func (t Test) run(ctx context.Context, api API, id string) (map[string]any, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, t.Timeout, fmt.Errorf("no answer within %s", t.Timeout))
+func (t test) run(ctx context.Context, api API, id string) (map[string]any, error) {
+	timeout := cmp.Or(t.Timeout, defaultTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
 	defer cancel()
 	next := "go tool mage logs " + t.Service
 	done, err := engine.Exec(ctx, api, id, t.Command)
@@ -128,7 +80,7 @@ func (t Test) run(ctx context.Context, api API, id string) (map[string]any, erro
 }
 
 // judge holds the answer against the least values.
-func (t Test) judge(answer map[string]any) error {
+func (t test) judge(answer map[string]any) error {
 	var low []string
 	for field, least := range t.AtLeast {
 		got, isNumber := answer[field].(float64)

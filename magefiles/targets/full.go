@@ -5,6 +5,7 @@ import (
 
 	"github.com/magefile/mage/mg"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/smoke"
 )
@@ -70,7 +71,7 @@ func monitorStep(ctx context.Context, services string) error {
 
 // Smoke proves that the started stack does its job, end to end.
 //
-// It runs the command that the Compose file names under x-smoke in a service's container. For 25Eloquence a learner
+// It runs the command that the Compose file names under smoke in a service's container. For 25Eloquence a learner
 // joins a session over WebRTC, speaks a sentence, is transcribed, gets a report and hears an answer.
 func Smoke(ctx context.Context) error {
 	return fault.Exit(ctx, smokeTest(ctx, false))
@@ -82,11 +83,7 @@ func smokeTest(ctx context.Context, optional bool) error {
 	if err != nil {
 		return err
 	}
-	_, has, err := smoke.Read(s.stack.Project)
-	if err != nil {
-		return err
-	}
-	if !has && optional {
+	if _, has := compose.SmokeTest(s.stack.Project); !has && optional {
 		return nil
 	}
 	return smoke.Run(ctx, s.engine, s.stack.Project, s.out)

@@ -53,6 +53,9 @@ func provisionOptions(ctx context.Context) (provision.Options, error) {
 	if err != nil {
 		return o, err
 	}
+	for _, notice := range s.Notices {
+		o.Out.Warn("%s", notice)
+	}
 	o.Project = s.Project
 	return o, nil
 }

@@ -90,9 +90,6 @@ func load(ctx context.Context, services *string, r compose.Request) (*session, e
 	if err != nil {
 		return nil, err
 	}
-	if err := compose.CheckRuntimes(s.Project); err != nil {
-		return nil, err
-	}
 	made, err := provision.Load()
 	if err != nil {
 		return nil, err
