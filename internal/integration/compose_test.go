@@ -64,8 +64,9 @@ func TestIntegrationWeWorkOnWhatComposeStarted(t *testing.T) {
 		t.Error("a start made the containers anew")
 	}
 	var printed bytes.Buffer
-	if fine, err := lifecycle.Status(context.Background(), f.engine, f.load().Project, ui.New(&printed)); err != nil || !fine {
-		t.Errorf("status: %v, %v\n%s", fine, err, printed.String())
+	report, err := lifecycle.Status(context.Background(), f.engine, f.load().Project)
+	if report.Print(ui.New(&printed)); err != nil || !report.Fine {
+		t.Errorf("status: %v, %v\n%s", report.Fine, err, printed.String())
 	}
 	contains(t, printed.String(), f.name+"-web-2")
 	printed.Reset()

@@ -53,8 +53,9 @@ func TestIntegrationStartInOrderAndTwice(t *testing.T) {
 			t.Errorf("a second start touched %s", name)
 		}
 	}
-	if fine, err := lifecycle.Status(context.Background(), f.engine, f.load().Project, ui.New(&f.out)); err != nil || !fine {
-		t.Errorf("status: %v, %v", fine, err)
+	report, err := lifecycle.Status(context.Background(), f.engine, f.load().Project)
+	if report.Print(ui.New(&f.out)); err != nil || !report.Fine {
+		t.Errorf("status: %v, %v", report.Fine, err)
 	}
 }
 

@@ -154,14 +154,9 @@ func sharesWith(s types.ServiceConfig, other string) string {
 // Print writes the plan, a line per service.
 func (p RestartPlan) Print(w io.Writer) {
 	for _, s := range p.Steps {
-		do := "restart"
-		switch {
-		case s.Roll:
+		do := s.action()
+		if s.Roll {
 			do = "replace without down-time"
-		case s.Start:
-			do = "start"
-		case s.Recreate:
-			do = "replace"
 		}
 		fmt.Fprintf(w, "stage %d: %s %s", s.Stage, do, s.Service)
 		if s.Replicas > 1 && !s.Start {

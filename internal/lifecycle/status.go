@@ -19,49 +19,80 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// Status prints a line per container, and one for each service without any. It returns whether every service runs and
-// none is unhealthy.
-func Status(ctx context.Context, e *engine.Engine, project *types.Project, out *ui.Out) (bool, error) {
+// StatusReport is what Status found.
+type StatusReport struct {
+	Project  string          `json:"project"`
+	Fine     bool            `json:"fine"` // every service is as it should be
+	Services []ServiceStatus `json:"services"`
+	Orphans  []Orphan        `json:"orphans"` // containers of services that the Compose files no longer have
+}
+
+// ServiceStatus is one container of a service, or the lack of one.
+type ServiceStatus struct {
+	Service   string   `json:"service"`
+	Fine      bool     `json:"fine"`
+	State     string   `json:"state"`               // the engine's: running, exited …; "not created" without a container
+	Health    string   `json:"health,omitempty"`    // starting, healthy, unhealthy; empty without a health check
+	Status    string   `json:"status"`              // as docker ps has it: "Up 2 minutes (healthy)"
+	Container string   `json:"container,omitempty"` // its name
+	Image     string   `json:"image,omitempty"`
+	Ports     []string `json:"ports,omitempty"` // published ones: "127.0.0.1:8000->8000/tcp"
+}
+
+// notCreated is the state of a service without a container.
+const notCreated = "not created"
+
+// Status asks the engine for every service's containers. The report is fine where every service runs and none is unhealthy.
+func Status(ctx context.Context, e *engine.Engine, project *types.Project) (StatusReport, error) {
+	report := StatusReport{Project: project.Name, Fine: true, Services: []ServiceStatus{}, Orphans: []Orphan{}}
 	compose, err := newCompose(e)
 	if err != nil {
-		return false, err
+		return report, err
 	}
 	all, err := compose.Ps(ctx, project.Name, api.PsOptions{Project: project, All: true})
 	if err != nil {
-		return false, fmt.Errorf("listing the containers of %q: %w", project.Name, err)
+		return report, fmt.Errorf("listing the containers of %q: %w", project.Name, err)
 	}
 	found := map[string][]api.ContainerSummary{}
 	for _, c := range all {
 		found[c.Service] = append(found[c.Service], c)
 	}
-	fine := true
-	var rows [][]string
 	for _, name := range project.ServiceNames() {
 		if len(found[name]) == 0 {
-			fine = false
-			rows = append(rows, []string{name, color.YellowString("not created"), "", "", ""})
+			report.Fine = false
+			report.Services = append(report.Services, ServiceStatus{Service: name, State: notCreated, Status: notCreated})
 		}
 		for _, c := range found[name] {
 			ok := c.State == moby.StateRunning && c.Health != moby.Unhealthy
-			fine = fine && ok
-			rows = append(rows, []string{name, coloured(c, ok), c.Name, c.Image, ports(c.Publishers)})
+			report.Fine = report.Fine && ok
+			report.Services = append(report.Services, ServiceStatus{
+				Service: name, Fine: ok, State: string(c.State), Health: string(c.Health), Status: c.Status, Container: c.Name, Image: c.Image, Ports: ports(c.Publishers),
+			})
 		}
 	}
-	ui.Table(out.Writer(), []string{"SERVICE", "STATUS", "CONTAINER", "IMAGE", "PORTS"}, rows)
-	return fine, nil
+	return report, nil
 }
 
-func coloured(c api.ContainerSummary, ok bool) string {
-	switch {
-	case !ok:
-		return color.RedString(c.Status)
-	case c.Health == moby.Starting:
-		return color.YellowString(c.Status)
+// Print writes a line per container, and one for each service without any.
+func (r StatusReport) Print(out *ui.Out) {
+	rows := make([][]string, 0, len(r.Services))
+	for _, s := range r.Services {
+		rows = append(rows, []string{s.Service, s.coloured(), s.Container, s.Image, strings.Join(s.Ports, " ")})
 	}
-	return color.GreenString(c.Status)
+	ui.Table(out.Writer(), []string{"SERVICE", "STATUS", "CONTAINER", "IMAGE", "PORTS"}, rows)
 }
 
-func ports(published api.PortPublishers) string {
+func (s ServiceStatus) coloured() string {
+	switch {
+	case s.State == notCreated || s.Fine && s.Health == string(moby.Starting):
+		return color.YellowString(s.Status)
+	case !s.Fine:
+		return color.RedString(s.Status)
+	}
+	return color.GreenString(s.Status)
+}
+
+func ports(published api.PortPublishers) []string {
 	var out []string
 	for _, p := range published {
 		if p.PublishedPort > 0 {
@@ -69,7 +100,7 @@ func ports(published api.PortPublishers) string {
 		}
 	}
 	slices.Sort(out)
-	return strings.Join(slices.Compact(out), " ")
+	return slices.Compact(out)
 }
 
 // LogOptions are the choices of Logs.

@@ -59,7 +59,7 @@ func stateFindings(r Replica) []Finding {
 		say(logs, "was restarted %s", times(r.Restarts))
 	}
 	if r.Orphan && r.Running() {
-		say("go tool mage stop", "runs, but the project no longer has this service")
+		say("go tool mage start -remove-orphans", "runs, but the project no longer has this service")
 	}
 	return all
 }

@@ -156,7 +156,7 @@ func Watch(ctx context.Context, api API, project *types.Project, machine engine.
 func show(s Snapshot, out *ui.Out) {
 	if out.Terminal() {
 		var frame bytes.Buffer
-		s.Print(ui.New(&frame))
+		s.Print(ui.New(ui.Within(&frame, ui.Columns(out.Writer()))))
 		// Home, then each line cleared to its end as it is overwritten, then the rest of the screen: no flicker.
 		text := strings.ReplaceAll(frame.String(), "\n", "\033[K\n")
 		fmt.Fprint(out.Writer(), "\033[H"+text+"\033[J")

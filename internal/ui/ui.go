@@ -3,6 +3,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -11,11 +12,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/docker/go-units"
 	"github.com/fatih/color"
 	"github.com/mattn/go-isatty"
-	"github.com/moby/term"
-	"golang.org/x/text/width"
 )
 
 // Heartbeat is how often a long step says that it is still at work where there is no terminal to redraw.
@@ -124,45 +124,15 @@ func (o *Out) Live(rows func(height int) []string, brief func() string) (stop fu
 
 // draw puts the lines below the output, each cut to the terminal's width: one that wraps could not be drawn over.
 func (o *Out) draw(rows func(height int) []string) {
-	height, across := 24, 80
-	if f, ok := o.w.(*os.File); ok {
-		if size, err := term.GetWinsize(f.Fd()); err == nil && size.Height > 0 {
-			height, across = int(size.Height), int(size.Width)
-		}
-	}
-	lines := rows(height)
+	height, across := size(o.w)
+	lines := rows(cmp.Or(height, 24))
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.erase()
 	for _, l := range lines {
-		fmt.Fprintln(o.w, cut(l, across-1))
+		fmt.Fprintln(o.w, ansi.Truncate(l, cmp.Or(across, 80)-1, "…"))
 	}
 	o.drawn = len(lines)
-}
-
-// cut shortens a line to so many cells; colours do not count, and are switched off at the end.
-func cut(s string, most int) string {
-	if cells(s) <= most {
-		return s
-	}
-	var b strings.Builder
-	escape, used := false, 0
-	for _, r := range s {
-		switch {
-		case escape:
-			escape = r != 'm'
-		case r == '\033':
-			escape = true
-		default:
-			n := cells(string(r))
-			if used+n > most-1 {
-				return b.String() + "…\033[0m"
-			}
-			used += n
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }
 
 // Step runs fn as a timed step: a line when it ends (✓ or ✗ and the seconds), and signs of life while it runs. Through
@@ -240,46 +210,3 @@ func Seconds(d time.Duration) string {
 func Bytes(n int64) string { return units.CustomSize("%.4g%s", float64(n), 1024, binaryUnits) }
 
 var binaryUnits = []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
-
-// Table writes rows under a header in aligned columns; colour codes do not count as width.
-func Table(w io.Writer, header []string, rows [][]string) {
-	all := append([][]string{header}, rows...)
-	widths := make([]int, len(header))
-	for _, row := range all {
-		for i, cell := range row {
-			widths[i] = max(widths[i], cells(cell))
-		}
-	}
-	for n, row := range all {
-		var b strings.Builder
-		for i, cell := range row {
-			b.WriteString(cell)
-			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-cells(cell)+2))
-			}
-		}
-		text := strings.TrimRight(b.String(), " ")
-		if n == 0 {
-			text = color.New(color.Bold).Sprint(text)
-		}
-		fmt.Fprintln(w, text)
-	}
-}
-
-// cells counts the terminal cells of s, escape sequences left out, wide runes as two.
-func cells(s string) int {
-	n, escape := 0, false
-	for _, r := range s {
-		switch {
-		case escape:
-			escape = r != 'm'
-		case r == '\033':
-			escape = true
-		case width.LookupRune(r).Kind() == width.EastAsianWide || width.LookupRune(r).Kind() == width.EastAsianFullwidth:
-			n += 2
-		default:
-			n++
-		}
-	}
-	return n
-}

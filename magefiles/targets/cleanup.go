@@ -2,12 +2,14 @@ package targets
 
 import (
 	"context"
+	"os"
 
 	"github.com/docker/go-units"
 	"github.com/moby/buildkit/client"
 
 	"github.com/25eloquence/compose-mage/internal/cleanup"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // Cleanup removes what is no longer used; never a volume with data.
@@ -18,10 +20,11 @@ func Cleanup(ctx context.Context,
 	scope *string, // project (default) or host: also what nobody uses on the whole machine
 	keep *string, // build cache to keep, 10GB by default
 	volumes *string, // comma-separated volumes to remove with their data
+	json *bool, // print the plan as JSON; all other output goes to standard error
 	dryRun *bool, // -dry-run: only print the plan
 ) error {
 	return fault.Exit(ctx, cleanUp(ctx, cleanupChoice{
-		scope: value(scope, ""), keep: value(keep, ""), volumes: volumes, dryRun: value(dryRun, false),
+		scope: value(scope, ""), keep: value(keep, ""), volumes: volumes, json: value(json, false), dryRun: value(dryRun, false),
 	}))
 }
 
@@ -29,6 +32,7 @@ func Cleanup(ctx context.Context,
 type cleanupChoice struct {
 	scope, keep string
 	volumes     *string
+	json        bool
 	dryRun      bool
 }
 
@@ -40,6 +44,9 @@ func cleanUp(ctx context.Context, c cleanupChoice) error {
 	s, err := openUnstarted(ctx, nil)
 	if err != nil {
 		return err
+	}
+	if c.json {
+		s.out = ui.New(os.Stderr)
 	}
 	o := cleanup.Options{Scope: cleanup.Scope(c.scope), Volumes: volumes}
 	if c.keep != "" {
@@ -74,9 +81,13 @@ func cleanUp(ctx context.Context, c cleanupChoice) error {
 	if err != nil {
 		return err
 	}
-	plan.Print(s.out)
-	if c.dryRun {
-		return nil
+	if c.json {
+		err = writeJSON(os.Stdout, plan.Report(c.dryRun))
+	} else {
+		plan.Print(s.out)
+	}
+	if c.dryRun || err != nil {
+		return err
 	}
 	return cleanup.Execute(ctx, s.engine, plan, s.out)
 }

@@ -2,8 +2,6 @@ package targets
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"os"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -30,10 +28,5 @@ func fit(ctx context.Context, services *string, asJSON bool) error {
 		fitted.Print(s.out)
 		return nil
 	}
-	text, err := json.MarshalIndent(fitted, "", "  ")
-	if err != nil {
-		return fmt.Errorf("writing it as JSON: %w", err)
-	}
-	_, err = fmt.Fprintln(os.Stdout, string(text))
-	return err
+	return writeJSON(os.Stdout, fitted)
 }

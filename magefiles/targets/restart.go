@@ -2,10 +2,13 @@ package targets
 
 import (
 	"context"
+	"errors"
+	"os"
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // Restart restarts what changed, in dependency order; volumes stay.
@@ -18,6 +21,7 @@ func Restart(ctx context.Context,
 	all *bool, // every service, changed or not
 	rolling *bool, // without down-time, where nothing forbids it
 	timeout *time.Duration, // for the whole restart; 0 for none beyond each service's own
+	json *bool, // with -dry-run: print JSON
 	dryRun *bool, // -dry-run: print what would be restarted, and why
 ) error {
 	named, err := names(services)
@@ -26,14 +30,20 @@ func Restart(ctx context.Context,
 	}
 	return fault.Exit(ctx, restart(ctx, lifecycle.RestartOptions{
 		Services: named, All: value(all, false), Rolling: value(rolling, false), Timeout: value(timeout, 0),
-	}, value(dryRun, false)))
+	}, value(dryRun, false), value(json, false)))
 }
 
 // restart loads the whole stack whatever is named: others may have to go along.
-func restart(ctx context.Context, o lifecycle.RestartOptions, dryRun bool) error {
+func restart(ctx context.Context, o lifecycle.RestartOptions, dryRun, asJSON bool) error {
+	if asJSON && !dryRun {
+		return fault.New(fault.Usage, "go tool mage restart -dry-run -json", "-json of restart is for its plan")
+	}
 	s, err := open(ctx, nil)
 	if err != nil {
 		return err
+	}
+	if asJSON {
+		s.out = ui.New(os.Stderr)
 	}
 	o.Out = s.out
 	if dryRun {
@@ -41,8 +51,12 @@ func restart(ctx context.Context, o lifecycle.RestartOptions, dryRun bool) error
 		if err != nil {
 			return err
 		}
-		plan.Print(s.out.Writer())
-		return plan.Err()
+		if asJSON {
+			err = writeJSON(os.Stdout, plan.Report(s.stack.Project.Name))
+		} else {
+			plan.Print(s.out.Writer())
+		}
+		return errors.Join(err, plan.Err())
 	}
 	release, err := s.lock(ctx)
 	if err != nil {

@@ -2,6 +2,7 @@ package targets
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,16 +20,20 @@ import (
 func Start(ctx context.Context,
 	services *string, // comma-separated services and what they depend on; all by default
 	timeout *time.Duration, // for the whole start; 0 for none beyond each service's own
-	json *bool, // one event a line as JSON; all other output goes to standard error
+	removeOrphans *bool, // -remove-orphans: also remove containers of services that the Compose files no longer have
+	json *bool, // one event a line as JSON, with -dry-run the plan; all other output goes to standard error
 	dryRun *bool, // -dry-run: print the order, what each waits for and what it holds
 ) error {
-	return fault.Exit(ctx, start(ctx, services, startChoice{timeout: value(timeout, 0), json: value(json, false), dryRun: value(dryRun, false)}))
+	return fault.Exit(ctx, start(ctx, services, startChoice{
+		timeout: value(timeout, 0), removeOrphans: removeOrphans, json: value(json, false), dryRun: value(dryRun, false),
+	}))
 }
 
 // startChoice is what start's options say.
 type startChoice struct {
-	timeout      time.Duration
-	json, dryRun bool
+	timeout       time.Duration
+	removeOrphans *bool // nil: as COMPOSE_REMOVE_ORPHANS says
+	json, dryRun  bool
 }
 
 func start(ctx context.Context, services *string, c startChoice) error {
@@ -36,9 +41,12 @@ func start(ctx context.Context, services *string, c startChoice) error {
 	if err != nil {
 		return err
 	}
+	policy, err := lifecycle.ReadOrphanPolicy(s.stack.Project, c.removeOrphans)
+	if err != nil {
+		return err
+	}
 	if c.dryRun {
-		lifecycle.MakePlan(s.stack.Project, s.engine.Machine().CPUs).Print(s.out.Writer())
-		return nil
+		return s.showStart(ctx, c.json, policy)
 	}
 	if c.json {
 		s.out = ui.New(os.Stderr)
@@ -50,6 +58,9 @@ func start(ctx context.Context, services *string, c startChoice) error {
 	defer release()
 	s.out.Title("starting %s", s.stack.Project.Name)
 	s.sayFit()
+	if err := s.settleOrphans(ctx, policy); err != nil {
+		return err
+	}
 	o, err := s.startOptions()
 	if err != nil {
 		return err
@@ -62,6 +73,40 @@ func start(ctx context.Context, services *string, c startChoice) error {
 		return err
 	}
 	s.sayMisfits(ctx)
+	return nil
+}
+
+// showStart prints what a start would do.
+func (s *session) showStart(ctx context.Context, asJSON bool, policy lifecycle.OrphanPolicy) error {
+	orphans, err := lifecycle.Orphans(ctx, s.engine, s.stack.Project)
+	if err != nil {
+		return err
+	}
+	plan := lifecycle.MakePlan(s.stack.Project, s.engine.Machine().CPUs)
+	if asJSON {
+		return writeJSON(os.Stdout, plan.Report(s.stack.Project.Name, orphans, policy.Remove))
+	}
+	for _, line := range lifecycle.OrphanPlan(orphans, policy) {
+		fmt.Fprintln(s.out.Writer(), line)
+	}
+	plan.Print(s.out.Writer())
+	return nil
+}
+
+// settleOrphans removes the project's orphans, warns of them or leaves them alone, as policy says; before the start, since they
+// may hold what it needs, such as a port.
+func (s *session) settleOrphans(ctx context.Context, policy lifecycle.OrphanPolicy) error {
+	if policy.Ignore {
+		return nil
+	}
+	orphans, err := lifecycle.Orphans(ctx, s.engine, s.stack.Project)
+	if err != nil {
+		return err
+	}
+	if policy.Remove {
+		return lifecycle.RemoveOrphans(ctx, s.engine, orphans, s.out)
+	}
+	lifecycle.SayOrphans(s.out, orphans)
 	return nil
 }
 
@@ -107,26 +152,43 @@ func stop(ctx context.Context, services *string) error {
 
 // Status shows every service's state, image and ports.
 //
-// The exit code is 1 where a service does not run or is unhealthy.
+// The exit code is 1 where a service does not run or is unhealthy. Containers of services that the Compose files no longer
+// have are named.
 func Status(ctx context.Context,
 	services *string, // comma-separated services; all by default
+	json *bool, // print JSON
 ) error {
-	return fault.Exit(ctx, status(ctx, services))
+	return fault.Exit(ctx, status(ctx, services, value(json, false)))
 }
 
-func status(ctx context.Context, services *string) error {
+func status(ctx context.Context, services *string, asJSON bool) error {
 	s, err := openOnly(ctx, services)
 	if err != nil {
 		return err
 	}
-	fine, err := lifecycle.Status(ctx, s.engine, s.stack.Project, s.out)
+	report, err := lifecycle.Status(ctx, s.engine, s.stack.Project)
 	if err != nil {
 		return err
 	}
-	if !fine {
-		return fault.New(fault.Failed, "go tool mage start", "not every service of %q is up", s.stack.Project.Name)
+	policy, err := lifecycle.ReadOrphanPolicy(s.stack.Project, new(bool))
+	if err != nil {
+		return err
 	}
-	return nil
+	if services == nil && !policy.Ignore {
+		if report.Orphans, err = lifecycle.Orphans(ctx, s.engine, s.stack.Project); err != nil {
+			return err
+		}
+	}
+	if asJSON {
+		err = writeJSON(os.Stdout, report)
+	} else {
+		report.Print(s.out)
+		lifecycle.SayOrphans(s.out, report.Orphans)
+	}
+	if err == nil && !report.Fine {
+		err = fault.New(fault.Failed, "go tool mage start", "not every service of %q is up", s.stack.Project.Name)
+	}
+	return err
 }
 
 // Logs shows the services' logs.

@@ -1,0 +1,160 @@
+package lifecycle
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/compose/v5/pkg/api"
+	"github.com/docker/compose/v5/pkg/utils"
+	moby "github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/mount"
+	"github.com/moby/moby/client"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// Orphan is a container of the project whose service the Compose files no longer have, in no profile.
+type Orphan struct {
+	Service   string `json:"service"`
+	Container string `json:"container"` // its name
+	State     string `json:"state"`     // the engine's: running, exited …
+
+	id        string
+	anonymous []string // its volumes without a name of their own
+}
+
+// RemoveOrphansCommand is what removes orphans.
+const RemoveOrphansCommand = "go tool mage start -remove-orphans"
+
+// OrphanAPI is what orphans ask of the engine.
+type OrphanAPI interface {
+	container.Lister
+	ContainerStop(ctx context.Context, id string, o client.ContainerStopOptions) (client.ContainerStopResult, error)
+	ContainerRemove(ctx context.Context, id string, o client.ContainerRemoveOptions) (client.ContainerRemoveResult, error)
+}
+
+// Orphans lists the project's orphans by name, in whatever state; containers of docker compose run are none.
+func Orphans(ctx context.Context, e container.Lister, project *types.Project) ([]Orphan, error) {
+	list, err := e.ContainerList(ctx, client.ContainerListOptions{
+		All: true, Filters: client.Filters{}.Add("label", api.ProjectLabel+"="+project.Name, api.ServiceLabel),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing the containers of %q: %w", project.Name, err)
+	}
+	return orphansAmong(list.Items, project), nil
+}
+
+func orphansAmong(all []moby.Summary, project *types.Project) []Orphan {
+	known := project.AllServices()
+	var orphans []Orphan
+	for _, c := range all {
+		service := c.Labels[api.ServiceLabel]
+		if _, has := known[service]; has || c.Labels[api.OneoffLabel] == "True" || len(c.Names) == 0 {
+			continue
+		}
+		o := Orphan{Service: service, Container: strings.TrimPrefix(c.Names[0], "/"), State: string(c.State), id: c.ID}
+		for _, m := range c.Mounts {
+			if m.Type == mount.TypeVolume && anonymous(m.Name) {
+				o.anonymous = append(o.anonymous, m.Name)
+			}
+		}
+		orphans = append(orphans, o)
+	}
+	slices.SortFunc(orphans, func(a, b Orphan) int { return cmp.Compare(a.Container, b.Container) })
+	return orphans
+}
+
+// anonymous says whether the engine made up the volume's name: 64 hexadecimal digits.
+func anonymous(volume string) bool {
+	return len(volume) == 64 && strings.Trim(volume, "0123456789abcdef") == ""
+}
+
+// OrphanPolicy is what COMPOSE_REMOVE_ORPHANS and COMPOSE_IGNORE_ORPHANS say.
+type OrphanPolicy struct {
+	Remove bool // as docker compose up --remove-orphans
+	Ignore bool // not a word about them
+}
+
+// ReadOrphanPolicy reads the project's environment, .env included, by docker compose's rules; remove is the option of the
+// command line, which counts for more, nil where it is not given. Both at once is an error of code Usage, as it is to docker
+// compose.
+func ReadOrphanPolicy(project *types.Project, remove *bool) (OrphanPolicy, error) {
+	const removeVariable, ignoreVariable = "COMPOSE_REMOVE_ORPHANS", "COMPOSE_IGNORE_ORPHANS"
+	p := OrphanPolicy{
+		Remove: utils.StringToBool(project.Environment[removeVariable]),
+		Ignore: utils.StringToBool(project.Environment[ignoreVariable]),
+	}
+	if remove != nil {
+		p.Remove = *remove
+	}
+	if p.Remove && p.Ignore {
+		return p, fault.New(fault.Usage, "unset one of the two", "orphans can't be both removed (-remove-orphans, %s) and ignored (%s)", removeVariable, ignoreVariable)
+	}
+	return p, nil
+}
+
+// SayOrphans warns of orphans and says what removes them; it says nothing where there are none.
+func SayOrphans(out *ui.Out, orphans []Orphan) {
+	if len(orphans) == 0 {
+		return
+	}
+	out.Warn("%s", orphanText(orphans))
+	out.Info("  next: %s", RemoveOrphansCommand)
+}
+
+func orphanText(orphans []Orphan) string {
+	names := make([]string, 0, len(orphans))
+	for _, o := range orphans {
+		names = append(names, fmt.Sprintf("%s (%s, %s)", o.Service, o.Container, o.State))
+	}
+	if len(orphans) == 1 {
+		return "a container is left of a service that the Compose files no longer have: " + names[0]
+	}
+	return fmt.Sprintf("%d containers are left of services that the Compose files no longer have: %s", len(orphans), strings.Join(names, ", "))
+}
+
+// RemoveOrphans stops them, each within its own grace period, and removes them. As with docker compose no volume goes: those
+// without a name, to which nothing else leads, are named.
+func RemoveOrphans(ctx context.Context, e OrphanAPI, orphans []Orphan, out *ui.Out) error {
+	failed := make([]error, len(orphans))
+	var g errgroup.Group
+	for i, o := range orphans {
+		g.Go(func() error {
+			failed[i] = out.Step(ctx, "removing the orphan "+o.Container, func(ctx context.Context, _ func(string)) error {
+				if err := removeOrphan(ctx, e, o.id); err != nil {
+					return fault.New(fault.Failed, "docker rm -f "+o.Container, "removing the orphan %q of service %q: %w", o.Container, o.Service, err)
+				}
+				return nil
+			})
+			return nil
+		})
+	}
+	_ = g.Wait() // failed has the errors
+	for i, o := range orphans {
+		if failed[i] == nil && len(o.anonymous) > 0 {
+			out.Warn("%s left volumes without a name, which stay: %s", o.Container, strings.Join(o.anonymous, ", "))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// removeOrphan stops and removes a container; that it is gone already is as well.
+func removeOrphan(ctx context.Context, e OrphanAPI, id string) error {
+	if _, err := e.ContainerStop(ctx, id, client.ContainerStopOptions{}); err != nil && !cerrdefs.IsNotFound(err) {
+		return err
+	}
+	_, err := e.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true})
+	if cerrdefs.IsNotFound(err) {
+		return nil
+	}
+	return err
+}

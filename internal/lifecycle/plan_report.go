@@ -1,0 +1,109 @@
+package lifecycle
+
+import (
+	"fmt"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// StartReport is the plan of a start for programs.
+type StartReport struct {
+	Project      string      `json:"project"`
+	Steps        []StartStep `json:"steps"`          // those that wait for less first
+	StartsAtOnce int         `json:"starts_at_once"` // containers that the engine is asked to start at a time
+	CPUs         int         `json:"cpus"`           // of the machine: what the reservations of those that start may come to
+	Orphans      []Orphan    `json:"orphans"`        // containers of services that the Compose files no longer have
+	// RemoveOrphans says that the start removes them first.
+	RemoveOrphans bool `json:"remove_orphans"`
+}
+
+// StartStep is one service's start.
+type StartStep struct {
+	Service  string      `json:"service"`
+	Stage    int         `json:"stage"` // 0 starts at once, n after the longest chain of n others
+	Replicas int         `json:"replicas"`
+	Job      bool        `json:"job"`  // others wait for it to complete: it is run to its end
+	CPUs     float64     `json:"cpus"` // reserved cores, held until it is ready; 0 for none
+	Waits    []StartWait `json:"waits_for"`
+}
+
+// StartWait is a dependency and the condition that it must meet.
+type StartWait struct {
+	Service   string `json:"service"`
+	Condition string `json:"condition"` // service_started, service_healthy or service_completed_successfully
+	Optional  bool   `json:"optional"`  // where the dependency fails, the service starts all the same
+}
+
+// Report gives the plan with the orphans that were found.
+func (p Plan) Report(project string, orphans []Orphan, remove bool) StartReport {
+	r := StartReport{
+		Project: project, Steps: []StartStep{}, StartsAtOnce: p.startsAtOnce(), CPUs: p.CPUs,
+		Orphans: append([]Orphan{}, orphans...), RemoveOrphans: remove,
+	}
+	for _, s := range p.Steps {
+		step := StartStep{Service: s.Service, Stage: s.Stage, Replicas: s.Replicas, Job: s.OneShot, CPUs: s.CPUs, Waits: []StartWait{}}
+		for _, w := range s.Waits {
+			condition := w.Condition
+			if condition == "" {
+				condition = types.ServiceConditionStarted
+			}
+			step.Waits = append(step.Waits, StartWait{Service: w.Service, Condition: condition, Optional: w.Optional})
+		}
+		r.Steps = append(r.Steps, step)
+	}
+	return r
+}
+
+// OrphanPlan gives a line for each orphan of what a start does about it.
+func OrphanPlan(orphans []Orphan, p OrphanPolicy) []string {
+	var lines []string
+	for _, o := range orphans {
+		switch {
+		case p.Remove:
+			lines = append(lines, fmt.Sprintf("first: remove the orphan %s of service %s", o.Container, o.Service))
+		case !p.Ignore:
+			lines = append(lines, fmt.Sprintf("left alone: the orphan %s of service %s; -remove-orphans removes it", o.Container, o.Service))
+		}
+	}
+	return lines
+}
+
+// RestartReport is the plan of a restart for programs.
+type RestartReport struct {
+	Project string          `json:"project"`
+	Steps   []RestartAction `json:"steps"` // in dependency order
+	Left    []string        `json:"left"`  // services that stay as they are
+}
+
+// RestartAction is what is done to one service.
+type RestartAction struct {
+	Service  string   `json:"service"`
+	Stage    int      `json:"stage"`
+	Action   string   `json:"action"` // restart, start, replace, or roll: replace without down-time
+	Why      string   `json:"why"`
+	Replicas int      `json:"replicas"` // containers that are there now
+	Refused  []string `json:"refused"`  // why it can't be replaced without down-time; nothing is done then
+}
+
+// Report gives the plan.
+func (p RestartPlan) Report(project string) RestartReport {
+	r := RestartReport{Project: project, Steps: []RestartAction{}, Left: append([]string{}, p.Left...)}
+	for _, s := range p.Steps {
+		r.Steps = append(r.Steps, RestartAction{
+			Service: s.Service, Stage: s.Stage, Action: s.action(), Why: s.Why, Replicas: s.Replicas, Refused: append([]string{}, s.Refused...),
+		})
+	}
+	return r
+}
+
+func (s RestartStep) action() string {
+	switch {
+	case s.Roll:
+		return "roll"
+	case s.Start:
+		return "start"
+	case s.Recreate:
+		return "replace"
+	}
+	return "restart"
+}

@@ -1,0 +1,154 @@
+package ui
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/fatih/color"
+	"github.com/mattn/go-isatty"
+	"github.com/moby/term"
+)
+
+// least is what a column keeps of its cells before a table becomes a list of records; numbers are no longer than that.
+const least = 8
+
+// within is a writer whose reader sees a known number of columns.
+type within struct {
+	io.Writer
+	columns int
+}
+
+// Within gives a writer to w for which tables are made as for a terminal of so many columns; 0 is no limit.
+func Within(w io.Writer, columns int) io.Writer { return within{w, columns} }
+
+// Columns is how many columns w's reader sees; 0 where w is no terminal: nothing is cut there.
+func Columns(w io.Writer) int {
+	_, columns := size(w)
+	return columns
+}
+
+// size gives a terminal's rows and columns; zeros where w is none.
+func size(w io.Writer) (rows, columns int) {
+	if known, ok := w.(within); ok {
+		return 0, known.columns
+	}
+	f, ok := w.(*os.File)
+	if !ok || !isatty.IsTerminal(f.Fd()) {
+		return 0, 0
+	}
+	s, err := term.GetWinsize(f.Fd())
+	if err != nil {
+		return 0, 0
+	}
+	return int(s.Height), int(s.Width)
+}
+
+// Table writes rows under a header in aligned columns; colours do not count as width. On a terminal it is no wider than that: long
+// cells end in "…", those of the last column go on below, and where even that is not enough each row is a block of lines.
+func Table(w io.Writer, header []string, rows [][]string) {
+	room := Columns(w)
+	widths, gap, fits := columnWidths(header, rows, room)
+	if !fits {
+		records(w, header, rows, room)
+		return
+	}
+	for i, row := range append([][]string{header}, rows...) {
+		for _, line := range rowLines(row, widths, gap, room) {
+			if i == 0 {
+				line = color.New(color.Bold).Sprint(line)
+			}
+			fmt.Fprintln(w, line)
+		}
+	}
+}
+
+// columnWidths gives each column's cells and the cells between two; fits is false where the table can't be made narrow enough.
+func columnWidths(header []string, rows [][]string, room int) (widths []int, gap int, fits bool) {
+	widths, lowest := make([]int, len(header)), make([]int, len(header))
+	for i, title := range header {
+		widest := 0
+		for _, row := range rows {
+			if i < len(row) {
+				widest = max(widest, ansi.StringWidth(row[i]))
+			}
+		}
+		widths[i] = max(widest, ansi.StringWidth(title))
+		lowest[i] = min(widths[i], max(3, min(widest, least)))
+	}
+	total := func(of []int) (n int) {
+		for _, width := range of {
+			n += width
+		}
+		return n + gap*(len(of)-1)
+	}
+	gap = 2
+	if room == 0 || total(widths) <= room {
+		return widths, gap, true
+	}
+	if total(lowest) > room {
+		gap = 1
+	}
+	if total(lowest) > room {
+		return nil, 0, false
+	}
+	for total(widths) > room { // the column that is furthest above its least gives way
+		give := 0
+		for i := range widths {
+			if widths[i]-lowest[i] > widths[give]-lowest[give] {
+				give = i
+			}
+		}
+		widths[give]--
+	}
+	return widths, gap, true
+}
+
+// rowLines is one row: its cells cut to their columns, and the last one's further lines below it.
+func rowLines(row []string, widths []int, gap, room int) []string {
+	var b strings.Builder
+	last, indent := len(row)-1, 0
+	for i, cell := range row[:last] {
+		cell = ansi.Truncate(cell, widths[i], "…")
+		b.WriteString(cell + strings.Repeat(" ", widths[i]-ansi.StringWidth(cell)+gap))
+		indent += widths[i] + gap
+	}
+	if room == 0 {
+		return []string{strings.TrimRight(b.String()+row[last], " ")}
+	}
+	var lines []string
+	for i, part := range strings.Split(ansi.Wrap(row[last], max(1, widths[last]), "/"), "\n") {
+		start := b.String()
+		if i > 0 {
+			start = strings.Repeat(" ", indent)
+		}
+		lines = append(lines, strings.TrimRight(start+part, " "))
+	}
+	return lines
+}
+
+// records writes each row as a block: its first cell, then a line for each other one that has something.
+func records(w io.Writer, header []string, rows [][]string, room int) {
+	label := 0
+	for _, title := range header[1:] {
+		label = max(label, ansi.StringWidth(title))
+	}
+	for _, row := range rows {
+		fmt.Fprintln(w, color.New(color.Bold).Sprint(ansi.Truncate(cmp.Or(row[0], "-"), room, "…")))
+		for i, cell := range row[1:] {
+			if cell == "" {
+				continue
+			}
+			title := header[i+1] + strings.Repeat(" ", label-ansi.StringWidth(header[i+1]))
+			for n, part := range strings.Split(ansi.Wrap(cell, max(1, room-label-4), "/"), "\n") {
+				if n > 0 {
+					title = strings.Repeat(" ", label)
+				}
+				fmt.Fprintln(w, ansi.Truncate("  "+title+"  "+part, room, "…"))
+			}
+		}
+	}
+}
