@@ -27,10 +27,10 @@ type DiskItem struct {
 	Kind   string   `json:"kind"` // image, container, volume, network or cache
 	Name   string   `json:"name"`
 	ID     string   `json:"id,omitempty"`
-	Bytes  int64    `json:"bytes"`  // its own and those it shares with other images; 0 for a network; -1 where it is not known
-	Shared int64    `json:"shared"` // of an image's bytes, those in layers of other images too
-	Owner  []string `json:"owner"`  // the Compose projects that it belongs to or whose containers use it; empty for none
-	Users  []string `json:"users"`  // names of the containers that use it, whatever their state
+	Bytes  int64    `json:"bytes"`        // its own and those it shares with other images; 0 for a network; -1 where it is not known
+	Shared int64    `json:"shared_bytes"` // of an image's bytes, those in layers of other images too
+	Owner  []string `json:"owner"`        // the Compose projects that it belongs to or whose containers use it; empty for none
+	Users  []string `json:"users"`        // names of the containers that use it, whatever their state
 }
 
 // DiskAPI is what a disk report asks of the engine.

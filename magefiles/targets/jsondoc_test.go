@@ -1,0 +1,202 @@
+package targets
+
+import (
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/25eloquence/compose-mage/internal/cleanup"
+	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/diskspace"
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/monitor"
+)
+
+const jsonIntro = `# What -json prints
+
+Each of these commands prints one JSON value on standard output, in the shapes below; what is said beside it, such as warnings, goes to
+standard error, and the exit code is the same as without ` + "`-json`" + `. ` + "`start -json`" + ` prints an event a line instead, and
+` + "`build -json`" + ` its results ([build.md](build.md)). Keys may be added, and none is removed or changes its meaning. Times are RFC 3339,
+sizes are bytes.
+
+This page is made from the code: ` + "`UPDATE=1 go test ./magefiles/targets -run JSON`" + `.
+`
+
+var (
+	at     = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	orphan = lifecycle.Orphan{Service: "old", Container: "shop-old-1", State: "running"}
+)
+
+// jsonShapes is what each command prints, with an example of it.
+var jsonShapes = []struct {
+	command string
+	example any
+}{
+	{"status -json", lifecycle.StatusReport{
+		Project: "shop", Services: []lifecycle.ServiceStatus{
+			{
+				Service: "web", Fine: true, State: "running", Health: "healthy", Status: "Up 2 minutes (healthy)", Container: "shop-web-1", Image: "shop/web:1",
+				Ports: []string{"127.0.0.1:8000->8000/tcp"},
+			},
+			{Service: "worker", State: "not created", Status: "not created"},
+		}, Orphans: []lifecycle.Orphan{orphan},
+	}},
+	{"start -dry-run -json", lifecycle.StartReport{
+		Project: "shop", StartsAtOnce: 8, CPUs: 4, Orphans: []lifecycle.Orphan{orphan}, Steps: []lifecycle.StartStep{
+			{Service: "db", Replicas: 1, CPUs: 0.5, Waits: []lifecycle.StartWait{}},
+			{Service: "web", Stage: 1, Replicas: 2, Waits: []lifecycle.StartWait{{Service: "db", Condition: "service_healthy"}}},
+		},
+	}},
+	{"start -json", lifecycle.Event{Time: at, Project: "shop", Service: "web", State: "waiting", Seconds: 0.012, Waits: []string{"db"}}},
+	{"restart -dry-run -json", lifecycle.RestartReport{
+		Project: "shop", Left: []string{"db"},
+		Steps: []lifecycle.RestartAction{{Service: "web", Stage: 1, Action: "replace", Why: "its image changed", Replicas: 2, Refused: []string{}}},
+	}},
+	{"cleanup -json", cleanup.Report{
+		Project: "shop", Scope: cleanup.Project, DryRun: true, Bytes: 1024,
+		Remove: []cleanup.ReportItem{{Kind: cleanup.Image, ID: "sha256:ab", Name: "shop/web:0", Bytes: 1024, Project: "shop", Why: "an old tag of an image that the Compose file names otherwise"}},
+		Keep:   []cleanup.ReportItem{{Kind: cleanup.Volume, ID: "shop_data", Name: "shop_data", Bytes: 4096, Project: "shop", Why: "holds data; goes only when named"}},
+	}},
+	{"monitor -json", monitor.Snapshot{
+		Time: at, Project: "shop", CPUs: 4, Memory: 16 << 30, Services: []monitor.Replica{{
+			Service: "web", Container: "shop-web-1", ID: "4f1", State: "running", Health: "healthy", ResponseMS: 12, CPUPercent: 3.5, MemoryUsed: 64 << 20,
+			MemoryPercent: 0.4, Started: at.Add(-time.Hour), Expected: true,
+		}}, Disk: monitor.Disk{Root: "/var/lib/docker", Space: &diskspace.Space{Free: 60 << 30, Total: 100 << 30}},
+		Findings: []monitor.Finding{{Service: "web", Text: "web was restarted once", Next: "go tool mage logs web"}},
+	}},
+	{"monitor -disk -json", monitor.DiskReport{Items: []monitor.DiskItem{
+		{Kind: "image", Name: "redis:8", ID: "sha256:cd", Bytes: 52428800, Shared: 1024, Owner: []string{"shop"}, Users: []string{"shop-db-1"}},
+		{Kind: "cache", Name: "engine's build cache", Bytes: 7340032, Owner: []string{}, Users: []string{}},
+	}}},
+	{"fit -json", compose.Fitted{
+		Tier: "16g", Why: "the machine has 16GiB", Machine: engine.Machine{CPUs: 4, Memory: 16 << 30, OpenFiles: 1048576},
+		Services: []compose.FittedService{{
+			Service: "web", Given: compose.Resources{CPUs: 8}, Fitted: compose.Resources{CPUs: 4},
+			Settings: []compose.Setting{{Name: "GOMAXPROCS", Value: "4", Why: "the cpus limit, rounded up"}},
+		}},
+	}},
+}
+
+// TestJSONIsDocumented makes docs/json.md from the shapes: every key with its type and what the field's comment says.
+func TestJSONIsDocumented(t *testing.T) {
+	var page strings.Builder
+	page.WriteString(jsonIntro)
+	for _, shape := range jsonShapes {
+		fmt.Fprintf(&page, "\n## %s\n\n", shape.command)
+		example, err := json.MarshalIndent(shape.example, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&page, "```json\n%s\n```\n\n| key | type | meaning |\n| --- | --- | --- |\n", strings.NewReplacer(`\u003e`, ">", `\u003c`, "<").Replace(string(example)))
+		writeKeys(t, &page, reflect.TypeOf(shape.example), "")
+	}
+	path := filepath.Join("..", "..", "docs", "json.md")
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(path, []byte(page.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if have, err := os.ReadFile(path); err != nil || string(have) != page.String() {
+		t.Errorf("docs/json.md is not what the code prints (%v); UPDATE=1 makes it anew", err)
+	}
+}
+
+// TestEveryJSONOptionHasAShape holds the page against the command line.
+func TestEveryJSONOptionHasAShape(t *testing.T) {
+	for name, c := range commands {
+		_, has := c.options["json"]
+		documented := name == "build" // in build.md
+		for _, shape := range jsonShapes {
+			documented = documented || strings.HasPrefix(shape.command, name+" ")
+		}
+		if has && !documented {
+			t.Errorf("%s -json has no documented shape", name)
+		}
+	}
+}
+
+// writeKeys writes a row for each key of a struct, and of those below it.
+func writeKeys(t *testing.T, page *strings.Builder, shape reflect.Type, prefix string) {
+	t.Helper()
+	said := comments(t, shape)
+	for i := range shape.NumField() {
+		field := shape.Field(i)
+		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if !field.IsExported() {
+			continue
+		}
+		if key == "" {
+			t.Errorf("%s.%s has no key of its own", shape, field.Name)
+		}
+		kind, below, suffix := jsonType(field.Type)
+		fmt.Fprintf(page, "| `%s` | %s | %s |\n", prefix+key, kind, said[field.Name])
+		if below != nil {
+			writeKeys(t, page, below, prefix+key+suffix+".")
+		}
+	}
+}
+
+// jsonType names a type as JSON has it, with the struct below it and how a path goes on there.
+func jsonType(of reflect.Type) (kind string, below reflect.Type, suffix string) {
+	switch {
+	case of == reflect.TypeFor[time.Time]():
+		return "time", nil, ""
+	case of.Kind() == reflect.Pointer:
+		return jsonType(of.Elem())
+	case of.Kind() == reflect.Struct:
+		return "object", of, ""
+	case of.Kind() == reflect.Slice && of.Elem().Kind() == reflect.Struct:
+		return "list of objects", of.Elem(), "[]"
+	case of.Kind() == reflect.Slice:
+		kind, _, _ := jsonType(of.Elem())
+		return "list of " + kind + "s", nil, ""
+	case of.Kind() == reflect.String:
+		return "string", nil, ""
+	case of.Kind() == reflect.Bool:
+		return "boolean", nil, ""
+	}
+	return "number", nil, ""
+}
+
+// comments gives what the source says of a struct's fields.
+func comments(t *testing.T, of reflect.Type) map[string]string {
+	t.Helper()
+	_, dir, _ := strings.Cut(of.PkgPath(), "compose-mage/")
+	files, err := filepath.Glob(filepath.Join("..", "..", dir, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]string{}
+	for _, path := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok || spec.Name.Name != of.Name() {
+				return true
+			}
+			for _, field := range spec.Type.(*ast.StructType).Fields.List {
+				text := field.Comment.Text()
+				if text == "" {
+					text = field.Doc.Text()
+				}
+				for _, name := range field.Names {
+					said[name.Name] = strings.Join(strings.Fields(text), " ")
+				}
+			}
+			return false
+		})
+	}
+	return said
+}
