@@ -1,11 +1,13 @@
 package targets
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/lifecycle"
 )
 
 // stackOf gives the services that the stack of a test has.
@@ -120,5 +122,15 @@ func TestOptionsAreSpelledAsOnTheCommandLine(t *testing.T) {
 	want := "Usage:\n\n\tmage x [-no-cache]\n\nFlags:\n\n\t-no-cache            build again\n\t-timeout=<duration>  for all\n"
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestLogsRefusesATailThatIsNoNumber(t *testing.T) {
+	for _, tail := range []string{"abc", "", "1.5", "ALL"} {
+		err := logs(context.Background(), nil, lifecycle.LogOptions{Tail: tail})
+		var f *fault.Error
+		if !errors.As(err, &f) || f.Code != fault.Usage || !strings.Contains(err.Error(), "next: go tool mage logs -tail=100") {
+			t.Errorf("-tail=%s: got %v", tail, err)
+		}
 	}
 }

@@ -2,9 +2,11 @@ package targets
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -198,12 +200,19 @@ func Logs(ctx context.Context,
 	tail *string, // lines of each container; "all" for everything
 	since *string, // a duration (10m) or a time
 ) error {
-	return fault.Exit(ctx, logs(ctx, services, lifecycle.LogOptions{
+	err := logs(ctx, services, lifecycle.LogOptions{
 		Follow: value(follow, false), Tail: value(tail, "100"), Since: value(since, ""),
-	}))
+	})
+	if value(follow, false) && errors.Is(ctx.Err(), context.Canceled) {
+		return nil // Ctrl-C is how following ends
+	}
+	return fault.Exit(ctx, err)
 }
 
 func logs(ctx context.Context, services *string, o lifecycle.LogOptions) error {
+	if _, err := strconv.Atoi(o.Tail); err != nil && o.Tail != "all" {
+		return fault.New(fault.Usage, "go tool mage logs -tail=100", "-tail=%s is neither a number of lines nor all", o.Tail)
+	}
 	s, err := openOnly(ctx, services)
 	if err != nil {
 		return err

@@ -1,0 +1,43 @@
+//go:build integration && unix
+
+package targets
+
+import (
+	"bufio"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Ctrl-C is how following logs ends: it is no failure.
+func TestIntegrationFollowingLogsEndsWithoutAnError(t *testing.T) {
+	s := newUserStack(t, "  app: {IMAGE}\n  talks: {image: BASE, init: true, stop_grace_period: 1s, command: [sh, -c, 'echo hello; exec sleep infinity']}\n")
+	s.mage(0, "start")
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(path, "logs", "-follow")
+	command.Dir = s.dir
+	var said strings.Builder
+	command.Stderr = &said
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(time.Minute, func() { _ = command.Process.Kill() })
+	defer late.Stop()
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if strings.Contains(lines.Text(), "hello") {
+			_ = command.Process.Signal(syscall.SIGINT)
+		}
+	}
+	if err := command.Wait(); err != nil || strings.Contains(said.String(), "Error") {
+		t.Errorf("%v\n%s", err, said.String())
+	}
+}
