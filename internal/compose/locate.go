@@ -18,7 +18,7 @@ var (
 	mappingLine   = regexp.MustCompile(`line (\d+): (mapping key .*)`)
 	modelPath     = regexp.MustCompile(`\b(?:services|volumes|networks|secrets|configs|models|jobs)(?:\.?\[[^\]]*\]|\.[\w\-]+)+`)
 	section       = regexp.MustCompile(`^(?:services|volumes|networks|secrets|configs|models|jobs|include|name)\b`)
-	unknownKey    = regexp.MustCompile(`^(\S*) ?additional properties '([^']+)'.* not allowed`)
+	additionalKey = regexp.MustCompile(`^(\S*) ?additional properties '([^']+)'.* not allowed`)
 	falseSchema   = regexp.MustCompile(`^(\S+)\.([\w\-]+) false schema`)
 	variableFile  = regexp.MustCompile(`failed to read (\S+): line (\d+): (.*)`)
 	bareService   = regexp.MustCompile(`^service (\S+) `)
@@ -66,7 +66,7 @@ func locate(files []string, message string) (where, text string) {
 		}
 	}
 	path := pathIn(text)
-	for _, pattern := range []*regexp.Regexp{falseSchema, unknownKey} {
+	for _, pattern := range []*regexp.Regexp{falseSchema, additionalKey} {
 		if m := pattern.FindStringSubmatch(text); m != nil {
 			path = append(splitPath(m[1]), m[2])
 			text = strings.TrimSuffix(fmt.Sprintf("unknown key %q in %q", m[2], m[1]), ` in ""`)
