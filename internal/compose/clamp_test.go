@@ -38,7 +38,7 @@ func TestClampInEverySpelling(t *testing.T) {
 		"cpu_quota that fits":           {"cpu_quota: 50000\n    cpu_period: 50000", ""},
 		"no quota":                      {"cpu_quota: -1", ""},
 		"the runtimes follow": {
-			"cpu_quota: 400000\n    x-runtime: [go, openmp]\n    mem_limit: 64g",
+			"cpu_quota: 400000\n    x-compose-mage: {runtime: [go, openmp]}\n    mem_limit: 64g",
 			"cpu_quota: 400000 -> 200000; mem_limit: 64GiB -> 8GiB; environment.GOMAXPROCS: not set -> 2; environment.GOMEMLIMIT: not set -> 7372MiB; environment.OMP_NUM_THREADS: not set -> 2",
 		},
 	} {

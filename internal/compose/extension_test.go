@@ -139,7 +139,7 @@ func TestExtensionMistakesNameTheLine(t *testing.T) {
 		"services: {a: {image: x}}\nx-compose-mage:\n  smoke: {service: a}\n":                                      `compose.yaml:3: x-compose-mage.smoke needs a service and a command`,
 		"services: {a: {image: x}}\nx-compose-mage:\n  smoke: {service: a, command: [x], timeout: soon}":           "compose.yaml:2: x-compose-mage: ",
 		"services: {a: {image: x}}\nx-compose-mage:\n  smoke: {service: a, command: [x], at-least: {ratio: much}}": "compose.yaml:2: x-compose-mage: ",
-		"services: {a: {image: x, volumes: [\"v:/v\"]}}\nvolumes:\n  v: {x-compose-mage: {keep: true}}\n":          `compose.yaml:3: volume "v": unknown key "keep"`,
+		"services: {a: {image: x, volumes: [\"data:/v\"]}}\nvolumes:\n  data: {x-compose-mage: {keep: true}}\n":    `compose.yaml:3: volume "data": unknown key "keep"`,
 		"services: {a: {image: x, secrets: [s]}}\nsecrets:\n  s: {file: s, x-compose-mage: {genrate: x}}\n":        `(did you mean "generate"?)`,
 		"services:\n  z: {image: x, profiles: [p], x-compose-mage: {runtme: go}}\n  a: {image: x}\n":               `compose.yaml:2: service "z": unknown key "runtme"`,
 	} {

@@ -16,12 +16,12 @@ func TestWhatFittingChangedIsSaidByKey(t *testing.T) {
 	const stack = `services:
   big:
     image: i
-    x-runtime: openmp
+    x-compose-mage: {runtime: [openmp]}
     environment: {OMP_NUM_THREADS: "4"}
     deploy: {resources: {limits: {cpus: "4", memory: 1g}, reservations: {cpus: "3"}}}
   old: {image: i, mem_limit: 16g}
   small: {image: i, cpus: 0.5, mem_limit: 64m, deploy: {replicas: 2}, ulimits: {nofile: 1024}}
-  told: {image: i, x-runtime: redis, mem_limit: 64m}
+  told: {image: i, x-compose-mage: {runtime: redis}, mem_limit: 64m}
 `
 	dir := write(t, "compose.yaml", stack)
 	const anew = "; docker compose's next up makes these containers anew"

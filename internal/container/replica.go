@@ -35,8 +35,11 @@ func (c Replica) Restarts() bool {
 	return c.HostConfig != nil && (c.HostConfig.RestartPolicy.IsAlways() || c.HostConfig.RestartPolicy.IsUnlessStopped())
 }
 
+// Started is when it was started last, by the engine's clock; zero where it never was.
+func (c Replica) Started() time.Time { return instant(c.State.StartedAt) }
+
 // Up is how long ago it was started last; now is the time by the engine's clock.
-func (c Replica) Up(now time.Time) time.Duration { return max(0, now.Sub(instant(c.State.StartedAt))) }
+func (c Replica) Up(now time.Time) time.Duration { return max(0, now.Sub(c.Started())) }
 
 // Settling is how long it must have stayed up since its policy started it again; 0 where that was never.
 func (c Replica) Settling() time.Duration {

@@ -45,6 +45,7 @@ const (
 
 // Opinion is what one container is, and whether that is as it should be.
 type Opinion struct {
+	Container string    `json:"container,omitempty"` // its name; "" where a service has none, or not as many as it should
 	Condition Condition `json:"condition"`
 	Fine      bool      `json:"fine"`
 	Why       string    `json:"why,omitempty"`  // words that follow the container's name: "is paused"; also where it is fine and there is something to tell
@@ -71,6 +72,9 @@ func Awaited(project *types.Project) map[string]bool {
 	}
 	return out
 }
+
+// Says is what is wrong in a sentence: "p-web-1 exited (exit 3)", "web has no container".
+func (v Verdict) Says() string { return cmp.Or(v.Container, v.Service) + " " + v.Why }
 
 // JudgeAll judges every service of the project, by name; found is as Inspect gives it.
 func JudgeAll(project *types.Project, found map[string][]Replica, now time.Time) []Verdict {
@@ -138,6 +142,12 @@ func (o Opinion) severity() int {
 
 // Look judges one container of the service; now is the time by the engine's clock.
 func Look(service string, c Replica, now time.Time) Opinion {
+	o := look(service, c, now)
+	o.Container = c.Name()
+	return o
+}
+
+func look(service string, c Replica, now time.Time) Opinion {
 	logs := "go tool mage logs " + service
 	no := func(is Condition, next, format string, args ...any) Opinion {
 		return Opinion{Condition: is, Why: fmt.Sprintf(format, args...), Next: next}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/cli/cli/flags"
@@ -28,6 +29,23 @@ type Engine struct {
 	CLI  *command.DockerCli // for the Compose library, which takes its connection from here
 	Host string             // unix:///var/run/docker.sock, tcp://…, ssh://…
 	Info system.Info
+
+	ahead time.Duration // of our clock, when it was connected
+}
+
+// Now is the time by the engine's clock, which may be another machine's.
+func (e *Engine) Now() time.Time { return time.Now().Add(e.ahead) }
+
+// clockAhead is how far the engine's clock is ahead of ours; what the question itself may have taken is no difference.
+func clockAhead(info system.Info, asked, answered time.Time) time.Duration {
+	theirs, err := time.Parse(time.RFC3339Nano, info.SystemTime)
+	switch {
+	case err != nil, theirs.After(asked) && theirs.Before(answered):
+		return 0
+	case theirs.Before(asked):
+		return theirs.Sub(asked)
+	}
+	return theirs.Sub(answered)
 }
 
 // Machine is what the engine's host offers to containers.
@@ -62,11 +80,12 @@ func Connect(ctx context.Context) (*Engine, error) {
 		return nil, fault.New(fault.Engine, "upgrade Docker: https://docs.docker.com/engine/install/",
 			"engine at %q is too old: it speaks API %s, Docker 20.10 (API %s) is the oldest supported", host, ping.APIVersion, OldestAPI)
 	}
+	asked := time.Now()
 	info, err := api.Info(ctx, client.InfoOptions{})
 	if err != nil {
 		return nil, explain(host, err)
 	}
-	return &Engine{APIClient: api, CLI: cli, Host: host, Info: info.Info}, nil
+	return &Engine{APIClient: api, CLI: cli, Host: host, Info: info.Info, ahead: clockAhead(info.Info, asked, time.Now())}, nil
 }
 
 // newClient gives the connection, turning the panic-free but late errors of the CLI (a context that is not there, TLS

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	moby "github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/25eloquence/compose-mage/internal/container"
@@ -98,13 +101,15 @@ func (s *starter) up(ctx context.Context, step Step, t timing, renewed bool) err
 	if err := s.finish(ctx, all); err != nil {
 		return err
 	}
-	running := running(all)
+	running, ready := running(all), func() {}
 	if !running {
 		s.progress.set(step.Service, stateQueued, "")
 		if err := s.cpus.take(ctx, milli(step.CPUs), step.Rank); err != nil {
 			return err
 		}
-		defer s.cpus.give(milli(step.CPUs))
+		giveBack := sync.OnceFunc(func() { s.cpus.give(milli(step.CPUs)) })
+		defer giveBack()
+		ready = giveBack
 		if err := s.starts.take(ctx, 1, step.Rank); err != nil {
 			return err
 		}
@@ -123,7 +128,8 @@ func (s *starter) up(ctx context.Context, step Step, t timing, renewed bool) err
 	}
 	s.started[step.Service].settle(nil)
 	s.progress.set(step.Service, stateProbing, "")
-	if err := s.awaitReady(ctx, step, all, !running); err != nil {
+	ended, err := s.awaitReady(ctx, step, all, !running, ready)
+	if err != nil {
 		return err
 	}
 	t.ready = time.Now()
@@ -131,7 +137,7 @@ func (s *starter) up(ctx context.Context, step Step, t timing, renewed bool) err
 	s.timings[step.Service] = t
 	s.mu.Unlock()
 	if !renewed || !running { // else it has said so
-		s.sayReady(step, t, running)
+		s.sayReady(step, t, running && !ended, ended)
 	}
 	return nil
 }
@@ -158,16 +164,16 @@ func running(all []moby.Summary) bool {
 	return len(all) > 0
 }
 
-func (s *starter) sayReady(step Step, t timing, before bool) {
+func (s *starter) sayReady(step Step, t timing, before, ended bool) {
 	what := "ready"
-	if step.OneShot {
+	if ended {
 		what = "completed"
 	}
 	after := ""
 	if t.by != "" {
 		after = fmt.Sprintf(", after %s for %s", ui.Seconds(t.released.Sub(s.began)), strings.Join(waited(step), ", "))
 	}
-	if before && !step.OneShot {
+	if before {
 		s.out.Done("%s runs already, ready", step.Service)
 		return
 	}
@@ -229,36 +235,84 @@ func (s *starter) await(ctx context.Context, service string, w Wait) (time.Time,
 	return time.Time{}, errDependency
 }
 
-// awaitReady waits for every replica. A one-shot service is ready when it has completed, and healthy as soon as its check says so.
-func (s *starter) awaitReady(ctx context.Context, step Step, all []moby.Summary, fresh bool) error {
-	g, within := errgroup.WithContext(ctx)
-	for _, c := range all {
-		g.Go(func() error {
-			r := s.waiter(c, step, fresh && len(all) == 1)
-			if !step.OneShot {
-				return r.Ready(within)
-			}
-			if s.awaitedHealthy(step.Service) {
-				if err := r.Ready(within); err == nil {
-					s.healthy[step.Service].settle(nil)
-				} else if !readiness.IsNotReady(err) {
-					return err
-				}
-			}
-			return r.Completed(within)
-		})
+// awaitReady waits for every replica, and tells when they are ready, before it is known whether they stay so. A one-shot service is
+// ready when it has completed, and healthy as soon as its check says so. ended says that all of them have completed.
+func (s *starter) awaitReady(ctx context.Context, step Step, all []moby.Summary, fresh bool, ready func()) (ended bool, err error) {
+	if err := s.checkless(ctx, step, all); err != nil {
+		return false, err
 	}
-	return g.Wait()
+	waiters := make([]*readiness.Waiter, len(all))
+	g, within := errgroup.WithContext(ctx)
+	for i, c := range all {
+		waiters[i] = s.waiter(c, step, fresh && len(all) == 1)
+		g.Go(func() error { return s.awaitOne(within, step, waiters[i]) })
+	}
+	if err := g.Wait(); err != nil {
+		return false, err
+	}
+	ready()
+	g, within = errgroup.WithContext(ctx)
+	for _, w := range waiters {
+		g.Go(func() error { return w.Stays(within) })
+	}
+	err = g.Wait()
+	return !slices.ContainsFunc(waiters, func(w *readiness.Waiter) bool { return w.Ended() == nil }) && len(waiters) > 0, err
 }
 
-// awaitedHealthy says whether others wait for the service to be healthy.
-func (s *starter) awaitedHealthy(service string) bool {
+// awaitOne waits for one replica.
+func (s *starter) awaitOne(ctx context.Context, step Step, w *readiness.Waiter) error {
+	if !step.OneShot {
+		return w.Ready(ctx)
+	}
+	if by, _ := s.awaitedHealthy(step.Service); by != "" {
+		err := w.Ready(ctx)
+		switch {
+		case err == nil && w.Ended() == nil:
+			s.healthy[step.Service].settle(nil)
+		case err != nil && !readiness.IsNotReady(err):
+			return err
+		}
+	}
+	return w.Completed(ctx)
+}
+
+// checkless returns an error where others wait for the service to be healthy, and it has no check that could say so. Where all of
+// them can do without it, they are told, and it is no failure of the service.
+func (s *starter) checkless(ctx context.Context, step Step, all []moby.Summary) error {
+	by, needed := s.awaitedHealthy(step.Service)
+	if by == "" || len(all) == 0 {
+		return nil
+	}
+	found, err := s.engine.ContainerInspect(ctx, all[0].ID, client.ContainerInspectOptions{})
+	if err != nil {
+		return fmt.Errorf("inspecting the container of %q: %w", step.Service, err)
+	}
+	if (container.Replica{InspectResponse: found.Container}).Checked() {
+		return nil
+	}
+	lacks := &readiness.NotReady{
+		Why:  "has no health check, neither its own nor its image's, and " + by + " waits until it is healthy",
+		Next: "give " + step.Service + " a healthcheck, or let " + by + " wait for it with service_started; then go tool mage start",
+	}
+	if needed {
+		return lacks
+	}
+	s.healthy[step.Service].settle(lacks)
+	return nil
+}
+
+// awaitedHealthy names a service that waits for this one to be healthy, "" where none does, and says whether one does that can't
+// do without it.
+func (s *starter) awaitedHealthy(service string) (by string, needed bool) {
 	for _, step := range s.plan.Steps {
 		for _, w := range step.Waits {
-			if w.Service == service && w.Condition == types.ServiceConditionHealthy {
-				return true
+			if w.Service != service || w.Condition != types.ServiceConditionHealthy {
+				continue
+			}
+			if by == "" || !needed && !w.Optional {
+				by, needed = step.Service, !w.Optional
 			}
 		}
 	}
-	return false
+	return by, needed
 }

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -50,6 +51,7 @@ func (c *creation) run(ctx context.Context, stale []string) {
 	for {
 		err := c.compose.Create(ctx, project, c.options(stale))
 		failed := c.culprits()
+		maps.Copy(failed, lackingProviders(project, err))
 		switch {
 		case err == nil:
 			c.release(project, nil)
@@ -153,13 +155,19 @@ func (c *creation) On(events ...api.Resource) {
 			c.pull(image, e)
 			continue
 		}
+		if s, ok := c.starter.project.Services[e.ID]; ok && s.Provider != nil {
+			if e.Status == api.Error {
+				c.fail(e.ID, &providerError{s.Provider.Type, errors.New(e.Text)})
+			}
+			continue
+		}
 		service := c.service(e.ID)
 		if service == "" {
 			continue
 		}
 		switch {
 		case e.Status == api.Error:
-			c.fail(service, e.Text)
+			c.fail(service, &createError{errors.New(e.Text)})
 		case e.Status == api.Done && (e.Text == api.StatusCreated || e.Text == "Recreated" || e.Text == api.StatusRunning):
 			c.made(service, e.ID)
 		}
@@ -191,11 +199,11 @@ type pullError struct{ image, text string }
 func (e *pullError) Error() string { return "pulling " + e.image + ": " + e.text }
 
 // fail counts the first container only that could not be made: that ends the others.
-func (c *creation) fail(service, text string) {
+func (c *creation) fail(service string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.failed) == 0 {
-		c.failed[service] = &createError{errors.New(text)}
+		c.failed[service] = err
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -136,6 +137,14 @@ func (s *starter) cause(ctx context.Context, service string, err error) *fault.E
 		}
 		return fault.New(fault.Failed, next, "starting %q: %w", service, err)
 	}
+	var provider *providerError
+	if errors.As(err, &provider) {
+		next := "go tool mage start"
+		if errors.Is(err, exec.ErrNotFound) {
+			next = "install the provider " + provider.kind + " (a docker CLI plugin, or a program in the PATH), then go tool mage start"
+		}
+		return fault.New(fault.Failed, next, "starting %q: %w", service, err)
+	}
 	if p, ok := portIn(text); ok {
 		who, next := s.holder(ctx, p)
 		return fault.New(fault.Resources, next, "starting %q: port %s is taken%s: %w", service, p, who, err)
@@ -218,30 +227,35 @@ func tail(ctx context.Context, api interface {
 	return strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
 }
 
-// stayed looks once more at what has no health check and counted as ready because it ran: an error for each that has ended since.
-func (s *starter) stayed(ctx context.Context) error {
-	now, err := container.List(ctx, s.engine, s.project.Name)
+// lastLook judges every service once more, when all are ready, by the rule that status goes by: an error for each that is not fine.
+func (s *starter) lastLook(ctx context.Context) error {
+	now, err := container.Inspect(ctx, s.engine, s.project.Name)
 	if err != nil {
 		return err
 	}
 	for _, step := range s.plan.Steps {
-		if step.OneShot || s.errs[step.Service] != nil {
+		if s.errs[step.Service] != nil {
 			continue
 		}
-		for _, c := range now[step.Service] {
-			if c.State == moby.StateRunning {
-				continue
+		v := container.Judge(s.project.Services[step.Service], now[step.Service], s.engine.Now())
+		if v.Condition == container.Looping { // it ended since it was ready: does it come back?
+			if err := s.comesBack(ctx, step, now[step.Service]); err != nil {
+				s.errs[step.Service] = err
 			}
-			found, err := s.engine.ContainerInspect(ctx, c.ID, client.ContainerInspectOptions{})
-			if err != nil {
-				return fmt.Errorf("inspecting the container of %q: %w", step.Service, err)
-			}
-			state := found.Container.State
-			if gone := readiness.Gone(found.Container, found.Container.RestartCount); gone != nil {
-				s.errs[step.Service] = gone
-			} else if state.Restarting {
-				s.errs[step.Service] = &readiness.NotReady{Why: fmt.Sprintf("keeps exiting (%s)", container.ExitText(state.ExitCode))}
-			}
+			continue
+		}
+		if !v.Fine {
+			s.errs[step.Service] = &readiness.NotReady{Why: v.Why, Next: v.Next}
+		}
+	}
+	return nil
+}
+
+// comesBack waits until what the policy restarts of the service has stayed up, or won't.
+func (s *starter) comesBack(ctx context.Context, step Step, replicas []container.Replica) error {
+	for _, c := range replicas {
+		if err := s.waiter(moby.Summary{ID: c.ID, ImageID: c.Image}, step, false).Stays(ctx); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/25eloquence/compose-mage/internal/container"
 )
 
 // Plan is the order of a start: each service with what it waits for, those that wait for less first.
@@ -37,7 +39,7 @@ type Wait struct {
 // MakePlan orders the project's services by depends_on. The loader has already refused cycles. cpus is the machine's number.
 func MakePlan(project *types.Project, cpus int) Plan {
 	plan := Plan{CPUs: max(1, cpus)}
-	stage, waitedFor := map[string]int{}, map[string]bool{}
+	stage := map[string]int{}
 	var depth func(name string) int
 	depth = func(name string) int {
 		if d, ok := stage[name]; ok {
@@ -58,14 +60,13 @@ func MakePlan(project *types.Project, cpus int) Plan {
 		for dep, how := range service.DependsOn {
 			if _, ok := project.Services[dep]; ok {
 				step.Waits = append(step.Waits, Wait{Service: dep, Condition: how.Condition, Optional: !how.Required, Restart: how.Restart})
-				waitedFor[dep] = waitedFor[dep] || how.Condition == types.ServiceConditionCompletedSuccessfully
 			}
 		}
 		slices.SortFunc(step.Waits, func(a, b Wait) int { return strings.Compare(a.Service, b.Service) })
 		plan.Steps = append(plan.Steps, step)
 	}
 	slices.SortStableFunc(plan.Steps, func(a, b Step) int { return a.Stage - b.Stage })
-	plan.rank(waitedFor)
+	plan.rank(container.Awaited(project))
 	return plan
 }
 
@@ -93,15 +94,6 @@ func reserved(s types.ServiceConfig) float64 {
 // which a part is waiting: on 2 cores, 12 containers took 4.6 s one by one, 3.1 s two by two, 2.6 s four by four and 3.0 s
 // all at once.
 func (p Plan) startsAtOnce() int { return 2 * p.CPUs }
-
-// jobs are the services that others wait for to complete.
-func (p Plan) jobs() map[string]bool {
-	out := map[string]bool{}
-	for _, step := range p.Steps {
-		out[step.Service] = step.OneShot
-	}
-	return out
-}
 
 // waitingFor names the services that can't start before service is ready, directly or through others.
 func (p Plan) waitingFor(service string) []string {

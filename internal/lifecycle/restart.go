@@ -92,7 +92,7 @@ func (r *restarter) run(ctx context.Context, plan RestartPlan) error {
 		return nil
 	}
 	// One that is run to its end is so even where those that wait for it are not restarted.
-	o := StartOptions{Out: r.out, Memory: r.memory, jobs: MakePlan(r.project, 1).jobs(), renew: map[string]renewal{}}
+	o := StartOptions{Out: r.out, Memory: r.memory, jobs: container.Awaited(r.project), renew: map[string]renewal{}}
 	var names []string
 	for _, step := range plan.Steps {
 		names = append(names, step.Service)
@@ -102,7 +102,7 @@ func (r *restarter) run(ctx context.Context, plan RestartPlan) error {
 			o.renew[step.Service] = renewal{func(ctx context.Context) error { return r.renew(ctx, step) }, early}
 		}
 	}
-	picked, err := r.only(names...)
+	picked, err := r.onlyWithProviders(names...)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (r *restarter) only(services ...string) (*types.Project, error) {
 // recreate lets Compose make the replacements of the service's containers, then stop and remove the old ones; what is in
 // anonymous volumes moves along. scale is how many containers of the service v lets Compose see; 0 for all.
 func (r *restarter) recreate(ctx context.Context, service string, v view, scale int) error {
-	project, err := r.only(service)
+	project, err := r.onlyWithProviders(service)
 	if err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ func (r *restarter) numberReady(ctx context.Context, service string, number int)
 			continue
 		}
 		began := time.Now()
-		if err := readiness.Wait(ctx, r.engine, c.ID); err != nil {
+		if err := readiness.WaitOrEnd(ctx, r.engine, c.ID); err != nil {
 			return err
 		}
 		r.out.Done("%s ready in %s", c.Name(), ui.Seconds(time.Since(began)))

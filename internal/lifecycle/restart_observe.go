@@ -5,19 +5,19 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/compose/v5/pkg/compose"
-	moby "github.com/moby/moby/api/types/container"
 
 	"github.com/25eloquence/compose-mage/internal/container"
 )
 
 // changes says of each service that is not as its file and its image say, why.
 func (r *restarter) changes(ctx context.Context, found map[string][]container.Replica) (map[string]change, error) {
-	out, jobs := map[string]change{}, MakePlan(r.project, 1).jobs()
+	out := map[string]change{}
 	for _, name := range r.project.ServiceNames() {
 		s := r.project.Services[name]
 		if s.Provider != nil {
@@ -27,11 +27,11 @@ func (r *restarter) changes(ctx context.Context, found map[string][]container.Re
 		if err != nil && !cerrdefs.IsNotFound(err) {
 			return nil, fmt.Errorf("looking for the image of %q: %w", name, err)
 		}
-		hash, err := compose.ServiceHash(resolved(s, found))
+		hash, err := compose.ServiceHash(r.withGiven(resolved(s, found), found[name]))
 		if err != nil {
 			return nil, fmt.Errorf("hashing the configuration of %q: %w", name, err)
 		}
-		c := changeOf(s, found[name], image.ID, hash, jobs[name])
+		c := changeOf(s, found[name], image.ID, hash, r.engine.Now())
 		if !c.recreate && sharesFiles(r.engine) && slices.ContainsFunc(found[name], func(c container.Replica) bool {
 			return outdated(r.project, name, c.Mounts, c.Runs())
 		}) {
@@ -44,9 +44,9 @@ func (r *restarter) changes(ctx context.Context, found map[string][]container.Re
 	return out, nil
 }
 
-// changeOf compares a service's containers with its image (an ID; "" where there is none yet) and configuration. A one-shot
-// service is done when it exited with 0.
-func changeOf(s types.ServiceConfig, replicas []container.Replica, image, hash string, oneShot bool) change {
+// changeOf compares a service's containers with its image (an ID; "" where there is none yet) and configuration, and judges them;
+// now is the time by the engine's clock.
+func changeOf(s types.ServiceConfig, replicas []container.Replica, image, hash string, now time.Time) change {
 	for _, c := range replicas {
 		switch {
 		case c.Image != image:
@@ -55,21 +55,13 @@ func changeOf(s types.ServiceConfig, replicas []container.Replica, image, hash s
 			return change{why: "its configuration changed", recreate: true}
 		}
 	}
-	for _, c := range replicas {
-		switch {
-		case oneShot && c.State.Status == moby.StateExited && c.State.ExitCode == 0:
-		case c.State.Status == moby.StateExited || c.State.Status == moby.StateDead:
-			return change{why: fmt.Sprintf("%s does not run (exit %d)", c.Name(), c.State.ExitCode), start: true}
-		case c.State.Status == moby.StatePaused:
-			return change{why: c.Name() + " is paused"}
-		case !c.Runs() && !c.State.Restarting:
-			return change{why: c.Name() + " does not run", start: true}
-		case c.Unhealthy():
-			return change{why: c.Name() + " is unhealthy"}
-		}
+	v := container.Judge(s, replicas, now)
+	switch v.Condition {
+	case container.Paused, container.Unhealthy, container.Looping: // it runs, in a way
+		return change{why: v.Says()}
 	}
-	if want := s.GetScale(); len(replicas) != want {
-		return change{why: fmt.Sprintf("%d of %d containers are there", len(replicas), want), start: true}
+	if !v.Fine {
+		return change{why: v.Says(), start: true}
 	}
 	return change{}
 }

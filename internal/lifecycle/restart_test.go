@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
@@ -114,7 +115,6 @@ func TestChangeOf(t *testing.T) {
 	two := 2
 	for name, c := range map[string]struct {
 		service types.ServiceConfig
-		oneShot bool
 		have    []container.Replica
 		want    change
 	}{
@@ -124,20 +124,24 @@ func TestChangeOf(t *testing.T) {
 			have: []container.Replica{up, one(moby.StateRunning, func(c *container.Replica) { c.Config.Labels[api.ConfigHashLabel] = "other" })},
 			want: change{why: "its configuration changed", recreate: true},
 		},
-		"stopped":            {have: []container.Replica{one(moby.StateExited, func(c *container.Replica) { c.State.ExitCode = 3 })}, want: change{why: "p-s-1 does not run (exit 3)", start: true}},
-		"never started":      {have: []container.Replica{one(moby.StateCreated, nil)}, want: change{why: "p-s-1 does not run", start: true}},
-		"a job that is done": {oneShot: true, have: []container.Replica{one(moby.StateExited, nil)}},
+		"stopped":            {have: []container.Replica{one(moby.StateExited, func(c *container.Replica) { c.State.ExitCode = 3 })}, want: change{why: "p-s-1 exited (exit 3)", start: true}},
+		"never started":      {have: []container.Replica{one(moby.StateCreated, nil)}, want: change{why: "p-s-1 was made and never started", start: true}},
+		"a job that is done": {have: []container.Replica{one(moby.StateExited, nil)}},
 		"a job that failed": {
-			oneShot: true, have: []container.Replica{one(moby.StateExited, func(c *container.Replica) { c.State.ExitCode = 1 })},
-			want: change{why: "p-s-1 does not run (exit 1)", start: true},
+			have: []container.Replica{one(moby.StateExited, func(c *container.Replica) { c.State.ExitCode = 1 })},
+			want: change{why: "p-s-1 exited (exit 1)", start: true},
 		},
 		"unhealthy": {have: []container.Replica{one(moby.StateRunning, func(c *container.Replica) { c.State.Health = &moby.Health{Status: moby.Unhealthy} })}, want: change{why: "p-s-1 is unhealthy"}},
+		"looping": {have: []container.Replica{one(moby.StateRestarting, func(c *container.Replica) {
+			c.State.Running, c.State.Restarting, c.RestartCount, c.State.ExitCode = true, true, 4, 3
+		})}, want: change{why: "p-s-1 keeps exiting (exit 3), restarted 4 times"}},
 		"paused":    {have: []container.Replica{one(moby.StatePaused, nil)}, want: change{why: "p-s-1 is paused"}},
-		"missing":   {want: change{why: "0 of 1 containers are there", start: true}},
-		"scaled up": {service: types.ServiceConfig{Scale: &two}, have: []container.Replica{up}, want: change{why: "1 of 2 containers are there", start: true}},
+		"missing":   {want: change{why: "s has no container", start: true}},
+		"scaled up": {service: types.ServiceConfig{Scale: &two}, have: []container.Replica{up}, want: change{why: "s has 1 of 2 containers", start: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := changeOf(c.service, c.have, "image", "hash", c.oneShot); got != c.want {
+			c.service.Name = "s"
+			if got := changeOf(c.service, c.have, "image", "hash", time.Now()); got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
 		})

@@ -105,7 +105,7 @@ func (r *restarter) bringUp(ctx, whole context.Context, service string, old cont
 
 // createBeside lets Compose make one more container of the service, with the old one's number.
 func (r *restarter) createBeside(ctx context.Context, service string, old container.Replica) (string, error) {
-	project, err := r.only(service)
+	project, err := r.onlyWithProviders(service)
 	if err != nil {
 		return "", err
 	}

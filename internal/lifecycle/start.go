@@ -150,7 +150,7 @@ func (s *starter) run(ctx context.Context) error {
 	var err error
 	if ctx.Err() != nil {
 		err = s.cutShort(ctx)
-	} else if away := s.stayed(ctx); len(s.errs) > 0 {
+	} else if away := s.lastLook(ctx); len(s.errs) > 0 {
 		if err = s.failures(ctx); err == nil && away != nil {
 			err = fault.New(fault.Engine, "go tool mage start", "the engine went away: %w", away)
 		}
@@ -186,7 +186,7 @@ func (s *starter) launched() bool {
 // waiter waits for one container of the service; fresh is one that this start has started, whose time is worth remembering.
 func (s *starter) waiter(c moby.Summary, step Step, fresh bool) *readiness.Waiter {
 	w := &readiness.Waiter{
-		API: s.engine, ID: c.ID, Budget: s.budget, Shells: s.shells, Crowded: s.starts.crowded, Rank: step.Rank, News: s.news.of(c.ID),
+		API: s.engine, ID: c.ID, Service: step.Service, Docker: true, Budget: s.budget, Shells: s.shells, Crowded: s.starts.crowded, Rank: step.Rank, News: s.news.of(c.ID),
 		Local: s.engine.Local(), Inside: s.engine.SharesNetwork(), Warn: s.out.Warn,
 		Tell:  func(last string) { s.progress.set(step.Service, stateProbing, last) },
 		Ports: s.memory.Of(step.Service), Started: compose.ReadyOnceStarted(s.project.Services[step.Service]),

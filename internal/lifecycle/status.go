@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -11,7 +12,6 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/fatih/color"
-	moby "github.com/moby/moby/api/types/container"
 
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
@@ -25,24 +25,25 @@ type StatusReport struct {
 	Fine     bool            `json:"fine"` // every service is as it should be
 	Services []ServiceStatus `json:"services"`
 	Orphans  []Orphan        `json:"orphans"` // containers of services that the Compose files no longer have
+
+	verdicts []container.Verdict // on the services that are not
 }
 
 // ServiceStatus is one container of a service, or the lack of one.
 type ServiceStatus struct {
-	Service   string   `json:"service"`
-	Fine      bool     `json:"fine"`
-	State     string   `json:"state"`               // the engine's: running, exited …; "not created" without a container
-	Health    string   `json:"health,omitempty"`    // starting, healthy, unhealthy; empty without a health check
-	Status    string   `json:"status"`              // as docker ps has it: "Up 2 minutes (healthy)"
-	Container string   `json:"container,omitempty"` // its name
-	Image     string   `json:"image,omitempty"`
-	Ports     []string `json:"ports,omitempty"` // published ones: "127.0.0.1:8000->8000/tcp"
+	Service   string              `json:"service"`
+	Fine      bool                `json:"fine"`
+	Condition container.Condition `json:"condition"`           // running, healthy, starting, done, scaled to 0, provider, …
+	Health    string              `json:"health,omitempty"`    // starting, healthy, unhealthy; empty without a health check
+	Status    string              `json:"status"`              // as docker ps has it: "Up 2 minutes (healthy)"
+	Container string              `json:"container,omitempty"` // its name; empty where there is none
+	Image     string              `json:"image,omitempty"`
+	Ports     []string            `json:"ports,omitempty"` // published ones: "127.0.0.1:8000->8000/tcp"
+	Why       string              `json:"why,omitempty"`   // what is wrong with it
+	Next      string              `json:"next,omitempty"`  // the command that helps
 }
 
-// notCreated is the state of a service without a container.
-const notCreated = "not created"
-
-// Status asks the engine for every service's containers. The report is fine where every service runs and none is unhealthy.
+// Status asks the engine for every service's containers. The report is fine where every service is as it should be.
 func Status(ctx context.Context, e *engine.Engine, project *types.Project) (StatusReport, error) {
 	report := StatusReport{Project: project.Name, Fine: true, Services: []ServiceStatus{}, Orphans: []Orphan{}}
 	compose, err := newCompose(e)
@@ -53,43 +54,81 @@ func Status(ctx context.Context, e *engine.Engine, project *types.Project) (Stat
 	if err != nil {
 		return report, fmt.Errorf("listing the containers of %q: %w", project.Name, err)
 	}
-	found := map[string][]api.ContainerSummary{}
+	listed := map[string]api.ContainerSummary{}
 	for _, c := range all {
-		found[c.Service] = append(found[c.Service], c)
+		listed[c.Name] = c
 	}
-	for _, name := range project.ServiceNames() {
-		if len(found[name]) == 0 {
+	found, err := container.Inspect(ctx, e, project.Name)
+	if err != nil {
+		return report, err
+	}
+	for _, v := range container.JudgeAll(project, found, e.Now()) {
+		if !v.Fine {
 			report.Fine = false
-			report.Services = append(report.Services, ServiceStatus{Service: name, State: notCreated, Status: notCreated})
+			report.verdicts = append(report.verdicts, v)
 		}
-		for _, c := range found[name] {
-			ok := c.State == moby.StateRunning && c.Health != moby.Unhealthy
-			report.Fine = report.Fine && ok
+		for _, o := range v.Each {
+			c := listed[o.Container]
 			report.Services = append(report.Services, ServiceStatus{
-				Service: name, Fine: ok, State: string(c.State), Health: string(c.Health), Status: c.Status, Container: c.Name, Image: c.Image, Ports: ports(c.Publishers),
+				Service: v.Service, Fine: o.Fine, Condition: o.Condition, Why: o.Why, Next: o.Next, Container: o.Container,
+				Health: string(c.Health), Status: cmp.Or(c.Status, string(o.Condition)), // it came after the list was made
+				Image: c.Image, Ports: ports(c.Publishers),
+			})
+		}
+		if len(v.Each) == 0 {
+			report.Services = append(report.Services, ServiceStatus{
+				Service: v.Service, Fine: v.Fine, Condition: v.Condition, Status: without(project.Services[v.Service], v), Why: v.Why, Next: v.Next,
 			})
 		}
 	}
 	return report, nil
 }
 
-// Print writes a line per container, and one for each service without any.
+// Next is the command that helps where the report is not fine.
+func (r StatusReport) Next() string {
+	if len(r.verdicts) == 0 {
+		return ""
+	}
+	return r.verdicts[0].Next
+}
+
+// Print writes a line per container and one for each service without any, and what is wrong.
 func (r StatusReport) Print(out *ui.Out) {
 	rows := make([][]string, 0, len(r.Services))
 	for _, s := range r.Services {
 		rows = append(rows, []string{s.Service, s.coloured(), s.Container, s.Image, strings.Join(s.Ports, " ")})
 	}
 	ui.Table(out.Writer(), []string{"SERVICE", "STATUS", "CONTAINER", "IMAGE", "PORTS"}, rows)
+	for _, v := range r.verdicts {
+		out.Warn("%s", v.Says())
+		out.Info("  next: %s", v.Next)
+	}
 }
 
+// coloured is what the engine says of a container, by whether that is as it should be.
 func (s ServiceStatus) coloured() string {
 	switch {
-	case s.State == notCreated || s.Fine && s.Health == string(moby.Starting):
-		return color.YellowString(s.Status)
+	case s.Condition == container.Missing && s.Container == "", s.Condition == container.Starting:
+		return color.YellowString("%s", s.Status)
 	case !s.Fine:
-		return color.RedString(s.Status)
+		return color.RedString("%s", s.Status)
+	case s.Condition == container.Done:
+		return "done, " + s.Status
+	case s.Container == "":
+		return s.Status
 	}
-	return color.GreenString(s.Status)
+	return color.GreenString("%s", s.Status)
+}
+
+// without is what is said of a service without a container.
+func without(s types.ServiceConfig, v container.Verdict) string {
+	switch {
+	case s.Provider != nil:
+		return "provider " + s.Provider.Type
+	case v.Fine:
+		return string(v.Condition)
+	}
+	return "not created"
 }
 
 func ports(published api.PortPublishers) []string {

@@ -17,18 +17,17 @@ const verdictPause = 200 * time.Millisecond
 // for, how often Docker looks.
 func Docker(ctx context.Context, api Prober, id string, tell func(every time.Duration)) error {
 	r := &Waiter{API: api, ID: id, began: time.Now()}
-	restarts := -1
 	for {
-		c, err := r.inspect(ctx)
+		found, err := r.inspect(ctx)
 		if err != nil {
 			return err
 		}
-		if restarts < 0 {
-			restarts = c.RestartCount
-		}
-		if err := Gone(c, restarts); err != nil {
+		if over, err := r.over(found); err != nil {
 			return err
+		} else if over {
+			return &NotReady{Why: r.ended.String()}
 		}
+		c := found.InspectResponse
 		check := checkOf(c)
 		if check == nil || c.State.Health == nil || healthy(c) {
 			return nil

@@ -45,11 +45,12 @@ func (r *Waiter) accepts(ctx context.Context, c moby.InspectResponse) error {
 		return nil
 	}
 	port := uint16(0)
-	for restarts, first := c.RestartCount, true; ; first = false {
+	for first := true; ; first = false {
 		if c.State.Running && !c.State.Restarting {
 			var says answer
 			says, port = r.listens(ctx, publishedPorts(c)) // a restart may have given it another address
 			if says == accepted {
+				r.answered = true
 				r.Ports.heard(true)
 			}
 			ranBefore := first && time.Since(startOf(c)) > portPatience
@@ -69,13 +70,14 @@ func (r *Waiter) accepts(ctx context.Context, c moby.InspectResponse) error {
 		if _, err := r.hear(ctx, r.pause()); err != nil {
 			return err
 		}
-		var err error
-		if c, err = r.inspect(ctx); err != nil {
+		found, err := r.inspect(ctx)
+		if err != nil {
 			return err
 		}
-		if err := Gone(c, restarts); err != nil {
+		if over, err := r.over(found); over || err != nil {
 			return err
 		}
+		c = found.InspectResponse
 	}
 }
 

@@ -5,7 +5,6 @@ package readiness
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	moby "github.com/moby/moby/api/types/container"
@@ -27,20 +26,18 @@ const (
 	leafPart  = 4
 )
 
-// crashLoop is how many times a container may be restarted by its policy while we wait, before that is a failure.
-const crashLoop = 2
-
 // Waiter waits until one container is ready. API, ID, Budget and Shells have to be there.
 type Waiter struct {
-	API    Prober
-	ID     string
-	Budget *Budget
-	Shells *Shells
-	Rank   int             // how many wait behind it: who goes first where the budget is short
-	News   <-chan struct{} // something has happened to the container; nil where nobody listens
-	Past   *Learned        // what earlier starts have seen, or others of its kind in this one; nil for nothing
-	Like   *Learned        // where this one's time is written for others of its kind; nil for nowhere
-	Ports  *Learned        // whether earlier starts have seen anything listen on its ports; nil for nothing
+	API     Prober
+	ID      string
+	Service string // the container's, for the next command; "" for none
+	Budget  *Budget
+	Shells  *Shells
+	Rank    int             // how many wait behind it: who goes first where the budget is short
+	News    <-chan struct{} // something has happened to the container; nil where nobody listens
+	Past    *Learned        // what earlier starts have seen, or others of its kind in this one; nil for nothing
+	Like    *Learned        // where this one's time is written for others of its kind; nil for nowhere
+	Ports   *Learned        // whether earlier starts have seen anything listen on its ports; nil for nothing
 	// Started says that a container without a check is ready once it runs, whoever listens on its ports.
 	Started bool
 	// Crowded says whether other containers still wait for the engine to start them; nil for never.
@@ -49,6 +46,8 @@ type Waiter struct {
 	Inside  bool                     // and in this network, so the containers' addresses can be
 	Tell    func(last string)        // what the last probe said
 	Warn    func(f string, a ...any) // something the user should know
+	// Docker says that the container is not ready while Docker's own check calls it unhealthy, even where ours passes.
+	Docker bool
 
 	ask     func(p published, ctx context.Context, inside bool) answer // nil for published.ask
 	session *session
@@ -56,17 +55,41 @@ type Waiter struct {
 	last    verdict
 	stuck   bool          // a check that hangs could not be ended: the next would overlap it
 	failed  time.Duration // when the last probe that failed began, since began
+
+	ended    *container.End // how it completed; nil where it runs
+	answered bool           // it has accepted a connection
+	first    int            // its policy's restarts when it was first looked at, and one more; 0 before
+	run      string         // when the engine says that it was started last
+	seen     time.Time      // when that was seen first, by our clock
 }
 
 // Wait waits until the container's own health check passes, run by us at short, growing intervals while it starts (Docker
-// itself first looks after a whole interval), or Docker says that it is healthy; without a check, until it runs. Probes of one
-// container never overlap.
+// itself first looks after a whole interval), or Docker says that it is healthy; without a check, until it has run for a moment.
+// One that ends is not ready. Probes of one container never overlap.
 func Wait(ctx context.Context, api Prober, id string) error {
-	r := &Waiter{API: api, ID: id, Budget: NewBudget(1), Shells: NewShells()}
-	return r.Ready(ctx)
+	r, err := wait(ctx, api, id)
+	if err == nil && r.ended != nil {
+		return &NotReady{Why: r.ended.String()}
+	}
+	return err
 }
 
-// Ready is Wait with all that a start knows.
+// WaitOrEnd is Wait for a container that may be a job: one that completes is ready.
+func WaitOrEnd(ctx context.Context, api Prober, id string) error {
+	_, err := wait(ctx, api, id)
+	return err
+}
+
+func wait(ctx context.Context, api Prober, id string) (*Waiter, error) {
+	r := &Waiter{API: api, ID: id, Budget: NewBudget(1), Shells: NewShells()}
+	if err := r.Ready(ctx); err != nil {
+		return r, err
+	}
+	return r, r.Stays(ctx)
+}
+
+// Ready is Wait with all that a start knows, but for how long the container stays up: Stays waits for that. A job that completes
+// is ready.
 func (r *Waiter) Ready(ctx context.Context) error {
 	r.began = time.Now()
 	defer func() {
@@ -74,29 +97,25 @@ func (r *Waiter) Ready(ctx context.Context) error {
 			r.session.close()
 		}
 	}()
-	restarts := -1
 	for {
 		c, err := r.inspect(ctx)
 		if err != nil {
 			return err
 		}
-		if restarts < 0 {
-			restarts = c.RestartCount
-		}
-		if err := Gone(c, restarts); err != nil {
+		if over, err := r.over(c); over || err != nil {
 			return err
 		}
-		check, pause := checkOf(c), askPause
+		check, pause := checkOf(c.InspectResponse), askPause
 		late := time.Since(r.began) > patience(check)
-		if up := c.State.Running && !c.State.Restarting && !c.State.Paused; up {
+		if c.Runs() {
 			if check == nil {
-				return r.accepts(ctx, c)
+				return r.accepts(ctx, c.InspectResponse)
 			}
-			if healthy(c) {
+			if healthy(c.InspectResponse) {
 				r.Past.passed(r.failed, time.Since(r.began))
 				return nil
 			}
-			done, err := r.look(ctx, c, check, late)
+			done, err := r.look(ctx, c.InspectResponse, check, late)
 			if done || err != nil {
 				return err
 			}
@@ -106,7 +125,7 @@ func (r *Waiter) Ready(ctx context.Context) error {
 			r.session = nil
 		}
 		if late && c.State.Paused {
-			return &NotReady{Why: "it is paused", Next: "docker unpause " + strings.TrimPrefix(c.Name, "/") + ", then go tool mage start"}
+			return &NotReady{Why: "it is paused", Next: "docker unpause " + c.Name() + ", then go tool mage start"}
 		}
 		if late {
 			return &NotReady{Why: fmt.Sprintf("unhealthy after %s (%s)", patience(check).Round(time.Second), r.last)}
@@ -117,12 +136,12 @@ func (r *Waiter) Ready(ctx context.Context) error {
 	}
 }
 
-func (r *Waiter) inspect(ctx context.Context) (moby.InspectResponse, error) {
+func (r *Waiter) inspect(ctx context.Context) (container.Replica, error) {
 	found, err := r.API.ContainerInspect(ctx, r.ID, client.ContainerInspectOptions{})
 	if err != nil {
-		return moby.InspectResponse{}, fmt.Errorf("inspecting the container: %w", err)
+		return container.Replica{}, fmt.Errorf("inspecting the container: %w", err)
 	}
-	return found.Container, nil
+	return container.Replica{InspectResponse: found.Container}, nil
 }
 
 // healthy says whether Docker's own check has passed.
@@ -173,6 +192,9 @@ func (r *Waiter) look(ctx context.Context, c moby.InspectResponse, check *moby.H
 		return false, nil // the next look at the container says more
 	case err != nil:
 		r.last = v // as where the container ended meanwhile
+		return false, nil
+	case v.code == 0 && r.Docker && container.Replica{InspectResponse: c}.Unhealthy():
+		r.last = verdict{code: hung, output: "its check passes now, and Docker still calls it unhealthy"}
 		return false, nil
 	case v.code == 0:
 		r.Past.passed(r.failed, began)
@@ -259,58 +281,11 @@ func (r *Waiter) race(ctx context.Context, c moby.InspectResponse, check *moby.H
 		case <-r.News:
 		}
 		found, lookErr := r.inspect(ctx)
-		if lookErr == nil && found.State.Running && !healthy(found) {
+		if lookErr == nil && found.State.Running && !healthy(found.InspectResponse) {
 			continue
 		}
 		cancel()
 		<-done
 		return v, true, nil
-	}
-}
-
-// Gone says why a container that is not running will not come back by itself.
-func Gone(c moby.InspectResponse, restartsBefore int) error {
-	s := c.State
-	switch {
-	case s.OOMKilled && !s.Running:
-		return &NotReady{Why: fmt.Sprintf("killed: out of memory (limit %d MiB)", c.HostConfig.Memory>>20), Next: "raise its memory limit (deploy.resources.limits.memory), then go tool mage start"}
-	case c.RestartCount-restartsBefore > crashLoop:
-		return &NotReady{Why: fmt.Sprintf("keeps exiting (%s), restarted %d times", container.ExitText(s.ExitCode), c.RestartCount-restartsBefore)}
-	case s.Status == moby.StateExited && s.ExitCode == 0:
-		// docker compose up --wait fails here too.
-		return &NotReady{
-			Why:  "exited (exit 0), and no other service waits for it to complete",
-			Next: "where it is meant to end, let what needs it wait with service_completed_successfully",
-		}
-	case s.Status == moby.StateExited || s.Status == moby.StateDead:
-		return &NotReady{Why: strings.TrimSpace(fmt.Sprintf("exited (%s) %s", container.ExitText(s.ExitCode), s.Error))}
-	}
-	return nil
-}
-
-// Completed waits for a one-shot container to exit with 0.
-func (r *Waiter) Completed(ctx context.Context) error {
-	r.began = time.Now()
-	for {
-		c, err := r.inspect(ctx)
-		if err != nil {
-			return err
-		}
-		if s := c.State; s.Status == moby.StateExited || s.Status == moby.StateDead {
-			if err := Gone(c, c.RestartCount); s.OOMKilled {
-				return err
-			}
-			if s.ExitCode != 0 {
-				return &NotReady{Why: fmt.Sprintf("did not complete (%s)", container.ExitText(s.ExitCode))}
-			}
-			return nil
-		}
-		pause := longestPause // news come first
-		if r.News == nil {
-			pause = 200 * time.Millisecond
-		}
-		if _, err := r.hear(ctx, pause); err != nil {
-			return err
-		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/cleanup"
 	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
@@ -44,10 +45,10 @@ var jsonShapes = []struct {
 	{"status -json", lifecycle.StatusReport{
 		Project: "shop", Services: []lifecycle.ServiceStatus{
 			{
-				Service: "web", Fine: true, State: "running", Health: "healthy", Status: "Up 2 minutes (healthy)", Container: "shop-web-1", Image: "shop/web:1",
+				Service: "web", Fine: true, Condition: container.Healthy, Health: "healthy", Status: "Up 2 minutes (healthy)", Container: "shop-web-1", Image: "shop/web:1",
 				Ports: []string{"127.0.0.1:8000->8000/tcp"},
 			},
-			{Service: "worker", State: "not created", Status: "not created"},
+			{Service: "worker", Condition: container.Missing, Status: "not created", Why: "has no container", Next: "go tool mage start"},
 		}, Orphans: []lifecycle.Orphan{orphan},
 	}},
 	{"start -dry-run -json", lifecycle.StartReport{

@@ -154,8 +154,8 @@ func stop(ctx context.Context, services *string) error {
 
 // Status shows every service's state, image and ports.
 //
-// The exit code is 1 where a service does not run or is unhealthy. Containers of services that the Compose files no longer
-// have are named.
+// The exit code is 1 where a service is not as it should be. A job that is done, a service scaled to 0 and one that a provider
+// gives are. Containers of services that the Compose files no longer have are named.
 func Status(ctx context.Context,
 	services *string, // comma-separated services; all by default
 	json *bool, // print JSON
@@ -188,7 +188,7 @@ func status(ctx context.Context, services *string, asJSON bool) error {
 		lifecycle.SayOrphans(s.out, report.Orphans)
 	}
 	if err == nil && !report.Fine {
-		err = fault.New(fault.Failed, "go tool mage start", "not every service of %q is up", s.stack.Project.Name)
+		err = fault.New(fault.Failed, report.Next(), "not every service of %q is as it should be", s.stack.Project.Name)
 	}
 	return err
 }
