@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -28,40 +29,44 @@ func findings(s Snapshot) []Finding {
 
 func stateFindings(r Replica) []Finding {
 	var all []Finding
-	logs := "go tool mage logs " + r.Service
 	say := func(next, format string, args ...any) {
 		all = append(all, Finding{Service: r.Service, Text: r.Service + " " + fmt.Sprintf(format, args...), Next: next})
 	}
 	if r.OOMKills > 0 {
-		limit := "without a memory limit"
-		if r.MemoryLimit > 0 {
-			limit = "at its limit of " + ui.Bytes(r.MemoryLimit)
-		}
-		say("raise deploy.resources.limits.memory of "+r.Service+", then go tool mage start",
-			"was killed for want of memory %s, %s", times(r.OOMKills), limit)
+		say("raise deploy.resources.limits.memory of "+r.Service+", then go tool mage start", "%s", r.memoryKills())
 	}
+	v := r.Verdict
 	switch {
-	case r.State == StateMissing:
-		say("go tool mage start", "should run but has no container")
-	case r.State == "restarting":
-		say(logs, "keeps restarting (%s so far, last exit code %d)", times(r.Restarts), r.ExitCode)
-	case r.Expected && r.State == "paused":
-		say("docker unpause "+r.Container, "is paused")
-	case r.Expected && !r.Running():
-		say(logs, "should run but is %s (last exit code %d)", r.State, r.ExitCode)
-	case r.Health == "unhealthy":
-		why := ""
-		if r.HealthOutput != "" {
-			why = ": " + r.HealthOutput
-		}
-		say(logs, "is unhealthy%s", why)
+	case r.Error != "":
+		say("go tool mage logs "+r.Service, "could not be looked at: %s", r.Error)
+	case r.OOMKills > 0 && v.End != nil: // the end is said already
+	case !v.Fine && v.Why != "" && (r.Expected || r.State == StateSurplus || v.Condition == container.Unhealthy || v.Condition == container.Looping):
+		say(v.Next, "%s", v.Why)
 	case r.Running() && r.Restarts > 0 && r.OOMKills == 0:
-		say(logs, "was restarted %s", times(r.Restarts))
+		say("go tool mage logs "+r.Service, "was restarted %s", times(r.Restarts))
 	}
 	if r.Orphan && r.Running() {
 		say("go tool mage start -remove-orphans", "runs, but the project no longer has this service")
 	}
 	return all
+}
+
+// memoryKills says what was killed for want of memory: the container, or a process in one that went on without it.
+func (r Replica) memoryKills() string {
+	limit := "without a memory limit"
+	if r.MemoryLimit > 0 {
+		limit = "at its limit of " + ui.Bytes(r.MemoryLimit)
+	}
+	end := r.Verdict.End
+	switch {
+	case end != nil && end.ChildKilled, end == nil && r.Running() && r.Restarts == 0:
+		state := "runs"
+		if end != nil {
+			state = "ended (" + container.ExitText(end.Code) + ")"
+		}
+		return fmt.Sprintf("%s, and processes in it were killed for want of memory %s, %s", state, times(r.OOMKills), limit)
+	}
+	return fmt.Sprintf("was killed for want of memory %s, %s", times(r.OOMKills), limit)
 }
 
 func loadFindings(r Replica) []Finding {

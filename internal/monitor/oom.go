@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 )
@@ -20,7 +21,7 @@ const eventsTimeout = 3 * time.Second
 
 // oomEvents counts the engine's oom events by container ID since the oldest container was made. The engine keeps only its
 // last 256 events, and health checks fill those in minutes: this is one of three sources, and the largest count wins.
-func oomEvents(ctx context.Context, api API, project string, containers []container.Summary) map[string]int {
+func oomEvents(ctx context.Context, e API, project string, containers []container.Summary) map[string]int {
 	kills := map[string]int{}
 	if len(containers) == 0 {
 		return kills
@@ -31,10 +32,10 @@ func oomEvents(ctx context.Context, api API, project string, containers []contai
 	}
 	ctx, cancel := context.WithTimeout(ctx, eventsTimeout)
 	defer cancel()
-	got := api.Events(ctx, client.EventsListOptions{
+	got := e.Events(ctx, client.EventsListOptions{
 		Since:   strconv.FormatInt(oldest, 10),
 		Until:   strconv.FormatInt(time.Now().Unix()+1, 10), // whole seconds: + 1 to include this one
-		Filters: client.Filters{}.Add("type", "container").Add("event", "oom").Add("label", labelProject+"="+project),
+		Filters: client.Filters{}.Add("type", "container").Add("event", "oom").Add("label", api.ProjectLabel+"="+project),
 	})
 	for {
 		select {

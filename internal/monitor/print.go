@@ -10,6 +10,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/fatih/color"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -41,7 +42,7 @@ func (r Replica) row(now time.Time) []string {
 		name += " (orphan)"
 	}
 	row := []string{name, r.stateCell(), "-", "-", "-", "-", "", "-", fmt.Sprint(r.Restarts), fmt.Sprint(r.OOMKills), "-"}
-	if r.State == StateMissing {
+	if r.Container == "" { // it has none
 		row[8], row[9] = "-", "-"
 	}
 	if r.MemoryLimit > 0 {
@@ -64,25 +65,26 @@ func (r Replica) row(now time.Time) []string {
 }
 
 func (r Replica) stateCell() string {
+	text := r.State
 	switch {
-	case r.Health == "unhealthy" || r.State == "restarting" || r.State == StateMissing:
-		text := r.State
-		if r.Running() {
-			text = r.Health
-		}
-		return color.RedString("%s", text)
-	case r.Running() && r.Health == "healthy":
-		return color.GreenString("healthy")
-	case r.Running() && r.Health == "starting":
-		return color.YellowString("starting")
+	case r.Verdict.Condition == container.Looping:
+		text = "restarting"
+	case r.Running() && r.Health != "":
+		text = r.Health
 	case r.State == "exited":
-		text := fmt.Sprintf("exited (%d)", r.ExitCode)
-		if r.Expected {
-			return color.RedString("%s", text)
-		}
-		return text
+		text = fmt.Sprintf("exited (%d)", r.ExitCode)
 	}
-	return r.State
+	switch v := r.Verdict; {
+	case r.Error != "" || !v.Fine && r.Expected, v.Condition == container.Unhealthy, v.Condition == container.Looping, r.State == StateSurplus:
+		return color.RedString("%s", text)
+	case v.Condition == container.Done:
+		return "done"
+	case v.Condition == container.Healthy:
+		return color.GreenString("%s", text)
+	case v.Condition == container.Starting:
+		return color.YellowString("%s", text)
+	}
+	return text
 }
 
 func high(is bool, text string) string {

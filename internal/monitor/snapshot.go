@@ -5,6 +5,7 @@ package monitor
 import (
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 )
 
@@ -19,8 +20,13 @@ type Snapshot struct {
 	Findings []Finding `json:"findings"`
 }
 
-// StateMissing is the state of a service of the project that has no container at all.
-const StateMissing = "missing"
+// The states that are not the engine's.
+const (
+	StateMissing  = "missing"  // the service has no container, or fewer than it should
+	StateSurplus  = "surplus"  // beside its containers' rows: it has more than it should
+	StateProvider = "provider" // a provider gives the service
+	StateGone     = "gone"     // the container was removed while it was looked at
+)
 
 // Replica is one container of a service, or the lack of one.
 type Replica struct {
@@ -28,7 +34,7 @@ type Replica struct {
 	Container string `json:"container,omitempty"` // its name
 	ID        string `json:"id,omitempty"`
 	Orphan    bool   `json:"orphan,omitempty"` // the model no longer has this service
-	// State is the engine's: created, running, paused, restarting, removing, exited or dead; or missing.
+	// State is the engine's: created, running, paused, restarting, removing, exited or dead; or missing, surplus, provider or gone.
 	State  string `json:"state"`
 	Health string `json:"health,omitempty"` // starting, healthy or unhealthy; empty without a health check
 	// HealthOutput is the first line of what the last failed health check said.
@@ -49,6 +55,11 @@ type Replica struct {
 	Started  time.Time `json:"started,omitzero"`
 	Finished time.Time `json:"finished,omitzero"`
 	Expected bool      `json:"expected"` // the project wants it to run, and for ever (not a job that may end with 0)
+	// Verdict is what start and status say of it.
+	Verdict container.Opinion `json:"verdict"`
+	Error   string            `json:"error,omitempty"` // why it could not be looked at, or not sampled
+
+	seen *container.Replica // nil where it could not be looked at
 }
 
 // Running says whether processes of this container are at work.

@@ -10,15 +10,23 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
-	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/golden"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 var noon = time.Date(2025, 11, 24, 12, 0, 0, 0, time.UTC)
+
+func fine(is container.Condition) container.Opinion {
+	return container.Opinion{Condition: is, Fine: true}
+}
+
+func bad(service string, is container.Condition, why string, end *container.End) container.Opinion {
+	return container.Opinion{Condition: is, Why: why, Next: "go tool mage logs " + service, End: end}
+}
 
 // trouble is a stack in which nearly everything is wrong.
 func trouble() Snapshot {
@@ -26,14 +34,14 @@ func trouble() Snapshot {
 	s := Snapshot{
 		Time: noon, Project: "25eloquence", CPUs: 8, Memory: 16 << 30,
 		Services: []Replica{
-			{Service: "api-backend", Container: "a-1", State: "running", Health: "healthy", ResponseMS: 12.4, CPUPercent: 97, CPULimit: 1, CPULimitPercent: 97, ThrottledPercent: 70, MemoryUsed: 100 << 20, MemoryLimit: 2 << 30, MemoryPercent: 4.9, Started: up, Expected: true},
-			{Service: "azure-tts", Container: "t-1", State: "running", Health: "unhealthy", HealthOutput: "connection refused", ResponseMS: 3000, MemoryUsed: 1 << 20, MemoryLimit: 1 << 30, MemoryPercent: 0.1, Started: up, Expected: true},
-			{Service: "eloquence-agent-v1", State: StateMissing, Expected: true},
-			{Service: "livekit", Container: "l-1", State: "restarting", Restarts: 7, ExitCode: 1, Expected: true},
-			{Service: "migrate", Container: "m-1", State: "exited", Finished: up},
-			{Service: "old", Container: "o-1", State: "running", Orphan: true, Started: noon.Add(-50 * time.Hour)},
-			{Service: "redis", Container: "r-1", State: "exited", ExitCode: 137, OOMKills: 1, MemoryLimit: 512 << 20, Expected: true},
-			{Service: "whisper-stt", Container: "w-1", State: "running", Health: "healthy", ResponseMS: 4, CPUPercent: 1, MemoryUsed: 15 << 30, MemoryLimit: 16 << 30, MemoryPercent: 93.75, Started: noon.Add(-70 * time.Second), Expected: true},
+			{Service: "api-backend", Container: "a-1", State: "running", Health: "healthy", ResponseMS: 12.4, CPUPercent: 97, CPULimit: 1, CPULimitPercent: 97, ThrottledPercent: 70, MemoryUsed: 100 << 20, MemoryLimit: 2 << 30, MemoryPercent: 4.9, Started: up, Expected: true, Verdict: fine(container.Healthy)},
+			{Service: "azure-tts", Container: "t-1", State: "running", Health: "unhealthy", HealthOutput: "connection refused", ResponseMS: 3000, MemoryUsed: 1 << 20, MemoryLimit: 1 << 30, MemoryPercent: 0.1, Started: up, Expected: true, Verdict: bad("azure-tts", container.Unhealthy, "is unhealthy: connection refused", nil)},
+			{Service: "eloquence-agent-v1", State: StateMissing, Expected: true, Verdict: bad("eloquence-agent-v1", container.Missing, "has no container", nil)},
+			{Service: "livekit", Container: "l-1", State: "restarting", Restarts: 7, ExitCode: 1, Expected: true, Verdict: bad("livekit", container.Looping, "keeps exiting (exit 1), restarted 7 times", &container.End{Code: 1})},
+			{Service: "migrate", Container: "m-1", State: "exited", Finished: up, Verdict: fine(container.Done)},
+			{Service: "old", Container: "o-1", State: "running", Orphan: true, Started: noon.Add(-50 * time.Hour), Verdict: fine(container.Running)},
+			{Service: "redis", Container: "r-1", State: "exited", ExitCode: 137, OOMKills: 1, MemoryLimit: 512 << 20, Expected: true, Verdict: bad("redis", container.Broken, "killed: out of memory (limit 512 MiB)", &container.End{Cause: container.OutOfMemory, Code: 137})},
+			{Service: "whisper-stt", Container: "w-1", State: "running", Health: "healthy", ResponseMS: 4, CPUPercent: 1, MemoryUsed: 15 << 30, MemoryLimit: 16 << 30, MemoryPercent: 93.75, Started: noon.Add(-70 * time.Second), Expected: true, Verdict: fine(container.Healthy)},
 		},
 		Disk: Disk{
 			Images: DiskUse{12, 6, 4 << 30, 1 << 30}, Containers: DiskUse{8, 5, 1 << 20, 0}, Volumes: DiskUse{6, 6, 2 << 30, 0}, BuildCache: DiskUse{90, 0, 20 << 30, 20 << 30},
@@ -81,7 +89,7 @@ func TestJSON(t *testing.T) {
 
 func TestThresholds(t *testing.T) {
 	running := func(change func(*Replica)) Replica {
-		r := Replica{Service: "s", State: "running", Expected: true, CPULimit: 1, MemoryLimit: 100}
+		r := Replica{Service: "s", State: "running", Expected: true, CPULimit: 1, MemoryLimit: 100, Verdict: fine(container.Running)}
 		change(&r)
 		return r
 	}
@@ -89,16 +97,26 @@ func TestThresholds(t *testing.T) {
 		replica Replica
 		want    string // part of the one finding, "" for none
 	}{
-		"memory just below":     {running(func(r *Replica) { r.MemoryPercent = 89.9 }), ""},
-		"memory at 90":          {running(func(r *Replica) { r.MemoryPercent = 90 }), "uses 90 %"},
-		"cpu just below":        {running(func(r *Replica) { r.CPULimitPercent = 89.9 }), ""},
-		"cpu at 90":             {running(func(r *Replica) { r.CPULimitPercent = 90 }), "held back"},
-		"throttled":             {running(func(r *Replica) { r.ThrottledPercent = 50 }), "held back"},
-		"no limit, whole CPUs":  {running(func(r *Replica) { r.CPULimit, r.CPULimitPercent = 0, 95 }), "saturates the machine"},
-		"restarted once":        {running(func(r *Replica) { r.Restarts = 1 }), "was restarted once"},
-		"paused":                {running(func(r *Replica) { r.State = "paused" }), "is paused"},
-		"starting is no fault":  {running(func(r *Replica) { r.Health = "starting" }), ""},
-		"old load, now stopped": {Replica{Service: "s", State: "exited", MemoryPercent: 99}, ""},
+		"memory just below":    {running(func(r *Replica) { r.MemoryPercent = 89.9 }), ""},
+		"memory at 90":         {running(func(r *Replica) { r.MemoryPercent = 90 }), "uses 90 %"},
+		"cpu just below":       {running(func(r *Replica) { r.CPULimitPercent = 89.9 }), ""},
+		"cpu at 90":            {running(func(r *Replica) { r.CPULimitPercent = 90 }), "held back"},
+		"throttled":            {running(func(r *Replica) { r.ThrottledPercent = 50 }), "held back"},
+		"no limit, whole CPUs": {running(func(r *Replica) { r.CPULimit, r.CPULimitPercent = 0, 95 }), "saturates the machine"},
+		"restarted once":       {running(func(r *Replica) { r.Restarts = 1 }), "was restarted once"},
+		"paused":               {running(func(r *Replica) { r.State, r.Verdict = "paused", bad("s", container.Paused, "is paused", nil) }), "is paused"},
+		"starting is no fault": {running(func(r *Replica) { r.Health = "starting" }), ""},
+		"done, a child killed": {
+			Replica{Service: "s", State: "exited", OOMKills: 1, MemoryLimit: 30 << 20, Verdict: container.Opinion{Condition: container.Done, Fine: true, End: &container.End{Cause: container.Completed, ChildKilled: true}}},
+			"s ended (exit 0), and processes in it were killed for want of memory once, at its limit of 30MiB",
+		},
+		"a worker killed":        {running(func(r *Replica) { r.OOMKills = 2 }), "s runs, and processes in it were killed for want of memory 2 times"},
+		"could not be looked at": {running(func(r *Replica) { r.Error = "EOF" }), "s could not be looked at: EOF"},
+		"more than it should":    {Replica{Service: "s", State: StateSurplus, Verdict: bad("s", container.Surplus, "has 2 containers, and should have 1", nil)}, "has 2 containers"},
+		"provider":               {Replica{Service: "s", State: StateProvider, Verdict: fine(container.Provider)}, ""},
+		"gone while looked at":   {Replica{Service: "s", State: StateGone}, ""},
+		"of an inactive profile": {Replica{Service: "s", State: "exited", Verdict: bad("s", container.Broken, "exited (exit 3)", nil)}, ""},
+		"old load, now stopped":  {Replica{Service: "s", State: "exited", MemoryPercent: 99}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := findings(Snapshot{Services: []Replica{c.replica}})
@@ -138,25 +156,40 @@ func TestCompareWithModel(t *testing.T) {
 	project := &types.Project{
 		Services: types.Services{
 			"web": {Name: "web", Scale: &two}, "job": {Name: "job"}, "redis": {Name: "redis", Restart: "always"},
-			"none": {Name: "none"},
+			"none": {Name: "none"}, "zero": {Name: "zero", Scale: new(int)}, "more": {Name: "more"},
+			"cloud": {Name: "cloud", Provider: &types.ServiceProviderConfig{Type: "aws"}},
 		},
 		DisabledServices: types.Services{"agent": {Name: "agent"}},
 	}
+	look := func(service, name string, state moby.ContainerState) Replica {
+		r := Replica{Service: service}
+		r.describe(moby.InspectResponse{ID: name, Name: "/" + name, State: &moby.State{Status: state}, HostConfig: &moby.HostConfig{
+			RestartPolicy: moby.RestartPolicy{Name: moby.RestartPolicyMode(project.Services[service].Restart)},
+		}})
+		return r
+	}
 	got := compareWithModel([]Replica{
-		{Service: "web", Container: "web-1", State: "running"},
-		{Service: "job", Container: "job-1", State: "exited"},
-		{Service: "redis", Container: "redis-1", State: "exited"},
-		{Service: "agent", Container: "agent-1", State: "running"},
-		{Service: "gone", Container: "gone-1", State: "exited"},
-	}, project)
+		look("web", "web-1", "running"), look("job", "job-1", "exited"), look("redis", "redis-1", "exited"),
+		look("agent", "agent-1", "running"), look("gone", "gone-1", "exited"), look("more", "more-1", "running"),
+		look("more", "more-2", "running"),
+		{Service: "more", Container: "more-3", State: StateGone},
+	}, project, noon)
 	var lines []string
 	for _, r := range got {
 		lines = append(lines, fmt.Sprintf("%s %s expected=%v orphan=%v", r.Service, r.State, r.Expected, r.Orphan))
+		if r.Verdict.Condition == "" && r.State != StateGone {
+			t.Errorf("%s: no verdict", r.Service)
+		}
 	}
 	want := []string{
 		"agent running expected=false orphan=false", // of a profile that is not active: no orphan
+		"cloud provider expected=false orphan=false",
 		"gone exited expected=false orphan=true",
 		"job exited expected=false orphan=false", // ended with 0 and asks for no more
+		"more surplus expected=false orphan=false",
+		"more running expected=true orphan=false",
+		"more running expected=true orphan=false",
+		"more gone expected=false orphan=false",
 		"none missing expected=true orphan=false",
 		"redis exited expected=true orphan=false",
 		"web missing expected=true orphan=false",
@@ -168,17 +201,18 @@ func TestCompareWithModel(t *testing.T) {
 }
 
 func TestDescribe(t *testing.T) {
-	r := describe(container.InspectResponse{
+	var r Replica
+	r.describe(moby.InspectResponse{
 		Name: "/p-web-1", RestartCount: 2,
-		State: &container.State{
+		State: &moby.State{
 			Status: "running", StartedAt: "2025-11-24T11:00:00.5Z", FinishedAt: "0001-01-01T00:00:00Z", OOMKilled: true,
-			Health: &container.Health{Status: "unhealthy", Log: []*container.HealthcheckResult{
+			Health: &moby.Health{Status: "unhealthy", Log: []*moby.HealthcheckResult{
 				{Start: noon, End: noon.Add(time.Second)},
 				{Start: noon, End: noon.Add(42500 * time.Microsecond), ExitCode: 1, Output: "\nno answer\nmore\n"},
 			}},
 		},
-		HostConfig: &container.HostConfig{Resources: container.Resources{Memory: 1 << 20, CPUQuota: 50_000}},
-	}, engine.Machine{})
+		HostConfig: &moby.HostConfig{Resources: moby.Resources{Memory: 1 << 20, CPUQuota: 50_000}},
+	})
 	if r.Container != "p-web-1" || r.Restarts != 2 || r.OOMKills != 1 || r.MemoryLimit != 1<<20 || r.CPULimit != 0.5 {
 		t.Errorf("got %+v", r)
 	}

@@ -11,9 +11,11 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/containerd/errdefs"
-	"github.com/moby/moby/api/types/container"
+	"github.com/docker/compose/v5/pkg/api"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
@@ -27,13 +29,6 @@ type API interface {
 	Events(context.Context, client.EventsListOptions) client.EventsResult
 	DaemonHost() string
 }
-
-// The labels by which Compose marks what is a project's.
-const (
-	labelProject = "com.docker.compose.project"
-	labelService = "com.docker.compose.service"
-	labelOneOff  = "com.docker.compose.oneoff"
-)
 
 // Take looks at every container of the project, at its disk and at its recent events; it takes a little over
 // SampleInterval, whatever the number of containers. Containers started by docker compose are seen too.
@@ -56,71 +51,90 @@ func Take(ctx context.Context, api API, project *types.Project, machine engine.M
 	return s, nil
 }
 
-func takeServices(ctx context.Context, api API, project *types.Project, machine engine.Machine) ([]Replica, error) {
-	list, err := api.ContainerList(ctx, client.ContainerListOptions{
+func takeServices(ctx context.Context, e API, project *types.Project, machine engine.Machine) ([]Replica, error) {
+	list, err := e.ContainerList(ctx, client.ContainerListOptions{
 		All:     true,
-		Filters: client.Filters{}.Add("label", labelProject+"="+project.Name, labelOneOff+"=False"),
+		Filters: client.Filters{}.Add("label", api.ProjectLabel+"="+project.Name, api.OneoffLabel+"=False"),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listing the containers of %q: %w", project.Name, err)
 	}
-	kills := oomEvents(ctx, api, project.Name, list.Items)
-	var mu sync.Mutex
-	var replicas []Replica
-	var firstErr error
+	kills := oomEvents(ctx, e, project.Name, list.Items)
+	replicas := make([]Replica, len(list.Items))
 	var wait sync.WaitGroup
-	for _, c := range list.Items {
+	for i, c := range list.Items {
 		wait.Go(func() {
-			r, err := takeReplica(ctx, api, c.ID, machine)
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case errdefs.IsNotFound(err): // removed since it was listed
-			case err != nil:
-				firstErr = cmp.Or(firstErr, fmt.Errorf("sampling %q: %w", c.Labels[labelService], err))
-			default:
-				r.Service = c.Labels[labelService]
-				r.OOMKills = max(r.OOMKills, kills[c.ID])
-				replicas = append(replicas, r)
-			}
+			r := takeReplica(ctx, e, c, machine)
+			r.OOMKills = max(r.OOMKills, kills[c.ID])
+			replicas[i] = r
 		})
 	}
 	wait.Wait()
-	if firstErr != nil {
-		return nil, firstErr
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
-	return compareWithModel(replicas, project), nil
+	return compareWithModel(replicas, project, now(e)), nil
 }
 
-// takeReplica inspects one container, and samples it where it runs.
-func takeReplica(ctx context.Context, api API, id string, machine engine.Machine) (Replica, error) {
-	got, err := api.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
-	if err != nil {
-		return Replica{}, err
+// now is the time by the engine's clock, as far as that is known.
+func now(e API) time.Time {
+	if known, ok := e.(*engine.Engine); ok {
+		return known.Now()
 	}
-	r := describe(got.Container, machine)
+	return time.Now()
+}
+
+// takeReplica inspects one container, and samples it where it runs. What can't be had of it is said in its row: the others' rows
+// don't depend on it.
+func takeReplica(ctx context.Context, e API, listed moby.Summary, machine engine.Machine) Replica {
+	r := Replica{Service: listed.Labels[api.ServiceLabel], ID: listed.ID, State: string(listed.State)}
+	if len(listed.Names) > 0 {
+		r.Container = strings.TrimPrefix(listed.Names[0], "/")
+	}
+	got, err := e.ContainerInspect(ctx, listed.ID, client.ContainerInspectOptions{})
+	if err != nil {
+		r.fail(err)
+		return r
+	}
+	r.describe(got.Container)
 	if !r.Running() {
-		return r, nil
+		return r
 	}
-	if local(api) {
-		r.OOMKills = max(r.OOMKills, cgroupKills(got.Container.State.Pid, id))
+	if local(e) {
+		r.OOMKills = max(r.OOMKills, cgroupKills(got.Container.State.Pid, listed.ID))
 	}
-	before, after, err := sampleTwice(ctx, api, id)
-	if err != nil {
-		return r, err
+	before, after, err := sampleTwice(ctx, e, listed.ID)
+	if err == nil {
+		r.measure(before, after, machine)
+		return r
 	}
-	r.measure(before, after, machine)
-	return r, nil
+	// The stream of a container that is removed meanwhile just ends: what it is now says more than that.
+	if got, again := e.ContainerInspect(ctx, listed.ID, client.ContainerInspectOptions{}); again != nil {
+		err = again
+	} else if r.describe(got.Container); !r.Running() {
+		return r
+	}
+	r.fail(err)
+	return r
+}
+
+// fail takes down why the container could not be looked at.
+func (r *Replica) fail(err error) {
+	if errdefs.IsNotFound(err) {
+		r.State, r.Health, r.seen = StateGone, "", nil
+		return
+	}
+	r.Error = err.Error()
 }
 
 // describe reads what inspect tells without sampling.
-func describe(c container.InspectResponse, machine engine.Machine) Replica {
-	r := Replica{Container: strings.TrimPrefix(c.Name, "/"), ID: c.ID, Restarts: c.RestartCount}
+func (r *Replica) describe(c moby.InspectResponse) {
+	r.seen, r.Container, r.ID, r.Restarts = &container.Replica{InspectResponse: c}, strings.TrimPrefix(c.Name, "/"), c.ID, c.RestartCount
 	if st := c.State; st != nil {
 		r.State, r.ExitCode = string(st.Status), st.ExitCode
 		r.Started, r.Finished = instant(st.StartedAt), instant(st.FinishedAt)
 		if st.OOMKilled {
-			r.OOMKills = 1
+			r.OOMKills = max(1, r.OOMKills)
 		}
 		r.readHealth(st.Health)
 	}
@@ -132,11 +146,10 @@ func describe(c container.InspectResponse, machine engine.Machine) Replica {
 			r.CPULimit = float64(h.CPUQuota) / float64(cmp.Or(h.CPUPeriod, 100_000)) // 100 ms is the kernel's default period
 		}
 	}
-	return r
 }
 
-func (r *Replica) readHealth(h *container.Health) {
-	if h == nil || h.Status == container.NoHealthcheck {
+func (r *Replica) readHealth(h *moby.Health) {
+	if h == nil || h.Status == moby.NoHealthcheck {
 		return
 	}
 	r.Health = string(h.Status)
@@ -160,32 +173,40 @@ func instant(text string) time.Time {
 	return t
 }
 
-// compareWithModel marks which containers the project wants, adds the services that have none, and sorts.
-func compareWithModel(replicas []Replica, project *types.Project) []Replica {
-	count := map[string]int{}
+// compareWithModel judges the containers by the rule that start and status go by, marks which the project wants, adds what it has
+// no container of, and sorts.
+func compareWithModel(replicas []Replica, project *types.Project, now time.Time) []Replica {
+	seen := map[string][]container.Replica{}
 	for i := range replicas {
 		r := &replicas[i]
-		count[r.Service]++
 		service, active := project.Services[r.Service]
 		_, disabled := project.DisabledServices[r.Service] // of a profile that is not asked for now
 		r.Orphan = !active && !disabled
-		r.Expected = active && service.GetScale() > 0 && !finished(service, *r)
+		if r.seen != nil {
+			r.Verdict = container.Look(r.Service, *r.seen, now)
+			seen[r.Service] = append(seen[r.Service], *r.seen)
+		}
+		r.Expected = active && service.GetScale() > 0 && service.Provider == nil && r.Verdict.Condition != container.Done && r.State != StateGone
 	}
 	for name, service := range project.Services {
-		for range service.GetScale() - count[name] {
-			replicas = append(replicas, Replica{Service: name, State: StateMissing, Expected: true})
+		v := container.Judge(service, seen[name], now)
+		switch v.Condition { //nolint:exhaustive // all others are a container's
+		case container.Provider:
+			if len(v.Each) == 0 {
+				replicas = append(replicas, Replica{Service: name, State: StateProvider, Verdict: v.Opinion})
+			}
+		case container.Surplus:
+			replicas = append(replicas, Replica{Service: name, State: StateSurplus, Verdict: v.Opinion})
+		default:
+			for range service.GetScale() - len(v.Each) {
+				replicas = append(replicas, Replica{Service: name, State: StateMissing, Expected: true, Verdict: v.Opinion})
+			}
 		}
 	}
 	slices.SortFunc(replicas, func(a, b Replica) int {
 		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Container, b.Container))
 	})
 	return replicas
-}
-
-// finished says whether a container is a job that did its work: it ended with 0 and its service does not ask for more.
-func finished(s types.ServiceConfig, r Replica) bool {
-	restarts := s.Restart != "" && s.Restart != types.RestartPolicyNo
-	return r.State == "exited" && r.ExitCode == 0 && !restarts
 }
 
 func takeDisk(ctx context.Context, api API) (Disk, error) {
