@@ -73,13 +73,13 @@ func hash(t *testing.T, s types.ServiceConfig) string {
 }
 
 func TestPlatforms(t *testing.T) {
-	for name, c := range map[string]struct{ service, fails string }{
-		"none named":         {"{build: .}", ""},
-		"the default's":      {"{build: {context: ., platforms: [linux/arm64, linux/amd64]}}", ""},
-		"not the default's":  {"{build: {context: ., platforms: [linux/amd64]}}", `service "a": build.platforms does not have linux/arm64, which DOCKER_DEFAULT_PLATFORM asks for`},
-		"its own":            {"{build: {context: ., platforms: [linux/amd64]}, platform: linux/amd64}", ""},
-		"nothing to build":   {"{image: i, platform: linux/386}", ""},
-		"nothing says which": {"{build: {context: .}, platform: linux/386}", ""},
+	for name, c := range map[string]struct{ service, platform, fails string }{
+		"none named":         {"{build: .}", "linux/arm64", ""},
+		"the default's":      {"{build: {context: ., platforms: [linux/arm64, linux/amd64]}}", "linux/arm64", ""},
+		"not the default's":  {"{build: {context: ., platforms: [linux/amd64]}}", "linux/arm64", `service "a": build.platforms does not have linux/arm64, which DOCKER_DEFAULT_PLATFORM asks for`},
+		"its own":            {"{build: {context: ., platforms: [linux/amd64]}, platform: linux/amd64}", "linux/amd64", ""},
+		"nothing to build":   {"{image: i}", "", ""},
+		"nothing says which": {"{build: {context: .}, platform: linux/386}", "linux/386", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := write(t, "compose.yaml", "services: {a: "+c.service+"}", ".env", "DOCKER_DEFAULT_PLATFORM=linux/arm64")
@@ -88,8 +88,11 @@ func TestPlatforms(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := ""
-			if err := CheckPlatforms(m.Project); err != nil {
+			if err := CheckStartable(m.Project); err != nil {
 				got = err.Error()
+			}
+			if platform := m.Project.Services["a"].Platform; platform != c.platform {
+				t.Errorf("its platform is %q, want %q", platform, c.platform)
 			}
 			if got != c.fails {
 				t.Errorf("got %q, want %q", got, c.fails)

@@ -95,7 +95,8 @@ func TestOCIIncludeIsLoaded(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestOCIIncludeIsLoaded$")
-	cmd.Env = append(os.Environ(), loadsHere+"="+dir, "SSL_CERT_FILE="+trusted, "XDG_CACHE_HOME="+t.TempDir(), "DOCKER_CONFIG="+t.TempDir())
+	cmd.Env = append(os.Environ(), loadsHere+"="+dir, "SSL_CERT_FILE="+trusted, "XDG_CACHE_HOME="+t.TempDir(), "DOCKER_CONFIG="+t.TempDir(),
+		"DOCKER_CONTEXT=nowhere") // setup loads the stack where no engine can be found yet
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "services: far near\n") {
 		t.Errorf("%v\n%s", err, out)
