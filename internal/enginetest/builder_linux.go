@@ -77,9 +77,10 @@ func Builder(t testing.TB, mirrors ...string) *Buildkitd {
 	return b
 }
 
-// configuration is like setup's, but for the store.
+// configuration is like setup's, but for the store and security.insecure, which setup's does not allow.
 func (b *Buildkitd) configuration(mirrors []string) string {
 	var c strings.Builder
+	c.WriteString("insecure-entitlements = [\"network.host\", \"security.insecure\"]\n")
 	process, ok := b.runner.(*process)
 	if ok {
 		fmt.Fprintf(&c, "root = %q\n", filepath.Join(process.root, "store"))

@@ -100,7 +100,7 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 	}
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &run{Options: o, project: plan.Project, contexts: &contexts{}, layers: newEngineLayers(o.Engine), quick: newQuick(), order: newOrder(len(plan.Targets)), outcomes: outcomes(plan.Targets), show: show, stop: stop}
+	r := &run{Options: o, project: plan.Project, contexts: &contexts{}, quick: newQuick(), order: newOrder(len(plan.Targets)), outcomes: outcomes(plan.Targets), show: show, stop: stop}
 	var once sync.Once
 	var silent error
 	r.asked = func(ctx context.Context) error {
@@ -112,11 +112,12 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 		return silent
 	}
 	r.pool = newPool(o.Builders)
-	names := make([]string, len(plan.Targets))
+	keys, names := make([]string, len(plan.Targets)), []string(nil)
 	for i, t := range plan.Targets {
-		names[i] = t.Key
+		keys[i], names = t.Key, append(names, t.Names...)
 	}
-	members := r.pool.share(names)
+	r.layers = newEngineLayers(o.Engine, plan.Project, names)
+	members := r.pool.share(keys)
 	near(plan.Targets, members)
 	results := make([]Result, len(plan.Targets))
 	var all sync.WaitGroup
@@ -217,7 +218,7 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 		return res, rec, err
 	}
 	r.outcomes[t.Service].tell(nil)
-	res.ID = s.id()
+	res.ID, s.ran, s.bases = s.id(), res.Built, rec.baseNames()
 	wait := s.export(ctx, &past, res.Built > 0)
 	if before == res.ID || before != "" && res.ID == past.ID && before == past.EngineID {
 		res.State = Unchanged

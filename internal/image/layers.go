@@ -3,58 +3,139 @@ package image
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
+	"github.com/distribution/reference"
+	"github.com/docker/compose/v5/pkg/api"
 	moby "github.com/moby/moby/client"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
 )
 
-// engineLayers knows which layers the engine holds, as chain IDs: a layer and everything under it. It is asked for once a
-// run, and only where something has to be loaded.
+// engineLayers knows which layers the engine holds, as chain IDs: a layer and everything under it. Images are looked at one after
+// another, the likeliest first, and only while something has to be loaded whose layers are not found yet.
 type engineLayers struct {
-	engine Engine
-	asked  func(ctx context.Context) error
+	engine  Engine
+	project string
+	names   []string // of the images of this run
+
+	looking sync.Mutex // for one image of the run at a time
+	images  []*engineImage
 
 	mu      sync.Mutex
 	held    map[digest.Digest]bool
 	sending map[digest.Digest]chan struct{} // closed when the load that sends the layer has ended
 }
 
-func newEngineLayers(e Engine) *engineLayers {
-	l := &engineLayers{engine: e, held: map[digest.Digest]bool{}, sending: map[digest.Digest]chan struct{}{}}
-	var once sync.Once
-	var err error
-	l.asked = func(ctx context.Context) error {
-		once.Do(func() { err = l.ask(ctx) })
-		return err
+// engineImage is an image of the engine that may hold a layer.
+type engineImage struct {
+	id     string
+	tags   []string
+	own    bool // an earlier image of this run's names, or another of the project
+	looked bool
+}
+
+func newEngineLayers(e Engine, project string, names []string) *engineLayers {
+	l := &engineLayers{engine: e, project: project, held: map[digest.Digest]bool{}, sending: map[digest.Digest]chan struct{}{}}
+	for _, name := range names {
+		l.names = append(l.names, fullName(name))
 	}
 	return l
 }
 
-// ask reads the layers of every image of the engine, intermediate ones included.
-func (l *engineLayers) ask(ctx context.Context) error {
+// fullName is a name as images are compared by: with registry and tag.
+func fullName(name string) string {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return name
+	}
+	return reference.TagNameOnly(named).String()
+}
+
+// inspections is how many images the engine is asked for at a time.
+const inspections = 8
+
+// find looks for the layers of an image. bases are the images that it starts from, and fresh is how many steps have just run: layers of
+// these are in no other image, so the search ends when no more than that many are missing.
+func (l *engineLayers) find(ctx context.Context, diffs []digest.Digest, bases []string, fresh int) error {
 	if l.engine.ContainerdStore() {
 		return nil
 	}
-	list, err := l.engine.ImageList(ctx, moby.ImageListOptions{All: true})
+	l.looking.Lock()
+	defer l.looking.Unlock()
+	if err := l.list(ctx); err != nil {
+		return err
+	}
+	l.look(ctx, func(i *engineImage) bool {
+		return i.own || slices.ContainsFunc(i.tags, func(tag string) bool { return slices.Contains(bases, fullName(tag)) })
+	})
+	chains := identity.ChainIDs(slices.Clone(diffs))
+	for l.lacks(chains, fresh) && ctx.Err() == nil {
+		left := inspections
+		if !l.look(ctx, func(*engineImage) bool { left--; return left >= 0 }) {
+			break
+		}
+	}
+	return ctx.Err()
+}
+
+// lacks says whether layers are missing that another image may have.
+func (l *engineLayers) lacks(chains []digest.Digest, fresh int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	missing := 0
+	for _, chain := range chains {
+		if !l.held[chain] {
+			missing++
+		}
+	}
+	base := fresh < len(chains) // the lowest layer is none of a step that ran
+	return missing > fresh || base && missing == len(chains) && missing > 0
+}
+
+// prepare looks at the images of the project, for what will be found later.
+func (l *engineLayers) prepare(ctx context.Context) { _ = l.find(ctx, nil, nil, 0) }
+
+// list asks for the engine's images, once. Intermediate ones are left out: their layers are those of an image that is listed.
+func (l *engineLayers) list(ctx context.Context) error {
+	if l.images != nil {
+		return nil
+	}
+	list, err := l.engine.ImageList(ctx, moby.ImageListOptions{})
 	if err != nil {
 		return fmt.Errorf("listing the engine's images: %w", err)
 	}
-	var all sync.WaitGroup
-	few := make(chan struct{}, 8) // inspections at a time
+	l.images = []*engineImage{}
 	for _, image := range list.Items {
+		l.images = append(l.images, &engineImage{
+			id: image.ID, tags: image.RepoTags, own: image.Labels[api.ProjectLabel] == l.project ||
+				slices.ContainsFunc(image.RepoTags, func(tag string) bool { return slices.Contains(l.names, fullName(tag)) }),
+		})
+	}
+	return nil
+}
+
+// look inspects the images that were not looked at and are wanted; false where there was none.
+func (l *engineLayers) look(ctx context.Context, wanted func(*engineImage) bool) (any bool) {
+	var all sync.WaitGroup
+	few := make(chan struct{}, inspections)
+	for _, image := range l.images {
+		if image.looked || !wanted(image) {
+			continue
+		}
+		image.looked, any = true, true
 		few <- struct{}{}
 		all.Go(func() {
 			defer func() { <-few }()
 			// An image that went away meanwhile has no layers to offer.
-			if found, err := l.engine.ImageInspect(ctx, image.ID); err == nil {
+			if found, err := l.engine.ImageInspect(ctx, image.id); err == nil {
 				l.add(found)
 			}
 		})
 	}
 	all.Wait()
-	return ctx.Err()
+	return any
 }
 
 func (l *engineLayers) add(image moby.ImageInspectResult) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,21 +18,60 @@ type holding struct {
 	Engine
 	layers     []string
 	containerd bool
+	asked      *[]string // the images that were inspected; nil for nobody's interest
+	images     []image.Summary
 }
 
 func (h holding) ContainerdStore() bool { return h.containerd }
 
 func (h holding) ImageList(context.Context, moby.ImageListOptions) (moby.ImageListResult, error) {
-	return moby.ImageListResult{Items: []image.Summary{{ID: "one"}, {ID: "gone"}}}, nil
+	return moby.ImageListResult{Items: append([]image.Summary{{ID: "one"}, {ID: "gone"}}, h.images...)}, nil
 }
 
 func (h holding) ImageInspect(_ context.Context, id string, _ ...moby.ImageInspectOption) (moby.ImageInspectResult, error) {
 	var r moby.ImageInspectResult
+	if h.asked != nil {
+		mu.Lock()
+		*h.asked = append(*h.asked, id)
+		mu.Unlock()
+	}
 	if id != "one" {
 		return r, errors.New("no such image")
 	}
 	r.RootFS.Layers = h.layers
 	return r, nil
+}
+
+var mu sync.Mutex
+
+func TestOnlyImagesThatMayHoldALayerAreInspected(t *testing.T) {
+	many := []image.Summary{
+		{ID: "earlier", RepoTags: []string{"app:latest"}},
+		{ID: "kin", Labels: map[string]string{"com.docker.compose.project": "p"}},
+		{ID: "base", RepoTags: []string{"debian:12"}},
+	}
+	for i := range 40 {
+		many = append(many, image.Summary{ID: fmt.Sprint("other", i)})
+	}
+	for name, c := range map[string]struct {
+		diffs []digest.Digest
+		fresh int
+		want  int
+	}{
+		"the own ones have all":           {layers("base", "middle"), 0, 8 + 3}, // of which the first eight others show it
+		"a step made the rest":            {layers("base", "middle", "top"), 1, 8 + 3},
+		"all of it is new":                {layers("x", "y"), 2, 3},
+		"none of it ran here":             {layers("x", "y"), 0, 45},
+		"what it starts from is nowhere":  {layers("x", "y", "z"), 1, 45},
+		"more ran than there are layers":  {layers("x"), 9, 3},
+		"nothing is asked, it is for now": {nil, 0, 3},
+	} {
+		var asked []string
+		l := newEngineLayers(holding{layers: []string{layer("base").String(), layer("middle").String()}, asked: &asked, images: many}, "p", []string{"app"})
+		if err := l.find(t.Context(), c.diffs, []string{"docker.io/library/debian:12"}, c.fresh); err != nil || len(asked) != c.want {
+			t.Errorf("%s: %d were inspected, want %d (%v)", name, len(asked), c.want, err)
+		}
+	}
 }
 
 func layer(name string) digest.Digest { return digest.FromString(name) }
@@ -46,8 +86,8 @@ func layers(names ...string) []digest.Digest {
 
 func known(t *testing.T) *engineLayers {
 	t.Helper()
-	l := newEngineLayers(holding{layers: []string{layer("base").String(), layer("middle").String()}})
-	if err := l.asked(t.Context()); err != nil {
+	l := newEngineLayers(holding{layers: []string{layer("base").String(), layer("middle").String()}}, "p", nil)
+	if err := l.find(t.Context(), layers("unknown"), nil, 0); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -74,7 +114,7 @@ func TestReserveSendsWhatTheEngineLacks(t *testing.T) {
 }
 
 func TestReserveSendsAllToContainerdsStore(t *testing.T) {
-	l := newEngineLayers(holding{containerd: true})
+	l := newEngineLayers(holding{containerd: true}, "p", nil)
 	for range 2 {
 		send, done, err := l.reserve(t.Context(), layers("base", "top"))
 		if err != nil || fmt.Sprint(send) != "[0 1]" {

@@ -197,6 +197,20 @@ func (r *recorder) bases() string {
 	return digest.FromString(strings.Join(all, "\n")).Encoded()
 }
 
+// baseNames gives the full names of the images that the Dockerfile starts from and copies from.
+func (r *recorder) baseNames() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []string
+	for _, st := range r.byID {
+		if head, ref, ok := strings.Cut(st.name, "] FROM "); ok && strings.HasPrefix(head, "["+r.name+" ") {
+			ref, _, _ = strings.Cut(ref, "@")
+			out = append(out, ref)
+		}
+	}
+	return out
+}
+
 // into writes what became of the Dockerfile's steps into the result.
 func (r *recorder) into(res *Result) {
 	r.mu.Lock()

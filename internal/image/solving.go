@@ -36,10 +36,12 @@ type solving struct {
 	*run
 	target   Target
 	member   *member
-	opt      request // as solved last, its cache imports included
-	past     memory  // of the last build
-	same     bool    // nothing changed since this builder built it
-	known    bool    // and the engine has it: it need not be named if the builder confirms it
+	opt      request  // as solved last, its cache imports included
+	past     memory   // of the last build
+	same     bool     // nothing changed since this builder built it
+	known    bool     // and the engine has it: it need not be named if the builder confirms it
+	ran      int      // steps, in the solve that made the image
+	bases    []string // full names of the images that it starts from
 	warnings []string
 	response map[string]string
 	upload   *upload // that the engine has been made ready for; nil for none
@@ -79,10 +81,10 @@ func (s *solving) verify(ctx context.Context) (*recorder, error) {
 	}
 	s.opt.CacheImports = imports
 	rec := newRecorder(s.target.Service, s.show)
-	// An image in which a step runs will have to be loaded: what the engine holds is asked while it runs.
+	// An image in which a step runs will have to be loaded: what the engine holds of the project is asked while it runs.
 	rec.firstRun = func() {
 		s.order.underway(s.target.Service)
-		go func() { _ = s.layers.asked(ctx) }()
+		go s.layers.prepare(ctx)
 	}
 	if !s.member.Native {
 		rec.exporting = func() { s.upload = openUpload(ctx, s.Engine) }
@@ -266,7 +268,7 @@ func (s *solving) made(ctx context.Context) (*built, error) {
 
 // send loads the layers that the engine lacks, and checks that it then has the image.
 func (s *solving) send(ctx context.Context, image *built) (int64, error) {
-	if err := s.layers.asked(ctx); err != nil {
+	if err := s.layers.find(ctx, image.diffs, s.bases, s.ran); err != nil {
 		return 0, err
 	}
 	defer s.hold(s.target.Names)() // before any layer is reserved, on which another one could wait that has the name

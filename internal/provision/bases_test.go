@@ -138,7 +138,7 @@ func TestBuildkitdConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`root = "/state/buildkit"`, `binary = "/usr/sbin/runc"`, `networkMode = "host"`,
+		"\ninsecure-entitlements = [\"network.host\"]\nroot = \"/state/buildkit\"", `binary = "/usr/sbin/runc"`, `networkMode = "host"`,
 		"[registry.\"docker.io\"]\n  mirrors = [\"127.0.0.1:5000\"]", "[registry.\"127.0.0.1:5000\"]\n  http = true",
 	} {
 		if !strings.Contains(text, want) {

@@ -124,7 +124,8 @@ func (s *setup) buildkitdArgs() []string {
 // (proxies and registries on loopback too), and the builder is for the Dockerfiles of who may start containers anyway.
 func (s *setup) buildkitdConfig(f facts, p plan, root, runc string) (string, error) {
 	var b strings.Builder
-	b.WriteString("# Written by setup.\n")
+	// As buildx makes its builders: who asks for the host's network in a build is given it. security.insecure is not, as by default nowhere.
+	b.WriteString("# Written by setup.\ninsecure-entitlements = [\"network.host\"]\n")
 	if root != "" {
 		fmt.Fprintf(&b, "root = %q\n", root)
 	}

@@ -1,25 +1,33 @@
 package targets
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/magefile/mage/mg"
 	"golang.org/x/mod/modfile"
+
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 // renewedVariable marks a process that has been compiled again, so that none does so twice.
 const renewedVariable = "COMPOSE_MAGE_RENEWED"
 
 // Renew makes MAGEFILE_HASHFAST safe. With it Mage starts the compiled targets without asking Go whether they are up to date,
-// which is most of the time that an unchanged build takes, but also runs old ones after a pull. Where a source is newer than
-// this program, Renew runs the same command compiled again and gives its exit code; done is false where it had nothing to
-// do. args are the program's own, without its name.
+// which is most of the time that an unchanged build takes, but also runs old ones after a pull. Where the sources are not
+// those that this program was compiled from, Renew runs the same command compiled again and gives its exit code; done is false
+// where it had nothing to do. args are the program's own, without its name. The magefile itself must call it: its place tells
+// where the sources are, since Mage's -w runs the program elsewhere.
 func Renew(args []string) (code int, done bool) {
 	if !mg.HashFast() || os.Getenv(renewedVariable) != "" {
 		return 0, false
@@ -28,12 +36,18 @@ func Renew(args []string) (code int, done bool) {
 	if err != nil {
 		return 0, false
 	}
-	compiled, err := os.Stat(program)
-	if err != nil || !newer(".", compiled.ModTime()) {
+	_, magefile, _, _ := runtime.Caller(1)
+	root := moduleOf(magefile)
+	dir, err := state.Dir()
+	if err != nil || !stale(root, program, filepath.Join(dir, "compiled")) {
 		return 0, false
 	}
-	again := exec.Command("go", append([]string{"tool", "mage", "-f"}, args...)...)
-	again.Env = append(os.Environ(), renewedVariable+"=1")
+	here, err := os.Getwd()
+	if err != nil {
+		return 0, false
+	}
+	again := exec.Command("go", append([]string{"tool", "mage", "-f", "-w", here}, args...)...)
+	again.Dir, again.Env = root, append(os.Environ(), renewedVariable+"=1")
 	again.Stdin, again.Stdout, again.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err = again.Run()
 	var exit *exec.ExitError
@@ -43,15 +57,54 @@ func Renew(args []string) (code int, done bool) {
 	return 0, err == nil // without Go the old targets are better than none
 }
 
-// newer says whether anything that the targets of the module at root are compiled from was changed after then: its module
-// files, the Go files of magefiles and, as far as they are in this module or replaced by a directory, of what those import.
-func newer(root string, then time.Time) bool {
-	dirs := []string{filepath.Join(root, "magefiles")}
-	for _, name := range []string{"go.mod", "go.sum", "go.work"} {
-		if changedAfter(filepath.Join(root, name), then) {
-			return true
+// moduleOf is the directory of the module that a file is in; the working directory where that can't be told.
+func moduleOf(file string) string {
+	for dir := filepath.Dir(file); filepath.IsAbs(dir) && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
 		}
 	}
+	return "."
+}
+
+// compilation is what a program was compiled from, as its first run found it.
+type compilation struct {
+	Time   time.Time `json:"time"` // of the program
+	Embeds []string  `json:"embeds,omitempty"`
+	Files  string    `json:"files"` // a digest of the sources' names: one that was removed is none that is newer
+}
+
+// stale says whether the sources of the module at root are not those that the program was compiled from. dir keeps what is
+// known of programs.
+func stale(root, program, dir string) bool {
+	info, err := os.Stat(program)
+	if err != nil {
+		return false
+	}
+	record := filepath.Join(dir, fmt.Sprintf("%.8x.json", sha256.Sum256([]byte(program))))
+	files := sources(root)
+	var known compilation
+	if text, err := os.ReadFile(record); err != nil || json.Unmarshal(text, &known) != nil || !known.Time.Equal(info.ModTime()) {
+		known = compilation{Time: info.ModTime(), Embeds: embeds(files)}
+		known.Files = digestOf(slices.Concat(files, expand(known.Embeds)))
+		if text, err := json.Marshal(known); err == nil && os.MkdirAll(dir, 0o700) == nil {
+			_ = state.WriteFile(record, text, 0o600)
+		}
+	}
+	all := slices.Concat(files, expand(known.Embeds))
+	return digestOf(all) != known.Files || slices.ContainsFunc(all, func(path string) bool { return changedAfter(path, known.Time) })
+}
+
+// sources lists what the targets of the module at root are compiled from: its module files, the Go files of magefiles and, as
+// far as they are in this module or replaced by a directory, of what those import.
+func sources(root string) []string {
+	var out []string
+	for _, name := range []string{"go.mod", "go.sum", "go.work"} {
+		if path := filepath.Join(root, name); changedAfter(path, time.Time{}) { // it is there
+			out = append(out, path)
+		}
+	}
+	dirs := []string{filepath.Join(root, "magefiles")}
 	if data, err := os.ReadFile(filepath.Join(root, "go.mod")); err == nil {
 		if mod, err := modfile.Parse("go.mod", data, nil); err == nil {
 			dirs = append(dirs, filepath.Join(root, "internal"))
@@ -63,18 +116,61 @@ func newer(root string, then time.Time) bool {
 		}
 	}
 	for _, dir := range dirs {
-		found := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			source := err == nil && !d.IsDir() && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go")
-			if source && changedAfter(path, then) {
-				return fs.ErrExist
+			if source && d.Name() != mageOutput {
+				out = append(out, path)
 			}
 			return nil
 		})
-		if found != nil {
-			return true
+	}
+	return out
+}
+
+// mageOutput is the main function that Mage writes beside the magefiles while it compiles.
+const mageOutput = "mage_output_file.go"
+
+// embeds lists the patterns of files that the sources embed, as paths.
+func embeds(files []string) []string {
+	var out []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(text), "//go:embed ") {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			patterns, ok := strings.CutPrefix(line, "//go:embed ")
+			if !ok {
+				continue
+			}
+			for pattern := range strings.FieldsSeq(patterns) {
+				pattern = strings.TrimPrefix(strings.Trim(pattern, "\"`"), "all:")
+				out = append(out, filepath.Join(filepath.Dir(file), filepath.FromSlash(pattern)))
+			}
 		}
 	}
-	return false
+	return out
+}
+
+// expand gives the files of the patterns, those in directories that they name included.
+func expand(patterns []string) []string {
+	var out []string
+	for _, pattern := range patterns {
+		found, _ := filepath.Glob(pattern) // Go has refused a pattern that is none
+		for _, top := range found {
+			_ = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+				if err == nil && !d.IsDir() {
+					out = append(out, path)
+				}
+				return nil
+			})
+		}
+	}
+	return out
+}
+
+func digestOf(names []string) string {
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(names, "\n"))))
 }
 
 func changedAfter(path string, then time.Time) bool {
