@@ -19,6 +19,7 @@ type Survey struct {
 	Files   int // links included, directories not
 	Bytes   int64
 	Largest []Entry // the paths that explain most of the bytes, largest first; at most five
+	Walked  []File  // all that would be sent, in the order of the walk
 	Stamp   string  // changes with the path, size, mode, modification time or link target of anything that would be sent
 }
 
@@ -44,6 +45,7 @@ func Take(ctx context.Context, dir string, patterns []string) (Survey, error) {
 			s.Bytes += f.Size
 			t.add(f.Path, f.Size)
 		}
+		s.Walked = append(s.Walked, f)
 		line = append(append(append(append(line[:0], f.Path...), 0), f.Link...), 0)
 		line = binary.LittleEndian.AppendUint64(line, uint64(f.Size))
 		line = binary.LittleEndian.AppendUint64(line, uint64(modified))

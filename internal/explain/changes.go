@@ -123,7 +123,7 @@ func (c *comparison) files(n, was *node) []cause {
 
 // taken gives the files of a record that the reads match.
 func taken(r *Record, tree string, reads []read) map[string]File {
-	all := r.tree(tree)
+	all := r.tree(tree, r.Trees[tree].Dir)
 	links := map[string]string{}
 	for p, f := range all {
 		if f.Link != "" {

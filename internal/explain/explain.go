@@ -6,6 +6,8 @@ package explain
 import (
 	"fmt"
 	"strings"
+
+	"github.com/25eloquence/compose-mage/internal/buildcontext"
 )
 
 // Inputs is what the caller knows of an image that is built, or would be.
@@ -29,7 +31,9 @@ type Inputs struct {
 
 // Tree is a build context: a directory, or the address of something else.
 type Tree struct {
-	Dir        string // "" for what is not on this machine
+	Dir string // "" for what is not on this machine
+	// Files gives what is in it less the patterns, where the caller has walked it anyway; nil where not.
+	Files      func() ([]buildcontext.File, error)
 	Patterns   []string
 	IgnoreFile string
 	Address    string // of a remote context or an image

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,6 +51,16 @@ func (i Image) Inputs() (Inputs, error) {
 	if hosts := i.Build.ExtraHosts.AsList("="); len(hosts) > 0 {
 		slices.Sort(hosts)
 		in.Options["extra_hosts"] = strings.Join(hosts, ",")
+	}
+	if i.Build.ShmSize > 0 {
+		in.Options["shm_size"] = fmt.Sprint(int64(i.Build.ShmSize))
+	}
+	if len(i.Build.Ulimits) > 0 {
+		limits, err := json.Marshal(i.Build.Ulimits) // by name
+		if err != nil {
+			return in, err
+		}
+		in.Options["ulimits"] = string(limits)
 	}
 	var err error
 	if in.Context, err = localTree(i.Context, i.Dockerfile); err != nil {

@@ -46,6 +46,7 @@ type Record struct {
 
 // Files is a context: what the image's steps take from it.
 type Files struct {
+	Dir        string   `json:"dir,omitempty"`
 	Address    string   `json:"address,omitempty"`
 	IgnoreFile string   `json:"ignoreFile,omitempty"`
 	Patterns   []string `json:"patterns,omitempty"`
@@ -105,9 +106,9 @@ func take(ctx context.Context, in Inputs, before *Record, d *disk) (Record, erro
 	trees[""] = in.Context
 	for name, tree := range trees {
 		name = strings.ToLower(name)
-		files := Files{Address: tree.Address, IgnoreFile: tree.IgnoreFile, Patterns: tree.Patterns}
+		files := Files{Dir: tree.Dir, Address: tree.Address, IgnoreFile: tree.IgnoreFile, Patterns: tree.Patterns}
 		if tree.Dir != "" {
-			if files.Files, err = d.files(ctx, tree, p.readsOf(name), before.tree(name)); err != nil {
+			if files.Files, err = d.files(ctx, tree, p.readsOf(name), before.tree(name, tree.Dir)); err != nil {
 				return Record{}, err
 			}
 		}
@@ -134,10 +135,10 @@ func (r *Record) state(n *node) string {
 	return stateNone
 }
 
-// tree gives the files of one context by path; r may be nil.
-func (r *Record) tree(name string) map[string]File {
+// tree gives the files of one context by path, none where they were another directory's; r may be nil.
+func (r *Record) tree(name, dir string) map[string]File {
 	out := map[string]File{}
-	if r != nil {
+	if r != nil && r.Trees[name].Dir == dir {
 		for _, f := range r.Trees[name].Files {
 			out[f.Path] = f
 		}
@@ -203,6 +204,9 @@ func (d *disk) files(ctx context.Context, tree Tree, reads []read, before map[st
 }
 
 func (d *disk) walk(ctx context.Context, tree Tree) ([]buildcontext.File, error) {
+	if tree.Files != nil {
+		return tree.Files()
+	}
 	key := tree.Dir + "\x00" + strings.Join(tree.Patterns, "\x00")
 	d.mu.Lock()
 	if d.walks == nil {

@@ -37,3 +37,30 @@ func TestUnchanged(t *testing.T) {
 		t.Fatal("with another argument")
 	}
 }
+
+// Two checkouts of equal names, sizes and times have each their own contents.
+func TestAnotherDirectoryIsReadAnew(t *testing.T) {
+	store := t.TempDir()
+	then := time.Unix(1_700_000_000, 0)
+	inputs := func(content string) Inputs {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "f")
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(file, then, then); err != nil {
+			t.Fatal(err)
+		}
+		return Inputs{Project: "p", Service: "s", Dockerfile: "Dockerfile", Text: "FROM scratch\nCOPY f /f\n", Context: Tree{Dir: dir}}
+	}
+	one, two := inputs("one"), inputs("two")
+	if err := NewStore(store).Remember(t.Context(), one, []Step{{Name: "[1/1] COPY f /f"}}); err != nil {
+		t.Fatal(err)
+	}
+	if !NewStore(store).Unchanged(t.Context(), one) {
+		t.Error("the same directory is another")
+	}
+	if NewStore(store).Unchanged(t.Context(), two) {
+		t.Error("another directory's file passes for the first one's")
+	}
+}

@@ -195,7 +195,7 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	before := r.engineID(ctx, t)
 	s := &solving{run: r, target: t, member: m, opt: opt, past: past, same: inputs != "" && inputs == past.Inputs && m.ID == past.Builder}
 	s.known = s.same && past.loaded(before) && !t.fresh() && !t.Build.Pull
-	in, readable := r.inputs(t, inputs)
+	in, readable := r.inputs(t, inputs, local)
 	if readable && !s.same && len(t.Needs) == 0 { // what changed in a context may be another image's
 		s.same = r.Explain.Unchanged(ctx, in) && m.ID == past.Builder
 	}
@@ -239,13 +239,22 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	return res, rec, nil
 }
 
-// inputs gives what explain reads of an image; false where it has nothing to say of it.
-func (r *run) inputs(t Target, stamp string) (explain.Inputs, bool) {
+// inputs gives what explain reads of an image, its local contexts as they were walked; false where it has nothing to say of it.
+func (r *run) inputs(t Target, stamp string, local map[string]*localContext) (explain.Inputs, bool) {
 	if r.Explain == nil {
 		return explain.Inputs{}, false
 	}
 	in, err := t.Explained(r.project).Inputs()
 	in.Stamp = stamp
+	if lc := local["context"]; lc != nil {
+		in.Context.Files = lc.files
+	}
+	for name, tree := range in.Contexts {
+		if lc := local[namedContext+name]; lc != nil {
+			tree.Files = lc.files
+			in.Contexts[name] = tree
+		}
+	}
 	return in, err == nil
 }
 

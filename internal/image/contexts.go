@@ -26,7 +26,14 @@ type localContext struct {
 	stamp      string // changes with the path, size, mode or time of any file; "" where it was not walked to its end
 	survey     buildcontext.Survey
 	late       chan struct{} // closed when survey is known; it may be after the build has begun
+	failed     error         // why survey is not known, once late is closed
 	err        error
+}
+
+// files waits for the end of the walk and gives what it found.
+func (lc *localContext) files() ([]buildcontext.File, error) {
+	<-lc.late
+	return lc.survey.Walked, lc.failed
 }
 
 // contexts knows the local contexts of one run, each read once.
@@ -63,14 +70,13 @@ func (c *contexts) get(ctx context.Context, dir, dockerfile string) (*localConte
 
 // read waits a moment for the context's size and stamp.
 func (lc *localContext) read(ctx context.Context) {
-	var failed error
 	go func() {
 		defer close(lc.late)
-		lc.survey, failed = buildcontext.Take(ctx, lc.dir, lc.patterns)
+		lc.survey, lc.failed = buildcontext.Take(ctx, lc.dir, lc.patterns)
 	}()
 	select {
 	case <-lc.late:
-		lc.err = failed
+		lc.err = lc.failed
 		lc.stamp = lc.survey.Stamp
 	case <-time.After(surveyWithin):
 	case <-ctx.Done():

@@ -100,6 +100,9 @@ func (t Target) entitlements() []string {
 	return slices.Compact(asked)
 }
 
+// namedContext begins the local name of an additional context.
+const namedContext = "named-"
+
 // sources offers what the build may read: its contexts, and the Dockerfile as a value, so that an unchanged one is not sent.
 func (t Target) sources(ctx context.Context, opt *client.SolveOpt, c *contexts, read map[string]*localContext) error {
 	for name, source := range t.Build.AdditionalContexts {
@@ -117,7 +120,7 @@ func (t Target) sources(ctx context.Context, opt *client.SolveOpt, c *contexts, 
 			opt.FrontendAttrs["context:"+name] = source
 			continue
 		}
-		local := "named-" + name // "context" is taken
+		local := namedContext + name // "context" is taken
 		lc, err := c.get(ctx, source, "")
 		if err == nil {
 			opt.LocalMounts[local], err = fsutil.NewFS(source) // the frontend applies the ignore file
