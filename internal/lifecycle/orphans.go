@@ -11,12 +11,12 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/compose/v5/pkg/api"
-	"github.com/docker/compose/v5/pkg/utils"
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -84,20 +84,15 @@ type OrphanPolicy struct {
 	Ignore bool // not a word about them
 }
 
-// ReadOrphanPolicy reads the project's environment, .env included, by docker compose's rules; remove is the option of the
-// command line, which counts for more, nil where it is not given. Both at once is an error of code Usage, as it is to docker
-// compose.
-func ReadOrphanPolicy(project *types.Project, remove *bool) (OrphanPolicy, error) {
-	const removeVariable, ignoreVariable = "COMPOSE_REMOVE_ORPHANS", "COMPOSE_IGNORE_ORPHANS"
-	p := OrphanPolicy{
-		Remove: utils.StringToBool(project.Environment[removeVariable]),
-		Ignore: utils.StringToBool(project.Environment[ignoreVariable]),
-	}
+// ReadOrphanPolicy takes the settings of docker compose's command; remove is the option of the command line, which counts for
+// more, nil where it is not given. Both at once is an error of code Usage, as it is to docker compose.
+func ReadOrphanPolicy(settings compose.Settings, remove *bool) (OrphanPolicy, error) {
+	p := OrphanPolicy{Remove: settings.RemoveOrphans, Ignore: settings.IgnoreOrphans}
 	if remove != nil {
 		p.Remove = *remove
 	}
 	if p.Remove && p.Ignore {
-		return p, fault.New(fault.Usage, "unset one of the two", "orphans can't be both removed (-remove-orphans, %s) and ignored (%s)", removeVariable, ignoreVariable)
+		return p, fault.New(fault.Usage, "unset one of the two", "orphans can't be both removed (-remove-orphans, COMPOSE_REMOVE_ORPHANS) and ignored (COMPOSE_IGNORE_ORPHANS)")
 	}
 	return p, nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/client"
@@ -90,7 +91,7 @@ type diskLister struct {
 // add completes the item with who owns and uses it.
 func (d *diskLister) add(item DiskItem, labels map[string]string, uses func(container.Summary) bool) {
 	owners, users := map[string]bool{}, map[string]bool{}
-	if project := labels[labelProject]; project != "" {
+	if project := labels[api.ProjectLabel]; project != "" {
 		owners[project] = true
 	}
 	for _, c := range d.containers {
@@ -98,7 +99,7 @@ func (d *diskLister) add(item DiskItem, labels map[string]string, uses func(cont
 			continue
 		}
 		users[containerName(c)] = true
-		if project := c.Labels[labelProject]; project != "" {
+		if project := c.Labels[api.ProjectLabel]; project != "" {
 			owners[project] = true
 		}
 	}

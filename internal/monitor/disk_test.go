@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/network"
@@ -21,18 +22,18 @@ type storage struct{}
 func (storage) DiskUsage(context.Context, client.DiskUsageOptions) (client.DiskUsageResult, error) {
 	var use client.DiskUsageResult
 	use.Images.Items = []image.Summary{
-		{ID: "sha256:a", RepoTags: []string{"shop/web:1"}, Size: 10 << 20, SharedSize: 4 << 20, Labels: map[string]string{labelProject: "shop"}},
+		{ID: "sha256:a", RepoTags: []string{"shop/web:1"}, Size: 10 << 20, SharedSize: 4 << 20, Labels: map[string]string{api.ProjectLabel: "shop"}},
 		{ID: "sha256:b", RepoTags: []string{"redis:8"}, Size: 50 << 20, SharedSize: -1},
 		{ID: "sha256:c", Size: 1 << 20},
 	}
 	use.Containers.Items = []container.Summary{{
-		ID: "1", Names: []string{"/shop-redis-1"}, ImageID: "sha256:b", SizeRw: 2 << 10, Labels: map[string]string{labelProject: "shop"},
+		ID: "1", Names: []string{"/shop-redis-1"}, ImageID: "sha256:b", SizeRw: 2 << 10, Labels: map[string]string{api.ProjectLabel: "shop"},
 		Mounts:          []container.MountPoint{{Name: "shop_data"}},
 		NetworkSettings: &container.NetworkSettingsSummary{Networks: map[string]*network.EndpointSettings{"shop_default": {NetworkID: "n1"}}},
 	}}
 	use.Volumes.Items = []volume.Volume{
 		{Name: "shop_data", UsageData: &volume.UsageData{Size: 3 << 20}},
-		{Name: "other", Labels: map[string]string{labelProject: "gone"}},
+		{Name: "other", Labels: map[string]string{api.ProjectLabel: "gone"}},
 	}
 	use.BuildCache.TotalSize = 7 << 20
 	return use, nil

@@ -43,7 +43,7 @@ func start(ctx context.Context, services *string, c startChoice) error {
 	if err != nil {
 		return err
 	}
-	policy, err := lifecycle.ReadOrphanPolicy(s.stack.Project, c.removeOrphans)
+	policy, err := lifecycle.ReadOrphanPolicy(s.stack.Settings, c.removeOrphans)
 	if err != nil {
 		return err
 	}
@@ -172,11 +172,7 @@ func status(ctx context.Context, services *string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	policy, err := lifecycle.ReadOrphanPolicy(s.stack.Project, new(bool))
-	if err != nil {
-		return err
-	}
-	if services == nil && !policy.Ignore {
+	if services == nil && !s.stack.Settings.IgnoreOrphans {
 		if report.Orphans, err = lifecycle.Orphans(ctx, s.engine, s.stack.Project); err != nil {
 			return err
 		}
