@@ -161,13 +161,21 @@ func (s *starter) cause(ctx context.Context, service string, err error) *fault.E
 				continue
 			}
 			next := strings.ReplaceAll(c.next, "%s", service)
+			if strings.HasPrefix(next, "go tool mage build") && s.project != nil && s.project.Services[service].Build == nil {
+				next = "correct image, command and entrypoint of " + service + ", then go tool mage start"
+			}
 			if c.code == fault.Engine {
 				return fault.New(c.code, next, "starting %q: the engine went away: %w", service, err)
 			}
 			return fault.New(c.code, next, "starting %q: %w", service, err)
 		}
 	}
-	return fault.New(fault.Failed, "go tool mage logs "+service, "starting %q: %w", service, err)
+	next := "go tool mage logs " + service
+	var create *createError
+	if errors.As(err, &create) {
+		next = "go tool mage check " + service // there may be no container to have logs
+	}
+	return fault.New(fault.Failed, next, "starting %q: %w", service, err)
 }
 
 // takenPort finds the address in what engines say of a port that is taken: "Bind for 0.0.0.0:80 failed: port is already

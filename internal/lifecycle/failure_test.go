@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/compose-spec/compose-go/v2/types"
+
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -22,9 +24,36 @@ func TestCauseTellsTheRuntimesAnswerFromAnEngineThatIsGone(t *testing.T) {
 			fault.Config, `starting "db": Error response from daemon: OCI runtime create failed: exec: "serve": executable file not found in $PATH` + "\n  next: go tool mage build db",
 		},
 	} {
-		got := (&starter{}).cause(t.Context(), "db", errors.New(words))
+		project := &types.Project{Services: types.Services{"db": built()}}
+		got := (&starter{project: project}).cause(t.Context(), "db", errors.New(words))
 		if got.Code != want.code || got.Error() != want.text {
 			t.Errorf("%q: got code %v, %q", words, got.Code, got)
 		}
 	}
+}
+
+// A build is advised only for a service that is built, and logs only of a container that was made.
+func TestCauseAdvisesWhatHelps(t *testing.T) {
+	project := &types.Project{Services: types.Services{"built": built(), "pulled": {}}}
+	const words = "exec: \"serve\": executable file not found in $PATH"
+	for name, c := range map[string]struct {
+		service string
+		err     error
+		next    string
+	}{
+		"built":      {"built", errors.New(words), "go tool mage build built"},
+		"not built":  {"pulled", errors.New(words), "correct image, command and entrypoint of pulled, then go tool mage start"},
+		"never made": {"pulled", &createError{errors.New("invalid mount path")}, "go tool mage check pulled"},
+		"made":       {"pulled", errors.New("something"), "go tool mage logs pulled"},
+	} {
+		if got := (&starter{project: project}).cause(t.Context(), c.service, c.err); got.Next != c.next {
+			t.Errorf("%s: next %q, want %q", name, got.Next, c.next)
+		}
+	}
+}
+
+func built() types.ServiceConfig {
+	var s types.ServiceConfig
+	s.Build = &types.BuildConfig{}
+	return s
 }

@@ -107,3 +107,37 @@ func TestDocumentsNameCommandsThatExist(t *testing.T) {
 		}
 	}
 }
+
+// The French guide has a row for every command of Docker and of the old scripts in the specification, with commands that exist.
+func TestFrenchGuideMapsTheSpecification(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join("..", "..", "docs", "fr", "guide.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(content), "## Les commandes de la spécification")
+	table, _, _ = strings.Cut(table, "\n## ")
+	rows := 0
+	for line := range strings.SplitSeq(table, "\n") {
+		cells := strings.Split(line, "|")
+		if len(cells) < 4 || !strings.Contains(cells[1], "`") {
+			continue
+		}
+		rows++
+		if !strings.Contains(cells[2], "go tool mage ") && !strings.Contains(cells[2], "rien à faire") {
+			t.Errorf("no command of ours in %q", line)
+		}
+	}
+	for _, command := range []string{
+		"docker-optimize full", "docker-optimize cleanup", "docker-optimize build", "docker-optimize start", "docker-optimize monitor",
+		"docker-compose build --parallel --compress --pull", "docker-compose up -d redis livekit", "docker-compose --profile agent-v1 up -d eloquence-agent-v1",
+		"docker stats --no-stream", "docker-compose ps", "docker-compose logs -f", "docker-compose logs [service-name]", "docker system df`",
+		"docker builder prune", "docker system prune -a", "docker system info", "docker system df -v", "docker ps -a", "docker network ls", "docker volume ls",
+	} {
+		if !strings.Contains(table, "`"+command) {
+			t.Errorf("%q of the specification is not in the table", command)
+		}
+	}
+	if rows < 18 {
+		t.Errorf("%d rows", rows)
+	}
+}

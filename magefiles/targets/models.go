@@ -2,8 +2,10 @@ package targets
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 
+	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
@@ -16,7 +18,8 @@ import (
 // Models downloads a Whisper model into the stack's model volume.
 //
 // The model is tiny, base.en, small, medium, large-v3-turbo or another of whisper.cpp's. A broken download is resumed,
-// the file is checked against its published sum, and whisper-stt uses it after `restart whisper-stt`.
+// the file is checked against its published sum. Of several models whisper-stt takes the first by name, or that of STT_MODEL
+// in the .env file; it looks when it is restarted.
 func Models(ctx context.Context, model string,
 	sum *string, // SHA-256 or SHA-1 of a model whose sum is not known
 	service *string, // the service that reads the volume; whisper-stt by default
@@ -43,7 +46,21 @@ func downloadModel(ctx context.Context, model, sum, service, volume string) erro
 		Image: api.GetImageNameOrDefault(reader, s.stack.Project.Name), Dir: filepath.Join(dir, "models"),
 	})
 	if err == nil {
-		s.out.Info("next: go tool mage restart %s", service)
+		s.out.Info("next: %s", useModel(reader, model))
 	}
 	return err
+}
+
+// modelVariable names the file of the model that whisper-stt takes.
+const modelVariable = "STT_MODEL"
+
+// useModel says what makes the service take the model: a restart, and where the service can be told which of several it takes, the
+// variable.
+func useModel(service types.ServiceConfig, model string) string {
+	restart := "go tool mage restart " + service.Name
+	file := "ggml-" + model + ".bin"
+	if set, has := service.Environment[modelVariable]; !has || set != nil && *set == file {
+		return restart
+	}
+	return fmt.Sprintf("write %s=%s into .env beside the Compose file, else the first model by name is taken; then %s", modelVariable, file, restart)
 }
