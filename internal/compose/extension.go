@@ -30,13 +30,20 @@ const (
 // projectExtension is what x-compose-mage says of the project.
 type projectExtension struct {
 	Smoke *Smoke         `yaml:"smoke"`
-	Needs map[string]any `yaml:"needs"` // of the machine
+	Needs map[string]any `yaml:"needs"` // of the machine, as readNeeds has it
 }
 
 // serviceExtension is what it says of a service.
 type serviceExtension struct {
 	Runtime nameList `yaml:"runtime"`
+	Ready   string   `yaml:"ready"` // readyPort or readyStarted
 }
+
+// When a service without a health check is ready.
+const (
+	readyPort    = "port"    // it accepts connections on one of the TCP ports that it publishes; the default
+	readyStarted = "started" // it runs
+)
 
 // secretExtension is what it says of a secret.
 type secretExtension struct {
@@ -78,6 +85,12 @@ func Runtimes(s types.ServiceConfig) []string {
 		return names
 	}
 	return nil
+}
+
+// ReadyOnceStarted says whether the Compose file wants no port of the service to be waited for.
+func ReadyOnceStarted(s types.ServiceConfig) bool {
+	var e serviceExtension
+	return decode(s.Extensions[Extension], &e) == nil && e.Ready == readyStarted
 }
 
 func unknownRuntime(name string) bool { return !slices.Contains(knownRuntimes, name) }
@@ -182,7 +195,7 @@ func (p place) check(files []string) error {
 	}
 	path := append(slices.Clone(p.path), Extension)
 	fail := func(path []string, format string, args ...any) error {
-		text := fmt.Sprintf(format, args...)
+		text := fmt.Errorf(format, args...).Error()
 		if p.who != "" {
 			text = p.who + ": " + text
 		}
@@ -208,10 +221,17 @@ func (p place) check(files []string) error {
 		if e.Smoke != nil && (e.Smoke.Service == "" || len(e.Smoke.Command) == 0) {
 			return fail(append(path, "smoke"), "%s.smoke needs a service and a command", Extension)
 		}
+		if _, key, err := readNeeds(e.Needs); err != nil {
+			return fail(append(path, "needs", key), "%s.needs.%s: %w", Extension, key, err)
+		}
 	case serviceExtension:
 		if i := slices.IndexFunc(e.Runtime, unknownRuntime); i >= 0 {
 			return fail(append(path, "runtime"), "unknown runtime %q%s; there are %s", e.Runtime[i],
 				fault.DidYouMean(e.Runtime[i], knownRuntimes), strings.Join(knownRuntimes, ", "))
+		}
+		if known := []string{"", readyPort, readyStarted}; !slices.Contains(known, e.Ready) {
+			return fail(append(path, "ready"), "%s.ready: %q is neither %s nor %s%s", Extension, e.Ready, readyPort, readyStarted,
+				fault.DidYouMean(e.Ready, known[1:]))
 		}
 	}
 	return nil

@@ -7,8 +7,10 @@ import (
 
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -20,12 +22,12 @@ const (
 	sameDisk   = 64 << 20 // two looks at one disk differ by what others wrote meanwhile
 )
 
-func checkDisk(ctx context.Context, in Input) []Result {
+func checkDisk(ctx context.Context, in Input) []finding.Finding {
 	var reclaim []reclaimable
 	if use, err := diskspace.Stored(ctx, in.API, client.DiskUsageOptions{Images: true, Containers: true, BuildCache: true}); err == nil {
 		reclaim = []reclaimable{{"images", use.Images.Reclaimable}, {"build cache", use.BuildCache.Reclaimable}, {"containers", use.Containers.Reclaimable}}
 	}
-	var results []Result
+	var results []finding.Finding
 	var seen []diskspace.Space
 	places := []struct{ what, path string }{{"state", in.StateDir}}
 	if in.Local {
@@ -43,9 +45,21 @@ func checkDisk(ctx context.Context, in Input) []Result {
 			continue
 		}
 		seen = append(seen, space)
-		results = append(results, disk(p.what, p.path, space, reclaim))
+		needed := int64(0)
+		if p.what == "engine" {
+			needed = diskNeeded(in)
+		}
+		results = append(results, disk(p.what, p.path, space, reclaim, needed))
 	}
 	return results
+}
+
+// diskNeeded is what the Compose file says that has to be free, in bytes; 0 where it says nothing.
+func diskNeeded(in Input) int64 {
+	if in.Project == nil {
+		return 0
+	}
+	return compose.NeedsOf(in.Project).Disk
 }
 
 // reclaimable is how many bytes a kind of thing could give back.
@@ -54,17 +68,21 @@ type reclaimable struct {
 	bytes int64
 }
 
-func disk(what, path string, s diskspace.Space, reclaim []reclaimable) Result {
+// disk judges a disk; needed is what has to be free beside the limits that hold for all, in bytes.
+func disk(what, path string, s diskspace.Space, reclaim []reclaimable, needed int64) finding.Finding {
 	text := fmt.Sprintf("%s disk (%s): %s of %s free (%.0f %%)", what, path, ui.Bytes(s.Free), ui.Bytes(s.Total), s.FreePercent())
-	if s.Free >= lowBytes && s.FreePercent() >= lowPercent {
-		return pass("%s", text)
+	id := "disk." + what
+	if s.Free < needed {
+		text += fmt.Sprintf("; the Compose file needs %s free", ui.Bytes(needed))
+	} else if s.Free >= lowBytes && s.FreePercent() >= lowPercent {
+		return finding.Good(id, "%s", text)
 	}
 	slices.SortStableFunc(reclaim, func(a, b reclaimable) int { return int(min(max(b.bytes-a.bytes, -1), 1)) })
 	if len(reclaim) > 0 && reclaim[0].bytes > 0 {
 		text += fmt.Sprintf("; %s of %s could go", ui.Bytes(reclaim[0].bytes), reclaim[0].kind)
 	}
 	if s.Free < noBytes {
-		return fail(fault.Resources, "go tool mage cleanup", "%s", text)
+		return finding.Fail(fault.Resources, id, "go tool mage cleanup", "%s", text)
 	}
-	return warn("go tool mage cleanup", "%s", text)
+	return finding.Warn(id, "go tool mage cleanup", "%s", text)
 }

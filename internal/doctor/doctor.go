@@ -9,19 +9,21 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/fatih/color"
 	"github.com/moby/moby/api/types/system"
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/image"
+	"github.com/25eloquence/compose-mage/internal/preflight"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // API is what is asked of the engine; *engine.Engine has it.
 type API interface {
+	preflight.API
 	DialHijack(ctx context.Context, url, proto string, meta map[string][]string) (net.Conn, error)
-	ContainerList(context.Context, client.ContainerListOptions) (client.ContainerListResult, error)
 	ContainerInspect(context.Context, string, client.ContainerInspectOptions) (client.ContainerInspectResult, error)
 	DiskUsage(context.Context, client.DiskUsageOptions) (client.DiskUsageResult, error)
 }
@@ -41,80 +43,90 @@ type Input struct {
 	EngineBuilder string
 	Registry      string // host:port or URL; empty: none
 	StateDir      string // where state is kept
+	// Auth gives the credentials for an image's registry as the engine takes them; nil for none.
+	Auth func(image string) string
 }
 
-// Level is how a check ended.
-type Level int
-
-// The levels, from good to bad.
-const (
-	OK Level = iota
-	Warning
-	Failure
-)
-
-// Result is what one check found.
-type Result struct {
-	Level Level
-	Text  string
-	Next  string     // the command to run next
-	Code  fault.Code // of a Failure
+// Report is what JSON has of a check.
+type Report struct {
+	Project  string            `json:"project"`
+	Findings []finding.Finding `json:"findings"`
 }
 
-func pass(format string, args ...any) Result { return Result{Text: fmt.Sprintf(format, args...)} }
-
-func warn(next, format string, args ...any) Result {
-	return Result{Level: Warning, Text: fmt.Sprintf(format, args...), Next: next}
-}
-
-func fail(code fault.Code, next, format string, args ...any) Result {
-	return Result{Level: Failure, Text: fmt.Sprintf(format, args...), Next: next, Code: code}
-}
-
-// Check runs every check and prints its results as they come. It returns a *fault.Error where one failed, with the exit code of
-// the first; warnings are no error.
-func Check(ctx context.Context, in Input, out *ui.Out) error {
-	out.Title("doctor")
-	var failed []Result
-	warnings := 0
-	for _, check := range []func(context.Context, Input) []Result{
-		checkEngine, checkMachine, checkBuilder, checkRegistry, checkDisk, checkProject, checkSecrets, checkPorts, checkLogs,
+// Look runs every check, tells each finding as it comes (tell may be nil), and gives them all. An error means that it was interrupted.
+func Look(ctx context.Context, in Input, tell func(finding.Finding)) (Report, error) {
+	var r Report
+	if in.Project != nil {
+		r.Project = in.Project.Name
+	}
+	for _, check := range []func(context.Context, Input) []finding.Finding{
+		checkEngine, checkMachine, checkBuilder, checkRegistry, checkDisk, checkProject, checkBuilds, checkPreflight, checkPorts, checkLogs,
 	} {
-		for _, r := range check(ctx, in) {
-			r.print(out)
-			switch r.Level {
-			case Failure:
-				failed = append(failed, r)
-			case Warning:
-				warnings++
-			}
+		found := check(ctx, in)
+		if err := ctx.Err(); err != nil { // what was found meanwhile may only say that it was interrupted
+			return r, err
 		}
-		if err := ctx.Err(); err != nil {
-			return err
+		for _, f := range found {
+			if tell != nil {
+				tell(f)
+			}
+			r.Findings = append(r.Findings, f)
+		}
+	}
+	return r, nil
+}
+
+// Verdict is an error where a check failed, with the exit code of the first; warnings are none.
+func (r Report) Verdict() error {
+	var failed []finding.Finding
+	for _, f := range r.Findings {
+		if f.Severity == finding.Failure {
+			failed = append(failed, f)
 		}
 	}
 	if len(failed) == 0 {
-		out.Info("fit to go, %s", count(warnings, "warning"))
 		return nil
 	}
 	texts := make([]string, 0, len(failed))
-	for _, r := range failed {
-		texts = append(texts, r.Text)
+	for _, f := range failed {
+		texts = append(texts, f.Text())
 	}
-	return fault.New(failed[0].Code, failed[0].Next, "%s failed", count(len(failed), "check")).WithDetail(texts...)
+	return fault.New(failed[0].Code, failed[0].Remedy, "%s failed", count(len(failed), "check")).WithDetail(texts...)
 }
 
-func (r Result) print(out *ui.Out) {
-	switch r.Level {
-	case OK:
-		out.Done("%s", r.Text)
-	case Warning:
-		out.Warn("%s", r.Text)
-	case Failure:
-		fmt.Fprintln(out.Writer(), color.RedString(" ✗ ")+r.Text)
+// Check runs every check and prints its findings as they come. It returns a *fault.Error where one failed.
+func Check(ctx context.Context, in Input, out *ui.Out) error {
+	out.Title("doctor")
+	r, err := Look(ctx, in, func(f finding.Finding) { show(out, f) })
+	if err != nil {
+		return err
 	}
-	if r.Next != "" {
-		out.Info("  next: %s", r.Next)
+	if err := r.Verdict(); err != nil {
+		return err
+	}
+	warnings := 0
+	for _, f := range r.Findings {
+		if f.Severity == finding.Warning {
+			warnings++
+		}
+	}
+	out.Info("fit to go, %s", count(warnings, "warning"))
+	return nil
+}
+
+func show(out *ui.Out, f finding.Finding) {
+	switch f.Severity {
+	case finding.OK:
+		out.Done("%s", f.Text())
+	case finding.Info:
+		out.Info("%s", f.Text())
+	case finding.Warning:
+		out.Warn("%s", f.Text())
+	case finding.Failure:
+		out.Failed("%s", f.Text())
+	}
+	if f.Remedy != "" {
+		out.Info("  next: %s", f.Remedy)
 	}
 }
 
@@ -125,55 +137,45 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-func checkEngine(_ context.Context, in Input) []Result {
-	text := fmt.Sprintf("engine %s at %s, %s, cgroup v%s", in.Info.ServerVersion, in.Host, in.Info.Driver, in.Info.CgroupVersion)
-	results := []Result{pass("%s", text)}
-	for _, w := range in.Info.Warnings {
-		// Engines warn of cgroup features that the kernel lacks; what matters here is whether limits hold.
-		if strings.Contains(w, "No memory limit support") || strings.Contains(w, "No cpu cfs quota support") {
-			results = append(results, warn("enable the kernel's cgroup controllers", "limits do not hold: %s", w))
-		}
-	}
-	return results
+func checkEngine(_ context.Context, in Input) []finding.Finding {
+	return []finding.Finding{finding.Good("engine.version", "engine %s at %s, %s, cgroup v%s", in.Info.ServerVersion, in.Host, in.Info.Driver, in.Info.CgroupVersion)}
 }
 
-func checkMachine(_ context.Context, in Input) []Result { return machine(in.Machine) }
-
-// The specification's recommendation. A machine sold as 16 GB reports a little less, hence the tolerance of 1/8.
-const (
-	needMemory, bestMemory = 16 << 30, 32 << 30
-	needCPUs, bestCPUs     = 8, 16
-)
-
-func machine(m engine.Machine) []Result {
-	var results []Result
-	memory := fmt.Sprintf("%s of memory (16 GiB needed for everything at full size, 32 GiB recommended)", ui.Bytes(m.Memory))
-	switch {
-	case m.Memory < needMemory*7/8:
-		results = append(results, warn("a smaller tier: go tool mage start fits the limits to the machine", "%s", memory))
-	case m.Memory < bestMemory*7/8:
-		results = append(results, pass("%s", memory))
-	default:
-		results = append(results, pass("%s of memory", ui.Bytes(m.Memory)))
-	}
-	cpus := fmt.Sprintf("%s (%d needed for everything at full size, %d recommended)", count(m.CPUs, "CPU"), needCPUs, bestCPUs)
-	if m.CPUs < needCPUs {
-		return append(results, warn("", "%s", cpus))
-	}
-	return append(results, pass("%s", cpus))
-}
-
-func checkProject(_ context.Context, in Input) []Result {
+func checkProject(_ context.Context, in Input) []finding.Finding {
 	if in.LoadErr != nil {
 		first, _, _ := strings.Cut(in.LoadErr.Error(), "\n")
-		return []Result{fail(fault.Config, "docker compose config", "the Compose project does not load: %s", first)}
+		return []finding.Finding{finding.Fail(fault.Config, "project.load", "docker compose config", "the Compose project does not load: %s", first)}
 	}
 	if in.Project == nil {
-		return []Result{fail(fault.Config, "", "there is no Compose project here")}
+		return []finding.Finding{finding.Fail(fault.Config, "project.load", "", "there is no Compose project here")}
 	}
-	results := []Result{pass("project %s: %s", in.Project.Name, count(len(in.Project.Services), "service"))}
+	out := []finding.Finding{finding.Good("project.load", "project %s: %s", in.Project.Name, count(len(in.Project.Services), "service"))}
 	for _, n := range in.Notices {
-		results = append(results, warn("", "%s", n))
+		out = append(out, finding.Warn("project.notice", "", "%s", n))
 	}
-	return results
+	return out
+}
+
+// checkBuilds asks what a build asks before it begins: contexts and Dockerfiles.
+func checkBuilds(_ context.Context, in Input) []finding.Finding {
+	if in.Project == nil {
+		return nil
+	}
+	var out []finding.Finding
+	for _, p := range image.Problems(in.Project) {
+		out = append(out, finding.Fail(fault.Config, "build.source", "mend build: of "+p.Service+" in the Compose file", "%s", p.What).Of(p.Service))
+	}
+	return out
+}
+
+// checkPreflight asks what docker compose and the engine would refuse of the project.
+func checkPreflight(ctx context.Context, in Input) []finding.Finding {
+	if in.Project == nil {
+		return nil
+	}
+	out := preflight.All(ctx, preflight.Input{API: in.API, Info: in.Info, Local: in.Local, Project: in.Project, Auth: in.Auth})
+	if len(out) == 0 {
+		return []finding.Finding{finding.Good("project.parts", "images, files, networks, volumes and limits are as a start wants them")}
+	}
+	return out
 }

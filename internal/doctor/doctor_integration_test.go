@@ -50,7 +50,7 @@ func TestCheckOnARealEngine(t *testing.T) {
 	publish(t, e, project, mine)
 	publish(t, e, project+"-other", others)
 	model := func(ports ...string) *types.Project {
-		web := types.ServiceConfig{Name: "web"}
+		web := types.ServiceConfig{Name: "web", ContainerSpec: types.ContainerSpec{Image: project + ":test"}}
 		for _, p := range ports {
 			web.Ports = append(web.Ports, types.ServicePortConfig{HostIP: "127.0.0.1", Published: p, Target: 80})
 		}
@@ -80,7 +80,7 @@ func TestCheckOnARealEngine(t *testing.T) {
 	_, ours, _ := net.SplitHostPort(l.Addr().String())
 	in.Project = model(mine, others, ours)
 	got := text(checkPorts(t.Context(), in)...)
-	for _, want := range []string{"port 127.0.0.1:" + others + "/tcp of web is held by container " + project + "-other-web-1", "port 127.0.0.1:" + ours + "/tcp of web is held by doctor.test (process "} {
+	for _, want := range []string{"web: port 127.0.0.1:" + others + "/tcp is held by container " + project + "-other-web-1", "web: port 127.0.0.1:" + ours + "/tcp is held by doctor.test (process "} {
 		if !strings.Contains(got, want) {
 			t.Errorf("nothing says %q:\n%s", want, got)
 		}

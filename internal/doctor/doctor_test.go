@@ -16,59 +16,78 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/golden"
 	"github.com/25eloquence/compose-mage/internal/hostport"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // text is a result in one line, for comparison.
-func text(rs ...Result) string {
+func text(rs ...finding.Finding) string {
 	var b strings.Builder
 	for _, r := range rs {
-		fmt.Fprintf(&b, "%s %s", []string{"ok", "warn", "fail"}[r.Level], r.Text)
-		if r.Next != "" {
-			b.WriteString(" -> " + r.Next)
+		fmt.Fprintf(&b, "%s %s", []string{"ok", "info", "warn", "fail"}[r.Severity], r.Text())
+		if r.Remedy != "" {
+			b.WriteString(" -> " + r.Remedy)
 		}
 		b.WriteString("\n")
 	}
 	return b.String()
 }
 
+// TestMachine holds machines against what the Compose file says, here 25Eloquence's numbers; a stack that says nothing needs nothing.
 func TestMachine(t *testing.T) {
+	ours := compose.Needs{Memory: 16 << 30, MemoryRecommended: 32 << 30, CPUs: 8, CPUsRecommended: 16}
 	for name, c := range map[string]struct {
-		m            engine.Machine
-		memory, cpus Level
+		m     engine.Machine
+		needs compose.Needs
+		want  string
 	}{
-		"small":                    {engine.Machine{Memory: 8 << 30, CPUs: 4}, Warning, Warning},
-		"sold as 16 GB, 15.5 left": {engine.Machine{Memory: 31 << 29, CPUs: 8}, OK, OK},
-		"large":                    {engine.Machine{Memory: 64 << 30, CPUs: 32}, OK, OK},
+		"small": {engine.Machine{Memory: 8 << 30, CPUs: 4}, ours, "warn 8GiB of memory (the Compose file needs 16GiB for everything at full size, and recommends 32GiB) -> go tool mage fit shows the limits that fit the machine\n" +
+			"warn 4 CPUs (the Compose file needs 8 for everything at full size, and recommends 16) -> go tool mage fit shows the limits that fit the machine\n"},
+		"sold as 16 GB, 15.5 left": {engine.Machine{Memory: 31 << 29, CPUs: 8}, ours, "ok 15.5GiB of memory (the Compose file needs 16GiB for everything at full size, and recommends 32GiB)\n" +
+			"ok 8 CPUs (the Compose file needs 8 for everything at full size, and recommends 16)\n"},
+		"somebody else's stack": {engine.Machine{Memory: 1 << 30, CPUs: 1}, compose.Needs{}, "ok 1GiB of memory\nok 1 CPU\n"},
+		"only recommended":      {engine.Machine{Memory: 1 << 30, CPUs: 1}, compose.Needs{CPUsRecommended: 1.5}, "ok 1GiB of memory\nok 1 CPU (the Compose file recommends 1.5)\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := machine(c.m)
-			if len(got) != 2 || got[0].Level != c.memory || got[1].Level != c.cpus {
-				t.Errorf("got:\n%s", text(got...))
+			if got := text(machine(c.m, c.needs)...); got != c.want {
+				t.Errorf("got:\n%swant:\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+// The limits of all containers count, and are held against the machine.
+func TestSumsOfLimits(t *testing.T) {
+	three := 3
+	web := types.ServiceConfig{Name: "web", Scale: &three, ContainerSpec: types.ContainerSpec{MemLimit: 1 << 30}}
+	in := Input{Project: &types.Project{Services: types.Services{"web": web}}, Machine: engine.Machine{Memory: 2 << 30, CPUs: 2}}
+	if got := text(checkMachine(t.Context(), in)...); !strings.Contains(got, "warn the memory limits add up to 3GiB, above the machine's 2GiB") {
+		t.Errorf("got %s", got)
 	}
 }
 
 func TestDisk(t *testing.T) {
 	reclaim := func() []reclaimable { return []reclaimable{{"images", 1 << 30}, {"build cache", 20 << 30}} }
 	for name, c := range map[string]struct {
-		space diskspace.Space
-		level Level
-		part  string
+		space  diskspace.Space
+		needed int64
+		level  finding.Severity
+		part   string
 	}{
-		"roomy":         {diskspace.Space{Free: 50 << 30, Total: 100 << 30}, OK, "50GiB of 100GiB free (50 %)"},
-		"under a tenth": {diskspace.Space{Free: 40 << 30, Total: 1000 << 30}, Warning, "20GiB of build cache could go"},
-		"under 10 GiB":  {diskspace.Space{Free: 9 << 30, Total: 20 << 30}, Warning, "build cache"},
-		"under 2 GiB":   {diskspace.Space{Free: 1 << 30, Total: 20 << 30}, Failure, "build cache"},
+		"roomy":            {diskspace.Space{Free: 50 << 30, Total: 100 << 30}, 0, finding.OK, "50GiB of 100GiB free (50 %)"},
+		"less than needed": {diskspace.Space{Free: 50 << 30, Total: 100 << 30}, 100 << 30, finding.Warning, "the Compose file needs 100GiB free"},
+		"under a tenth":    {diskspace.Space{Free: 40 << 30, Total: 1000 << 30}, 0, finding.Warning, "20GiB of build cache could go"},
+		"under 10 GiB":     {diskspace.Space{Free: 9 << 30, Total: 20 << 30}, 0, finding.Warning, "build cache"},
+		"under 2 GiB":      {diskspace.Space{Free: 1 << 30, Total: 20 << 30}, 0, finding.Failure, "build cache"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := disk("engine", "/var/lib/docker", c.space, reclaim()); got.Level != c.level || !strings.Contains(got.Text, c.part) {
+			if got := disk("engine", "/var/lib/docker", c.space, reclaim(), c.needed); got.Severity != c.level || !strings.Contains(got.Evidence, c.part) {
 				t.Errorf("got %s", text(got))
 			}
 		})
@@ -78,7 +97,8 @@ func TestDisk(t *testing.T) {
 func TestRegistryURL(t *testing.T) {
 	for address, want := range map[string]string{
 		"127.0.0.1:5000": "http://127.0.0.1:5000/v2/", "localhost:5000": "http://localhost:5000/v2/", "registry.example": "https://registry.example/v2/",
-		"registry.example:5000": "https://registry.example:5000/v2/", "http://r.example/": "http://r.example/v2/", "[::1]:5000": "http://[::1]:5000/v2/",
+		"registry.example:5000": "https://registry.example:5000/v2/", "http://r.example/": "http://r.example/v2/", "ghcr.io/owner/cache": "https://ghcr.io/v2/", "127.0.0.1:5000/a/b": "http://127.0.0.1:5000/v2/",
+		"https://r.example/a": "https://r.example/v2/", "[::1]:5000": "http://[::1]:5000/v2/",
 	} {
 		if got := registryURL(address); got != want {
 			t.Errorf("%s: %s, want %s", address, got, want)
@@ -87,52 +107,20 @@ func TestRegistryURL(t *testing.T) {
 }
 
 func TestRegistry(t *testing.T) {
-	for status, want := range map[int]Level{200: OK, 401: OK, 404: Failure, 502: Failure} {
-		if got := registryAnswer("r", status); got.Level != want {
+	for status, want := range map[int]finding.Severity{200: finding.OK, 401: finding.OK, 404: finding.Failure, 502: finding.Failure} {
+		if got := registryAnswer("r", status); got.Severity != want {
 			t.Errorf("%d: %s", status, text(got))
 		}
 	}
 	server := httptest.NewServer(nil) // a server that is no registry: 404
 	defer server.Close()
 	address := strings.TrimPrefix(server.URL, "http://")
-	if got := checkRegistry(t.Context(), Input{Registry: address}); len(got) != 1 || !strings.Contains(got[0].Text, "answers 404 Not Found to /v2/") {
+	if got := checkRegistry(t.Context(), Input{Registry: address}); len(got) != 1 || !strings.Contains(got[0].Evidence, "answers 404 Not Found to /v2/") {
 		t.Errorf("got %s", text(got...))
 	}
 	server.Close()
-	if got := checkRegistry(t.Context(), Input{Registry: address}); len(got) != 1 || got[0].Code != fault.Registry || !strings.Contains(got[0].Text, "does not answer") {
+	if got := checkRegistry(t.Context(), Input{Registry: address}); len(got) != 1 || got[0].Code != fault.Registry || !strings.Contains(got[0].Evidence, "does not answer") {
 		t.Errorf("got %s", text(got...))
-	}
-}
-
-func TestSecrets(t *testing.T) {
-	dir := t.TempDir()
-	file := func(name string, mode os.FileMode) types.SecretConfig {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, nil, mode); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(path, mode); err != nil { // whatever the umask
-			t.Fatal(err)
-		}
-		return types.SecretConfig{File: path}
-	}
-	project := &types.Project{
-		Services: types.Services{
-			"api":   {Name: "api", ContainerSpec: types.ContainerSpec{Secrets: []types.ServiceSecretConfig{{Source: "keys"}, {Source: "open"}, {Source: "lost"}}}},
-			"redis": {Name: "redis", ContainerSpec: types.ContainerSpec{Secrets: []types.ServiceSecretConfig{{Source: "lost"}}}},
-		},
-		Secrets: types.Secrets{
-			"keys": file("keys", 0o600), "open": file("open", 0o644), "lost": {File: filepath.Join(dir, "lost")}, "folder": {File: dir},
-			"env": {Environment: "KEY"},
-		},
-	}
-	got := strings.ReplaceAll(text(checkSecrets(t.Context(), Input{Project: project})...), dir, "/s")
-	want := `fail secret "folder" of no active service: "/s" is a folder -> remove it, then go tool mage setup
-fail secret "lost" of api, redis: there is no file "/s/lost" -> go tool mage setup
-warn secret "open" of api: others may read "/s/open" (mode 0644) -> chmod 600 /s/open
-`
-	if got != want {
-		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
 
@@ -161,11 +149,11 @@ func TestPorts(t *testing.T) {
 		"another container, everywhere": {
 			[]container.Summary{publishes("shop-web-1", "shop", "0.0.0.0", 8000, "tcp")},
 			8000,
-			"fail port 127.0.0.1:8000/tcp of api is held by container shop-web-1 -> docker stop shop-web-1\n",
+			"fail api: port 127.0.0.1:8000/tcp is held by container shop-web-1 -> docker stop shop-web-1\n",
 		},
 		"another address":  {[]container.Summary{publishes("shop-web-1", "shop", "127.0.0.2", 8000, "tcp")}, 0, "ok 4 ports on the host: 4 free, 0 held by this project\n"},
 		"another protocol": {[]container.Summary{publishes("shop-web-1", "shop", "0.0.0.0", 7882, "tcp")}, 0, "ok 4 ports on the host: 4 free, 0 held by this project\n"},
-		"a process":        {nil, 7881, "fail port :7881/tcp of livekit is held by sshd (process 7) -> stop it, or give livekit another port\n"},
+		"a process":        {nil, 7881, "fail livekit: port :7881/tcp is held by sshd (process 7) -> stop it, or give livekit another port\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := text(ports("coach", wantedPorts(project), c.containers, func(p hostport.Port) bool { return p.Number == c.busy }, func(hostport.Port) string { return "sshd (process 7)" })...)
@@ -183,13 +171,13 @@ func TestLogs(t *testing.T) {
 		"default": {Name: "default"},
 		"local":   {Name: "local", ContainerSpec: types.ContainerSpec{Logging: &types.LoggingConfig{Driver: "local"}}},
 	}}
-	for fallback, want := range map[string]string{"json-file": "the logs of default, endless", "local": "the logs of endless"} {
-		if got := rotation(project, fallback); len(got) != 1 || got[0].Level != Warning || !strings.HasSuffix(got[0].Text, want) {
+	for fallback, want := range map[string]string{"json-file": "default, endless: ", "local": "endless: "} {
+		if got := rotation(project, fallback); len(got) != 1 || got[0].Severity != finding.Warning || !strings.HasPrefix(got[0].Text(), want) {
 			t.Errorf("%s: %s", fallback, text(got...))
 		}
 	}
 	delete(project.Services, "endless")
-	if got := rotation(project, "local"); got[0].Level != OK {
+	if got := rotation(project, "local"); got[0].Severity != finding.OK {
 		t.Errorf("got %s", text(got...))
 	}
 	dir := t.TempDir()
@@ -202,7 +190,7 @@ func TestLogs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := text(logSize("redis", sizeOfLogs(filepath.Join(dir, "a-json.log")))); !strings.HasPrefix(got, "warn the logs of redis take 110MiB") {
+	if got := text(logSize("redis", sizeOfLogs(filepath.Join(dir, "a-json.log")))); !strings.HasPrefix(got, "warn redis: its logs take 110MiB") {
 		t.Errorf("got %s", got)
 	}
 }

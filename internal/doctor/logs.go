@@ -4,18 +4,18 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // bigLog is the size of one container's logs, in bytes, that is worth a warning.
 const bigLog = 100 << 20
 
-func checkLogs(ctx context.Context, in Input) []Result {
+func checkLogs(ctx context.Context, in Input) []finding.Finding {
 	if in.Project == nil {
 		return nil
 	}
@@ -27,14 +27,14 @@ func checkLogs(ctx context.Context, in Input) []Result {
 		All: true, Filters: client.Filters{}.Add("label", "com.docker.compose.project="+in.Project.Name),
 	})
 	if err != nil {
-		return append(results, warn("", "listing the containers of %s: %v", in.Project.Name, err))
+		return append(results, finding.Warn("logs.size", "", "listing the containers of %s: %v", in.Project.Name, err))
 	}
 	for _, c := range list.Items {
 		got, err := in.API.ContainerInspect(ctx, c.ID, client.ContainerInspectOptions{})
 		if err != nil || got.Container.LogPath == "" {
 			continue
 		}
-		if r := logSize(c.Labels["com.docker.compose.service"], sizeOfLogs(got.Container.LogPath)); r.Level != OK {
+		if r := logSize(c.Labels["com.docker.compose.service"], sizeOfLogs(got.Container.LogPath)); r.Severity != finding.OK {
 			results = append(results, r)
 		}
 	}
@@ -43,7 +43,7 @@ func checkLogs(ctx context.Context, in Input) []Result {
 
 // rotation names the services whose logs grow for ever. fallback is the engine's own logging driver; its own options can't be
 // seen, so a service that names none is warned of where that driver would not rotate by itself.
-func rotation(project *types.Project, fallback string) []Result {
+func rotation(project *types.Project, fallback string) []finding.Finding {
 	var endless []string
 	for _, name := range project.ServiceNames() {
 		driver, bounded := fallback, false
@@ -58,16 +58,16 @@ func rotation(project *types.Project, fallback string) []Result {
 		}
 	}
 	if len(endless) > 0 {
-		return []Result{warn("set logging.options max-size and max-file in the Compose file", "nothing in the Compose file bounds the logs of %s", strings.Join(endless, ", "))}
+		return []finding.Finding{finding.Warn("logs.rotation", "logging: {driver: local}, or logging.options max-size and max-file, in the Compose file", "nothing in the Compose file bounds the logs").Of(endless...)}
 	}
-	return []Result{pass("logs are bounded")}
+	return []finding.Finding{finding.Good("logs.rotation", "logs are bounded")}
 }
 
-func logSize(service string, bytes int64) Result {
+func logSize(service string, bytes int64) finding.Finding {
 	if bytes <= bigLog {
-		return Result{}
+		return finding.Finding{}
 	}
-	return warn("set logging.options max-size of "+service+", then go tool mage start", "the logs of %s take %s", service, ui.Bytes(bytes))
+	return finding.Warn("logs.size", "logging.options max-size of "+service+" in the Compose file, then go tool mage start", "its logs take %s", ui.Bytes(bytes)).Of(service)
 }
 
 // sizeOfLogs adds up a log and its rotated predecessors (PATH.1, PATH.2.gz); what can't be read counts as nothing.

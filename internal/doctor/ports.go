@@ -10,10 +10,11 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/hostport"
 )
 
-func checkPorts(ctx context.Context, in Input) []Result {
+func checkPorts(ctx context.Context, in Input) []finding.Finding {
 	if in.Project == nil {
 		return nil
 	}
@@ -23,7 +24,7 @@ func checkPorts(ctx context.Context, in Input) []Result {
 	}
 	list, err := in.API.ContainerList(ctx, client.ContainerListOptions{})
 	if err != nil {
-		return []Result{fail(fault.Engine, "", "listing containers: %v", err)}
+		return []finding.Finding{finding.Fail(fault.Engine, "port.taken", "", "listing containers: %v", err)}
 	}
 	busy, process := hostport.Taken, hostport.Holder
 	if !in.Local { // another machine's ports: its containers are all that can be seen
@@ -34,8 +35,8 @@ func checkPorts(ctx context.Context, in Input) []Result {
 
 // ports judges each wanted port: free, held by the project's own container, or by somebody else, whom it names. busy and
 // process ask this machine.
-func ports(project string, wanted []hostport.Port, containers []container.Summary, busy func(hostport.Port) bool, process func(hostport.Port) string) []Result {
-	var bad []Result
+func ports(project string, wanted []hostport.Port, containers []container.Summary, busy func(hostport.Port) bool, process func(hostport.Port) string) []finding.Finding {
+	var bad []finding.Finding
 	own := 0
 	for _, p := range wanted {
 		by := hostport.Publisher(p, containers)
@@ -44,19 +45,19 @@ func ports(project string, wanted []hostport.Port, containers []container.Summar
 			own++
 		case by != nil:
 			name := strings.TrimPrefix(by.Names[0], "/")
-			bad = append(bad, fail(fault.Resources, "docker stop "+name, "port %s of %s is held by container %s", p, p.Service, name))
+			bad = append(bad, finding.Fail(fault.Resources, "port.taken", "docker stop "+name, "port %s is held by container %s", p, name).Of(p.Service))
 		case busy(p):
 			who := process(p)
 			if who == "" {
 				who = "another process"
 			}
-			bad = append(bad, fail(fault.Resources, "stop it, or give "+p.Service+" another port", "port %s of %s is held by %s", p, p.Service, who))
+			bad = append(bad, finding.Fail(fault.Resources, "port.taken", "stop it, or give "+p.Service+" another port", "port %s is held by %s", p, who).Of(p.Service))
 		}
 	}
 	if len(bad) > 0 {
 		return bad
 	}
-	return []Result{pass("%s on the host: %d free, %d held by this project", count(len(wanted), "port"), len(wanted)-own, own)}
+	return []finding.Finding{finding.Good("port.taken", "%s on the host: %d free, %d held by this project", count(len(wanted), "port"), len(wanted)-own, own)}
 }
 
 // wantedPorts lists the fixed host ports of the active services; ranges are written out, ports left to the engine skipped.

@@ -9,24 +9,25 @@ import (
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/image"
 )
 
 // reachTimeout bounds each question to a builder or registry.
 const reachTimeout = 5 * time.Second
 
-func checkBuilder(ctx context.Context, in Input) []Result {
+func checkBuilder(ctx context.Context, in Input) []finding.Finding {
 	if in.Builder == "" {
-		return []Result{fail(fault.Builder, "go tool mage setup", "there is no builder")}
+		return []finding.Finding{finding.Fail(fault.Builder, "builder.reach", "go tool mage setup", "there is no builder")}
 	}
-	var results []Result
+	var results []finding.Finding
 	for address := range strings.SplitSeq(in.Builder, ",") {
 		results = append(results, reachBuilder(ctx, in, strings.TrimSpace(address)))
 	}
 	return results
 }
 
-func reachBuilder(ctx context.Context, in Input, address string) Result {
+func reachBuilder(ctx context.Context, in Input, address string) finding.Finding {
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
 	var c *image.Builder
@@ -38,17 +39,17 @@ func reachBuilder(ctx context.Context, in Input, address string) Result {
 	}
 	if err != nil {
 		first, _, _ := strings.Cut(err.Error(), "\n")
-		return fail(fault.Builder, "go tool mage setup", "%s", first)
+		return finding.Fail(fault.Builder, "builder.reach", "go tool mage setup", "%s", first)
 	}
 	defer c.Close()
 	info, err := c.Info(ctx)
 	if err != nil {
-		return fail(fault.Builder, "go tool mage setup", "the builder at %q does not say what it is: %v", address, err)
+		return finding.Fail(fault.Builder, "builder.reach", "go tool mage setup", "the builder at %q does not say what it is: %v", address, err)
 	}
-	return pass("builder %s, BuildKit %s", c.Where, strings.TrimPrefix(info.BuildkitVersion.Version, "v"))
+	return finding.Good("builder.reach", "builder %s, BuildKit %s", c.Where, strings.TrimPrefix(info.BuildkitVersion.Version, "v"))
 }
 
-func checkRegistry(ctx context.Context, in Input) []Result {
+func checkRegistry(ctx context.Context, in Input) []finding.Finding {
 	if in.Registry == "" {
 		return nil
 	}
@@ -57,20 +58,34 @@ func checkRegistry(ctx context.Context, in Input) []Result {
 	url := registryURL(in.Registry)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return []Result{fail(fault.Registry, "", "the registry's address %q: %v", in.Registry, err)}
+		return []finding.Finding{finding.Fail(fault.Registry, "registry.reach", "", "the registry's address %q: %v", in.Registry, err)}
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return []Result{fail(fault.Registry, "go tool mage setup", "registry %s does not answer: %v", in.Registry, err)}
+		return []finding.Finding{finding.Fail(fault.Registry, "registry.reach", "go tool mage setup", "registry %s does not answer: %v", in.Registry, err)}
 	}
 	_ = resp.Body.Close()
-	return []Result{registryAnswer(in.Registry, resp.StatusCode)}
+	return []finding.Finding{registryAnswer(in.Registry, resp.StatusCode)}
+}
+
+// hostOf is the registry of an address that may name a place in it, as CACHE_REGISTRY does: ghcr.io of ghcr.io/owner/cache.
+func hostOf(address string) string {
+	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		scheme, rest = "", address
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	if scheme != "" {
+		return scheme + "://" + host
+	}
+	return host
 }
 
 // registryURL is the address of the registry's version check. As the engine does, a loopback registry is asked in plain HTTP.
 func registryURL(address string) string {
+	address = hostOf(address)
 	if strings.Contains(address, "://") {
-		return strings.TrimSuffix(address, "/") + "/v2/"
+		return address + "/v2/"
 	}
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -83,12 +98,12 @@ func registryURL(address string) string {
 }
 
 // registryAnswer judges the status of /v2/: 200, or 401 where it wants a login first.
-func registryAnswer(address string, status int) Result {
+func registryAnswer(address string, status int) finding.Finding {
 	switch status {
 	case http.StatusOK:
-		return pass("registry %s answers", address)
+		return finding.Good("registry.reach", "registry %s answers", address)
 	case http.StatusUnauthorized:
-		return pass("registry %s answers, and wants a login", address)
+		return finding.Good("registry.reach", "registry %s answers, and wants a login", address)
 	}
-	return fail(fault.Registry, "docker login "+address, "registry %s answers %s to /v2/", address, strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status))))
+	return finding.Fail(fault.Registry, "registry.reach", "docker login "+hostOf(address), "registry %s answers %s to /v2/", address, strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status))))
 }

@@ -151,7 +151,7 @@ func TestIntegrationStartWithoutASecret(t *testing.T) {
 	if err := f.start(context.Background()); !errors.As(err, &typed) || typed.Code != fault.Config {
 		t.Fatalf("got %v", err)
 	} else {
-		contains(t, err.Error(), `starting "web": secret "key": stat `, "next: go tool mage setup")
+		contains(t, err.Error(), `starting "web": secret "key": stat `, "next: put the secret into "+f.dir+"/nowhere")
 	}
 	if len(f.inspect()) != 0 {
 		t.Error("containers were created")

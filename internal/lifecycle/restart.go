@@ -80,10 +80,7 @@ func newRestarter(e *engine.Engine, project *types.Project, out *ui.Out) (*resta
 
 // checkProject looks for what would fail before anything is stopped.
 func (r *restarter) checkProject(ctx context.Context) error {
-	if err := checkFiles(r.project); err != nil {
-		return err
-	}
-	return checkImages(ctx, r.engine, r.project)
+	return refuse(ctx, r.engine, r.project, nil)
 }
 
 // run is a start of the plan's services that first does to each what its step says.

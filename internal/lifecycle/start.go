@@ -52,10 +52,11 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, o Star
 	if err != nil {
 		return err
 	}
-	if err := checkFiles(project); err != nil {
+	there, err := container.List(ctx, e, project.Name)
+	if err != nil {
 		return err
 	}
-	if err := checkImages(ctx, e, project); err != nil {
+	if err := refuse(ctx, e, project, there); err != nil {
 		return err
 	}
 	if err := finishRollouts(ctx, e, project, o.Out); err != nil {

@@ -29,7 +29,7 @@ var commands = map[string]command{
 	"build": {services: true, options: options{
 		"services": aList, "no-cache": aFlag, "pull": aFlag, "fail-fast": aFlag, "push": aFlag, "attest": aFlag, "platform": aText, "progress": aText, "json": aFlag, "dry-run": aFlag,
 	}},
-	"check":    {services: true, options: options{"services": aList}},
+	"check":    {services: true, options: options{"services": aList, "json": aFlag}},
 	"cleanup":  {options: options{"scope": aText, "keep": aText, "volumes": aList, "json": aFlag, "dry-run": aFlag}},
 	"explain":  {services: true, options: options{"services": aList}},
 	"fit":      {services: true, options: options{"services": aList, "json": aFlag}},

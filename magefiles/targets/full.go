@@ -36,7 +36,7 @@ func Full(ctx context.Context,
 // There services is "" for all.
 
 func checkStep(ctx context.Context, services string) error {
-	return fault.Exit(ctx, check(ctx, chosenOnly(services)))
+	return fault.Exit(ctx, check(ctx, chosenOnly(services), false))
 }
 
 // chosenOnly gives a step's services as a target takes them: nil for all.
