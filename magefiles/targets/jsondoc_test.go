@@ -17,7 +17,10 @@ import (
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
+	"github.com/25eloquence/compose-mage/internal/doctor"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
 	"github.com/25eloquence/compose-mage/internal/monitor"
 )
@@ -51,6 +54,10 @@ var jsonShapes = []struct {
 			{Service: "worker", Condition: container.Missing, Status: "not created", Why: "has no container", Next: "go tool mage start"},
 		}, Orphans: []lifecycle.Orphan{orphan},
 	}},
+	{"check -json", doctor.Report{Project: "shop", Findings: []finding.Finding{
+		finding.Good("engine.version", "engine 20.10.24 at unix:///var/run/docker.sock, overlay2, cgroup v1"),
+		finding.Fail(fault.Config, "secret.file", "go tool mage setup", `secret "token": open secrets/token: no such file or directory`).Of("web"),
+	}}},
 	{"start -dry-run -json", lifecycle.StartReport{
 		Project: "shop", StartsAtOnce: 8, CPUs: 4, Orphans: []lifecycle.Orphan{orphan}, Steps: []lifecycle.StartStep{
 			{Service: "db", Replicas: 1, CPUs: 0.5, Waits: []lifecycle.StartWait{}},
