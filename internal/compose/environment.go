@@ -108,7 +108,6 @@ func (e *environment) loaderEnvFiles() []string {
 type Settings struct {
 	RemoveOrphans bool // COMPOSE_REMOVE_ORPHANS: `up` and `down` remove containers of services that are not in the files
 	IgnoreOrphans bool // COMPOSE_IGNORE_ORPHANS: `up` does not mention them
-	Parallel      int  // COMPOSE_PARALLEL_LIMIT: calls to the engine at a time; 0 or less for no limit
 }
 
 // settings reads them before the .env beside the Compose file is: that one does not count for the command, but for
@@ -116,11 +115,9 @@ type Settings struct {
 func (e *environment) settings() (Settings, error) {
 	s := Settings{RemoveOrphans: composeutils.StringToBool(e.vars[removeOrphansVariable])}
 	if value, set := e.vars[parallelVariable]; set {
-		limit, err := strconv.Atoi(value)
-		if err != nil {
+		if _, err := strconv.Atoi(value); err != nil { // what is started at a time follows from the CPUs
 			return s, fault.New(fault.Usage, "", "%s must be an integer (found: %q)", parallelVariable, value)
 		}
-		s.Parallel = limit
 	}
 	return s, nil
 }

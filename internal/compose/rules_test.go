@@ -264,7 +264,7 @@ func TestSettingsOfTheCommand(t *testing.T) {
 		want Settings
 	}{
 		"none":           {"", "", Settings{}},
-		"of .env":        {"COMPOSE_REMOVE_ORPHANS=1\nCOMPOSE_PARALLEL_LIMIT=3", "", Settings{RemoveOrphans: true, Parallel: 3}},
+		"of .env":        {"COMPOSE_REMOVE_ORPHANS=1\nCOMPOSE_PARALLEL_LIMIT=3", "", Settings{RemoveOrphans: true}},
 		"as it spells":   {"COMPOSE_REMOVE_ORPHANS=Y\nCOMPOSE_IGNORE_ORPHANS=nonsense", "", Settings{RemoveOrphans: true}},
 		"ignore":         {"COMPOSE_IGNORE_ORPHANS=true", "", Settings{IgnoreOrphans: true}},
 		"from elsewhere": {"COMPOSE_IGNORE_ORPHANS=1\nCOMPOSE_REMOVE_ORPHANS=1\nCOMPOSE_PARALLEL_LIMIT=x", "sub", Settings{IgnoreOrphans: true}},

@@ -22,7 +22,7 @@ var variables = map[string]string{
 	"COMPOSE_COMPATIBILITY":           "by Compose's library: names with _ instead of -",
 	"COMPOSE_REMOVE_ORPHANS":          "Settings.RemoveOrphans",
 	"COMPOSE_IGNORE_ORPHANS":          "Settings.IgnoreOrphans",
-	"COMPOSE_PARALLEL_LIMIT":          "Settings.Parallel; what is no number is refused",
+	"COMPOSE_PARALLEL_LIMIT":          "refused where it is no number; what is started at a time follows from the CPUs",
 	"COMPOSE_EXPERIMENTAL_GIT_REMOTE": "whether Git resources are loaded, also from .env",
 	"COMPOSE_EXPERIMENTAL_OCI_REMOTE": "whether oci:// resources are loaded, also from .env",
 	"DOCKER_DEFAULT_PLATFORM":         "the platform of services that name none",
