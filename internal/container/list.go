@@ -69,6 +69,7 @@ func Inspect(ctx context.Context, e Inspector, project string, services ...strin
 		return nil, err
 	}
 	out := map[string][]Replica{}
+	byStop := EndedByStop(project)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(inspections)
 	for service, group := range listed {
@@ -80,7 +81,8 @@ func Inspect(ctx context.Context, e Inspector, project string, services ...strin
 				if err != nil && !cerrdefs.IsNotFound(err) {
 					return fmt.Errorf("inspecting a container of %q: %w", service, err)
 				}
-				replicas[i] = Replica{found.Container} // the zero value where it went meanwhile
+				// The zero value where it went meanwhile.
+				replicas[i] = Replica{InspectResponse: found.Container, Stopped: byStop(found.Container)}
 				return nil
 			})
 		}

@@ -9,7 +9,10 @@ import (
 )
 
 // Replica is one of a service's containers, looked into.
-type Replica struct{ moby.InspectResponse }
+type Replica struct {
+	moby.InspectResponse
+	Stopped bool // it ended because a stop of ours asked it to
+}
 
 // Name is the container's, as the docker command prints it.
 func (c Replica) Name() string { return strings.TrimPrefix(c.InspectResponse.Name, "/") }

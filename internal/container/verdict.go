@@ -183,8 +183,8 @@ func ended(service string, c Replica) Opinion {
 	end, _ := EndOf(c.InspectResponse)
 	o := Opinion{Condition: Broken, Why: end.String(), Next: end.Next(service), End: &end}
 	switch {
-	case c.Restarts():
-		// The engine starts such a one again unless somebody stopped it.
+	case c.Restarts(), c.Stopped:
+		// The engine starts one of such a policy again unless somebody stopped it.
 		o.Condition, o.Why, o.Next = Halted, "was stopped ("+ExitText(end.Code)+")", "go tool mage start"
 		if end.Memory() {
 			o.Why = end.String()

@@ -15,7 +15,7 @@ func ago(d time.Duration) string { return now.Add(-d).Format(time.RFC3339Nano) }
 
 // with is a container that was started an hour ago, as change says.
 func with(status moby.ContainerState, change func(*Replica)) Replica {
-	c := Replica{moby.InspectResponse{
+	c := Replica{InspectResponse: moby.InspectResponse{
 		Name: "/p-s-1", HostConfig: &moby.HostConfig{}, Config: &moby.Config{Labels: map[string]string{}},
 		State: &moby.State{Status: status, Running: status == moby.StateRunning || status == moby.StateRestarting || status == moby.StatePaused, StartedAt: ago(time.Hour)},
 	}}
@@ -74,6 +74,7 @@ func TestJudge(t *testing.T) {
 		"killed":                           {one, []Replica{exited(137, "no")}, Broken, false, "exited (exit 137: killed)", start},
 		"stopped, always":                  {one, []Replica{exited(0, "always")}, Halted, false, "was stopped (exit 0)", start},
 		"stopped, unless-stopped":          {one, []Replica{exited(143, "unless-stopped")}, Halted, false, "was stopped (exit 143: terminated)", start},
+		"stopped by us, exit 0":            {one, []Replica{with(moby.StateExited, func(c *Replica) { c.Stopped = true })}, Halted, false, "was stopped (exit 0)", start},
 		"restarting":                       {one, []Replica{with(moby.StateRestarting, func(c *Replica) { c.State.ExitCode, c.RestartCount = 3, 7 })}, Looping, false, "keeps exiting (exit 3), restarted 7 times", logs},
 		"restarting after exit 0":          {one, []Replica{with(moby.StateRestarting, func(c *Replica) { c.RestartCount = 1 })}, Looping, false, "keeps exiting (exit 0), restarted once", logs},
 		"restarting, killed at its limit":  {one, []Replica{with(moby.StateRestarting, func(c *Replica) { c.State.ExitCode, c.State.OOMKilled, c.RestartCount = 137, true, 2 })}, Looping, false, "keeps ending: killed: out of memory (no limit of its own), restarted 2 times", logs},

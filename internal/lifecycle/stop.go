@@ -7,6 +7,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -21,9 +22,11 @@ func Stop(ctx context.Context, e *engine.Engine, project *types.Project, out *ui
 		return err
 	}
 	return out.Step(ctx, "stopping "+project.Name, func(ctx context.Context, _ func(string)) error {
-		if err := compose.Stop(ctx, project.Name, api.StopOptions{Project: project, Services: project.ServiceNames()}); err != nil {
-			return fmt.Errorf("stopping %q: %w", project.Name, err)
-		}
-		return nil
+		return container.RecordStops(ctx, e, project.Name, func() error {
+			if err := compose.Stop(ctx, project.Name, api.StopOptions{Project: project, Services: project.ServiceNames()}); err != nil {
+				return fmt.Errorf("stopping %q: %w", project.Name, err)
+			}
+			return nil
+		})
 	})
 }

@@ -73,6 +73,12 @@ func takeServices(ctx context.Context, e API, project *types.Project, machine en
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
+	byStop := container.EndedByStop(project.Name)
+	for _, r := range replicas {
+		if r.seen != nil {
+			r.seen.Stopped = byStop(r.seen.InspectResponse)
+		}
+	}
 	return compareWithModel(replicas, project, now(e)), nil
 }
 
