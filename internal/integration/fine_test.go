@@ -355,7 +355,7 @@ services:
 func TestIntegrationProvider(t *testing.T) {
 	text := `services:
   database: {provider: {type: itprovider, options: {size: 3}}}
-  app: {image: `+enginetest.Base(t)+`, init: true, stop_grace_period: 1s, command: [sleep, infinity], depends_on: [database], environment: {X: "1"}}
+  app: {image: ` + enginetest.Base(t) + `, init: true, stop_grace_period: 1s, command: [sleep, infinity], depends_on: [database], environment: {X: "1"}}
 `
 	f := newFixture(t, "compose.yaml", text).withProvider()
 	f.compose("up", "-d")

@@ -182,7 +182,7 @@ func instant(text string) time.Time {
 // compareWithModel judges the containers by the rule that start and status go by, marks which the project wants, adds what it has
 // no container of, and sorts.
 func compareWithModel(replicas []Replica, project *types.Project, now time.Time) []Replica {
-	seen := map[string][]container.Replica{}
+	seen, unseen := map[string][]container.Replica{}, map[string]int{}
 	for i := range replicas {
 		r := &replicas[i]
 		service, active := project.Services[r.Service]
@@ -191,6 +191,8 @@ func compareWithModel(replicas []Replica, project *types.Project, now time.Time)
 		if r.seen != nil {
 			r.Verdict = container.Look(r.Service, *r.seen, now)
 			seen[r.Service] = append(seen[r.Service], *r.seen)
+		} else if r.State != StateGone { // it is there, whatever it is
+			unseen[r.Service]++
 		}
 		r.Expected = active && service.GetScale() > 0 && service.Provider == nil && r.Verdict.Condition != container.Done && r.State != StateGone
 	}
@@ -204,7 +206,7 @@ func compareWithModel(replicas []Replica, project *types.Project, now time.Time)
 		case container.Surplus:
 			replicas = append(replicas, Replica{Service: name, State: StateSurplus, Verdict: v.Opinion})
 		default:
-			for range service.GetScale() - len(v.Each) {
+			for range service.GetScale() - len(v.Each) - unseen[name] {
 				replicas = append(replicas, Replica{Service: name, State: StateMissing, Expected: true, Verdict: v.Opinion})
 			}
 		}

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -23,10 +23,11 @@ import (
 // defaultTimeout bounds a smoke test that names no timeout.
 const defaultTimeout = 2 * time.Minute
 
-// API is what a smoke test needs of the engine.
+// API is what a smoke test needs of the engine; *engine.Engine has it.
 type API interface {
 	engine.Execer
-	ContainerList(ctx context.Context, o client.ContainerListOptions) (client.ContainerListResult, error)
+	container.Inspector
+	Now() time.Time
 }
 
 // test is a smoke test that is being run.
@@ -39,7 +40,7 @@ func Run(ctx context.Context, api API, project *types.Project, out *ui.Out) erro
 		return fault.New(fault.Config, "", "this stack has no smoke test: name one in its Compose file, under smoke of %s", compose.Extension)
 	}
 	t := test{found}
-	id, err := running(ctx, api, project.Name, t.Service)
+	id, err := running(ctx, api, project, t.Service)
 	if err != nil {
 		return err
 	}
@@ -111,17 +112,23 @@ func show(out *ui.Out, answer map[string]any) {
 	}
 }
 
-// running finds the service's container.
-func running(ctx context.Context, api API, project, service string) (string, error) {
-	filters := client.Filters{}.
-		Add("label", "com.docker.compose.project="+project).
-		Add("label", "com.docker.compose.service="+service)
-	found, err := api.ContainerList(ctx, client.ContainerListOptions{Filters: filters})
+// running finds a container of the service that runs; where it is not as it should be, the error says what it is.
+func running(ctx context.Context, api API, project *types.Project, service string) (string, error) {
+	found, err := container.Inspect(ctx, api, project.Name, service)
 	if err != nil {
-		return "", fmt.Errorf("looking for the container of %q: %w", service, err)
+		return "", err
 	}
-	if len(found.Items) == 0 {
-		return "", fault.New(fault.Failed, "go tool mage start", "smoke test: %q is not running", service)
+	config, ok := project.Services[service]
+	if !ok {
+		return "", fault.New(fault.Config, "", "the smoke test of %s names the service %q, which the project does not have", compose.Extension, service)
 	}
-	return found.Items[0].ID, nil
+	if v := container.Judge(config, found[service], api.Now()); !v.Fine {
+		return "", fault.New(fault.Failed, v.Next, "smoke test: %s", v.Says())
+	}
+	for _, c := range found[service] {
+		if c.Runs() {
+			return c.ID, nil
+		}
+	}
+	return "", fault.New(fault.Failed, "go tool mage start", "smoke test: %q is not running", service)
 }
