@@ -159,11 +159,16 @@ func (f *fixture) bring(all map[string]staged) {
 // notFine are the services of which the judges say that they are not as they should be, and what they are.
 func (f *fixture) notFine() map[string]container.Condition {
 	f.t.Helper()
-	bad, err := lifecycle.Status(context.Background(), f.engine, f.load().Project, ui.New(&f.out))
+	report, err := lifecycle.Status(context.Background(), f.engine, f.load().Project)
 	f.must(err)
 	out := map[string]container.Condition{}
-	for _, v := range bad {
-		out[v.Service] = v.Condition
+	for _, s := range report.Services {
+		if !s.Fine {
+			out[s.Service] = s.Condition
+		}
+	}
+	if report.Fine != (len(out) == 0) {
+		f.t.Errorf("status is fine %v, and %v is not", report.Fine, out)
 	}
 	return out
 }

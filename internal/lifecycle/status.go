@@ -75,7 +75,7 @@ func Status(ctx context.Context, e *engine.Engine, project *types.Project) (Stat
 				Image: c.Image, Ports: ports(c.Publishers),
 			})
 		}
-		if len(v.Each) == 0 {
+		if len(v.Each) == 0 || !v.Fine && v.Container == "" { // too few or too many are no container's fault
 			report.Services = append(report.Services, ServiceStatus{
 				Service: v.Service, Fine: v.Fine, Condition: v.Condition, Status: without(project.Services[v.Service], v), Why: v.Why, Next: v.Next,
 			})
