@@ -12,9 +12,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/readiness"
 )
 
-// A freeze is shorter than the timeout of the container's own check: one that is under way must not fail for it. longestFreeze is for
-// those who wait for an answer meanwhile.
-const longestFreeze = 2 * time.Second
+// longestFreeze is for those who wait for an answer meanwhile. What is done in a freeze takes a third of a second, and on a busy machine
+// three times as long: what is thawed before it is done fails the requests that it is answering.
+const longestFreeze = 3 * time.Second
 
 // patienceWithChecks bounds the wait for the end of one that takes long.
 const patienceWithChecks = 5 * time.Second
@@ -24,7 +24,7 @@ const patienceWithChecks = 5 * time.Second
 // check has passed. Where there are no cgroups to freeze (rootless) it does without.
 func (r *restarter) freeze(ctx context.Context, c moby.InspectResponse) func() error {
 	if r.engine.Local() {
-		if f, err := freezer.Begin(c.ID, freezeLimit(c)); err == nil {
+		if f, err := freezer.Begin(c.ID, freezeLimit(c, time.Now())); err == nil {
 			return f.End
 		}
 	}
@@ -39,16 +39,18 @@ func (r *restarter) freeze(ctx context.Context, c moby.InspectResponse) func() e
 	}
 }
 
-// freezeLimit is how long the container may be frozen.
-func freezeLimit(c moby.InspectResponse) time.Duration {
-	if _, timeout, ok := readiness.NextCheck(c); ok {
-		return min(timeout*3/4, longestFreeze)
+// freezeLimit is how long the container may be frozen: until Docker's next check of it, which runc would refuse to run in a frozen
+// container. One that is under way must get its answer within its timeout.
+func freezeLimit(c moby.InspectResponse, now time.Time) time.Duration {
+	at, timeout, ok := readiness.NextCheck(c)
+	if !ok {
+		return longestFreeze
 	}
-	return longestFreeze
+	return min(max(at.Sub(now), timeout*3/4), longestFreeze)
 }
 
-// betweenChecks waits until Docker's own check of the container is neither under way nor due within a freeze: runc refuses to run one
-// in a frozen container, which counts as a failure. Where checks come more often than that, right after one has to do.
+// betweenChecks waits until Docker's own check of the container is neither under way nor due within a freeze: its failure would count.
+// Where checks come more often than that, right after one has to do.
 func (r *restarter) betweenChecks(ctx context.Context, id string) {
 	var last time.Time
 	for began := time.Now(); time.Since(began) < patienceWithChecks; _ = sleep(ctx, 20*time.Millisecond) {
@@ -56,16 +58,15 @@ func (r *restarter) betweenChecks(ctx context.Context, id string) {
 		if err != nil {
 			return // ctx has ended, or who freezes the container sees the error too
 		}
-		c := found.Container
-		at, timeout, ok := readiness.NextCheck(c)
-		if !ok || !last.IsZero() && !at.Equal(last) || !checkNear(at, time.Now(), timeout, freezeLimit(c)) {
+		at, timeout, ok := readiness.NextCheck(found.Container)
+		if !ok || !last.IsZero() && !at.Equal(last) || !checkNear(at, time.Now(), timeout) {
 			return
 		}
 		last = at
 	}
 }
 
-// checkNear says whether a check that comes at a time is due within the limit or under way.
-func checkNear(at, now time.Time, timeout, limit time.Duration) bool {
-	return at.Before(now.Add(limit)) && now.Before(at.Add(timeout+limit))
+// checkNear says whether a check that comes at a time is due within the longest freeze or under way.
+func checkNear(at, now time.Time, timeout time.Duration) bool {
+	return at.Before(now.Add(longestFreeze)) && now.Before(at.Add(timeout+longestFreeze))
 }

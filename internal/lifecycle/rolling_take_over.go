@@ -35,6 +35,7 @@ func (r *restarter) takeOver(ctx, whole context.Context, service string, old con
 // Docker calls the new one healthy. When Docker never does, the old one gets the names back. It says how long the connections took.
 // After Ctrl-C the new one stays, as our own probe has passed.
 func (r *restarter) complete(ctx, whole context.Context, service string, old container.Replica, fresh string) (time.Duration, error) {
+	r.betweenChecks(ctx, old.ID) // it may get its place back, and is healthy then
 	began := time.Now()
 	if err := r.withdraw(whole, old.ID); err != nil {
 		// The new one serves already, so the old one goes in any case.

@@ -45,18 +45,28 @@ func TestOutliving(t *testing.T) {
 }
 
 func TestFreezeLimit(t *testing.T) {
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	check := func(interval, timeout time.Duration) *moby.HealthConfig {
+		return &moby.HealthConfig{Test: []string{"CMD", "true"}, Interval: interval, Timeout: timeout}
+	}
 	for name, c := range map[string]struct {
 		check *moby.HealthConfig
+		since time.Duration // of the start
 		want  time.Duration
 	}{
-		"short timeout":    {&moby.HealthConfig{Test: []string{"CMD", "true"}, Timeout: time.Second}, 750 * time.Millisecond},
-		"long timeout":     {&moby.HealthConfig{Test: []string{"CMD", "true"}, Timeout: time.Minute}, 2 * time.Second},
-		"Docker's default": {&moby.HealthConfig{Test: []string{"CMD", "true"}}, 2 * time.Second},
-		"no check":         {nil, 2 * time.Second},
+		"the next check is far":       {check(time.Minute, time.Second), 2 * time.Second, 3 * time.Second},
+		"it is near":                  {check(time.Minute, time.Second), 58 * time.Second, 2 * time.Second},
+		"it is due":                   {check(time.Minute, 2*time.Second), time.Minute, 1500 * time.Millisecond},
+		"it is under way":             {check(time.Minute, 2*time.Second), 61 * time.Second, 1500 * time.Millisecond},
+		"it takes long":               {check(time.Minute, time.Minute), time.Minute, 3 * time.Second},
+		"checks come after a second":  {check(time.Second, time.Second), 10 * time.Millisecond, 990 * time.Millisecond},
+		"Docker's defaults":           {check(0, 0), 0, 3 * time.Second},
+		"no check, so none can fail":  {nil, 0, 3 * time.Second},
+		"Docker has not looked since": {check(time.Minute, time.Second), time.Hour, 750 * time.Millisecond},
 	} {
 		got := freezeLimit(moby.InspectResponse{
-			State: &moby.State{StartedAt: "2026-01-02T03:04:05Z", Health: &moby.Health{}}, Config: &moby.Config{Healthcheck: c.check},
-		})
+			State: &moby.State{StartedAt: start.Format(time.RFC3339Nano), Health: &moby.Health{}}, Config: &moby.Config{Healthcheck: c.check},
+		}, start.Add(c.since))
 		if got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
@@ -70,12 +80,12 @@ func TestCheckNear(t *testing.T) {
 		want bool
 	}{
 		"long until then":               {5 * time.Second, false},
-		"due within the freeze":         {time.Second, true},
+		"due within the freeze":         {2 * time.Second, true},
 		"under way":                     {-time.Second, true},
 		"it has run out of its timeout": {-4 * time.Second, true},
 		"it does not come":              {-10 * time.Second, false},
 	} {
-		if got := checkNear(now.Add(c.in), now, 3*time.Second, 2*time.Second); got != c.want {
+		if got := checkNear(now.Add(c.in), now, 3*time.Second); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
