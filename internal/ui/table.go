@@ -13,8 +13,12 @@ import (
 	"github.com/moby/term"
 )
 
-// least is what a column keeps of its cells before a table becomes a list of records; numbers are no longer than that.
-const least = 8
+// What a column keeps of its cells before a table becomes a list of records: the first says what a row is about, and numbers are no
+// longer than least.
+const (
+	leastOfFirst = 14
+	least        = 8
+)
 
 // within is a writer whose reader sees a known number of columns.
 type within struct {
@@ -57,7 +61,7 @@ func Table(w io.Writer, header []string, rows [][]string) {
 		return
 	}
 	for i, row := range append([][]string{header}, rows...) {
-		for _, line := range rowLines(row, widths, gap, room) {
+		for _, line := range rowLines(row, widths, gap, room > 0 && i > 0) {
 			if i == 0 {
 				line = color.New(color.Bold).Sprint(line)
 			}
@@ -68,16 +72,17 @@ func Table(w io.Writer, header []string, rows [][]string) {
 
 // columnWidths gives each column's cells and the cells between two; fits is false where the table can't be made narrow enough.
 func columnWidths(header []string, rows [][]string, room int) (widths []int, gap int, fits bool) {
-	widths, lowest := make([]int, len(header)), make([]int, len(header))
+	widths, lowest, widest := make([]int, len(header)), make([]int, len(header)), make([]int, len(header))
 	for i, title := range header {
-		widest := 0
 		for _, row := range rows {
-			if i < len(row) {
-				widest = max(widest, ansi.StringWidth(row[i]))
-			}
+			widest[i] = max(widest[i], ansi.StringWidth(row[i]))
 		}
-		widths[i] = max(widest, ansi.StringWidth(title))
-		lowest[i] = min(widths[i], max(3, min(widest, least)))
+		keeps := least
+		if i == 0 {
+			keeps = leastOfFirst
+		}
+		widths[i] = max(widest[i], ansi.StringWidth(title))
+		lowest[i] = min(widths[i], max(3, min(widest[i], keeps)))
 	}
 	total := func(of []int) (n int) {
 		for _, width := range of {
@@ -95,20 +100,30 @@ func columnWidths(header []string, rows [][]string, room int) (widths []int, gap
 	if total(lowest) > room {
 		return nil, 0, false
 	}
-	for total(widths) > room { // the column that is furthest above its least gives way
-		give := 0
-		for i := range widths {
-			if widths[i]-lowest[i] > widths[give]-lowest[give] {
-				give = i
-			}
-		}
-		widths[give]--
+	for total(widths) > room {
+		widths[givesWay(widths, lowest, widest)]--
 	}
 	return widths, gap, true
 }
 
-// rowLines is one row: its cells cut to their columns, and the last one's further lines below it.
-func rowLines(row []string, widths []int, gap, room int) []string {
+// givesWay is the column that becomes narrower: a title that is longer than its cells, else the column that is furthest above its
+// lowest width.
+func givesWay(widths, lowest, widest []int) int {
+	best, most := 0, 0
+	for i := range widths {
+		slack := widths[i] - lowest[i]
+		if slack > 0 && widths[i] > widest[i] {
+			return i
+		}
+		if slack > most {
+			best, most = i, slack
+		}
+	}
+	return best
+}
+
+// rowLines is one row: its cells cut to their columns, and where wrap says so the last one's further lines below it.
+func rowLines(row []string, widths []int, gap int, wrap bool) []string {
 	var b strings.Builder
 	last, indent := len(row)-1, 0
 	for i, cell := range row[:last] {
@@ -116,8 +131,8 @@ func rowLines(row []string, widths []int, gap, room int) []string {
 		b.WriteString(cell + strings.Repeat(" ", widths[i]-ansi.StringWidth(cell)+gap))
 		indent += widths[i] + gap
 	}
-	if room == 0 {
-		return []string{strings.TrimRight(b.String()+row[last], " ")}
+	if !wrap {
+		return []string{strings.TrimRight(b.String()+ansi.Truncate(row[last], widths[last], "…"), " ")}
 	}
 	var lines []string
 	for i, part := range strings.Split(ansi.Wrap(row[last], max(1, widths[last]), "/"), "\n") {
@@ -130,7 +145,7 @@ func rowLines(row []string, widths []int, gap, room int) []string {
 	return lines
 }
 
-// records writes each row as a block: its first cell, then a line for each other one that has something.
+// records writes each row as a block: its first cell, then a line for each other one that says something.
 func records(w io.Writer, header []string, rows [][]string, room int) {
 	label := 0
 	for _, title := range header[1:] {
@@ -139,7 +154,7 @@ func records(w io.Writer, header []string, rows [][]string, room int) {
 	for _, row := range rows {
 		fmt.Fprintln(w, color.New(color.Bold).Sprint(ansi.Truncate(cmp.Or(row[0], "-"), room, "…")))
 		for i, cell := range row[1:] {
-			if cell == "" {
+			if cell == "" || cell == "-" {
 				continue
 			}
 			title := header[i+1] + strings.Repeat(" ", label-ansi.StringWidth(header[i+1]))

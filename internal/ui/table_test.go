@@ -51,6 +51,15 @@ func TestTableCutsNoNumbers(t *testing.T) {
 	}
 }
 
+func TestTableCutsTitlesBeforeCells(t *testing.T) {
+	var b bytes.Buffer
+	Table(Within(&b, 40), statusHeader, [][]string{{"api-backend", "not created", "", "", ""}, {"whisper-stt", "not created", "", "", ""}})
+	want := "SERVICE      STATUS       CO…  IM…  POR…\napi-backend  not created\nwhisper-stt  not created\n"
+	if got := ansi.Strip(b.String()); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
 func TestTableBecomesRecordsWhereItIsNarrow(t *testing.T) {
 	var b bytes.Buffer
 	Table(Within(&b, 40), statusHeader, statusRows)
