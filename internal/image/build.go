@@ -206,13 +206,8 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	}
 	rec, err = s.confirm(ctx)
 	rec.into(&res)
-	if readable { // beside the load; where it fails, explain says that it knows nothing
-		remembered := make(chan struct{})
-		go func() {
-			defer close(remembered)
-			_ = r.Explain.Remember(ctx, in, res.ran)
-		}()
-		defer func() { <-remembered }()
+	if readable {
+		defer r.remember(ctx, in, res.ran)()
 	}
 	if err != nil {
 		return res, rec, err
@@ -237,6 +232,17 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	past.EngineID = before
 	past.keep()
 	return res, rec, nil
+}
+
+// remember has explain keep what was built, beside the load, and gives the function that waits for that. Where it fails, explain says
+// that it knows nothing.
+func (r *run) remember(ctx context.Context, in explain.Inputs, ran []explain.Step) (wait func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = r.Explain.Remember(ctx, in, ran)
+	}()
+	return func() { <-done }
 }
 
 // inputs gives what explain reads of an image, its local contexts as they were walked; false where it has nothing to say of it.
