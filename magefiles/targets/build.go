@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/docker/cli/cli/config"
 
@@ -82,6 +83,13 @@ func (s *session) buildImages(ctx context.Context, c buildChoice) error {
 		plan.Print(s.out.Writer(), cache)
 		for _, w := range plan.Warnings {
 			s.out.Warn("%s", w)
+		}
+		return nil
+	}
+	if len(plan.Targets) == 0 {
+		s.out.Warn("no service to build: %s without a build section", strings.Join(plan.Pulled, ", "))
+		if c.json {
+			return image.WriteJSON(os.Stdout, nil)
 		}
 		return nil
 	}

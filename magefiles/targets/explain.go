@@ -44,6 +44,11 @@ func explainImages(ctx context.Context, services *string) error {
 		return err
 	}
 	store := explain.NewStore(filepath.Join(dir, "inputs"))
+	if len(names(services)) > 0 {
+		for _, name := range plan.Pulled {
+			s.out.Info("%s: it has no build section", name)
+		}
+	}
 	var failed []error
 	for _, t := range plan.Targets {
 		if err := s.explainImage(ctx, store, plan.Project, t, lock); err != nil {
