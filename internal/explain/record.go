@@ -210,7 +210,7 @@ func (d *disk) walk(ctx context.Context, tree Tree) ([]buildcontext.File, error)
 	key := tree.Dir + "\x00" + strings.Join(tree.Patterns, "\x00")
 	d.mu.Lock()
 	if d.walks == nil {
-		d.walks, d.hashes = map[string]func() ([]buildcontext.File, error){}, map[string]func() string{}
+		d.walks = map[string]func() ([]buildcontext.File, error){}
 	}
 	once := d.walks[key]
 	if once == nil {
@@ -231,6 +231,9 @@ func (d *disk) walk(ctx context.Context, tree Tree) ([]buildcontext.File, error)
 func (d *disk) hash(ctx context.Context, name string, f buildcontext.File) string {
 	key := fmt.Sprint(name, "\x00", f.Size, "\x00", f.ModTime)
 	d.mu.Lock()
+	if d.hashes == nil {
+		d.hashes = map[string]func() string{}
+	}
 	once := d.hashes[key]
 	if once == nil {
 		once = sync.OnceValue(func() string {

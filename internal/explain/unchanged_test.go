@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/25eloquence/compose-mage/internal/buildcontext"
 )
 
 func TestUnchanged(t *testing.T) {
@@ -54,6 +56,13 @@ func TestAnotherDirectoryIsReadAnew(t *testing.T) {
 		return Inputs{Project: "p", Service: "s", Dockerfile: "Dockerfile", Text: "FROM scratch\nCOPY f /f\n", Context: Tree{Dir: dir}}
 	}
 	one, two := inputs("one"), inputs("two")
+	two.Context.Files = func() (all []buildcontext.File, err error) { // as a build has walked it
+		err = buildcontext.Walk(t.Context(), two.Context.Dir, nil, func(f buildcontext.File) error {
+			all = append(all, f)
+			return nil
+		})
+		return all, err
+	}
 	if err := NewStore(store).Remember(t.Context(), one, []Step{{Name: "[1/1] COPY f /f"}}); err != nil {
 		t.Fatal(err)
 	}
