@@ -44,7 +44,7 @@ func explainImages(ctx context.Context, services *string) error {
 		return err
 	}
 	store := explain.NewStore(filepath.Join(dir, "inputs"))
-	if len(names(services)) > 0 {
+	if services != nil {
 		for _, name := range plan.Pulled {
 			s.out.Info("%s: it has no build section", name)
 		}
