@@ -29,6 +29,7 @@ type Request struct {
 	Dir      string         // stands for the current directory; "" is that
 	Files    []string       // local Compose files, as docker compose's -f; empty finds them
 	Services []string       // only these and what they depend on; empty is all
+	Also     []string       // where all are meant: these too, though their profiles are not active
 	Machine  engine.Machine // the zero value leaves tier and limits as the files have them
 	CLI      command.Cli    // for remote Compose files; nil where there is no engine
 
@@ -136,10 +137,13 @@ type loading struct {
 
 // project loads the services that were asked for, as `docker compose up` does before it makes containers.
 func (l *loading) project(ctx context.Context) (*types.Project, error) {
-	project, err := l.load(ctx, l.request.Services)
+	project, err := l.load(ctx, l.request.Services, nil)
+	if err == nil && len(l.request.Also) > 0 {
+		project, err = l.withAlso(ctx, project)
+	}
 	if err != nil && len(l.request.Services) > 0 {
 		// A name that is no service's has an error of its own, if nothing else is wrong.
-		if whole, wholeErr := l.load(ctx, nil); wholeErr == nil {
+		if whole, wholeErr := l.load(ctx, nil, nil); wholeErr == nil {
 			err = errors.Join(CheckNames(whole, l.request.Services), err)
 		}
 	}
@@ -160,7 +164,23 @@ func (l *loading) project(ctx context.Context) (*types.Project, error) {
 	return project, nil
 }
 
-func (l *loading) load(ctx context.Context, services []string) (*types.Project, error) {
+// withAlso loads the project again where services are meant too whose profiles are not active, as they are by name.
+func (l *loading) withAlso(ctx context.Context, project *types.Project) (*types.Project, error) {
+	if err := CheckNames(project, l.request.Also); err != nil {
+		return nil, err
+	}
+	profiles := slices.Clone(project.Profiles)
+	for _, name := range l.request.Also {
+		profiles = append(profiles, project.DisabledServices[name].Profiles...)
+	}
+	if len(profiles) == len(project.Profiles) {
+		return project, nil
+	}
+	return l.load(ctx, l.request.Services, profiles)
+}
+
+// load loads the services with these profiles active; nil stands for those of the environment.
+func (l *loading) load(ctx context.Context, services, profiles []string) (*types.Project, error) {
 	service, err := compose.NewComposeService(l.request.CLI)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the Compose library: %w", err)
@@ -174,6 +194,7 @@ func (l *loading) load(ctx context.Context, services []string) (*types.Project, 
 		ConfigPaths: l.model.Files, EnvFiles: e.loaderEnvFiles(), Services: services,
 		ProjectOptionsFns: append([]cli.ProjectOptionsFn{set, cli.WithoutEnvironmentResolution}, l.options...),
 		LoadListeners:     []api.LoadListener{l.note},
+		Profiles:          profiles,
 	}
 	if l.request.AllProfiles {
 		options.Profiles = []string{"*"}

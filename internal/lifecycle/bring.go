@@ -101,6 +101,9 @@ func (s *starter) up(ctx context.Context, step Step, t timing, renewed bool) err
 	if err := s.finish(ctx, all); err != nil {
 		return err
 	}
+	s.mu.Lock()
+	s.found[step.Service] = all
+	s.mu.Unlock()
 	running, ready := running(all), func() {}
 	if !running {
 		s.progress.set(step.Service, stateQueued, "")

@@ -3,12 +3,14 @@
 package lifecycle
 
 import (
+	"context"
 	"fmt"
 	"io"
 
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/compose/v5/pkg/compose"
+	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
@@ -16,7 +18,26 @@ import (
 // newCompose gives the Compose library on the engine's connection. Its questions (recreate a volume whose
 // configuration changed, losing its data?) are all answered no.
 func newCompose(e *engine.Engine, more ...compose.Option) (api.Compose, error) {
-	return newComposeOn(e.CLI, more...)
+	return newComposeOn(viewed{e.CLI, disconnector{e.APIClient}}, more...)
+}
+
+// disconnector is the engine for a library that takes each container of a service out of a network before it makes
+// that anew, whether the container is in it or not: it may be older than the service's place in the network.
+type disconnector struct{ client.APIClient }
+
+// NetworkDisconnect is no error where the container is not in the network.
+func (d disconnector) NetworkDisconnect(
+	ctx context.Context, network string, o client.NetworkDisconnectOptions,
+) (client.NetworkDisconnectResult, error) {
+	done, err := d.APIClient.NetworkDisconnect(ctx, network, o)
+	if err == nil {
+		return done, nil
+	}
+	found, failed := d.ContainerInspect(ctx, o.Container, client.ContainerInspectOptions{})
+	if failed == nil && found.Container.NetworkSettings != nil && found.Container.NetworkSettings.Networks[network] == nil {
+		err = nil
+	}
+	return done, err
 }
 
 func newComposeOn(cli command.Cli, more ...compose.Option) (api.Compose, error) {

@@ -27,6 +27,10 @@ type creation struct {
 	seen    map[string]map[string]bool // container names that are as they should be, by service
 	failed  map[string]error           // why the first container could not be made, and images not be pulled, by service
 	pulling map[string]bool
+	anew    []string // services with containers that Compose makes anew
+
+	why  func(service string, anew []string) string // why it does so
+	kept func()                                     // warns of the volumes that stay although their settings changed
 }
 
 // conflictRetries is how often a creation starts again that met another one of the same project.
@@ -36,20 +40,42 @@ const conflictRetries = 3
 var errDependency = errors.New("not started: a dependency failed")
 
 // newCreation prepares the creation of the starter's project.
-func newCreation(s *starter) (*creation, error) {
+func newCreation(ctx context.Context, s *starter) (*creation, error) {
 	c := &creation{starter: s, seen: map[string]map[string]bool{}, failed: map[string]error{}, pulling: map[string]bool{}}
+	c.why = func(service string, anew []string) string {
+		if why := s.outdated[service]; why != "" {
+			return why
+		}
+		return s.compared.why(ctx, service, s.before, anew)
+	}
+	c.kept = sync.OnceFunc(func() {
+		if s.renew != nil {
+			return // the restart's plan has said so
+		}
+		kept, err := s.compared.keptVolumes(ctx)
+		if err != nil {
+			s.out.Warn("some volume stays as it is, though its settings in the Compose file changed: %v", err)
+		}
+		for _, text := range kept {
+			s.out.Warn("%s", text)
+		}
+	})
 	var err error
 	// A container is made in some 15 ms; more at a time than there are CPUs would only keep the first from starting.
-	c.compose, err = newCompose(s.engine, compose.WithEventProcessor(c), compose.WithMaxConcurrency(s.plan.CPUs))
+	c.compose, err = newCompose(s.engine, compose.WithEventProcessor(c), compose.WithMaxConcurrency(s.plan.CPUs),
+		compose.WithPrompt(func(string, bool) (bool, error) {
+			c.kept()
+			return false, nil
+		}))
 	return c, err
 }
 
 // run creates the project. Where a service's container can't be made, that service and those that wait for it are left out, and
 // the others go on. Every service is released, or failed, when it returns.
-func (c *creation) run(ctx context.Context, stale []string) {
+func (c *creation) run(ctx context.Context, outdated []string) {
 	project, conflicts := c.starter.project, 0
 	for {
-		err := c.compose.Create(ctx, project, c.options(stale))
+		err := c.compose.Create(ctx, project, c.options(outdated))
 		failed := c.culprits()
 		maps.Copy(failed, lackingProviders(project, err))
 		switch {
@@ -79,7 +105,7 @@ func (c *creation) run(ctx context.Context, stale []string) {
 				return
 			}
 		}
-		stale = nil // what was recreated in this round is no longer stale
+		outdated = nil // what was recreated in this round no longer is
 	}
 }
 
@@ -95,17 +121,17 @@ type createError struct{ err error }
 func (e *createError) Error() string { return "creating the container: " + e.err.Error() }
 func (e *createError) Unwrap() error { return e.err }
 
-// options say what docker compose up says, but that the stale services are recreated even though nothing in their configuration has
-// changed, and that in a restart each service is recreated when its turn comes.
-func (c *creation) options(stale []string) api.CreateOptions {
+// options say what docker compose up says, but that the outdated services are recreated even though nothing in their configuration
+// has changed, and that in a restart each service is recreated when its turn comes.
+func (c *creation) options(outdated []string) api.CreateOptions {
 	o := api.CreateOptions{
 		Recreate: api.RecreateDiverged, RecreateDependencies: api.RecreateDiverged, Inherit: true, IgnoreOrphans: true, QuietPull: true,
 	}
 	if c.starter.renew != nil {
 		o.Recreate, o.RecreateDependencies = api.RecreateNever, api.RecreateNever
 	}
-	if len(stale) > 0 {
-		o.Services, o.Recreate = stale, api.RecreateForce
+	if len(outdated) > 0 {
+		o.Services, o.Recreate = outdated, api.RecreateForce
 	}
 	return o
 }
@@ -168,9 +194,25 @@ func (c *creation) On(events ...api.Resource) {
 		switch {
 		case e.Status == api.Error:
 			c.fail(service, &createError{errors.New(e.Text)})
+		case e.Status == api.Working && e.Text == recreating:
+			c.recreates(service)
 		case e.Status == api.Done && (e.Text == api.StatusCreated || e.Text == "Recreated" || e.Text == api.StatusRunning):
 			c.made(service, e.ID)
 		}
+	}
+}
+
+// recreates says once of a service that Compose makes its containers anew, and why.
+func (c *creation) recreates(service string) {
+	c.mu.Lock()
+	known := slices.Contains(c.anew, service)
+	if !known {
+		c.anew = append(c.anew, service)
+	}
+	anew := slices.Clone(c.anew)
+	c.mu.Unlock()
+	if !known {
+		c.starter.out.Info("%s is recreated: %s", service, c.why(service, anew))
 	}
 }
 

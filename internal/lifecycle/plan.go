@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -9,12 +10,15 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/recreate"
 )
 
 // Plan is the order of a start: each service with what it waits for, those that wait for less first.
 type Plan struct {
 	Steps []Step
-	CPUs  int // of the machine: what the reservations of those that start may come to, in cores
+	CPUs  int      // of the machine: what the reservations of those that start may come to, in cores
+	Kept  []string // as in RestartPlan
 }
 
 // Step is one service's start.
@@ -26,7 +30,17 @@ type Step struct {
 	Replicas int
 	OneShot  bool // others wait for it to complete: it is run to its end
 	Rank     int  // the longest chain of services that wait for it: of two that could start, the higher goes first
+	// Do is what is done to it, and Why; both are "" where the engine was not asked.
+	Do, Why string
 }
+
+// What is done to a service, as a plan prints it.
+const (
+	doCreate   = "create"
+	doRecreate = "recreate"
+	doStart    = "start"
+	doKeep     = "keep"
+)
 
 // Wait is a dependency and the condition it must meet.
 type Wait struct {
@@ -34,6 +48,46 @@ type Wait struct {
 	Condition string // service_started, service_healthy, service_completed_successfully
 	Optional  bool   // required: false: where the dependency fails, the service starts all the same
 	Restart   bool   // restart: true: the service is stopped when the dependency is recreated, and started after it
+}
+
+// PlanStart is MakePlan, with what a start would do to each service and why.
+func PlanStart(ctx context.Context, e *engine.Engine, project *types.Project, records recreate.Records) (Plan, error) {
+	plan := MakePlan(project, e.Machine().CPUs)
+	project, err := container.Labelled(project.WithoutUnresolvedOptionalDependencies())
+	if err != nil {
+		return plan, err
+	}
+	found, err := container.Inspect(ctx, e, project.Name)
+	if err != nil {
+		return plan, err
+	}
+	compared := comparison{engine: e, project: project, records: records}
+	changes, _, err := compared.changes(ctx, found)
+	if err != nil {
+		return plan, err
+	}
+	plan.act(changes, found)
+	plan.Kept, err = compared.keptVolumes(ctx)
+	return plan, err
+}
+
+// act says of each step what is done. What changed only in its state is started where it does not run, and otherwise awaited.
+func (p *Plan) act(changes map[string]change, found map[string][]container.Replica) {
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		c, have := changes[s.Service], found[s.Service]
+		stopped := slices.ContainsFunc(have, func(r container.Replica) bool { return !r.Runs() && !r.State.Restarting })
+		switch {
+		case c.recreate:
+			s.Do, s.Why = doRecreate, c.why
+		case len(have) == 0 && s.Replicas > 0:
+			s.Do = doCreate
+		case c.start, stopped && s.OneShot:
+			s.Do, s.Why = doStart, c.why
+		default:
+			s.Do, s.Why = doKeep, c.why
+		}
+	}
 }
 
 // MakePlan orders the project's services by depends_on. The loader has already refused cycles. cpus is the machine's number.
@@ -124,14 +178,21 @@ func (p Plan) Print(w io.Writer) {
 		fmt.Fprintf(w, "; services that reserve CPUs start as long as those still starting fit %d", p.CPUs)
 	}
 	fmt.Fprintln(w)
+	for _, text := range p.Kept {
+		fmt.Fprintln(w, text)
+	}
 }
 
-// String says what the step does: "start web (3 replicas) when db is healthy; holds 0.5 CPUs until ready".
+// String says what the step does: "start web (3 replicas) when db is healthy; holds 0.5 CPUs until ready",
+// "recreate web when db is healthy: its image changed".
 func (s Step) String() string {
 	var b strings.Builder
-	verb := "start"
-	if s.OneShot {
+	verb := s.Do
+	switch {
+	case s.OneShot && (verb == "" || verb == doStart):
 		verb = "run"
+	case verb == "":
+		verb = doStart
 	}
 	b.WriteString(verb + " " + s.Service)
 	if s.Replicas != 1 {
@@ -146,6 +207,9 @@ func (s Step) String() string {
 	}
 	if s.CPUs > 0 {
 		fmt.Fprintf(&b, "; holds %g CPUs until ready", s.CPUs)
+	}
+	if s.Why != "" {
+		b.WriteString(": " + s.Why)
 	}
 	return b.String()
 }

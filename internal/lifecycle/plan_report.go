@@ -22,8 +22,10 @@ type StartStep struct {
 	Service  string      `json:"service"`
 	Stage    int         `json:"stage"` // 0 starts at once, n after the longest chain of n others
 	Replicas int         `json:"replicas"`
-	Job      bool        `json:"job"`  // others wait for it to complete: it is run to its end
-	CPUs     float64     `json:"cpus"` // reserved cores, held until it is ready; 0 for none
+	Job      bool        `json:"job"`    // others wait for it to complete: it is run to its end
+	CPUs     float64     `json:"cpus"`   // reserved cores, held until it is ready; 0 for none
+	Action   string      `json:"action"` // create, recreate, start or keep
+	Why      string      `json:"why"`    // what changed, or is not as it should be; "" for nothing
 	Waits    []StartWait `json:"waits_for"`
 }
 
@@ -41,7 +43,10 @@ func (p Plan) Report(project string, orphans []Orphan, remove bool) StartReport 
 		Orphans: append([]Orphan{}, orphans...), RemoveOrphans: remove,
 	}
 	for _, s := range p.Steps {
-		step := StartStep{Service: s.Service, Stage: s.Stage, Replicas: s.Replicas, Job: s.OneShot, CPUs: s.CPUs, Waits: []StartWait{}}
+		step := StartStep{
+			Service: s.Service, Stage: s.Stage, Replicas: s.Replicas, Job: s.OneShot, CPUs: s.CPUs, Action: s.Do, Why: s.Why,
+			Waits: []StartWait{},
+		}
 		for _, w := range s.Waits {
 			condition := w.Condition
 			if condition == "" {

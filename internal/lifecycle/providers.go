@@ -39,8 +39,8 @@ func (r *restarter) onlyWithProviders(services ...string) (*types.Project, error
 // withGiven gives the service with the variables that its providers have put into its containers, as it was when Compose hashed
 // it. What a provider sets under a name without its own prefix can't be told from what the file no longer has: such a service
 // counts as changed, as it does in each docker compose up.
-func (r *restarter) withGiven(s types.ServiceConfig, replicas []container.Replica) types.ServiceConfig {
-	providers := providersOf(r.project, s)
+func withGiven(project *types.Project, s types.ServiceConfig, replicas []container.Replica) types.ServiceConfig {
+	providers := providersOf(project, s)
 	if len(providers) == 0 || len(replicas) == 0 {
 		return s
 	}

@@ -3,17 +3,17 @@ package lifecycle
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/readiness"
+	"github.com/25eloquence/compose-mage/internal/recreate"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -25,6 +25,7 @@ type RestartOptions struct {
 	All      bool          // every service, changed or not
 	Rolling  bool          // without down-time: the new container is ready before the old one leaves
 	Memory   string        // as in StartOptions
+	Records  recreate.Records
 }
 
 // Restart restarts what changed, or what o names, in dependency order; what need not be touched stays up, and every volume is
@@ -37,11 +38,11 @@ func Restart(ctx context.Context, e *engine.Engine, project *types.Project, o Re
 		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout, fault.New(fault.Failed, "go tool mage status", "not everything was ready again within %s", o.Timeout))
 		defer cancel()
 	}
-	r, err := newRestarter(e, project, o.Out)
+	r, err := restarterOf(e, project, o)
 	if err != nil {
 		return err
 	}
-	r.memory, r.untilHealthy = o.Memory, o.Rolling
+	r.untilHealthy = o.Rolling
 	if err := r.checkProject(ctx); err != nil {
 		return err
 	}
@@ -65,6 +66,7 @@ type restarter struct {
 	project *types.Project
 	out     *ui.Out
 	memory  string
+	records recreate.Records
 	// untilHealthy makes a roll-out end when Docker calls the new container healthy, or roll back. A start or a stop that only puts
 	// right what was left does not wait for that.
 	untilHealthy bool
@@ -78,6 +80,24 @@ func newRestarter(e *engine.Engine, project *types.Project, out *ui.Out) (*resta
 	return &restarter{engine: e, project: project, out: out}, nil
 }
 
+// restarterOf is newRestarter for these options. Named services of profiles that are not active count too, as they do for docker
+// compose restart.
+func restarterOf(e *engine.Engine, project *types.Project, o RestartOptions) (*restarter, error) {
+	if err := compose.CheckNames(project, o.Services); err != nil {
+		return nil, err
+	}
+	project, err := project.WithServicesEnabled(o.Services...)
+	if err != nil {
+		return nil, fmt.Errorf("restarting services of profiles that are not active: %w", err)
+	}
+	r, err := newRestarter(e, project, o.Out)
+	if err != nil {
+		return nil, err
+	}
+	r.memory, r.records = o.Memory, o.Records
+	return r, nil
+}
+
 // checkProject looks for what would fail before anything is stopped.
 func (r *restarter) checkProject(ctx context.Context) error {
 	return refuse(ctx, r.engine, r.project, nil)
@@ -89,7 +109,7 @@ func (r *restarter) run(ctx context.Context, plan RestartPlan) error {
 		return nil
 	}
 	// One that is run to its end is so even where those that wait for it are not restarted.
-	o := StartOptions{Out: r.out, Memory: r.memory, jobs: container.Awaited(r.project), renew: map[string]renewal{}}
+	o := StartOptions{Out: r.out, Memory: r.memory, Records: r.records, jobs: container.Awaited(r.project), renew: map[string]renewal{}}
 	var names []string
 	for _, step := range plan.Steps {
 		names = append(names, step.Service)
@@ -119,9 +139,14 @@ func (r *restarter) renew(ctx context.Context, step RestartStep) error {
 	return r.stop(ctx, view{service: step.Service})
 }
 
-// only gives the project with the named services alone.
+// only gives the project with the named services alone, and with what they use: Compose makes every network anew whose settings
+// changed, and can't where others are in it.
 func (r *restarter) only(services ...string) (*types.Project, error) {
-	return r.project.WithSelectedServices(services, types.IgnoreDependencies)
+	project, err := r.project.WithSelectedServices(services, types.IgnoreDependencies)
+	if err != nil {
+		return nil, err
+	}
+	return project.WithoutUnnecessaryResources(), nil
 }
 
 // recreate lets Compose make the replacements of the service's containers, then stop and remove the old ones; what is in
@@ -135,11 +160,11 @@ func (r *restarter) recreate(ctx context.Context, service string, v view, scale 
 		s.SetScale(scale)
 		project.Services[service] = s
 	}
-	compose, err := r.compose(v)
+	library, err := r.compose(v)
 	if err != nil {
 		return err
 	}
-	err = compose.Create(ctx, project, api.CreateOptions{
+	err = library.Create(ctx, project, api.CreateOptions{
 		Services: []string{service}, Recreate: api.RecreateForce, RecreateDependencies: api.RecreateNever, Inherit: true, IgnoreOrphans: true, QuietPull: true,
 	})
 	if err != nil {
@@ -163,11 +188,11 @@ func (r *restarter) stop(ctx context.Context, v view) error {
 	if err != nil {
 		return err
 	}
-	compose, err := r.compose(v)
+	library, err := r.compose(v)
 	if err != nil {
 		return err
 	}
-	if err := compose.Stop(ctx, project.Name, api.StopOptions{Project: project, Services: []string{v.service}}); err != nil {
+	if err := library.Stop(ctx, project.Name, api.StopOptions{Project: project, Services: []string{v.service}}); err != nil {
 		return fmt.Errorf("stopping %q: %w", v.service, err)
 	}
 	return nil
@@ -179,11 +204,11 @@ func (r *restarter) start(ctx context.Context, v view) error {
 	if err != nil {
 		return err
 	}
-	compose, err := r.compose(v)
+	library, err := r.compose(v)
 	if err != nil {
 		return err
 	}
-	if err := compose.Start(ctx, project.Name, api.StartOptions{Project: project}); err != nil {
+	if err := library.Start(ctx, project.Name, api.StartOptions{Project: project}); err != nil {
 		return fmt.Errorf("starting %q: %w", v.service, err)
 	}
 	return nil
@@ -230,17 +255,6 @@ func (r *restarter) numberReady(ctx context.Context, service string, number int)
 			return err
 		}
 		r.out.Done("%s ready in %s", c.Name(), ui.Seconds(time.Since(began)))
-	}
-	return nil
-}
-
-// checkNames returns a Usage error for the first name that is no service of the project.
-func checkNames(project *types.Project, services []string) error {
-	known := project.ServiceNames()
-	for _, name := range services {
-		if !slices.Contains(known, name) {
-			return fault.New(fault.Usage, "", "no service %q in %q%s; there are: %s", name, project.Name, fault.DidYouMean(name, known), strings.Join(known, ", "))
-		}
 	}
 	return nil
 }

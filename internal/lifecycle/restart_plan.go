@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,6 +21,7 @@ import (
 type RestartPlan struct {
 	Steps []RestartStep
 	Left  []string // by name
+	Kept  []string // a sentence for each volume that stays as it is though its settings changed
 	All   bool     // every service, changed or not
 }
 
@@ -37,12 +39,9 @@ type RestartStep struct {
 }
 
 // PlanRestart asks the engine what there is and says what Restart would do. Errors are *fault.Error of code Usage for a service
-// that is not in the project.
+// that is not in the project; no service at all means all, an empty name does not.
 func PlanRestart(ctx context.Context, e *engine.Engine, project *types.Project, o RestartOptions) (RestartPlan, error) {
-	if err := checkNames(project, o.Services); err != nil {
-		return RestartPlan{}, err
-	}
-	r, err := newRestarter(e, project, o.Out)
+	r, err := restarterOf(e, project, o)
 	if err != nil {
 		return RestartPlan{}, err
 	}
@@ -50,11 +49,15 @@ func PlanRestart(ctx context.Context, e *engine.Engine, project *types.Project, 
 	if err != nil {
 		return RestartPlan{}, err
 	}
-	changes, err := r.changes(ctx, found)
+	compared := comparison{engine: e, project: r.project, records: o.Records}
+	changes, networks, err := compared.changes(ctx, found)
 	if err != nil {
 		return RestartPlan{}, err
 	}
-	plan := planRestart(r.project, changes, o)
+	plan := planRestart(r.project, changes, networks, o)
+	if plan.Kept, err = compared.keptVolumes(ctx); err != nil {
+		return RestartPlan{}, err
+	}
 	for i, step := range plan.Steps {
 		plan.Steps[i].Replicas = len(found[step.Service])
 		running := slices.ContainsFunc(found[step.Service], container.Replica.Runs)
@@ -69,14 +72,9 @@ func PlanRestart(ctx context.Context, e *engine.Engine, project *types.Project, 
 	return plan, nil
 }
 
-// change is why a service needs a restart, and whether with new containers, or only a start of what does not run.
-type change struct {
-	why             string
-	recreate, start bool
-}
-
-// planRestart picks the services and orders them. changes are those of the services that changed.
-func planRestart(project *types.Project, changes map[string]change, o RestartOptions) RestartPlan {
+// planRestart picks the services and orders them. changes are those of the services that changed, networks the keys of the networks
+// that are made anew.
+func planRestart(project *types.Project, changes map[string]change, networks map[string]bool, o RestartOptions) RestartPlan {
 	picked := map[string]change{}
 	for _, name := range project.ServiceNames() {
 		c, changed := changes[name]
@@ -94,6 +92,7 @@ func planRestart(project *types.Project, changes map[string]change, o RestartOpt
 		}
 		picked[name] = c
 	}
+	addNeighbours(project, picked, changes, networks)
 	addDependants(project, picked)
 	plan := RestartPlan{All: o.All && len(o.Services) == 0}
 	for _, s := range MakePlan(project, 1).Steps { // by stage
@@ -105,6 +104,28 @@ func planRestart(project *types.Project, changes map[string]change, o RestartOpt
 	}
 	slices.Sort(plan.Left)
 	return plan
+}
+
+// addNeighbours adds the services that are in a network with one of the picked that is made anew: it can't be while they are in it.
+func addNeighbours(project *types.Project, picked, changes map[string]change, networks map[string]bool) {
+	for grown := true; grown; {
+		grown = false
+		for key := range networks {
+			if !slices.ContainsFunc(slices.Collect(maps.Keys(picked)), func(name string) bool { return uses(project, name, key) }) {
+				continue
+			}
+			for name, c := range changes {
+				if _, ok := picked[name]; !ok && c.recreate && uses(project, name, key) {
+					picked[name], grown = c, true
+				}
+			}
+		}
+	}
+}
+
+func uses(project *types.Project, service, network string) bool {
+	_, ok := project.Services[service].Networks[network]
+	return ok
 }
 
 // addDependants adds the services that can't stay as they are when one of the picked is restarted: those in its namespaces,
@@ -170,6 +191,9 @@ func (p RestartPlan) Print(w io.Writer) {
 	if text := p.left(); text != "" {
 		fmt.Fprintln(w, text)
 	}
+	for _, text := range p.Kept {
+		fmt.Fprintln(w, text)
+	}
 }
 
 func (p RestartPlan) left() string {
@@ -190,6 +214,9 @@ func (p RestartPlan) sayLeft(out *ui.Out) {
 	}
 	if text := p.left(); text != "" {
 		out.Info("%s", text)
+	}
+	for _, text := range p.Kept {
+		out.Warn("%s", text)
 	}
 }
 

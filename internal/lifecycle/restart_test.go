@@ -6,62 +6,75 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/docker/compose/v5/pkg/api"
-	moby "github.com/moby/moby/api/types/container"
 
-	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
 const graph = `services:
-  db: {image: x}
-  cache: {image: x}
+  db: {image: x, networks: [back]}
+  cache: {image: x, networks: [back, default]}
   api: {image: x, depends_on: {db: {condition: service_started, restart: true}, cache: {condition: service_started}}}
   web: {image: x, depends_on: {api: {condition: service_started}}}
   sidecar: {image: x, network_mode: "service:web"}
+networks: {back: {}}
 `
 
 func TestRestartPlan(t *testing.T) {
 	project := load(t, graph)
 	image := change{why: "its image changed", recreate: true}
+	net := change{why: "the settings of its network back changed", recreate: true}
+	back := map[string]bool{"back": true}
 	for name, c := range map[string]struct {
-		changes map[string]change
-		o       RestartOptions
-		want    string
+		changes  map[string]change
+		o        RestartOptions
+		want     string
+		networks map[string]bool
 	}{
-		"nothing": {nil, RestartOptions{}, "nothing changed: api, cache, db, sidecar, web stay up; -all restarts them\n"},
+		"a network, and one is named": {
+			map[string]change{"db": net, "cache": net}, RestartOptions{Services: []string{"cache"}}, `stage 0: replace cache: the settings of its network back changed
+stage 0: replace db: the settings of its network back changed
+stage 1: restart api: it depends on db with restart: true
+left alone: sidecar, web; -all restarts them too
+`, back,
+		},
+		"a network, and one that is not in it is named": {
+			map[string]change{"db": net, "cache": net}, RestartOptions{Services: []string{"web"}}, `stage 2: restart web: it is named
+stage 3: restart sidecar: it shares the network of web
+left alone: api, cache, db; -all restarts them too
+`, back,
+		},
+		"nothing": {nil, RestartOptions{}, "nothing changed: api, cache, db, sidecar, web stay up; -all restarts them\n", nil},
 		"what others depend on": {map[string]change{"cache": image}, RestartOptions{}, `stage 0: replace cache: its image changed
 left alone: api, db, sidecar, web; -all restarts them too
-`},
+`, nil},
 		"what asks to go along": {map[string]change{"db": image}, RestartOptions{}, `stage 0: replace db: its image changed
 stage 1: restart api: it depends on db with restart: true
 left alone: cache, sidecar, web; -all restarts them too
-`},
+`, nil},
 		"what can't stay": {map[string]change{"web": image}, RestartOptions{}, `stage 2: replace web: its image changed
 stage 3: replace sidecar: it shares the network of web
 left alone: api, cache, db; -all restarts them too
-`},
+`, nil},
 		"stopped": {map[string]change{"cache": {why: "it does not run", start: true}}, RestartOptions{}, `stage 0: start cache: it does not run
 left alone: api, db, sidecar, web; -all restarts them too
-`},
+`, nil},
 		"named": {map[string]change{"db": image}, RestartOptions{Services: []string{"cache", "web"}}, `stage 0: restart cache: it is named
 stage 2: restart web: it is named
 stage 3: restart sidecar: it shares the network of web
 left alone: api, db; -all restarts them too
-`},
+`, nil},
 		"all": {map[string]change{"db": image}, RestartOptions{All: true}, `stage 0: restart cache: all are
 stage 0: replace db: its image changed
 stage 1: restart api: all are
 stage 2: restart web: all are
 stage 3: restart sidecar: all are
-`},
+`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got bytes.Buffer
-			planRestart(project, c.changes, c.o).Print(&got)
+			planRestart(project, c.changes, c.networks, c.o).Print(&got)
 			if got.String() != c.want {
 				t.Errorf("got:\n%swant:\n%s", got.String(), c.want)
 			}
@@ -87,64 +100,6 @@ stage 0: replace without down-time db: its image changed
 	var typed *fault.Error
 	if err := p.Err(); !errors.As(err, &typed) || typed.Code != fault.Config || !strings.Contains(err.Error(), "\"db\" can't be replaced without down-time; nothing was touched\n  one\n  two\n  next: go tool mage restart db") {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestCheckNames(t *testing.T) {
-	err := checkNames(load(t, graph), []string{"web", "cahce"})
-	var typed *fault.Error
-	if !errors.As(err, &typed) || typed.Code != fault.Usage || !strings.Contains(err.Error(), `did you mean "cache"?`) {
-		t.Errorf("got %v", err)
-	}
-}
-
-// one is a container of image "image" and configuration "hash".
-func one(status moby.ContainerState, change func(*container.Replica)) container.Replica {
-	c := container.Replica{InspectResponse: moby.InspectResponse{
-		Name: "/p-s-1", Image: "image", State: &moby.State{Status: status, Running: status == moby.StateRunning},
-		Config: &moby.Config{Labels: map[string]string{api.ConfigHashLabel: "hash"}},
-	}}
-	if change != nil {
-		change(&c)
-	}
-	return c
-}
-
-func TestChangeOf(t *testing.T) {
-	up := one(moby.StateRunning, nil)
-	two := 2
-	for name, c := range map[string]struct {
-		service types.ServiceConfig
-		have    []container.Replica
-		want    change
-	}{
-		"as it should be": {have: []container.Replica{up}},
-		"image":           {have: []container.Replica{one(moby.StateRunning, func(c *container.Replica) { c.Image = "other" })}, want: change{why: "its image changed", recreate: true}},
-		"configuration": {
-			have: []container.Replica{up, one(moby.StateRunning, func(c *container.Replica) { c.Config.Labels[api.ConfigHashLabel] = "other" })},
-			want: change{why: "its configuration changed", recreate: true},
-		},
-		"stopped":            {have: []container.Replica{one(moby.StateExited, func(c *container.Replica) { c.State.ExitCode = 3 })}, want: change{why: "p-s-1 exited (exit 3)", start: true}},
-		"never started":      {have: []container.Replica{one(moby.StateCreated, nil)}, want: change{why: "p-s-1 was made and never started", start: true}},
-		"a job that is done": {have: []container.Replica{one(moby.StateExited, nil)}},
-		"a job that failed": {
-			have: []container.Replica{one(moby.StateExited, func(c *container.Replica) { c.State.ExitCode = 1 })},
-			want: change{why: "p-s-1 exited (exit 1)", start: true},
-		},
-		"unhealthy": {have: []container.Replica{one(moby.StateRunning, func(c *container.Replica) { c.State.Health = &moby.Health{Status: moby.Unhealthy} })}, want: change{why: "p-s-1 is unhealthy"}},
-		"looping": {have: []container.Replica{one(moby.StateRestarting, func(c *container.Replica) {
-			c.State.Running, c.State.Restarting, c.RestartCount, c.State.ExitCode = true, true, 4, 3
-		})}, want: change{why: "p-s-1 keeps exiting (exit 3), restarted 4 times"}},
-		"paused":    {have: []container.Replica{one(moby.StatePaused, nil)}, want: change{why: "p-s-1 is paused"}},
-		"missing":   {want: change{why: "s has no container", start: true}},
-		"scaled up": {service: types.ServiceConfig{Scale: &two}, have: []container.Replica{up}, want: change{why: "s has 1 of 2 containers", start: true}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c.service.Name = "s"
-			if got := changeOf(c.service, c.have, "image", "hash", time.Now()); got != c.want {
-				t.Errorf("got %+v, want %+v", got, c.want)
-			}
-		})
 	}
 }
 

@@ -44,14 +44,14 @@ func (r *restarter) compose(v view) (api.Compose, error) {
 	return newComposeOn(viewed{r.engine.CLI, v})
 }
 
-// viewed is the docker command with a view as its connection.
+// viewed is the docker command with another connection, such as a view.
 type viewed struct {
 	command.Cli
-	view view
+	api client.APIClient
 }
 
-// Client gives the view.
-func (v viewed) Client() client.APIClient { return v.view }
+// Client gives that connection.
+func (v viewed) Client() client.APIClient { return v.api }
 
 // ContainerList leaves out what is not to be seen.
 func (v view) ContainerList(ctx context.Context, o client.ContainerListOptions) (client.ContainerListResult, error) {

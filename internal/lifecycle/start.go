@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,15 +18,17 @@ import (
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/readiness"
+	"github.com/25eloquence/compose-mage/internal/recreate"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // StartOptions are the choices of a start.
 type StartOptions struct {
 	Out     *ui.Out
-	Timeout time.Duration // for the whole start; 0 for none beyond each service's own
-	Events  io.Writer     // where events are written as JSON, one a line; nil for nowhere
-	Memory  string        // a file that keeps how long services took to get ready, which saves probes; "" for none
+	Timeout time.Duration    // for the whole start; 0 for none beyond each service's own
+	Events  io.Writer        // where events are written as JSON, one a line; nil for nowhere
+	Memory  string           // a file that keeps how long services took to get ready, which saves probes; "" for none
+	Records recreate.Records // what containers were made from, so that the keys can be named that changed
 
 	jobs map[string]bool // services that are run to their end, whether or not another one of the project waits for it
 	// renew makes the start a restart: by service, what is done to its containers before those are started that don't run then.
@@ -79,6 +83,9 @@ type starter struct {
 	began   time.Time
 	before  map[string][]moby.Summary // the containers that were there, by service
 
+	compared comparison
+	outdated map[string]string // services that are made anew although Compose would keep them, and why
+
 	starts *room // containers that the engine starts at a time
 	cpus   *room // thousandths of cores
 	budget *readiness.Budget
@@ -95,7 +102,8 @@ type starter struct {
 	mu      sync.Mutex
 	errs    map[string]error
 	timings map[string]timing
-	twins   bool // networks of one name were found, and all but one removed
+	found   map[string][]moby.Summary // the containers that there are now, by service, as far as the start has come
+	twins   bool                      // networks of one name were found, and all but one removed
 }
 
 func newStarter(ctx context.Context, e *engine.Engine, project *types.Project, o StartOptions, began time.Time) (*starter, error) {
@@ -107,7 +115,8 @@ func newStarter(ctx context.Context, e *engine.Engine, project *types.Project, o
 		engine: e, compose: library, project: project, out: o.Out, began: began, plan: MakePlan(project, e.Machine().CPUs),
 		memory: readiness.Recall(o.Memory), shells: readiness.NewShells(), news: newNews(), renew: o.renew,
 		created: map[string]*outcome{}, started: map[string]*outcome{}, healthy: map[string]*outcome{}, completed: map[string]*outcome{},
-		errs: map[string]error{}, timings: map[string]timing{},
+		errs: map[string]error{}, timings: map[string]timing{}, found: map[string][]moby.Summary{},
+		compared: comparison{engine: e, project: project, records: o.Records},
 	}
 	s.starts, s.cpus, s.budget = newRoom(int64(s.plan.startsAtOnce())), newRoom(milli(float64(s.plan.CPUs))), readiness.NewBudget(s.plan.CPUs)
 	for _, image := range s.memory.NoShell {
@@ -123,11 +132,30 @@ func newStarter(ctx context.Context, e *engine.Engine, project *types.Project, o
 	if s.before, err = container.List(ctx, e, project.Name); err != nil {
 		return nil, err
 	}
-	if s.creation, err = newCreation(s); err != nil {
+	if err := s.compare(ctx); err != nil {
+		return nil, err
+	}
+	if s.creation, err = newCreation(ctx, s); err != nil {
 		return nil, err
 	}
 	s.progress = newProgress(o.Out, o.Events, project.Name, s.plan, began)
 	return s, nil
+}
+
+// compare finds what Compose would leave outdated, and what would keep it from making a network anew. A restart has its
+// plan for the former.
+func (s *starter) compare(ctx context.Context) error {
+	var networks map[string]bool
+	var err error
+	if s.renew == nil {
+		s.outdated, networks, err = s.compared.beyondCompose(ctx, s.before)
+	} else {
+		networks, err = s.compared.divergedNetworks(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	return s.compared.networksAreFree(ctx, networks, s.before)
 }
 
 func (s *starter) run(ctx context.Context) error {
@@ -135,11 +163,7 @@ func (s *starter) run(ctx context.Context) error {
 	defer stop()
 	var all, aside sync.WaitGroup
 	aside.Go(func() { s.news.follow(listening, s.engine, s.project.Name) })
-	var stale []string
-	if s.renew == nil {
-		stale = s.stale()
-	}
-	all.Go(func() { s.creation.run(ctx, stale) })
+	all.Go(func() { s.creation.run(ctx, slices.Sorted(maps.Keys(s.outdated))) })
 	for _, step := range s.plan.Steps {
 		all.Go(func() { s.step(ctx, step) })
 	}
@@ -148,6 +172,11 @@ func (s *starter) run(ctx context.Context) error {
 	aside.Wait()
 	s.memory.NoShell = s.shells.Images()
 	s.memory.Keep()
+	if ctx.Err() == nil {
+		if err := s.keepRecords(ctx); err != nil {
+			s.out.Warn("the next restart can't name the keys that changed: %v", err)
+		}
+	}
 	var err error
 	if ctx.Err() != nil {
 		err = s.cutShort(ctx)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -38,14 +39,21 @@ func restart(ctx context.Context, o lifecycle.RestartOptions, dryRun, asJSON boo
 	if asJSON && !dryRun {
 		return fault.New(fault.Usage, "go tool mage restart -dry-run -json", "-json of restart is for its plan")
 	}
-	s, err := open(ctx, nil)
+	s, err := load(ctx, nil, compose.Request{Also: o.Services})
 	if err != nil {
+		return err
+	}
+	if err := compose.CheckStartable(s.stack.Project); err != nil {
 		return err
 	}
 	if asJSON {
 		s.out = ui.New(os.Stderr)
 	}
-	o.Out = s.out
+	start, err := s.startOptions()
+	if err != nil {
+		return err
+	}
+	o.Out, o.Memory, o.Records = s.out, start.Memory, start.Records
 	if dryRun {
 		plan, err := lifecycle.PlanRestart(ctx, s.engine, s.stack.Project, o)
 		if err != nil {
@@ -65,11 +73,6 @@ func restart(ctx context.Context, o lifecycle.RestartOptions, dryRun, asJSON boo
 	defer release()
 	s.out.Title("restarting %s", s.stack.Project.Name)
 	s.sayFit()
-	start, err := s.startOptions()
-	if err != nil {
-		return err
-	}
-	o.Memory = start.Memory
 	if err := lifecycle.Restart(ctx, s.engine, s.stack.Project, o); err != nil {
 		return err
 	}

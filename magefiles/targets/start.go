@@ -11,6 +11,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/recreate"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -24,7 +25,7 @@ func Start(ctx context.Context,
 	timeout *time.Duration, // for the whole start; 0 for none beyond each service's own
 	removeOrphans *bool, // -remove-orphans: also remove containers of services that the Compose files no longer have
 	json *bool, // one event a line as JSON, with -dry-run the plan; all other output goes to standard error
-	dryRun *bool, // -dry-run: print the order, what each waits for and what it holds
+	dryRun *bool, // -dry-run: print what would be done, why, and in which order
 ) error {
 	return fault.Exit(ctx, start(ctx, services, startChoice{
 		timeout: value(timeout, 0), removeOrphans: removeOrphans, json: value(json, false), dryRun: value(dryRun, false),
@@ -84,7 +85,14 @@ func (s *session) showStart(ctx context.Context, asJSON bool, policy lifecycle.O
 	if err != nil {
 		return err
 	}
-	plan := lifecycle.MakePlan(s.stack.Project, s.engine.Machine().CPUs)
+	o, err := s.startOptions()
+	if err != nil {
+		return err
+	}
+	plan, err := lifecycle.PlanStart(ctx, s.engine, s.stack.Project, o.Records)
+	if err != nil {
+		return err
+	}
 	if asJSON {
 		return writeJSON(os.Stdout, plan.Report(s.stack.Project.Name, orphans, policy.Remove))
 	}
@@ -129,7 +137,8 @@ func (s *session) startOptions() (lifecycle.StartOptions, error) {
 	if err != nil {
 		return lifecycle.StartOptions{}, err
 	}
-	return lifecycle.StartOptions{Out: s.out, Memory: filepath.Join(dir, "starts", s.stack.Project.Name+".json")}, nil
+	name := s.stack.Project.Name
+	return lifecycle.StartOptions{Out: s.out, Memory: filepath.Join(dir, "starts", name+".json"), Records: recreate.In(dir, name)}, nil
 }
 
 // Stop stops the services, dependants first; nothing is removed.
