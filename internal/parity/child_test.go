@@ -35,7 +35,7 @@ func child() int {
 	r, err := load()
 	if err != nil {
 		var f *fault.Error
-		r = reading{Refusal: err.Error(), Fault: errors.As(err, &f) && f.Code == fault.Config}
+		r = reading{Refusal: err.Error(), Fault: errors.As(err, &f) && (f.Code == fault.Config || f.Code == fault.Usage)}
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -69,7 +69,8 @@ func load() (reading, error) {
 		if container == "" {
 			container = strings.Join([]string{project.Name, name, ""}, api.Separator)
 		}
-		r.Containers = append(r.Containers, strings.Join([]string{name, container, api.GetImageNameOrDefault(service, project.Name)}, " "))
+		image := api.GetImageNameOrDefault(service, project.Name)
+		r.Containers = append(r.Containers, strings.Join([]string{name, container, image}, " "))
 		if r.Hashes[name], err = engine.ServiceHash(service); err != nil {
 			return reading{}, err
 		}

@@ -81,7 +81,8 @@ func (e *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"message":"no container is made here"}`)
 	case strings.Contains(path, "/images/") && strings.HasSuffix(path, "/json"):
 		fmt.Fprint(w, `{"Id":"sha256:`+strings.Repeat("a", 64)+`","Os":"linux","Architecture":"amd64","Config":{}}`)
-	case strings.HasSuffix(path, "/containers/json"), strings.HasSuffix(path, "/networks"), strings.HasSuffix(path, "/images/json"):
+	case strings.HasSuffix(path, "/containers/json"), strings.HasSuffix(path, "/images/json"),
+		strings.HasSuffix(path, "/networks"):
 		fmt.Fprint(w, `[]`)
 	case strings.HasSuffix(path, "/volumes"):
 		fmt.Fprint(w, `{"Volumes":[]}`)
