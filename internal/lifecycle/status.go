@@ -127,6 +127,8 @@ func without(s types.ServiceConfig, v container.Verdict) string {
 		return "provider " + s.Provider.Type
 	case v.Fine:
 		return string(v.Condition)
+	case len(v.Each) > 0:
+		return v.Why
 	}
 	return "not created"
 }
