@@ -41,7 +41,7 @@ const rolled = `services:
     build: {context: ., dockerfile: web.Dockerfile}
     command: [/traffic, serve]
     environment: {BACKEND: "http://db:8080/", READY_AFTER: 500ms, VERSION: "${VERSION-}", SICK_AFTER: "${SICK_AFTER-}"}
-    healthcheck: {test: [CMD, /traffic, check], interval: "${INTERVAL-1s}", timeout: 1s, retries: 2}
+    healthcheck: {test: [CMD, /traffic, check], interval: "${INTERVAL-1s}", timeout: 3s, retries: 2}
     stop_grace_period: 3s
     scale: ${SCALE-1}
     depends_on: [db]
