@@ -50,7 +50,7 @@ type Input struct {
 // Report is what JSON has of a check.
 type Report struct {
 	Project  string            `json:"project"`
-	Findings []finding.Finding `json:"findings"`
+	Findings []finding.Finding `json:"findings"` // in the order in which they were looked for
 }
 
 // Look runs every check, tells each finding as it comes (tell may be nil), and gives them all. An error means that it was interrupted.

@@ -29,12 +29,12 @@ func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil
 
 // Finding is one fact.
 type Finding struct {
-	ID       string     `json:"id"` // which rule found it, dotted and stable: image.missing
-	Severity Severity   `json:"severity"`
-	Subjects []string   `json:"subjects,omitempty"` // the services that it is about; none where it is about the machine or the project
-	Evidence string     `json:"evidence"`           // what was seen
-	Remedy   string     `json:"remedy,omitempty"`   // the command to run next
-	Code     fault.Code `json:"exit_code,omitempty"`
+	ID       string     `json:"id"`                  // which rule found it, dotted and stable: image.missing
+	Severity Severity   `json:"severity"`            // ok, info, warning or failure
+	Subjects []string   `json:"subjects,omitempty"`  // the services that it is about; none where it is about the machine or the project
+	Evidence string     `json:"evidence"`            // what was seen, a sentence
+	Remedy   string     `json:"remedy,omitempty"`    // what to do or type next
+	Code     fault.Code `json:"exit_code,omitempty"` // of a failure
 }
 
 // Text gives subjects and evidence in one line.
