@@ -1,7 +1,6 @@
 package targets
 
 import (
-	"encoding"
 	"encoding/json"
 	"fmt"
 	"go/ast"
@@ -70,10 +69,6 @@ var jsonShapes = []struct {
 		Project: "shop", Left: []string{"db"},
 		Steps: []lifecycle.RestartAction{{Service: "web", Stage: 1, Action: "replace", Why: "its image changed", Replicas: 2, Refused: []string{}}},
 	}},
-	{"check -json", doctor.Report{Project: "shop", Findings: []finding.Finding{
-		finding.Good("engine.version", "engine 28.0.1 at unix:///var/run/docker.sock, overlay2, cgroup v2"),
-		finding.Fail(fault.Config, "network.external", "docker network create front", "external network %q is not there", "front").Of("web"),
-	}}},
 	{"cleanup -json", cleanup.Report{
 		Project: "shop", Scope: cleanup.Project, DryRun: true, Bytes: 1024,
 		Remove: []cleanup.ReportItem{{Kind: cleanup.Image, ID: "sha256:ab", Name: "shop/web:0", Bytes: 1024, Project: "shop", Why: "an old tag of an image that the Compose file names otherwise"}},
@@ -163,8 +158,6 @@ func jsonType(of reflect.Type) (kind string, below reflect.Type, suffix string) 
 	switch {
 	case of == reflect.TypeFor[time.Time]():
 		return "time", nil, ""
-	case of.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
-		return "string", nil, ""
 	case of.Kind() == reflect.Pointer:
 		return jsonType(of.Elem())
 	case of.Kind() == reflect.Struct:
