@@ -77,7 +77,7 @@ var jsonShapes = []struct {
 	{"monitor -json", monitor.Snapshot{
 		Time: at, Project: "shop", CPUs: 4, Memory: 16 << 30, Services: []monitor.Replica{{
 			Service: "web", Container: "shop-web-1", ID: "4f1", State: "running", Health: "healthy", ResponseMS: 12, CPUPercent: 3.5, MemoryUsed: 64 << 20,
-			MemoryPercent: 0.4, Started: at.Add(-time.Hour), Expected: true,
+			MemoryPercent: 0.4, Started: at.Add(-time.Hour), Expected: true, Verdict: container.Opinion{Container: "shop-web-1", Condition: container.Healthy, Fine: true},
 		}}, Disk: monitor.Disk{Root: "/var/lib/docker", Space: &diskspace.Space{Free: 60 << 30, Total: 100 << 30}},
 		Findings: []monitor.Finding{{Service: "web", Text: "web was restarted once", Next: "go tool mage logs web"}},
 	}},
