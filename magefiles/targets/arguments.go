@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -18,17 +19,22 @@ import (
 // `-dryrun`), and a word or option that nobody knows is an error, before anything has run. So is a word that names both
 // a target and a service of the stack, where it may be either.
 func Arguments(args []string) ([]string, error) {
-	return arguments(args, sync.OnceValue(serviceNames))
+	return arguments(args, sync.OnceValues(serviceNames))
 }
 
-// serviceNames gives the services of the stack, those of every profile; none where it can't be loaded: then the target
-// says why.
-func serviceNames() []string {
-	model, err := compose.Load(context.Background(), compose.Request{AllProfiles: true, NoEnvFiles: true})
-	if err != nil {
-		return nil
+// serviceNames gives the services of the stack, those of every profile. An error is as good as a doubt: a stack that can't be
+// read may have a service of any name.
+func serviceNames() ([]string, error) {
+	ctx := context.Background()
+	r := compose.Request{AllProfiles: true, NoEnvFiles: true}
+	if e, err := engine.Connect(ctx); err == nil {
+		r.CLI = e.CLI // by which remote Compose files are read
 	}
-	return model.Project.ServiceNames()
+	model, err := compose.Load(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return model.Project.ServiceNames(), nil
 }
 
 // part is a target on the command line with all that belongs to it.
@@ -41,7 +47,7 @@ type part struct {
 	options []string // -name=value, as Mage reads them
 }
 
-func arguments(args []string, services func() []string) ([]string, error) {
+func arguments(args []string, services func() ([]string, error)) ([]string, error) {
 	if len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		return args, nil // a compiled magefile's own flags; `mage -h x` passes them as variables instead
 	}
@@ -83,14 +89,18 @@ func arguments(args []string, services func() []string) ([]string, error) {
 }
 
 // addWord takes a word after the target p (nil for none yet): a service of it, or a further target, which it returns.
-func (p *part) addWord(word string, services func() []string) (*part, error) {
+func (p *part) addWord(word string, services func() ([]string, error)) (*part, error) {
 	key := strings.ToLower(word)
 	known, isTarget := commands[key]
 	takes := p != nil && p.services
 	_, isOther := otherWords[key]
 	isService := false
 	if takes && (isTarget || isOther) {
-		isService = slices.ContainsFunc(services(), func(name string) bool { return strings.EqualFold(name, word) })
+		all, err := services()
+		if err != nil {
+			return nil, err
+		}
+		isService = slices.ContainsFunc(all, func(name string) bool { return strings.EqualFold(name, word) })
 	}
 	switch {
 	case strings.TrimSpace(word) == "":

@@ -11,7 +11,9 @@ import (
 )
 
 // stackOf gives the services that the stack of a test has.
-func stackOf(names ...string) func() []string { return func() []string { return names } }
+func stackOf(names ...string) func() ([]string, error) {
+	return func() ([]string, error) { return names, nil }
+}
 
 func TestArguments(t *testing.T) {
 	for line, want := range map[string]string{
@@ -97,7 +99,7 @@ func TestArgumentsReadTheStackOnlyInDoubt(t *testing.T) {
 		"start": false, "logs redis": false, "setup full": false, "cleanup build": false, "check build": true, "stop up": true,
 	} {
 		read := false
-		if _, err := arguments(strings.Fields(line), func() []string { read = true; return []string{"up"} }); err != nil || read != want {
+		if _, err := arguments(strings.Fields(line), func() ([]string, error) { read = true; return []string{"up"}, nil }); err != nil || read != want {
 			t.Errorf("%q: read the stack: %t (%v), want %t", line, read, err, want)
 		}
 	}
@@ -132,5 +134,13 @@ func TestLogsRefusesATailThatIsNoNumber(t *testing.T) {
 		if !errors.As(err, &f) || f.Code != fault.Usage || !strings.Contains(err.Error(), "next: go tool mage logs -tail=100") {
 			t.Errorf("-tail=%s: got %v", tail, err)
 		}
+	}
+}
+
+// Where the stack can't be read nothing is guessed: "stop build" would stop everything.
+func TestArgumentsRefuseInDoubt(t *testing.T) {
+	broken := fault.New(fault.Config, "", "compose.yaml:2: not valid YAML")
+	if got, err := arguments([]string{"stop", "build"}, func() ([]string, error) { return nil, broken }); !errors.Is(err, broken) {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
