@@ -26,7 +26,7 @@ type DiskReport struct {
 // DiskItem is one thing that is stored.
 type DiskItem struct {
 	Kind   string   `json:"kind"` // image, container, volume, network or cache
-	Name   string   `json:"name"`
+	Name   string   `json:"name"` // an image's tags, or where it has none the beginning of its ID
 	ID     string   `json:"id,omitempty"`
 	Bytes  int64    `json:"bytes"`        // its own and those it shares with other images; 0 for a network; -1 where it is not known
 	Shared int64    `json:"shared_bytes"` // of an image's bytes, those in layers of other images too
@@ -110,8 +110,9 @@ func (d *diskLister) add(item DiskItem, labels map[string]string, uses func(cont
 func (d *diskLister) addImages(images []image.Summary) {
 	for _, i := range images {
 		name := strings.Join(i.RepoTags, " ")
-		if name == "" || name == "<none>:<none>" {
-			name = "<none>"
+		if name == "" || name == "<none>:<none>" { // an untagged one
+			id := strings.TrimPrefix(i.ID, "sha256:")
+			name = id[:min(12, len(id))]
 		}
 		d.add(DiskItem{Kind: "image", Name: name, ID: i.ID, Bytes: i.Size, Shared: max(0, i.SharedSize)}, i.Labels,
 			func(c container.Summary) bool { return c.ImageID == i.ID })

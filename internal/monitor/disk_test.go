@@ -24,7 +24,7 @@ func (storage) DiskUsage(context.Context, client.DiskUsageOptions) (client.DiskU
 	use.Images.Items = []image.Summary{
 		{ID: "sha256:a", RepoTags: []string{"shop/web:1"}, Size: 10 << 20, SharedSize: 4 << 20, Labels: map[string]string{api.ProjectLabel: "shop"}},
 		{ID: "sha256:b", RepoTags: []string{"redis:8"}, Size: 50 << 20, SharedSize: -1},
-		{ID: "sha256:c", Size: 1 << 20},
+		{ID: "sha256:" + strings.Repeat("c", 64), Size: 1 << 20},
 	}
 	use.Containers.Items = []container.Summary{{
 		ID: "1", Names: []string{"/shop-redis-1"}, ImageID: "sha256:b", SizeRw: 2 << 10, Labels: map[string]string{api.ProjectLabel: "shop"},
@@ -61,7 +61,7 @@ func TestDiskListsEverythingWithItsOwner(t *testing.T) {
 	want := `KIND NAME SIZE PROJECT USED BY
 image redis:8 50MiB shop shop-redis-1
 image shop/web:1 10MiB shop -
-image <none> 1MiB - -
+image cccccccccccc 1MiB - -
 container shop-redis-1 2KiB shop -
 volume shop_data 3MiB shop shop-redis-1
 volume other not known gone -
