@@ -159,7 +159,7 @@ func (s *session) buildEnvironment(dir string) (image.Environment, error) {
 func (s *session) moveLock(ctx context.Context, b *image.Builder) error {
 	file := bases.File()
 	old, err := bases.Read(file)
-	if err != nil || old.Len() == 0 {
+	if err != nil {
 		return err
 	}
 	all, err := bases.Refs(s.stack.Project)
@@ -177,6 +177,9 @@ func (s *session) moveLock(ctx context.Context, b *image.Builder) error {
 		} else if _, locked := old.Digest(ref); locked {
 			refs = append(refs, ref)
 		}
+	}
+	if len(refs) == 0 {
+		return nil
 	}
 	next, changes, err := bases.Refresh(ctx, bases.Builder{Client: b.Client}, refs, old, local)
 	if err != nil {
