@@ -48,6 +48,7 @@ type Model struct {
 	Settings Settings       // of docker compose's command
 	Notices  []string       // limits that fitting lowered, jobs that nobody starts, keys of ours with a new name, one sentence each
 	Changes  []Change       // every value that fitting changed, by service
+	Unheeded []Unheeded     // keys that have no effect on an engine
 
 	named bool                 // COMPOSE_FILE or Request.Files says which files are read
 	given map[string]Resources // as the files say, by service
@@ -78,10 +79,11 @@ func Load(ctx context.Context, r Request) (*Model, error) {
 	if m.Project, err = l.project(ctx); err != nil {
 		return nil, err
 	}
-	if m.Notices, err = checkExtensions(m.Project, append(slices.Clone(m.Files), l.read...)); err != nil {
+	if m.Notices, err = checkExtensions(m.Project, slices.Concat(m.Files, l.read)); err != nil {
 		return nil, err
 	}
 	m.Notices = append(m.Notices, ignoredJobs(m.Project)...)
+	m.Unheeded = unheeded(m.Project, slices.Concat(m.Files, l.read), l.unheeded)
 	m.given = resourcesOfAll(m.Project)
 	if r.Machine.CPUs > 0 {
 		m.Changes = Fit(m.Project, r.Machine)
@@ -133,6 +135,7 @@ type loading struct {
 	options     []cli.ProjectOptionsFn
 	remotes     []loader.ResourceLoader
 	read        []string // what the Compose files include and extend, as far as it was read
+	unheeded    []api.UnsupportedAttribute
 }
 
 // project loads the services that were asked for, as `docker compose up` does before it makes containers.
@@ -195,6 +198,8 @@ func (l *loading) load(ctx context.Context, services, profiles []string) (*types
 		ProjectOptionsFns: append([]cli.ProjectOptionsFn{set, cli.WithoutEnvironmentResolution}, l.options...),
 		LoadListeners:     []api.LoadListener{l.note},
 		Profiles:          profiles,
+
+		OnUnsupportedAttribute: func(found []api.UnsupportedAttribute) { l.unheeded = found },
 	}
 	if l.request.AllProfiles {
 		options.Profiles = []string{"*"}

@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/api/types/system"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
@@ -37,8 +38,10 @@ type Input struct {
 	Machine engine.Machine
 	Project *types.Project // nil where it did not load
 	LoadErr error          // why it did not
-	Notices []string       // what fitting said: limits above the machine
-	Builder string         // its address, or several separated by commas; empty: none
+	Notices []string       // what loading said: limits above the machine, keys with a new name
+	// Unheeded are keys that have no effect on an engine.
+	Unheeded []compose.Unheeded
+	Builder  string // its address, or several separated by commas; empty: none
 	// EngineBuilder is the address that means the engine's own BuildKit.
 	EngineBuilder string
 	Registry      string // host:port or URL; empty: none
@@ -152,6 +155,9 @@ func checkProject(_ context.Context, in Input) []finding.Finding {
 	out := []finding.Finding{finding.Good("project.load", "project %s: %s", in.Project.Name, count(len(in.Project.Services), "service"))}
 	for _, n := range in.Notices {
 		out = append(out, finding.Warn("project.notice", "", "%s", n))
+	}
+	for _, u := range in.Unheeded {
+		out = append(out, finding.Warn("project.key", "", "%s", u))
 	}
 	return out
 }

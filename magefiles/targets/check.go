@@ -62,8 +62,8 @@ func (s *session) doctorInput() (doctor.Input, error) {
 	}
 	return doctor.Input{
 		API: s.engine, Host: s.engine.Host, Local: s.engine.Local(), Info: s.engine.Info, Machine: s.engine.Machine(),
-		Project: s.stack.Project, Notices: s.stack.Notices, Builder: s.builderAddress(), EngineBuilder: provision.EngineBuilder, Registry: registry, StateDir: dir,
-		Auth: s.credentials,
+		Project: s.stack.Project, Notices: s.stack.Notices, Unheeded: s.stack.Unheeded, Builder: s.builderAddress(),
+		EngineBuilder: provision.EngineBuilder, Registry: registry, StateDir: dir, Auth: s.credentials,
 	}, nil
 }
 

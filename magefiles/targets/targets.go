@@ -133,6 +133,9 @@ func (s *session) sayFit() {
 	for _, n := range s.stack.Notices {
 		s.out.Warn("%s", n)
 	}
+	for _, u := range s.stack.Unheeded {
+		s.out.Warn("%s", u)
+	}
 	if fitted := s.stack.FittedSentence(); fitted != "" {
 		s.out.Info("%s", fitted)
 	}
