@@ -14,7 +14,8 @@ type StartReport struct {
 	CPUs         int         `json:"cpus"`           // of the machine: what the reservations of those that start may come to
 	Orphans      []Orphan    `json:"orphans"`        // containers of services that the Compose files no longer have
 	// RemoveOrphans says that the start removes them first.
-	RemoveOrphans bool `json:"remove_orphans"`
+	RemoveOrphans bool     `json:"remove_orphans"`
+	Kept          []string `json:"kept"` // a sentence for each volume that stays as it is though its settings changed
 }
 
 // StartStep is one service's start.
@@ -40,7 +41,7 @@ type StartWait struct {
 func (p Plan) Report(project string, orphans []Orphan, remove bool) StartReport {
 	r := StartReport{
 		Project: project, Steps: []StartStep{}, StartsAtOnce: p.startsAtOnce(), CPUs: p.CPUs,
-		Orphans: append([]Orphan{}, orphans...), RemoveOrphans: remove,
+		Orphans: append([]Orphan{}, orphans...), RemoveOrphans: remove, Kept: append([]string{}, p.Kept...),
 	}
 	for _, s := range p.Steps {
 		step := StartStep{
@@ -78,6 +79,7 @@ type RestartReport struct {
 	Project string          `json:"project"`
 	Steps   []RestartAction `json:"steps"` // in dependency order
 	Left    []string        `json:"left"`  // services that stay as they are
+	Kept    []string        `json:"kept"`  // a sentence for each volume that stays as it is though its settings changed
 }
 
 // RestartAction is what is done to one service.
@@ -92,7 +94,9 @@ type RestartAction struct {
 
 // Report gives the plan.
 func (p RestartPlan) Report(project string) RestartReport {
-	r := RestartReport{Project: project, Steps: []RestartAction{}, Left: append([]string{}, p.Left...)}
+	r := RestartReport{
+		Project: project, Steps: []RestartAction{}, Left: append([]string{}, p.Left...), Kept: append([]string{}, p.Kept...),
+	}
 	for _, s := range p.Steps {
 		r.Steps = append(r.Steps, RestartAction{
 			Service: s.Service, Stage: s.Stage, Action: s.action(), Why: s.Why, Replicas: s.Replicas, Refused: append([]string{}, s.Refused...),

@@ -59,14 +59,14 @@ var jsonShapes = []struct {
 		finding.Fail(fault.Config, "secret.file", "go tool mage setup", `secret "token": open secrets/token: no such file or directory`).Of("web"),
 	}}},
 	{"start -dry-run -json", lifecycle.StartReport{
-		Project: "shop", StartsAtOnce: 8, CPUs: 4, Orphans: []lifecycle.Orphan{orphan}, Steps: []lifecycle.StartStep{
-			{Service: "db", Replicas: 1, CPUs: 0.5, Waits: []lifecycle.StartWait{}},
-			{Service: "web", Stage: 1, Replicas: 2, Waits: []lifecycle.StartWait{{Service: "db", Condition: "service_healthy"}}},
+		Project: "shop", Kept: []string{}, StartsAtOnce: 8, CPUs: 4, Orphans: []lifecycle.Orphan{orphan}, Steps: []lifecycle.StartStep{
+			{Service: "db", Replicas: 1, CPUs: 0.5, Action: "keep", Waits: []lifecycle.StartWait{}},
+			{Service: "web", Stage: 1, Replicas: 2, Action: "recreate", Why: "its image changed", Waits: []lifecycle.StartWait{{Service: "db", Condition: "service_healthy"}}},
 		},
 	}},
 	{"start -json", lifecycle.Event{Time: at, Project: "shop", Service: "web", State: "waiting", Seconds: 0.012, Waits: []string{"db"}}},
 	{"restart -dry-run -json", lifecycle.RestartReport{
-		Project: "shop", Left: []string{"db"},
+		Project: "shop", Left: []string{"db"}, Kept: []string{},
 		Steps: []lifecycle.RestartAction{{Service: "web", Stage: 1, Action: "replace", Why: "its image changed", Replicas: 2, Refused: []string{}}},
 	}},
 	{"cleanup -json", cleanup.Report{
