@@ -36,8 +36,8 @@ const (
 
 // End is how a container ended last.
 type End struct {
-	Cause  Cause     `json:"cause"`
-	Code   int       `json:"exit_code"`
+	Cause  Cause     `json:"cause"`            // completed, failed, out of memory, stopped and others
+	Code   int       `json:"exit_code"`        // of its first process
 	Signal int       `json:"signal,omitempty"` // that ended it, as far as its exit code tells; 0 for none
 	Error  string    `json:"error,omitempty"`  // the engine's words where it could not start
 	At     time.Time `json:"at,omitzero"`

@@ -46,11 +46,11 @@ const (
 // Opinion is what one container is, and whether that is as it should be.
 type Opinion struct {
 	Container string    `json:"container,omitempty"` // its name; "" where a service has none, or not as many as it should
-	Condition Condition `json:"condition"`
-	Fine      bool      `json:"fine"`
-	Why       string    `json:"why,omitempty"`  // words that follow the container's name: "is paused"; also where it is fine and there is something to tell
-	Next      string    `json:"next,omitempty"` // the command that helps; "" where it is fine
-	End       *End      `json:"end,omitempty"`  // nil where it runs, or never did
+	Condition Condition `json:"condition"`           // running, healthy, starting, done, scaled to 0, provider; or one that is not fine
+	Fine      bool      `json:"fine"`                // as it should be
+	Why       string    `json:"why,omitempty"`       // words that follow the container's name: "is paused"; also where it is fine and there is something to tell
+	Next      string    `json:"next,omitempty"`      // the command that helps; "" where it is fine
+	End       *End      `json:"end,omitempty"`       // nil where it runs, or never did
 }
 
 // Verdict is what a service is: its worst container's condition, or the lack of one.
