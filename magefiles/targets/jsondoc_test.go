@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"go/ast"
@@ -158,6 +159,8 @@ func jsonType(of reflect.Type) (kind string, below reflect.Type, suffix string) 
 	switch {
 	case of == reflect.TypeFor[time.Time]():
 		return "time", nil, ""
+	case of.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
+		return "string", nil, ""
 	case of.Kind() == reflect.Pointer:
 		return jsonType(of.Elem())
 	case of.Kind() == reflect.Struct:
