@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -197,7 +198,8 @@ func (p *part) unknownOption(arg, name string) error {
 	}
 	slices.Sort(known)
 	next := "go tool mage " + p.key + " -h"
-	if here, ok := otherOptions[strings.ToLower(name)]; ok {
+	name = strings.ToLower(name)
+	if here := cmp.Or(otherOptions[p.key+" "+name], otherOptions[name]); here != "" {
 		next = strings.ReplaceAll(here, "%s", p.key)
 	}
 	return fault.New(fault.Usage, next, "no option %q of %s%s", arg, p.key, fault.DidYouMean(name, known))

@@ -81,6 +81,8 @@ func TestWrongArgumentsAreRefusedWithAWay(t *testing.T) {
 		"start|-d":                "no option \"-d\" of start\n  next: go tool mage start: it leaves the services running",
 		"logs|-f|redis":           "no option \"-f\" of logs\n  next: go tool mage logs -follow",
 		"setup|-json":             "no option \"-json\" of setup\n  next: go tool mage setup -h",
+		"stop|-t|5":               "next: go tool mage -t 30s stop",
+		"stop|-d":                 "no option \"-d\" of stop\n  next: go tool mage stop -h",
 		"start|-w|dir":            "next: go tool mage -w DIRECTORY start",
 		"models":                  "models needs a model\n  next: go tool mage models -h",
 		"models|-service=whisper": "models needs a model",
