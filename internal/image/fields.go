@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/25eloquence/compose-mage/internal/compose"
 )
 
 // How says what becomes of a field of a Compose type.
@@ -73,28 +76,31 @@ const (
 	mounted  = "the Dockerfile says it: RUN --mount=type=secret,uid=…,gid=…,mode=…"
 )
 
-// warnings names the keys of a service's build section that have no effect.
-func warnings(s types.ServiceConfig, o PlanOptions) []string {
+// warnings names the keys of a service's build section that have no effect, each with its place in the Compose files.
+func warnings(project *types.Project, s types.ServiceConfig, o PlanOptions) []string {
 	var out []string
-	each(reflect.ValueOf(*s.Build), "", "", func(field, key string, v reflect.Value) {
-		f := Fields[field]
-		if v.IsZero() || f.How != Warned && (!f.Loaded || o.Push || v.String() == "false") {
-			return
+	warn := func(key []string, format string, args ...any) {
+		key = append([]string{"services", s.Name, "build"}, key...)
+		text := strings.Join(key, ".") + fmt.Sprintf(format, args...)
+		if at := compose.LineOf(project.ComposeFiles, key); at != "" {
+			text = at + ": " + text
 		}
-		text := fmt.Sprintf("services.%s.build.%s has no effect: %s", s.Name, key, f.Why)
-		if !slices.Contains(out, text) {
-			out = append(out, text)
+		out = append(out, text)
+	}
+	each(reflect.ValueOf(*s.Build), "", nil, func(field string, key []string, v reflect.Value) {
+		f := Fields[field]
+		if !v.IsZero() && (f.How == Warned || f.Loaded && !o.Push && v.String() != "false") {
+			warn(key, " has no effect: %s", f.Why)
 		}
 	})
 	if listed := s.Build.Platforms; len(listed) > 1 && !o.Push && o.Platforms == "" {
-		out = append(out, fmt.Sprintf("services.%s.build.platforms: of %s the engine is given one; build -push pushes an index of all",
-			s.Name, strings.Join(listed, ", ")))
+		warn([]string{"platforms"}, ": of %s the engine is given one; build -push pushes an index of all", strings.Join(listed, ", "))
 	}
 	return out
 }
 
 // each visits the fields of a Compose value and of what it holds, with the field's name in Go and its key in the file.
-func each(v reflect.Value, field, key string, visit func(field, key string, v reflect.Value)) {
+func each(v reflect.Value, field string, key []string, visit func(field string, key []string, v reflect.Value)) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {
@@ -102,11 +108,11 @@ func each(v reflect.Value, field, key string, visit func(field, key string, v re
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			each(v.Index(i), field, key, visit)
+			each(v.Index(i), field, append(slices.Clone(key), strconv.Itoa(i)), visit)
 		}
 	case reflect.Map:
 		for _, k := range v.MapKeys() {
-			each(v.MapIndex(k), field, key, visit)
+			each(v.MapIndex(k), field, append(slices.Clone(key), k.String()), visit)
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
@@ -115,7 +121,7 @@ func each(v reflect.Value, field, key string, visit func(field, key string, v re
 			if f.Name == "Extensions" || !f.IsExported() {
 				continue
 			}
-			under, path := strings.TrimPrefix(field+"."+f.Name, "."), strings.TrimPrefix(key+"."+name, ".")
+			under, path := strings.TrimPrefix(field+"."+f.Name, "."), append(slices.Clone(key), name)
 			visit(under, path, v.Field(i))
 			each(v.Field(i), under, path, visit)
 		}

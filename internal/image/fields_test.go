@@ -67,22 +67,38 @@ func TestEveryFieldOfABuildSectionIsDecidedOn(t *testing.T) {
 }
 
 func TestWarningsNameWhatHasNoEffect(t *testing.T) {
-	mode := types.FileMode(0o400)
-	service := types.ServiceConfig{Name: "app"}
-	service.Build = &types.BuildConfig{
-		Isolation: "hyperv", Provenance: "mode=max", SBOM: "false", Platforms: []string{"linux/amd64", "linux/arm64"},
-		Secrets: []types.ServiceSecretConfig{{Source: "a", UID: "1"}, {Source: "b", UID: "2", Mode: &mode}},
-		Ulimits: map[string]*types.UlimitsConfig{"nofile": {Single: 5}},
-	}
-	var got []string
-	for _, w := range warnings(service, PlanOptions{}) {
-		got = append(got, strings.TrimSuffix(strings.Fields(w)[0], ":"))
-	}
-	want := "services.app.build.provenance services.app.build.isolation services.app.build.secrets.uid services.app.build.secrets.mode services.app.build.platforms"
-	if strings.Join(got, " ") != want {
-		t.Errorf("loaded: %v", got)
-	}
-	if got := len(warnings(service, PlanOptions{Push: true})); got != 3 {
-		t.Errorf("pushed: %d warnings", got)
+	file := `name: demo
+services:
+  app:
+    build:
+      context: .
+      isolation: hyperv
+      provenance: mode=max
+      sbom: "false"
+      platforms: [linux/amd64, linux/arm64]
+      ulimits: {nofile: 5}
+      secrets:
+        - {source: a, uid: "1"}
+        - source: b
+          mode: 0400
+secrets: {a: {file: f}, b: {file: f}}
+`
+	for push, want := range map[bool]string{
+		false: "7:services.app.build.provenance 6:services.app.build.isolation 12:services.app.build.secrets.0.uid " +
+			"14:services.app.build.secrets.1.mode 9:services.app.build.platforms",
+		true: "6:services.app.build.isolation 12:services.app.build.secrets.0.uid 14:services.app.build.secrets.1.mode",
+	} {
+		p, dir, err := plan(t, PlanOptions{Push: push}, "compose.yaml", file, "Dockerfile", "FROM scratch", "f", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, w := range p.Warnings {
+			words := strings.Fields(strings.TrimPrefix(w, filepath.Join(dir, "compose.yaml:")))
+			got = append(got, words[0]+strings.TrimSuffix(words[1], ":"))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("pushed %v: %v", push, got)
+		}
 	}
 }

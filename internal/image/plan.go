@@ -69,7 +69,7 @@ func MakePlan(project *types.Project, o PlanOptions) (Plan, error) {
 			continue
 		}
 		plan.Targets = append(plan.Targets, t)
-		plan.Warnings = append(plan.Warnings, warnings(service, o)...)
+		plan.Warnings = append(plan.Warnings, warnings(project, service, o)...)
 	}
 	if len(problems) == 0 {
 		plan.merge(project, o)
