@@ -21,8 +21,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// Docker compose and our start take turns on a stack: nobody makes a container anew, and docker compose's ps, logs and
-// down work on it as ever. PARITY=20 is the long form: every shape, three turns each; without it the first six have one
+// Docker compose and our start take turns on a stack: nobody makes a container anew, restart finds nothing to do, and
+// docker compose's ps, logs and down work on it as ever. PARITY=20 is the long form: every shape, three turns each; without it the first six have one
 // turn.
 func TestIntegrationParityTakesTurns(t *testing.T) {
 	paths, err := pinned.Build(context.Background(), "docker-compose")
@@ -61,6 +61,7 @@ func TestIntegrationParityTakesTurns(t *testing.T) {
 					}
 				}
 			}
+			f.unchanged()
 			f.worksAsEver(first, shape)
 		})
 	}
@@ -124,6 +125,22 @@ func (f parityFixture) startHere() error {
 		return err
 	}
 	return lifecycle.Start(context.Background(), f.engine, s.Project, lifecycle.StartOptions{Out: ui.New(&f.out)})
+}
+
+// unchanged asks restart, which must find nothing to do.
+func (f parityFixture) unchanged() {
+	f.t.Helper()
+	s, err := compose.Load(context.Background(), compose.Request{Machine: f.engine.Machine()})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	plan, err := lifecycle.PlanRestart(f.t.Context(), f.engine, s.Project, lifecycle.RestartOptions{Out: ui.New(&f.out)})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, step := range plan.Steps {
+		f.t.Errorf("restart would touch %s: %s", step.Service, step.Why)
+	}
 }
 
 // containerIDs gives the IDs of all the project's containers by name.
