@@ -120,10 +120,6 @@ func (f *fixture) buildProject(ctx context.Context, project *types.Project, regi
 	if err != nil {
 		return nil, err
 	}
-	p, err := image.MakePlan(project, image.PlanOptions{NoCache: f.noCache})
-	if err != nil {
-		return nil, err
-	}
 	builder, err := image.Connect(context.Background(), os.Getenv(verify.BuilderVariable))
 	if err != nil {
 		f.t.Fatalf("integration tests need a builder: %v", err)
@@ -135,6 +131,10 @@ func (f *fixture) buildProject(ctx context.Context, project *types.Project, regi
 	}
 	if f.with != nil {
 		f.with(&o)
+	}
+	p, err := image.MakePlan(project, image.PlanOptions{NoCache: f.noCache, Push: o.Push})
+	if err != nil {
+		return nil, err
 	}
 	return image.Build(ctx, p, o)
 }
