@@ -36,6 +36,31 @@ func generate(dir, source string, n int) (*stack, error) {
 	return s, nil
 }
 
+// contextFiles is how many files the context of the stack "files" has, as one with its node_modules may.
+const contextFiles = 60_000
+
+// manyFiles writes a repository whose one image copies a context of contextFiles small files.
+func manyFiles(dir, source string) (*stack, error) {
+	s := &stack{
+		name: "files", title: fmt.Sprintf("one image of %d files", contextFiles), root: dir, compose: filepath.Join(dir, "compose.yaml"),
+		services: []string{"app"}, service: "app",
+		source: filepath.Join(dir, "app", "bench_change.go"), dockerfile: filepath.Join(dir, "app", "Dockerfile"),
+	}
+	files, err := importer(source)
+	if err != nil {
+		return nil, err
+	}
+	files["compose.yaml"] = "name: bench\nservices:\n  app:\n    image: ${IMAGE_PREFIX:-bench}/files:latest\n    build: app\n"
+	files["app/Dockerfile"] = "FROM debian:bookworm-slim\nCOPY . /app\n"
+	for i := range contextFiles - 1 {
+		files[fmt.Sprintf("app/p%03d/d%02d/f%d.js", i/200, i/20%10, i%20)] = fmt.Sprintf("module.exports = %d\n%s", i, strings.Repeat("// of a package\n", i%40))
+	}
+	if err := write(dir, files); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
 // importer gives the files, by path, that make a repository import the targets of the one at source, as docs/import.md says.
 func importer(source string) (map[string]string, error) {
 	mod, err := os.ReadFile(filepath.Join(source, "go.mod"))

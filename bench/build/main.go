@@ -46,7 +46,7 @@ func parse(args []string) (config, error) {
 	}
 	flags := flag.NewFlagSet("build", flag.ContinueOnError)
 	flags.StringVar(&cases, "cases", strings.Join(names(scenarios()), ","), "what to compare")
-	flags.StringVar(&stacks, "stacks", "six,5,20,80", "six (the six services) or a number of generated images")
+	flags.StringVar(&stacks, "stacks", "six,5,20,80", "six (the six services), files (one image of 60,000 files) or a number of generated images")
 	flags.StringVar(&tools, "tools", strings.Join(names(allTools()), ","), "what to compare with each other")
 	flags.StringVar(&c.engine, "engine", "host", "host, current (started for this), or the unix:// address of a current one, whose build cache is then pruned")
 	flags.StringVar(&c.builder, "builder", "", "unix:// address of a builder to use with -engine=host in place of one of our own; it is never emptied, so only the cases that need no cold one are possible")

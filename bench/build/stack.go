@@ -24,14 +24,14 @@ type stack struct {
 	dockerfile  string
 }
 
-// imagesOf reads a stack's name: 0 for "six", else the number of images to generate.
+// imagesOf reads a stack's name: 0 for "six" and "files", else the number of images to generate.
 func imagesOf(name string) (int, error) {
-	if name == "six" {
+	if name == "six" || name == "files" {
 		return 0, nil
 	}
 	n, err := strconv.Atoi(name)
 	if err != nil || n < 1 || n > 999 {
-		return 0, fmt.Errorf("reading -stacks: %q is neither six nor a number of images", name)
+		return 0, fmt.Errorf("reading -stacks: %q is neither six nor files nor a number of images", name)
 	}
 	return n, nil
 }
@@ -42,11 +42,15 @@ func (b *bench) makeStack(ctx context.Context, name string) (*stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := sixServices(b.source)
-	if n > 0 {
-		if s, err = generate(filepath.Join(b.work, "stack-"+name), b.source, n); err != nil {
-			return nil, err
-		}
+	s, dir := sixServices(b.source), filepath.Join(b.work, "stack-"+name)
+	switch {
+	case n > 0:
+		s, err = generate(dir, b.source, n)
+	case name == "files":
+		s, err = manyFiles(dir, b.source)
+	}
+	if err != nil {
+		return nil, err
 	}
 	for _, r := range []request{{}, {from: true}, {to: true}, {from: true, to: true}} {
 		if err := os.WriteFile(s.overlay(b, r), []byte(overlayText(b, s, r)), 0o600); err != nil {

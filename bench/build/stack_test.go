@@ -108,7 +108,7 @@ func TestCommandLine(t *testing.T) {
 			t.Errorf("%v: got %v, want %q", args, err, text)
 		}
 	}
-	c, err := parse([]string{"-builder=unix:///b.sock", "-cases=unchanged,source", "-stacks=six,5", "-ca=/nosuch"})
+	c, err := parse([]string{"-builder=unix:///b.sock", "-cases=unchanged,source", "-stacks=six,5,files", "-ca=/nosuch"})
 	if err != nil || len(c.cases) != 2 || c.ca != "" || len(c.tools) != len(allTools()) {
 		t.Errorf("got %+v, %v", c, err)
 	}
