@@ -191,14 +191,16 @@ func TestIntegrationAFailingCommandSaysNothingOfTheBuilder(t *testing.T) {
 // A secret is where the step wants it, and nowhere else: neither in what is shown, nor in the image, nor in what builds leave. The second
 // image copies it, so that the search is known to find it.
 func TestIntegrationBuildSecretLeavesNoTrace(t *testing.T) {
-	secret := fmt.Sprintf("very-secret-token-%d", time.Now().UnixNano())
+	now := time.Now().UnixNano()
+	secret := fmt.Sprintf("very-secret-token-%d", now)
+	again := fmt.Sprintf(" && : %d\n", now/1000) // else the builder has the steps of an earlier run, with that one's secret
 	f := newFixture(t, "compose.yaml", `services:
   keeps: {build: {context: ., secrets: [token]}}
   leaks: {build: {context: ., dockerfile: Leak, secrets: [token]}}
   fails: {build: {context: ., dockerfile: Fail, secrets: [token]}}
 secrets: {token: {file: ./token}}
-`, ".dockerignore", "token\n", "token", secret, "Dockerfile", "FROM debian:bookworm-slim\nRUN --mount=type=secret,id=token wc -c </run/secrets/token >/size\n",
-		"Leak", "FROM debian:bookworm-slim\nRUN --mount=type=secret,id=token cp /run/secrets/token /leaked\n",
+`, ".dockerignore", "token\n", "token", secret, "Dockerfile", "FROM debian:bookworm-slim\nRUN --mount=type=secret,id=token wc -c </run/secrets/token >/size"+again,
+		"Leak", "FROM debian:bookworm-slim\nRUN --mount=type=secret,id=token cp /run/secrets/token /leaked"+again,
 		"Fail", "FROM debian:bookworm-slim\nRUN --mount=type=secret,id=token test ! -s /run/secrets/token\n")
 	left := t.TempDir()
 	f.with = func(o *image.Options) { o.Explain, o.Progress = explain.NewStore(left), "plain" }

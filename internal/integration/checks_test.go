@@ -15,10 +15,10 @@ import (
 )
 
 // TestIntegrationChecks has a check of each kind, each true 0.7 s after the start, and for each a service that waits for it. Docker
-// would look after a minute.
+// would look after a minute. Nobody can wait until a service without a check is healthy.
 func TestIntegrationChecks(t *testing.T) {
-	waits := func(for_ string) string {
-		return "  after-" + for_ + ": {<<: *slow, healthcheck: {disable: true}, depends_on: {" + for_ + ": {condition: service_healthy}}}\n"
+	waits := func(service, condition string) string {
+		return "  after-" + service + ": {<<: *slow, healthcheck: {disable: true}, depends_on: {" + service + ": {condition: " + condition + "}}}\n"
 	}
 	checked := []string{"cmd", "shell", "image", "user", "reads"}
 	text := `services:
@@ -31,9 +31,10 @@ func TestIntegrationChecks(t *testing.T) {
   none: {<<: *slow, healthcheck: {test: [NONE]}}
   disabled: {<<: *slow, healthcheck: {disable: true}}
 `
-	for _, name := range append(checked, "none", "disabled") {
-		text += waits(name)
+	for _, name := range checked {
+		text += waits(name, "service_healthy")
 	}
+	text += waits("none", "service_started") + waits("disabled", "service_started")
 	f := newFixture(t, "compose.yaml", text,
 		"Dockerfile", "FROM debian:bookworm-slim\nHEALTHCHECK --interval=60s CMD test -e /ready\n")
 	f.mustBuild()
@@ -54,15 +55,14 @@ func TestIntegrationChecks(t *testing.T) {
 	}
 }
 
-// A published port counts as a check where there is none.
+// A published port is waited for where there is no check.
 func TestIntegrationAPublishedPortIsAwaited(t *testing.T) {
 	f := newFixture(t, "compose.yaml", `services:
   web: {build: ., image: "it-port:${COMPOSE_PROJECT_NAME}", environment: {LISTEN_AFTER: 1s}, ports: ["127.0.0.1::8080"]}
-  after: {image: "it-port:${COMPOSE_PROJECT_NAME}", environment: {NEEDS: "http://web:8080/"}, depends_on: {web: {condition: service_healthy}}}
 `).withService()
 	f.mustBuild()
 	f.mustStart()
-	if d := f.startedAt("after").Sub(f.startedAt("web")); d < time.Second {
+	if d := time.Since(f.startedAt("web")); d < time.Second {
 		t.Errorf("web was ready %s after its start, before it listened", d)
 	}
 }

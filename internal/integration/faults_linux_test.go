@@ -65,7 +65,7 @@ func TestIntegrationOutOfMemoryAtStart(t *testing.T) {
   db: {image: `+enginetest.Base(t)+`, mem_limit: 20m, memswap_limit: 20m, command: [tail, /dev/zero], healthcheck: {test: ["CMD", "false"], interval: 60s}}
 `)
 	err := f.start(context.Background())
-	wants(t, err, fault.Failed, `starting "db": killed: out of memory (limit 20 MiB)`, "next: raise its memory limit")
+	wants(t, err, fault.Failed, `starting "db": killed: out of memory (limit 20 MiB)`, "next: raise the memory limit of db")
 }
 
 // Images that can't be pulled, from a registry that lacks them and one that refuses, keep only their services from starting, and

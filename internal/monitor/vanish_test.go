@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -20,6 +21,7 @@ import (
 // shaky is an engine whose containers, by ID, are removed or stopped while they are sampled, or can't be looked at.
 type shaky struct {
 	API
+	mu    sync.Mutex
 	looks map[string][]error // of each look into a container, in turn; the last stays
 	after map[string]moby.ContainerState
 	stats map[string]string
@@ -42,6 +44,8 @@ func (s *shaky) ContainerList(context.Context, client.ContainerListOptions) (cli
 }
 
 func (s *shaky) ContainerInspect(_ context.Context, id string, _ client.ContainerInspectOptions) (client.ContainerInspectResult, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	err := s.looks[id][0]
 	state := moby.StateRunning
 	if len(s.looks[id]) > 1 {

@@ -242,13 +242,23 @@ type thread struct{ work chan func() }
 
 func newThread() *thread {
 	t := &thread{work: make(chan func())}
-	go func() {
-		runtime.LockOSThread() // never unlocked: what was done to the thread must not reach other goroutines
-		for f := range t.work {
-			f()
-		}
-	}()
+	go t.run()
 	return t
+}
+
+// run never takes the process's main thread: that one can't end, and /proc/self goes by its namespaces for all of the process.
+func (t *thread) run() {
+	runtime.LockOSThread() // never unlocked: what was done to the thread must not reach other goroutines
+	if syscall.Gettid() == os.Getpid() {
+		other := make(chan struct{})
+		go func() { defer close(other); t.run() }() // on another, for this one is taken
+		<-other
+		runtime.UnlockOSThread() // nothing was done to it
+		return
+	}
+	for f := range t.work {
+		f()
+	}
 }
 
 func (t *thread) do(f func() error) error {
