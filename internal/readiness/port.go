@@ -53,7 +53,7 @@ func (r *Waiter) accepts(ctx context.Context, c moby.InspectResponse) error {
 				r.answered = true
 				r.Ports.heard(true)
 			}
-			ranBefore := first && time.Since(startOf(c)) > portPatience
+			ranBefore := first && time.Since(startOf(c)) > r.portPatience()
 			switch {
 			case ctx.Err() != nil:
 				return context.Cause(ctx)
