@@ -25,12 +25,12 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// fineRuns is how often a start is asked for its verdict on what has not changed: FINE in the environment, 3 by default.
+// fineRuns is how often a start is asked for its verdict on what has not changed: FINE in the environment, 2 by default.
 func fineRuns(t *testing.T) int {
 	t.Helper()
 	n, err := strconv.Atoi(os.Getenv("FINE"))
 	if os.Getenv("FINE") == "" {
-		return 3
+		return 2
 	}
 	if err != nil {
 		t.Fatal(err)

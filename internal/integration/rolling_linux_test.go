@@ -83,13 +83,13 @@ func TestIntegrationRollingChild(t *testing.T) {
 	}
 }
 
-// killsVariable says how many roll-outs TestIntegrationRollingKilled kills; 6 by default.
+// killsVariable says how many roll-outs TestIntegrationRollingKilled kills; 4 by default.
 const killsVariable = "ROLLKILLS"
 
 // TestIntegrationRollingKilled kills roll-outs (SIGKILL) after more and more of their way, and while a container is frozen. Nothing
 // stays frozen, and the next roll-out ends with exactly the containers that there should be.
 func TestIntegrationRollingKilled(t *testing.T) {
-	kills := 6
+	kills := 4
 	if text := os.Getenv(killsVariable); text != "" {
 		var err error
 		if kills, err = strconv.Atoi(text); err != nil || kills < 1 {

@@ -29,7 +29,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// rolloutsVariable says how many roll-outs TestIntegrationRollingUnderLoad makes; 3 by default.
+// rolloutsVariable says how many roll-outs TestIntegrationRollingUnderLoad makes; 1 by default.
 const rolloutsVariable = "ROLLOUTS"
 
 // rolled is a service "web" that asks "db" over a new connection for each request; VERSION makes its configuration another, and
@@ -198,7 +198,7 @@ func (f *fixture) endLoad() traffic {
 
 // underLoad rolls out new configurations and a broken image while the service is asked all the time.
 func underLoad(t *testing.T, current bool) {
-	rollouts := 3
+	rollouts := 1
 	if text := os.Getenv(rolloutsVariable); text != "" {
 		var err error
 		if rollouts, err = strconv.Atoi(text); err != nil || rollouts < 1 {

@@ -90,7 +90,7 @@ func TestIntegrationComposeAndWeTakeTurns(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		env  map[string]string
-	}{{"by .env", nil}, {"COMPOSE_ENV_FILES", map[string]string{"COMPOSE_ENV_FILES": ".env,1.env"}}} {
+	}{{"COMPOSE_ENV_FILES", map[string]string{"COMPOSE_ENV_FILES": ".env,1.env"}}} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFixture(t, turnFiles(t)...)
 			for name, value := range c.env {
