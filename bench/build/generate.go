@@ -50,7 +50,7 @@ func manyFiles(dir, source string) (*stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	files["compose.yaml"] = "name: bench\nservices:\n  app:\n    image: ${IMAGE_PREFIX:-bench}/files:latest\n    build: app\n"
+	files["compose.yaml"] = "name: bench\nservices:\n  app:\n    image: ${IMAGE_PREFIX:-bench}/app:latest\n    build: app\n"
 	files["app/Dockerfile"] = "FROM debian:bookworm-slim\nCOPY . /app\n"
 	for i := range contextFiles - 1 {
 		files[fmt.Sprintf("app/p%03d/d%02d/f%d.js", i/200, i/20%10, i%20)] = fmt.Sprintf("module.exports = %d\n%s", i, strings.Repeat("// of a package\n", i%40))
