@@ -183,6 +183,10 @@ func (l *loading) withAlso(ctx context.Context, project *types.Project) (*types.
 }
 
 // load loads the services with these profiles active; nil stands for those of the environment.
+// separator is between the parts of a container's name. Where a project asks for COMPOSE_COMPATIBILITY, the library has another one for
+// the whole process from then on: the next project in it begins anew.
+const separator = "-"
+
 func (l *loading) load(ctx context.Context, services, profiles []string) (*types.Project, error) {
 	service, err := compose.NewComposeService(l.request.CLI)
 	if err != nil {
@@ -203,6 +207,9 @@ func (l *loading) load(ctx context.Context, services, profiles []string) (*types
 	}
 	if l.request.AllProfiles {
 		options.Profiles = []string{"*"}
+	}
+	if api.Separator != separator {
+		api.Separator = separator
 	}
 	project, err := service.LoadProject(ctx, options)
 	if err != nil || len(e.envFiles) > 0 {

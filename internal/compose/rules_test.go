@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/docker/compose/v5/pkg/api"
 )
 
 // rule is one of docker compose's about files and environment. The integration test puts the same rules to docker
@@ -302,5 +304,19 @@ func TestEnvFilesAreLeftUnread(t *testing.T) {
 	_, err := Load(context.Background(), Request{Dir: root})
 	if want := filepath.Join(root, "compose.yaml:1"); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %q in it", err, want)
+	}
+}
+
+// The library keeps what one project asked for and applies it to the next in the process.
+func TestCompatibilityIsOneProjects(t *testing.T) {
+	const one = "services: {a: {image: x}}\n"
+	for _, c := range []struct{ env, want string }{{"COMPOSE_COMPATIBILITY=true", "_"}, {"", "-"}} {
+		dir := write(t, "compose.yaml", one, ".env", c.env+"\n")
+		if _, err := Load(t.Context(), Request{Dir: dir}); err != nil {
+			t.Fatal(err)
+		}
+		if api.Separator != c.want {
+			t.Errorf("%q: names are joined by %q, want %q", c.env, api.Separator, c.want)
+		}
 	}
 }
