@@ -199,7 +199,7 @@ func (p place) check(files []string) error {
 		if p.who != "" {
 			text = p.who + ": " + text
 		}
-		if where := lineOf(files, path, ""); where != "" {
+		if where := LineOf(files, path); where != "" {
 			text = where + ": " + text
 		}
 		return fault.New(fault.Config, "", "%s", text)

@@ -294,20 +294,9 @@ func lineOfPath(files []string, path string) string {
 	return ""
 }
 
-// LineOf gives the file:line of a key of the model ("services", "app", "build"), in the last of the files that has it; "" for none.
-func LineOf(files, key []string) string {
-	for _, file := range slices.Backward(files) {
-		content, err := os.ReadFile(file)
-		var root yaml.Node
-		if err != nil || yaml.Unmarshal(content, &root) != nil || len(root.Content) == 0 {
-			continue
-		}
-		if line, depth, _ := descend(root.Content[0], key); depth == len(key) && line > 0 {
-			return fmt.Sprintf("%s:%d", file, line)
-		}
-	}
-	return ""
-}
+// LineOf gives the file:line of a key of the model ("services", "app", "build"), or of as much of the way to it as the files have, in the
+// last of the files that has most of it; "" for none.
+func LineOf(files, key []string) string { return lineOf(files, key, "") }
 
 func afterLast(s, sep string) string {
 	if i := strings.LastIndex(s, sep); i >= 0 {

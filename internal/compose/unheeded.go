@@ -88,7 +88,7 @@ func whereKey(files []string, f api.UnsupportedAttribute) string {
 	if f.Service != "" {
 		keys = append([]string{"services", f.Service}, keys...)
 	}
-	return lineOf(files, keys, "")
+	return LineOf(files, keys)
 }
 
 func lastKey(path string) string { return path[strings.LastIndex(path, ".")+1:] }
