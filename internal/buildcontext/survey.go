@@ -5,8 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"io/fs"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"time"
 
 	"github.com/docker/go-units"
 	"golang.org/x/text/language"
@@ -21,6 +24,9 @@ type Survey struct {
 	Largest []Entry // the paths that explain most of the bytes, largest first; at most five
 	Walked  []File  // all that would be sent, in the order of the walk
 	Stamp   string  // changes with the path, size, mode, modification time or link target of anything that would be sent
+
+	taken time.Time
+	odd   bool // there is more than directories, symbolic links, and files of one name: a file does not say all of it
 }
 
 // Entry is a path of a context with all that is below it.
@@ -32,7 +38,7 @@ type Entry struct {
 
 // Take walks what a build would send of dir, without reading contents.
 func Take(ctx context.Context, dir string, patterns []string) (Survey, error) {
-	s := Survey{Dir: dir}
+	s := Survey{Dir: dir, taken: time.Now(), odd: runtime.GOOS == "windows"} // where BuildKit makes up the modes
 	t := newTree()
 	stamp := sha256.New()
 	var line []byte
@@ -46,6 +52,7 @@ func Take(ctx context.Context, dir string, patterns []string) (Survey, error) {
 			t.add(f.Path, f.Size)
 		}
 		s.Walked = append(s.Walked, f)
+		s.odd = s.odd || f.second || !f.Mode.IsRegular() && !f.Mode.IsDir() && f.Mode&fs.ModeSymlink == 0
 		line = append(append(append(append(line[:0], f.Path...), 0), f.Link...), 0)
 		line = binary.LittleEndian.AppendUint64(line, uint64(f.Size))
 		line = binary.LittleEndian.AppendUint64(line, uint64(modified))

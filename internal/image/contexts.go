@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tonistiigi/fsutil"
+
 	"github.com/25eloquence/compose-mage/internal/buildcontext"
 )
 
@@ -34,6 +36,20 @@ type localContext struct {
 func (lc *localContext) files() ([]buildcontext.File, error) {
 	<-lc.late
 	return lc.survey.Walked, lc.failed
+}
+
+// fs is the directory as the builder is given it: less nothing, for its frontend applies the ignore file.
+func (lc *localContext) fs() (fsutil.FS, error) {
+	return buildcontext.Surveyed(lc.dir, func() *buildcontext.Survey {
+		select {
+		case <-lc.late:
+			if lc.failed == nil {
+				return &lc.survey
+			}
+		default:
+		}
+		return nil
+	})
 }
 
 // contexts knows the local contexts of one run, each read once.

@@ -123,7 +123,7 @@ func (t Target) sources(ctx context.Context, opt *client.SolveOpt, c *contexts, 
 		local := namedContext + name // "context" is taken
 		lc, err := c.get(ctx, source, "")
 		if err == nil {
-			opt.LocalMounts[local], err = fsutil.NewFS(source) // the frontend applies the ignore file
+			opt.LocalMounts[local], err = lc.fs()
 		}
 		if err != nil {
 			return fmt.Errorf("additional context %q: %w", name, err)
@@ -142,7 +142,7 @@ func (t Target) sources(ctx context.Context, opt *client.SolveOpt, c *contexts, 
 	}
 	lc, err := c.get(ctx, t.Context, t.Dockerfile)
 	if err == nil {
-		opt.LocalMounts["context"], err = fsutil.NewFS(t.Context)
+		opt.LocalMounts["context"], err = lc.fs()
 	}
 	if err != nil {
 		return err
