@@ -149,8 +149,12 @@ func TestSurveyedSkips(t *testing.T) {
 		at   string
 		with error
 	}{
-		{"a", filepath.SkipDir}, {"a/b", filepath.SkipDir}, {"a/1", filepath.SkipDir}, {"d", filepath.SkipDir},
-		{"a/c", filepath.SkipAll}, {"d", fs.ErrInvalid},
+		{"a", filepath.SkipDir},
+		{"a/b", filepath.SkipDir},
+		{"a/1", filepath.SkipDir},
+		{"d", filepath.SkipDir},
+		{"a/c", filepath.SkipAll},
+		{"d", fs.ErrInvalid},
 	} {
 		var walked [2][]string
 		for i, from := range []fsutil.FS{found, disk} {

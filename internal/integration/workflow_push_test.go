@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"testing"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/util/staticfs"
@@ -86,11 +85,11 @@ type manifest struct {
 	}
 }
 
-// The push job: images under GHCR's names, each an index with the image and its attestations.
-func TestIntegrationWorkflowPushes(t *testing.T) {
-	c := newCI(t)
-	r := c.runner(situation{event: "push"}, c.scannerHub())
-	b := c.build(r, "push")
+// pushed checks the images that a push job has made: under GHCR's names, each an index with the image and its attestations. It gives the
+// number of platforms of each.
+func (c *ci) pushed(b built) map[string]int {
+	t := c.t
+	t.Helper()
 	platforms := map[string]int{}
 	for _, i := range b.Images {
 		name := "owner/" + c.name + "/" + i.Service
@@ -122,10 +121,5 @@ func TestIntegrationWorkflowPushes(t *testing.T) {
 			t.Errorf("%s: no provenance among %v", i.Service, predicates)
 		}
 	}
-	for _, i := range c.build(c.runner(situation{event: "push"}, c.scannerHub()), "push").Images {
-		// The scans are steps too, and are made anew each time.
-		if i.Cached != 3*platforms[i.Service] || i.State != "pushed" {
-			t.Errorf("second run: %s is %s and had %d steps in the cache, not the Dockerfile's 3 for each of %d platforms", i.Service, i.State, i.Cached, platforms[i.Service])
-		}
-	}
+	return platforms
 }

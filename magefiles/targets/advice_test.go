@@ -15,7 +15,7 @@ import (
 )
 
 // adviceIn finds the commands of ours in a text for a person: "go tool mage restart -rolling web, then …".
-var adviceIn = regexp.MustCompile("go tool mage((?:[ ]+(?:[-\\w./=<>%…+|]+))*)")
+var adviceIn = regexp.MustCompile(`go tool mage((?:[ ]+(?:[-\w./=<>%…+|]+))*)`)
 
 // checkAdvice says what is wrong with the commands of ours that a text names: each must be one that the command line takes.
 func checkAdvice(text string) error {
@@ -114,7 +114,7 @@ func TestFrenchGuideMapsTheSpecification(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, _ := strings.Cut(string(content), "## Les commandes de la spécification")
+	_, table, _ := strings.Cut(string(content), "## Les commandes de la spécification") //nolint:misspell // French
 	table, _, _ = strings.Cut(table, "\n## ")
 	rows := 0
 	for line := range strings.SplitSeq(table, "\n") {
