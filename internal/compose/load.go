@@ -60,6 +60,7 @@ type Model struct {
 // Errors are *fault.Error of code Config (with file:line) or Usage (an unknown service or tier, with a suggestion).
 func Load(ctx context.Context, r Request) (*Model, error) {
 	registerFormats()
+	printWarnings()
 	dir, err := filepath.Abs(r.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("resolving %q: %w", r.Dir, err)

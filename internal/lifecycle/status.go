@@ -11,7 +11,6 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
-	"github.com/fatih/color"
 
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
@@ -109,15 +108,15 @@ func (r StatusReport) Print(out *ui.Out) {
 func (s ServiceStatus) coloured() string {
 	switch {
 	case s.Condition == container.Missing && s.Container == "", s.Condition == container.Starting:
-		return color.YellowString("%s", s.Status)
+		return ui.Yellow(s.Status)
 	case !s.Fine:
-		return color.RedString("%s", s.Status)
+		return ui.Red(s.Status)
 	case s.Condition == container.Done:
 		return "done, " + s.Status
 	case s.Container == "":
 		return s.Status
 	}
-	return color.GreenString("%s", s.Status)
+	return ui.Green(s.Status)
 }
 
 // without is what is said of a service without a container.
@@ -190,9 +189,9 @@ type logWriter struct {
 func (l *logWriter) Log(name, message string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	prefix := color.CyanString("%-*s | ", l.width, name)
+	whose := ui.Cyan(fmt.Sprintf("%-*s | ", l.width, name))
 	for line := range strings.SplitSeq(strings.TrimRight(message, "\n"), "\n") {
-		fmt.Fprintln(l.w, prefix+line)
+		ui.LogLine(l.w, whose, line)
 	}
 }
 
