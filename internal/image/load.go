@@ -18,6 +18,11 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/25eloquence/compose-mage/internal/bounded"
+	"github.com/25eloquence/compose-mage/internal/diskspace"
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // built is an image in the builder's content store.
@@ -119,7 +124,7 @@ func tarLayer(ctx context.Context, out *tar.Writer, name string, from content.Pr
 	defer reader.Close()
 	size, body := reader.Size(), io.Reader(io.NewSectionReader(reader, 0, reader.Size()))
 	if strings.HasSuffix(layer.MediaType, "zstd") {
-		unpacked, err := unpackZstd(body)
+		unpacked, err := unpackZstd(body, unpackLimit(layer, size))
 		if err != nil {
 			return fmt.Errorf("unpacking a layer: %w", err)
 		}
@@ -149,9 +154,31 @@ func ahead(body io.Reader) io.ReadCloser {
 	return reader
 }
 
+const (
+	// maxWindow is the memory that zstd may ask for, in bytes: the most that its own program grants unasked.
+	maxWindow = 128 << 20
+	// maxRatio is how many times as large as packed a layer may be; text is some ten times, and a layer up to unpackedAlways may be zeros alone.
+	maxRatio       = 1000
+	unpackedAlways = 4 << 30
+	// keepFree is what unpacking leaves of the disk, in bytes.
+	keepFree = 1 << 30
+)
+
+// unpackLimit is how large a layer may be unpacked: it comes from a cache that others may write to.
+func unpackLimit(layer ocispecs.Descriptor, packed int64) bounded.Limit {
+	l := bounded.Limit{
+		What: fmt.Sprintf("the layer %s, of %s packed", layer.Digest, ui.Bytes(packed)), Bytes: max(unpackedAlways, maxRatio*packed),
+		Code: fault.Registry, Next: "CACHE_REGISTRY=none go tool mage build -no-cache (makes the layer anew)",
+	}
+	if space, err := diskspace.Of(os.TempDir()); err == nil && space.Free-keepFree < l.Bytes {
+		l.Bytes, l.Code, l.Next = max(0, space.Free-keepFree), fault.Resources, "go tool mage cleanup, or TMPDIR on a larger disk"
+	}
+	return l
+}
+
 // unpackZstd unpacks into a file that is gone when it is closed: a tarball needs to know a file's size before its content.
-func unpackZstd(packed io.Reader) (*os.File, error) {
-	in, err := zstd.NewReader(packed)
+func unpackZstd(packed io.Reader, limit bounded.Limit) (*os.File, error) {
+	in, err := zstd.NewReader(packed, zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +188,7 @@ func unpackZstd(packed io.Reader) (*os.File, error) {
 		return nil, err
 	}
 	_ = os.Remove(file.Name()) // fails on Windows, where the system's temporary files are cleared by other means
-	if _, err = io.Copy(file, in); err == nil {
+	if _, err = io.Copy(file, limit.Reader(in)); err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
