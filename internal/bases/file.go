@@ -2,6 +2,7 @@ package bases
 
 import (
 	"bytes"
+	_ "crypto/sha512"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,9 +11,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
+
 	// The algorithms that a digest may name.
 	_ "crypto/sha256"
-	_ "crypto/sha512"
 
 	"github.com/opencontainers/go-digest"
 
@@ -30,7 +32,7 @@ var explanation = []string{
 // Read reads the lock file at path, an empty Lock where there is none. A damaged line is an error of code Config that
 // says file:line: a base must not silently be another than the one that was locked.
 func Read(path string) (Lock, error) {
-	data, err := os.ReadFile(path)
+	data, err := bounded.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Lock{}, nil
 	}
@@ -153,7 +155,7 @@ func (l Lock) format() []byte {
 // missing. A reader, and whoever comes after a kill, sees the old content or the new.
 func (l Lock) Write(path string) error {
 	data := l.format()
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+	if old, err := bounded.ReadFile(path); err == nil && bytes.Equal(old, data) {
 		return nil
 	}
 	err := os.MkdirAll(filepath.Dir(path), 0o755)

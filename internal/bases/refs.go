@@ -3,7 +3,6 @@ package bases
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/distribution/reference"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -92,7 +92,7 @@ func dockerfile(workingDir string, b *types.BuildConfig) (string, []byte, error)
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(workingDir, path)
 	}
-	data, err := os.ReadFile(path)
+	data, err := bounded.ReadFile(path)
 	if err != nil {
 		return "", nil, err
 	}

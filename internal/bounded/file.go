@@ -23,7 +23,7 @@ var pipeWithin = 30 * time.Second
 func ReadFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.Unwrap(err)}
 	}
 	limit := Limit{What: fmt.Sprintf("%q", path), Bytes: MaxFile, Code: fault.Config, Next: fmt.Sprintf("ls -lL %q", path)}
 	if info.Mode()&(fs.ModeNamedPipe|fs.ModeCharDevice|fs.ModeDevice) != 0 {

@@ -2,7 +2,6 @@ package compose
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/docker/compose/v5/pkg/remote"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/25eloquence/compose-mage/internal/bounded"
 )
 
 var (
@@ -40,7 +41,7 @@ func locate(files []string, message string) (where, text string) {
 		text = strings.TrimSpace(loaderPrefix.ReplaceAllString(text, ""))
 	}
 	for _, file := range files {
-		content, err := os.ReadFile(file)
+		content, err := bounded.ReadFile(file)
 		if err != nil {
 			continue
 		}
@@ -143,7 +144,7 @@ type document struct {
 func readDocuments(files []string) []document {
 	var all []document
 	for _, file := range files {
-		content, err := os.ReadFile(file)
+		content, err := bounded.ReadFile(file)
 		if err != nil {
 			continue
 		}
@@ -276,7 +277,7 @@ func scalarLine(n *yaml.Node, fits func(value string) bool) int {
 // lineOfPath gives the file:line that names the path, relative to the file's or the project's directory; "" for none.
 func lineOfPath(files []string, path string) string {
 	for _, file := range files {
-		content, err := os.ReadFile(file)
+		content, err := bounded.ReadFile(file)
 		if err != nil {
 			continue
 		}

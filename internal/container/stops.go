@@ -10,6 +10,7 @@ import (
 
 	moby "github.com/moby/moby/api/types/container"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -27,7 +28,7 @@ func stopsFile(project string) (string, error) {
 func readStops(project string) stops {
 	out := stops{}
 	if file, err := stopsFile(project); err == nil {
-		if text, err := os.ReadFile(file); err == nil {
+		if text, err := bounded.ReadFile(file); err == nil {
 			_ = json.Unmarshal(text, &out) // a record that can't be read is none
 		}
 	}

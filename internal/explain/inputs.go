@@ -3,13 +3,13 @@ package explain
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/buildcontext"
 )
 
@@ -31,7 +31,7 @@ func (i Image) Inputs() (Inputs, error) {
 		Platform: i.Platform, NoCache: i.Build.NoCache, Args: map[string]string{}, Options: map[string]string{}, Contexts: map[string]Tree{},
 	}
 	if i.Inline == "" && i.Dockerfile != "" {
-		text, err := os.ReadFile(i.Dockerfile)
+		text, err := bounded.ReadFile(i.Dockerfile)
 		if err != nil {
 			return in, fmt.Errorf("reading the Dockerfile: %w", err)
 		}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -175,7 +176,7 @@ func (s *Store) lastPath(project, service string) string {
 }
 
 func readJSON(path string, into any) error {
-	data, err := os.ReadFile(path)
+	data, err := bounded.ReadFile(path)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -51,7 +52,7 @@ func ThawLeft(ctx context.Context, e Inspector) error {
 
 // thawRecorded thaws what the record names, unless it is none of ours, and removes the record.
 func thawRecorded(ctx context.Context, e Inspector, file string) error {
-	text, err := os.ReadFile(file)
+	text, err := bounded.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // the run that wrote it, or its second process, was first
 	}

@@ -37,7 +37,7 @@ type built struct {
 // readBuilt reads manifest and configuration of what a solve has just made.
 func readBuilt(ctx context.Context, c *client.Client, manifestDigest string) (*built, error) {
 	b := &built{store: proxy.NewContentStore(c.ContentClient())}
-	raw, err := content.ReadBlob(ctx, b.store, ocispecs.Descriptor{Digest: digest.Digest(manifestDigest)})
+	raw, err := readBlob(ctx, b.store, ocispecs.Descriptor{Digest: digest.Digest(manifestDigest)})
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifest: %w", err)
 	}
@@ -49,7 +49,7 @@ func readBuilt(ctx context.Context, c *client.Client, manifestDigest string) (*b
 	if err := json.Unmarshal(raw, &manifest); err != nil {
 		return nil, fmt.Errorf("reading the manifest: %w", err)
 	}
-	if b.config, err = content.ReadBlob(ctx, b.store, manifest.Config); err != nil {
+	if b.config, err = readBlob(ctx, b.store, manifest.Config); err != nil {
 		return nil, fmt.Errorf("reading the image's configuration: %w", err)
 	}
 	var config ocispecs.Image
@@ -61,6 +61,18 @@ func readBuilt(ctx context.Context, c *client.Client, manifestDigest string) (*b
 		return nil, fmt.Errorf("the manifest has %d layers, the configuration %d", len(b.layers), len(b.diffs))
 	}
 	return b, nil
+}
+
+// maxBlob bounds manifests and configurations: registries take no manifest of more than 4 MiB.
+var maxBlob = bounded.Limit{What: "what the builder has of the image", Bytes: 32 << 20, Code: fault.Builder}
+
+func readBlob(ctx context.Context, store content.Provider, blob ocispecs.Descriptor) ([]byte, error) {
+	reader, err := store.ReaderAt(ctx, blob)
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	return maxBlob.ReadAll(content.NewReader(reader))
 }
 
 // holds says whether the builder has these layers itself, not only by reference to a registry.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -32,7 +33,7 @@ func recall(dir, project, service string) memory {
 		return m
 	}
 	path := filepath.Join(dir, project, service+".json")
-	if data, err := os.ReadFile(path); err == nil && json.Unmarshal(data, &m) != nil {
+	if data, err := bounded.ReadFile(path); err == nil && json.Unmarshal(data, &m) != nil {
 		m = memory{}
 	}
 	m.path = path
@@ -50,7 +51,7 @@ func (m memory) keep() {
 		return
 	}
 	data, err := json.Marshal(m)
-	if old, none := os.ReadFile(m.path); none == nil && bytes.Equal(old, data) {
+	if old, none := bounded.ReadFile(m.path); none == nil && bytes.Equal(old, data) {
 		return
 	}
 	if err == nil && os.MkdirAll(filepath.Dir(m.path), 0o700) == nil {
@@ -79,7 +80,7 @@ func (t Target) stamp(project string, env Environment, local map[string]*localCo
 		parts["context:"+name] = lc.dir + lc.stamp
 	}
 	for _, path := range []string{t.Dockerfile, t.Dockerfile + ".dockerignore"} {
-		text, err := os.ReadFile(path)
+		text, err := bounded.ReadFile(path)
 		if err == nil {
 			parts[path] = string(text)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/distribution/reference"
 	"github.com/docker/compose/v5/pkg/api"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -113,7 +114,7 @@ func (t *Target) find(workingDir string) error {
 		if t.Inline != "" || !filepath.IsAbs(t.Build.Dockerfile) {
 			return nil
 		}
-		text, err := os.ReadFile(t.Build.Dockerfile) // a remote context may be built with a Dockerfile of this machine
+		text, err := bounded.ReadFile(t.Build.Dockerfile) // a remote context may be built with a Dockerfile of this machine
 		if err != nil {
 			return fmt.Errorf("building %q: Dockerfile: %w", t.Service, err)
 		}

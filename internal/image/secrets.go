@@ -3,7 +3,8 @@ package image
 import (
 	"bytes"
 	"fmt"
-	"os"
+
+	"github.com/25eloquence/compose-mage/internal/bounded"
 )
 
 // secrets reads the build secrets of the target and of what it needs; the CA bundle is always on offer, as the secret "ca". One from a
@@ -11,7 +12,7 @@ import (
 func (t Target) secrets(env Environment) (map[string][]byte, error) {
 	secrets := map[string][]byte{}
 	if env.CABundle != "" {
-		ca, err := os.ReadFile(env.CABundle)
+		ca, err := bounded.ReadFile(env.CABundle)
 		if err != nil {
 			return nil, fmt.Errorf("reading the CA bundle: %w", err)
 		}
@@ -25,7 +26,7 @@ func (t Target) secrets(env Environment) (map[string][]byte, error) {
 		}
 		switch {
 		case source.File != "":
-			content, err := os.ReadFile(source.File)
+			content, err := bounded.ReadFile(source.File)
 			if err != nil {
 				return nil, fmt.Errorf("reading build secret %q: %w", use.Source, err)
 			}

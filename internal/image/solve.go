@@ -24,6 +24,7 @@ import (
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/buildcontext"
 )
 
@@ -162,12 +163,12 @@ func (t Target) definition(name, ignoreFile string) (llb.State, error) {
 	text, ignore := []byte(t.Inline), []byte(nil)
 	var err error
 	if t.Inline == "" {
-		if text, err = os.ReadFile(t.Dockerfile); err != nil {
+		if text, err = bounded.ReadFile(t.Dockerfile); err != nil {
 			return llb.State{}, fmt.Errorf("reading the Dockerfile: %w", err)
 		}
 	}
 	if ignoreFile != "" {
-		if ignore, err = os.ReadFile(ignoreFile); err != nil {
+		if ignore, err = bounded.ReadFile(ignoreFile); err != nil {
 			return llb.State{}, fmt.Errorf("reading the ignore file: %w", err)
 		}
 	}

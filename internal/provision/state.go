@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -55,7 +55,7 @@ func Load() (State, error) {
 
 func loadFrom(dir string) (State, error) {
 	path := filepath.Join(dir, "state.json")
-	data, err := os.ReadFile(path)
+	data, err := bounded.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return State{}, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -111,7 +112,7 @@ type Memory struct {
 // Recall reads the memory in a file; an unreadable one is none. "" is no file.
 func Recall(path string) *Memory {
 	m := &Memory{}
-	if data, err := os.ReadFile(path); err != nil || json.Unmarshal(data, m) != nil {
+	if data, err := bounded.ReadFile(path); err != nil || json.Unmarshal(data, m) != nil {
 		m = &Memory{}
 	}
 	if m.Services == nil {

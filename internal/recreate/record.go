@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -39,7 +40,7 @@ func (r Records) Of(id string) (Record, bool) {
 	if r.dir == "" {
 		return Record{}, false
 	}
-	data, err := os.ReadFile(filepath.Join(r.dir, id+extension))
+	data, err := bounded.ReadFile(filepath.Join(r.dir, id+extension))
 	if err != nil {
 		return Record{}, false
 	}

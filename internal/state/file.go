@@ -3,9 +3,10 @@ package state
 import (
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/moby/sys/atomicwriter"
+
+	"github.com/25eloquence/compose-mage/internal/bounded"
 )
 
 // WriteFile replaces path in one step: a reader, and whoever comes after a kill, sees the old content or the new.
@@ -18,7 +19,7 @@ func WriteFile(path string, data []byte, mode fs.FileMode) error {
 
 // WriteIfChanged writes data to path unless it is there already.
 func WriteIfChanged(path string, data []byte, mode fs.FileMode) error {
-	if old, err := os.ReadFile(path); err == nil && string(old) == string(data) {
+	if old, err := bounded.ReadFile(path); err == nil && string(old) == string(data) {
 		return nil
 	}
 	return WriteFile(path, data, mode)

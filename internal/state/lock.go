@@ -11,6 +11,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -39,7 +40,7 @@ func Lock(ctx context.Context, dir, what string, out *ui.Out) (func(), error) {
 	}
 	if !got {
 		holder := ""
-		if pid, err := os.ReadFile(path + ".pid"); err == nil {
+		if pid, err := bounded.ReadFile(path + ".pid"); err == nil {
 			holder = fmt.Sprintf(" (pid %s)", strings.TrimSpace(string(pid)))
 		}
 		out.Info("another %s%s is at work: waiting for it", what, holder)
