@@ -1,6 +1,8 @@
 package compose
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -74,7 +76,13 @@ func (e *environment) readEnvFiles(dir string) (map[string]string, error) {
 	if err != nil {
 		return nil, fault.New(fault.Config, "", "looking for %s: %w", filepath.Join(dir, ".env"), err)
 	}
-	found, err := dotenv.GetEnvFromFile(e.vars, options.EnvFiles)
+	found, err := guarded(context.Background(), newGuard(options.EnvFiles, nil), func() (map[string]string, error) {
+		return dotenv.GetEnvFromFile(e.vars, options.EnvFiles)
+	})
+	var refused *fault.Error
+	if errors.As(err, &refused) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, configError(options.EnvFiles, nil, err)
 	}

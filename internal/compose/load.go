@@ -77,6 +77,7 @@ func Load(ctx context.Context, r Request) (*Model, error) {
 		return nil, err
 	}
 	l := loading{request: r, model: m, environment: e, remotes: remotes, options: e.refusedRemotes(byVariable)}
+	l.guard = newGuard(slices.Concat(m.Files, e.envFiles), remotes)
 	if m.Project, err = l.project(ctx); err != nil {
 		return nil, err
 	}
@@ -135,6 +136,7 @@ type loading struct {
 	environment *environment
 	options     []cli.ProjectOptionsFn
 	remotes     []loader.ResourceLoader
+	guard       *guard
 	read        []string // what the Compose files include and extend, as far as it was read
 	unheeded    []api.UnsupportedAttribute
 }
@@ -152,7 +154,7 @@ func (l *loading) project(ctx context.Context) (*types.Project, error) {
 		}
 	}
 	if err == nil && !l.request.NoEnvFiles {
-		if project, err = project.WithServicesEnvironmentResolved(true); err == nil {
+		if project, err = resolve(ctx, project); err == nil {
 			err = project.CheckContainerNameUnicity()
 		}
 	}
@@ -200,7 +202,7 @@ func (l *loading) load(ctx context.Context, services, profiles []string) (*types
 	}
 	options := api.ProjectLoadOptions{
 		ConfigPaths: l.model.Files, EnvFiles: e.loaderEnvFiles(), Services: services,
-		ProjectOptionsFns: append([]cli.ProjectOptionsFn{set, cli.WithoutEnvironmentResolution}, l.options...),
+		ProjectOptionsFns: append([]cli.ProjectOptionsFn{set, cli.WithoutEnvironmentResolution, cli.WithResourceLoader(l.guard)}, l.options...),
 		LoadListeners:     []api.LoadListener{l.note},
 		Profiles:          profiles,
 
@@ -212,7 +214,7 @@ func (l *loading) load(ctx context.Context, services, profiles []string) (*types
 	if api.Separator != separator {
 		api.Separator = separator
 	}
-	project, err := service.LoadProject(ctx, options)
+	project, err := guarded(ctx, l.guard, func() (*types.Project, error) { return service.LoadProject(ctx, options) })
 	if err != nil || len(e.envFiles) > 0 {
 		return project, err
 	}
