@@ -144,7 +144,7 @@ func (s *session) buildEnvironment(dir string) (image.Environment, error) {
 		}
 	}
 	proxies := map[string]string{}
-	for name, value := range config.LoadDefaultConfigFile(os.Stderr).ParseProxyConfig(s.engine.Host, nil) {
+	for name, value := range config.LoadDefaultConfigFile(ui.New(os.Stderr).Writer()).ParseProxyConfig(s.engine.Host, nil) {
 		if value != nil {
 			proxies[name] = *value
 		}

@@ -32,7 +32,7 @@ import (
 const attack = "%s\x1b]0;owned\x07\x1b[2J\x1b[9A\x1b[35mred\u009b5A\u202eevil\u200b\u2028\x08\x7f\r\n ✓ forged by %[1]s"
 
 // ours are the sequences that our display and BuildKit's write: colours, the cursor up, down or to the line's start, and what is cleared.
-var ours = regexp.MustCompile(`\x1b\[(?:[01]|22|3[1-46]|90)?m|\x1b\[\d*[ABG]|\x1b\[[0-3]?[JK]|\x1b\[\?25[lh]`)
+var ours = regexp.MustCompile(`\x1b\[(?:[012]|22|3[1-46]|90)?m|\x1b\[\d*[ABG]|\x1b\[[0-3]?[JK]|\x1b\[\?25[lh]`)
 
 // onTerminal runs a command line as a user at a terminal does, and gives what the terminal gets.
 func (s *userStack) onTerminal(line string) string {
