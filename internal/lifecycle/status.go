@@ -15,6 +15,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/logstream"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -152,7 +153,7 @@ type LogOptions struct {
 
 // Logs writes the services' log lines, each after its container's name; with Follow until ctx ends.
 func Logs(ctx context.Context, e *engine.Engine, project *types.Project, w io.Writer, o LogOptions) error {
-	compose, err := newCompose(e)
+	compose, err := newComposeOn(viewed{e.CLI, logstream.Engine{APIClient: e.APIClient}})
 	if err != nil {
 		return err
 	}
