@@ -161,5 +161,31 @@ func resolve(ctx context.Context, project *types.Project) (*types.Project, error
 			g.files = append(g.files, file.Path)
 		}
 	}
+	if err := checkProfiles(project); err != nil {
+		return nil, err
+	}
 	return guarded(ctx, g, func() (*types.Project, error) { return project.WithServicesEnvironmentResolved(true) })
+}
+
+// checkProfiles refuses what is no file in place of a seccomp profile, which Compose's library reads whole when it makes a container.
+func checkProfiles(project *types.Project) error {
+	for _, s := range project.Services {
+		for _, option := range s.SecurityOpt {
+			kind, path, found := strings.Cut(option, "=")
+			if !found {
+				kind, path, _ = strings.Cut(option, ":")
+			}
+			if kind != "seccomp" || path == "unconfined" || path == "builtin" {
+				continue
+			}
+			path = project.RelativePath(path)
+			if err := bounded.CheckFile(path); err != nil {
+				return err
+			}
+			if bounded.IsPipe(path) {
+				return fault.New(fault.Config, fmt.Sprintf("ls -lL %q", path), "service %q: its seccomp profile %q is a pipe, not a file", s.Name, path)
+			}
+		}
+	}
+	return nil
 }

@@ -31,6 +31,8 @@ func TestFilesWithoutEnd(t *testing.T) {
 		"env_file, a device":            {strings.Replace(app, "%", "env_file: bad", 1), "/dev/zero", "it is a device, not a file", ""},
 		"env_file, huge":                {strings.Replace(app, "%", "env_file: bad", 1), "huge", "it is too large", ""},
 		"label_file, a pipe":            {strings.Replace(app, "%", "label_file: bad", 1), "pipe", "has not ended within 1s", ""},
+		"seccomp, a pipe":               {strings.Replace(app, "%", "security_opt: ['seccomp:bad']", 1), "pipe", "is a pipe, not a file", ""},
+		"seccomp, a device":             {strings.Replace(app, "%", "security_opt: ['seccomp=bad']", 1), "/dev/zero", "it is a device, not a file", ""},
 		"include, a pipe":               {"include: [bad]\n", "pipe", "has not ended within 1s", ""},
 		"include, a device":             {"include: [bad]\n", "/dev/zero", "it is a device, not a file", ""},
 		"include, huge":                 {"include: [bad]\n", "huge", "it is too large", ""},
