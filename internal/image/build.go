@@ -70,7 +70,7 @@ type run struct {
 func (r *run) note(format string, args ...any) {
 	r.noting.Lock()
 	defer r.noting.Unlock()
-	r.notes = append(r.notes, fmt.Sprintf(format, args...))
+	r.notes = append(r.notes, fault.Redact(fmt.Sprintf(format, args...)))
 }
 
 // hold keeps other images of the run that have one of these names from being loaded until the function that it returns is called:
@@ -166,8 +166,11 @@ func (r *run) build(ctx context.Context, t Target, m *member) Result {
 		}
 		other, none := r.pool.next(t.Key, m)
 		if none != nil {
-			res.Err = fault.New(fault.Builder, "go tool mage setup, then the same command again",
-				"building %q: the builder %s went away in mid-build: %s", t.Service, m.Where, lastLine(err.Error()))
+			code := fault.Builder
+			if m.Native {
+				code = fault.Engine
+			}
+			res.Err = fault.New(code, fault.Again, "building %q: the builder %s went away in mid-build: %s", t.Service, m.Where, lastLine(err.Error()))
 			return res
 		}
 		r.note("%s: the builder %s went away; going on with the one %s", t.Service, m.Where, other.Where)

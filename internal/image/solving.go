@@ -226,7 +226,7 @@ func (s *solving) load(ctx context.Context) (int64, error) {
 	}
 	sent, err := s.send(ctx, image)
 	var typed *fault.Error
-	if err == nil || ctx.Err() != nil || errors.As(err, &typed) && typed.Code == fault.Resources {
+	if err == nil || ctx.Err() != nil || fault.EngineLost(err) || errors.As(err, &typed) && typed.Code == fault.Resources {
 		return sent, err
 	}
 	// A layer that the engine held may be gone: it gets all of them.
