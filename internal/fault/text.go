@@ -48,6 +48,11 @@ var userInfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.\-]*)://([^\s/?#"'<>]*)@
 // Redact hides the user info of the URLs in a text, which may be a password or a token. A user alone of an SSH address stays, and so
 // does what is no user: the name before an image's digest.
 func Redact(text string) string {
+	return ReplaceUserInfo(text, func(string) string { return "…" })
+}
+
+// ReplaceUserInfo replaces what Redact hides with what with makes of it.
+func ReplaceUserInfo(text string, with func(info string) string) string {
 	if !strings.Contains(text, "://") || !strings.Contains(text, "@") {
 		return text
 	}
@@ -60,6 +65,6 @@ func Redact(text string) string {
 		case (scheme == "ssh" || scheme == "git+ssh") && !strings.Contains(part[2], ":"):
 			return found
 		}
-		return part[1] + "://…@"
+		return part[1] + "://" + with(part[2]) + "@"
 	})
 }
