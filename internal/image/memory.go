@@ -32,7 +32,7 @@ func recall(dir, project, service string) memory {
 		return m
 	}
 	path := filepath.Join(dir, project, service+".json")
-	if data, err := os.ReadFile(path); err == nil && json.Unmarshal(data, &m) != nil {
+	if state.ReadJSON(path, &m) != nil {
 		m = memory{}
 	}
 	m.path = path
@@ -50,11 +50,11 @@ func (m memory) keep() {
 		return
 	}
 	data, err := json.Marshal(m)
-	if old, none := os.ReadFile(m.path); none == nil && bytes.Equal(old, data) {
+	if old, none := state.ReadFile(m.path); none == nil && bytes.Equal(old, data) {
 		return
 	}
-	if err == nil && os.MkdirAll(filepath.Dir(m.path), 0o700) == nil {
-		_ = state.WriteFile(m.path, data, 0o600)
+	if err == nil {
+		_ = state.Keep(m.path, data)
 	}
 }
 
