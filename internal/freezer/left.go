@@ -71,7 +71,7 @@ func thawRecorded(ctx context.Context, e Inspector, file string) error {
 		r.Thawer.kill() // so that it does not thaw what somebody freezes after this
 		if err := r.thaw(ctx, e); err != nil {
 			_, word := r.Group.words()
-			return fault.New(fault.Failed, fmt.Sprintf("sudo sh -c 'echo %s >%s'", word, r.Group.file()),
+			return fault.New(fault.Failed, "sudo sh -c "+fault.Quote("echo "+word+" >"+fault.Quote(r.Group.file())),
 				"the container %.12s was left frozen by a run that was killed: %w", r.Container, err)
 		}
 	}
