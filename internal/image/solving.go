@@ -21,7 +21,7 @@ import (
 // How long a registry may be silent. A registry that refuses is quick; one that hangs must not hang the build.
 const (
 	cacheWithin = 10 * time.Second // to give a cache's manifest
-	baseWithin  = 60 * time.Second // to name a base image's digest
+	baseWithin  = 45 * time.Second // to name a base image's digest
 	layerWithin = 3 * time.Minute  // between two pieces of a layer, or of the cache's export
 )
 
