@@ -77,6 +77,11 @@ var quotedValue = regexp.MustCompile("\"[^\"\n]*\"|'[^'\n]*'|`[^`\n]*`")
 
 func withoutValues(text string) string { return quotedValue.ReplaceAllString(text, "…") }
 
+// Outside says whether a file lies, links followed, outside of the project in dir, so that what is in it is not the project's to show.
+func Outside(dir, file string) bool {
+	return len((&inspection{dir: dir, compose: []string{file}}).outside([]string{file})) > 0
+}
+
 // outside gives those of the files that lie, links followed, outside of the project: of its directory, the current one, or the repository
 // that these are in.
 func (i *inspection) outside(files []string) []string {

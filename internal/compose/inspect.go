@@ -4,13 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/template"
@@ -18,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/regular"
 )
 
 // What docker compose's library has no bounds for: it reads whatever a path leads to, and its time and memory grow with the square of the
@@ -29,8 +27,6 @@ const (
 	mostVariableBytes = 32 << 20 // of a file, variables put in
 	mostDefaults      = 30       // ${A:-${B:-…}}
 	mostFiles         = 5_000    // that one project reads
-
-	readWithin = 2 * time.Second // for a file of the kernel's that has nothing to read yet
 )
 
 // nextCheck is the command after a Compose file or an env file was refused.
@@ -121,44 +117,15 @@ func refused(file, by, why string) error {
 // readBounded reads a regular file of a bounded size; why says what else it is. The content is nil where the library may go on by itself:
 // there is no file, it is a directory, or a pipe that the user has named by its number ("docker compose -f <(…)").
 func readBounded(file string, byUser bool) (content []byte, why string) {
-	info, err := os.Stat(file)
+	content, err := regular.Read(file, mostFileBytes)
+	var refusal *regular.Refusal
 	switch {
-	case err != nil, info.IsDir():
-		return nil, ""
-	case !info.Mode().IsRegular():
-		if byUser && (strings.HasPrefix(file, "/dev/fd/") || strings.HasPrefix(file, "/proc/") || file == "/dev/stdin") {
-			return nil, ""
-		}
-		return nil, "is a " + kindOf(info.Mode()) + ", which is not read"
-	case info.Size() > mostFileBytes:
-		return nil, fmt.Sprintf("is larger than the %d MiB that are read", mostFileBytes>>20)
-	}
-	opened, err := os.OpenFile(file, os.O_RDONLY|nonBlocking, 0)
-	if err != nil {
+	case !errors.As(err, &refusal), refusal.Dir:
+		return content, ""
+	case byUser && (strings.HasPrefix(file, "/dev/fd/") || strings.HasPrefix(file, "/proc/") || file == "/dev/stdin"):
 		return nil, ""
 	}
-	defer opened.Close()
-	_ = opened.SetReadDeadline(time.Now().Add(readWithin)) // a regular file needs none, and has none
-	content, err = io.ReadAll(io.LimitReader(opened, mostFileBytes+1))
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded), wouldBlock(err):
-		return nil, "has nothing to read yet" // /proc/kmsg and its kind
-	case err != nil:
-		return nil, ""
-	case len(content) > mostFileBytes:
-		return nil, fmt.Sprintf("is larger than the %d MiB that are read", mostFileBytes>>20)
-	}
-	return content, ""
-}
-
-func kindOf(mode fs.FileMode) string {
-	switch {
-	case mode&fs.ModeNamedPipe != 0:
-		return "pipe"
-	case mode&fs.ModeSocket != 0:
-		return "socket"
-	}
-	return "device"
+	return nil, refusal.Why
 }
 
 // named are the files that a value of a Compose file names.

@@ -52,6 +52,7 @@ var errFailFast = errors.New("stopped, since another image failed")
 type run struct {
 	Options
 	project  string
+	dir      string // of the Compose files
 	pool     *pool
 	contexts *contexts
 	layers   *engineLayers
@@ -100,7 +101,7 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 	}
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &run{Options: o, project: plan.Project, contexts: &contexts{}, quick: newQuick(), order: newOrder(len(plan.Targets)), outcomes: outcomes(plan.Targets), show: show, stop: stop}
+	r := &run{Options: o, project: plan.Project, dir: plan.Dir, contexts: &contexts{}, quick: newQuick(), order: newOrder(len(plan.Targets)), outcomes: outcomes(plan.Targets), show: show, stop: stop}
 	var once sync.Once
 	var silent error
 	r.asked = func(ctx context.Context) error {
@@ -158,7 +159,7 @@ func (r *run) build(ctx context.Context, t Target, m *member) Result {
 		}
 		res.State = Failed
 		if ctx.Err() != nil || !lost(err) || m.alive(ctx) {
-			res.Err = buildError(ctx, t, rec, err)
+			res.Err = buildError(ctx, t, rec, r.unquoted(t, err))
 			if r.FailFast {
 				r.stop(errFailFast)
 			}

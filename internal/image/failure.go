@@ -11,6 +11,7 @@ import (
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -44,6 +45,19 @@ func buildError(ctx context.Context, t Target, rec *recorder, err error) error {
 		}
 	}
 	return f
+}
+
+// unquoted is err without the lines of a Dockerfile that is none and lies outside of the project: the Compose file may have named any file.
+func (r *run) unquoted(t Target, err error) error {
+	var typed *fault.Error
+	if errors.As(err, &typed) || operation(err) != nil || t.Dockerfile == "" || !compose.Outside(r.dir, t.Dockerfile) {
+		return err
+	}
+	if code, _ := origin(err, ""); code != fault.Config {
+		return err
+	}
+	return fault.New(fault.Config, "correct build.dockerfile, then go tool mage build "+fault.Quote(t.Service),
+		"building %q: %q is not a valid Dockerfile (what is in it is not shown: it lies outside of the project)", t.Service, t.Dockerfile)
 }
 
 // wrap names the image before an error that does not yet.

@@ -107,3 +107,23 @@ func TestALoadSaysWhatTheEngineSaidOrThatItWentAway(t *testing.T) {
 		}
 	}
 }
+
+// A Compose file may name any file as a Dockerfile: what is in one that is none is the project's to show, or it is not shown.
+func TestNoLineOfAForeignDockerfile(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	err := errdefs.WithSource(errors.New("dockerfile parse error on line 1: unknown instruction: root:$6$s3cr"),
+		&errdefs.Source{Info: &pb.SourceInfo{Filename: "shadow", Data: []byte("root:$6$s3cr\n")}, Ranges: []*pb.Range{{Start: &pb.Position{Line: 1}, End: &pb.Position{Line: 1}}}})
+	r := &run{dir: dir}
+	for dockerfile, shown := range map[string]bool{dir + "/Dockerfile": true, other + "/shadow": false} {
+		target := Target{Service: "app", Dockerfile: dockerfile}
+		got := buildError(context.Background(), target, newRecorder("app", nil), r.unquoted(target, err))
+		var f *fault.Error
+		if !errors.As(got, &f) || f.Code != fault.Config || strings.Contains(got.Error(), "s3cr") != shown {
+			t.Errorf("%s: %v", dockerfile, got)
+		}
+	}
+	step := failedRun("x")
+	if got := r.unquoted(Target{Service: "app", Dockerfile: other + "/Dockerfile"}, step); got != step {
+		t.Errorf("a step of a Dockerfile that is one: %v", got)
+	}
+}

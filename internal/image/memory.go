@@ -5,9 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 
+	"github.com/25eloquence/compose-mage/internal/regular"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -79,7 +79,7 @@ func (t Target) stamp(project string, env Environment, local map[string]*localCo
 		parts["context:"+name] = lc.dir + lc.stamp
 	}
 	for _, path := range []string{t.Dockerfile, t.Dockerfile + ".dockerignore"} {
-		text, err := os.ReadFile(path)
+		text, err := regular.Read(path, mostDockerfile)
 		if err == nil {
 			parts[path] = string(text)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/regular"
 )
 
 // Target is one build: the image of a service, and of all others whose build section says the same.
@@ -112,7 +113,7 @@ func (t *Target) find(workingDir string) error {
 		if t.Inline != "" || !filepath.IsAbs(t.Build.Dockerfile) {
 			return nil
 		}
-		text, err := os.ReadFile(t.Build.Dockerfile) // a remote context may be built with a Dockerfile of this machine
+		text, err := regular.Read(t.Build.Dockerfile, mostDockerfile) // a remote context may be built with a Dockerfile of this machine
 		if err != nil {
 			return fmt.Errorf("building %q: Dockerfile: %w", t.Service, err)
 		}
@@ -148,6 +149,9 @@ func (t *Target) find(workingDir string) error {
 	}
 	if info.IsDir() {
 		return fmt.Errorf("building %q: Dockerfile %q is a directory", t.Service, t.Dockerfile)
+	}
+	if !info.Mode().IsRegular() { // a pipe would be waited for, a device read without end
+		return fmt.Errorf("building %q: Dockerfile %q is no regular file", t.Service, t.Dockerfile)
 	}
 	return nil
 }

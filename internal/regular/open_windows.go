@@ -1,4 +1,4 @@
-package compose
+package regular
 
 // nonBlocking is nothing here: there are no pipes among files.
 const nonBlocking = 0
