@@ -127,3 +127,11 @@ func TestNoLineOfAForeignDockerfile(t *testing.T) {
 		t.Errorf("a step of a Dockerfile that is one: %v", got)
 	}
 }
+
+func TestAPlanShowsNoUserInfo(t *testing.T) {
+	var b strings.Builder
+	Plan{Project: "p", Targets: []Target{{Service: "app", Names: []string{"p-app"}, Context: "https://tok3n@github.com/a/b.git"}}}.Print(&b, Cache{})
+	if strings.Contains(b.String(), "tok3n") || !strings.Contains(b.String(), "https://…@github.com/a/b.git") {
+		t.Errorf("got %s", b.String())
+	}
+}

@@ -191,7 +191,7 @@ func (p Plan) Print(w io.Writer, c Cache) {
 		if from == "" {
 			from = t.Context
 		}
-		fmt.Fprintf(w, "build %s from %s", t.title(), from)
+		fmt.Fprintf(w, "build %s from %s", t.title(), fault.Redact(from))
 		for i, e := range t.exports(c) {
 			fmt.Fprintf(w, "%s %s", map[bool]string{true: ", cache", false: " and"}[i == 0], place(e))
 		}
