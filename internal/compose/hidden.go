@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,8 +15,8 @@ import (
 // include, extend or link to whatever its writer liked to read. known is err as it would be shown; files are those that the user or the
 // search named.
 func (i *inspection) hidden(files []string, known, err error) error {
-	shown, ok := known.(*fault.Error)
-	if !ok {
+	var shown *fault.Error
+	if !errors.As(known, &shown) {
 		return known
 	}
 	message := err.Error()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -251,6 +252,52 @@ func TestABadProjectNameIsTheVariables(t *testing.T) {
 		if !errors.As(err, &f) || f.Code != fault.Usage || !strings.Contains(err.Error(), `COMPOSE_PROJECT_NAME="Bad Name" of `+where) ||
 			!strings.Contains(f.Next, "COMPOSE_PROJECT_NAME=badname ") {
 			t.Errorf("%s: got %v", where, err)
+		}
+	}
+}
+
+// A repository that is included from elsewhere is looked at before the library reads what it has.
+func TestHostileRemoteRepositories(t *testing.T) {
+	for name, c := range map[string]struct{ link, nested, wants string }{
+		"an endless file":   {link: "/dev/zero", wants: "device"},
+		"another's file":    {link: "SHADOW", wants: ""},
+		"an endless nested": {nested: "include: [/dev/zero]\n", wants: "device"},
+		"a deep one":        {nested: "services: {a: {image: x}}\nx-a: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "\n", wants: "nested"},
+	} {
+		dir := write(t, "compose.yaml", "include: [\"https://u:"+mark+"@git.invalid/x.git\"]\nservices: {near: {image: i}}\n", "shadow", shadow)
+		repository := t.TempDir()
+		file := filepath.Join(repository, "compose.yaml")
+		err := os.WriteFile(file, []byte(c.nested), 0o600)
+		if c.link != "" {
+			err = errors.Join(os.Remove(file), os.Symlink(strings.Replace(c.link, "SHADOW", filepath.Join(dir, "shadow"), 1), file))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{
+			{"init", "-q"}, {"add", "."}, {"-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-q", "-m", "one"},
+		} {
+			if out, err := exec.Command("git", append([]string{"-C", repository}, args...)...).CombinedOutput(); err != nil {
+				t.Fatalf("git %v: %v\n%s", args, err, out)
+			}
+		}
+		t.Setenv("XDG_CACHE_HOME", t.TempDir())
+		t.Setenv("GIT_CONFIG_COUNT", "1")
+		t.Setenv("GIT_CONFIG_KEY_0", "url.file://"+filepath.ToSlash(repository)+".insteadOf")
+		t.Setenv("GIT_CONFIG_VALUE_0", "https://u:"+mark+"@git.invalid/x.git")
+		done := make(chan error, 1)
+		go func() {
+			_, err := Load(context.Background(), Request{Dir: dir})
+			done <- err
+		}()
+		select {
+		case err = <-done:
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s: it hangs", name)
+		}
+		var f *fault.Error
+		if !errors.As(err, &f) || f.Code != fault.Config || !strings.Contains(err.Error(), c.wants) || strings.Contains(err.Error(), mark) {
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }

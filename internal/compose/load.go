@@ -80,7 +80,8 @@ func Load(ctx context.Context, r Request) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := loading{request: r, model: m, environment: e, remotes: remotes, options: e.refusedRemotes(byVariable), looked: looked}
+	l := loading{request: r, model: m, environment: e, remotes: remotes, looked: looked}
+	l.options = append(e.refusedRemotes(byVariable), inspectedRemotes(byVariable, looked)...)
 	if m.Project, err = l.inTime(ctx); err != nil {
 		return nil, err
 	}

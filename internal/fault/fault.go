@@ -88,7 +88,7 @@ func Exit(ctx context.Context, err error) error {
 
 // lostEngine is err as of an engine that went away, with the next command for that, whatever the one was for its failure.
 func lostEngine(err error) *Error {
-	if f, ok := err.(*Error); ok {
+	if f, ok := err.(*Error); ok { //nolint:errorlint // one that wraps it has a text of its own, which stays
 		return &Error{Code: Engine, Err: f.Err, Detail: f.Detail, Next: Again}
 	}
 	return &Error{Code: Engine, Err: fmt.Errorf("the engine went away: %w", err), Next: Again}
