@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -44,26 +45,55 @@ func Probe(ctx context.Context, url string) error {
 
 func routes(name string, service *Service) http.Handler {
 	mux := http.NewServeMux()
+	checked := &checked{name: name, check: service.Check}
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) {
-		health := Health{Status: "ok", Service: name, Version: version(), Details: map[string]any{}}
+		health := checked.ask(r.Context())
 		status := http.StatusOK
-		if service.Check != nil {
-			ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
-			defer cancel()
-			details, err := service.Check(ctx)
-			if details != nil {
-				health.Details = details
-			}
-			if err != nil {
-				health.Status, health.Reason, status = "unavailable", err.Error(), http.StatusServiceUnavailable
-			}
+		if health.Status != "ok" {
+			status = http.StatusServiceUnavailable
 		}
 		JSON(w, status, health)
 	})
 	if service.Handler != nil {
-		mux.Handle("/", logged(service.Handler))
+		mux.Handle("/", service.Handler)
 	}
-	return mux
+	return paced(logged(access(name, mux)))
+}
+
+// healthLife is how long an answer of Check is given again: a flood of questions must not become one of whom Check asks.
+const healthLife = 200 * time.Millisecond
+
+// checked remembers the health for a moment.
+type checked struct {
+	name  string
+	check func(ctx context.Context) (map[string]any, error)
+
+	mutex  sync.Mutex // held while Check runs: the others wait for its answer
+	asked  time.Time
+	health Health
+}
+
+func (c *checked) ask(ctx context.Context) Health {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if !c.asked.IsZero() && time.Since(c.asked) < healthLife {
+		return c.health
+	}
+	c.health = Health{Status: "ok", Service: c.name, Version: version(), Details: map[string]any{}}
+	if c.check != nil {
+		// The answer is for all who wait, not only for this one.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
+		defer cancel()
+		details, err := c.check(ctx)
+		if details != nil {
+			c.health.Details = details
+		}
+		if err != nil {
+			c.health.Status, c.health.Reason = "unavailable", err.Error()
+		}
+	}
+	c.asked = time.Now()
+	return c.health
 }
 
 // JSON writes value as the answer's body.
@@ -107,11 +137,46 @@ func (r *statusRecorder) WriteHeader(status int) {
 // Unwrap lets http.ResponseController reach the connection.
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
+// logged logs each request but those for health. What is refused before any work is done (401, 403, 415, 421, 429, 503)
+// comes in floods that would push the rest out of the log: it is counted, and logged once a second.
 func logged(next http.Handler) http.Handler {
+	refused := &refusals{}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began, recorder := time.Now(), &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(recorder, r)
-		slog.Info("request", "method", r.Method, "path", r.URL.Path, "status", recorder.status,
-			"seconds", time.Since(began).Seconds())
+		count := 1
+		switch recorder.status {
+		case http.StatusUnauthorized, http.StatusForbidden, http.StatusUnsupportedMediaType, http.StatusMisdirectedRequest,
+			http.StatusTooManyRequests, http.StatusServiceUnavailable:
+			if count = refused.due(began); count == 0 {
+				return
+			}
+		default:
+			if r.URL.Path == "/health" {
+				return
+			}
+		}
+		slog.Info("request", "method", r.Method, "path", r.URL.Path[:min(len(r.URL.Path), 200)], "status", recorder.status,
+			"seconds", time.Since(began).Seconds(), "refused", count-1)
 	})
+}
+
+// refusals counts refused requests.
+type refusals struct {
+	mutex  sync.Mutex
+	logged time.Time
+	count  int
+}
+
+// due counts one and returns how many there were since the last one was logged, or 0 where that is less than a second ago.
+func (r *refusals) due(now time.Time) int {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.count++
+	if now.Sub(r.logged) < time.Second {
+		return 0
+	}
+	count := r.count
+	r.logged, r.count = now, 0
+	return count
 }
