@@ -112,6 +112,24 @@ func TestStalledUploads(t *testing.T) {
 	}
 }
 
+// TestMuchAndThenNothing: who has sent much fast has not earned the time to hold it.
+func TestMuchAndThenNothing(t *testing.T) {
+	t.Parallel()
+	url, _ := running(t, taking(admission.NewBudget(100<<20)))
+	for name, then := range map[string]func(net.Conn){"nothing": func(net.Conn) {}, "a trickle": trickle} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn := dial(t, url, "127.0.0.1")
+			began := time.Now()
+			upload(t, conn, 21<<20, strings.Repeat("x", 20<<20))
+			go then(conn)
+			if status := answer(conn); status != http.StatusRequestTimeout {
+				t.Errorf("got %d after %s", status, time.Since(began))
+			}
+		})
+	}
+}
+
 func trickle(conn net.Conn) {
 	for {
 		if _, err := conn.Write([]byte("x")); err != nil {

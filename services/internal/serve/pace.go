@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// grace is how long a client may take for the first of a body, and for taking the first of an answer.
+	// grace is how long a client may take for the first of a body or of an answer, and how far it may fall behind
+	// leastPace after that. Having been fast before earns no more.
 	grace = 5 * time.Second
-	// leastPace is the least average speed of a body and of an answer after that, in bytes a second: 1 Mbit/s.
+	// leastPace is the least speed of a body and of an answer, in bytes a second: 1 Mbit/s.
 	leastPace = 128 << 10
 )
 
@@ -20,8 +21,8 @@ func paced(next http.Handler) http.Handler {
 		control := http.NewResponseController(w)
 		_ = control.SetWriteDeadline(time.Time{}) // an earlier request on this connection may have left one
 		if r.Body != nil && r.Body != http.NoBody {
-			body := &pacedBody{ReadCloser: r.Body, control: control, began: time.Now()}
-			body.extend() // also for a body that nobody reads: the server does, to reach the next request
+			body := &pacedBody{ReadCloser: r.Body, control: control, deadline: time.Now()}
+			body.extend(grace) // also for a body that nobody reads: the server does, to reach the next request
 			r = r.WithContext(r.Context())
 			r.Body = body
 		}
@@ -30,42 +31,51 @@ func paced(next http.Handler) http.Handler {
 	})
 }
 
-// allowed is how long n bytes may take, in all.
-func allowed(n int64) time.Duration {
-	return grace + time.Duration(n)*time.Second/leastPace
-}
+// pace is how long n bytes may take.
+func pace(n int) time.Duration { return time.Duration(n) * time.Second / leastPace }
 
 type pacedBody struct {
 	io.ReadCloser
 	control  *http.ResponseController
-	began    time.Time
-	received int64 // bytes
+	deadline time.Time
 }
 
 // Read implements io.Reader; it fails with os.ErrDeadlineExceeded where the client is too slow.
 func (b *pacedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.received += int64(n)
 	if err == io.EOF {
 		// From here on the server listens for the client's leaving, and no time is too long for that.
 		_ = b.control.SetReadDeadline(time.Time{})
 	} else if err == nil {
-		b.extend()
+		b.extend(pace(n))
 	}
 	return n, err
 }
 
-func (b *pacedBody) extend() { _ = b.control.SetReadDeadline(b.began.Add(allowed(b.received))) }
+func (b *pacedBody) extend(by time.Duration) {
+	b.deadline = b.deadline.Add(by)
+	if latest := time.Now().Add(grace); b.deadline.After(latest) {
+		b.deadline = latest
+	}
+	_ = b.control.SetReadDeadline(b.deadline)
+}
 
 type pacedWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
 }
 
-// Write implements io.Writer.
+// Write implements io.Writer. It writes piece by piece: a deadline for all of a large answer would be a late one.
 func (w *pacedWriter) Write(p []byte) (int, error) {
-	_ = w.control.SetWriteDeadline(time.Now().Add(allowed(int64(len(p)))))
-	return w.ResponseWriter.Write(p)
+	written := 0
+	for {
+		piece := p[written:min(len(p), written+leastPace)]
+		_ = w.control.SetWriteDeadline(time.Now().Add(grace + pace(len(piece))))
+		n, err := w.ResponseWriter.Write(piece)
+		if written += n; err != nil || written == len(p) {
+			return written, err
+		}
+	}
 }
 
 // Unwrap lets http.ResponseController reach the connection.
