@@ -137,6 +137,9 @@ func (a attack) run(ctx context.Context, t *testing.T, s *compose.Model, token s
 		},
 		{"azure-tts", "/v1/speech", "application/json", `{"text":"`, 128 << 10},
 		{"api-backend", "/v1/sessions", "application/json", `{"language":"`, 4 << 10},
+		// LiveKit itself reads a body to its end before it asks who sends it.
+		{"livekit", "/twirp/livekit.RoomService/ListRooms", "application/json", `{"names":["`, 64 << 10},
+		{"livekit", "/twirp/livekit.RoomService/ListRooms", "application/json", `{"names":["`, 25 << 20},
 	} {
 		address := published(t, s, target.service)
 		head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",

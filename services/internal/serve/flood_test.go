@@ -226,8 +226,13 @@ func TestLongWorkIsNotCutOff(t *testing.T) {
 func TestConnectionsMakeRoom(t *testing.T) {
 	t.Parallel()
 	url, _ := running(t, &Service{})
-	for range 3 * mostConnections {
+	first := dial(t, url, "127.0.0.2")
+	for range mostConnections {
 		dial(t, url, "127.0.0.2")
+	}
+	_ = first.SetReadDeadline(time.Now().Add(grace / 2)) // before its head is too late
+	if _, err := first.Read(make([]byte, 1)); isTimeout(err) {
+		t.Error("the oldest connection is still open")
 	}
 	for _, from := range []string{"127.0.0.2", "127.0.0.3"} {
 		conn := dial(t, url, from)
