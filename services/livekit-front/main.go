@@ -9,7 +9,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -95,11 +94,14 @@ func child(ctx context.Context, command *exec.Cmd) error {
 	if err := command.Start(); err != nil {
 		return fmt.Errorf("starting livekit: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- command.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = command.Wait() // how it ended is in its state
+	}()
 	select {
-	case err := <-ended:
-		return fmt.Errorf("livekit has ended: %w", orEnded(err))
+	case <-ended:
+		return fmt.Errorf("livekit has ended by itself: %s", command.ProcessState)
 	case <-ctx.Done():
 	}
 	for _, step := range []struct {
@@ -114,14 +116,4 @@ func child(ctx context.Context, command *exec.Cmd) error {
 		}
 	}
 	return nil
-}
-
-// errEnded is the end of a server that was not asked to.
-var errEnded = errors.New("without being asked to")
-
-func orEnded(err error) error {
-	if err == nil {
-		return errEnded
-	}
-	return err
 }

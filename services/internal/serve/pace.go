@@ -43,11 +43,12 @@ type pacedBody struct {
 // Read implements io.Reader; it fails with os.ErrDeadlineExceeded where the client is too slow.
 func (b *pacedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
+	switch err {
+	case nil:
+		b.extend(pace(n))
+	case io.EOF:
 		// From here on the server listens for the client's leaving, and no time is too long for that.
 		_ = b.control.SetReadDeadline(time.Time{})
-	} else if err == nil {
-		b.extend(pace(n))
 	}
 	return n, err
 }
