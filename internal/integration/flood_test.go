@@ -58,6 +58,9 @@ func TestIntegrationServicesUnderFlood(t *testing.T) {
 			heard := make(chan error, 1)
 			go func() { heard <- smoke.Run(ctx, e, s.Project, ui.New(&out)) }()
 			answers := a.run(ctx, t, s, token)
+			if ctx.Err() != nil {
+				t.Error("uploads that stall are held until the client gives up")
+			}
 			if err := <-heard; err != nil {
 				t.Errorf("the learner was not served: %v\n%s", err, out.String())
 			}

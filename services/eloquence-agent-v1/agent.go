@@ -136,7 +136,7 @@ func (a *agent) check(ctx context.Context) (map[string]any, error) {
 	checks := errgroup.Group{}
 	checks.Go(func() error { return a.store.Ping(ctx) })
 	for name, url := range map[string]string{
-		"livekit": livekit, "whisper-stt": a.settings.stt.URL + "/health", "azure-tts": a.settings.tts.URL + "/health",
+		"livekit": livekit + "/health", "whisper-stt": a.settings.stt.URL + "/health", "azure-tts": a.settings.tts.URL + "/health",
 	} {
 		checks.Go(func() error {
 			if err := serve.Probe(ctx, url); err != nil {

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -305,5 +307,31 @@ func TestHealthIsNotAskedForEachTime(t *testing.T) {
 	}
 	if most := int32(time.Since(began)/healthLife) + 1; asked.Load() > most {
 		t.Errorf("200 questions became %d, want at most %d", asked.Load(), most)
+	}
+}
+
+// TestFloodsAreCountedNotLogged: a line for each request would push all else out of the log.
+func TestFloodsAreCountedNotLogged(t *testing.T) {
+	var log bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	defer slog.SetDefault(before)
+	handler := routes("test", &Service{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/good" {
+			JSON(w, http.StatusOK, "in")
+			return
+		}
+		Refuse(w, http.StatusUnauthorized, "unauthorized", "no")
+	})})
+	for path, most := range map[string]int{"/good": 150, "/bad": 20} {
+		log.Reset()
+		for range 5000 {
+			request := httptest.NewRequest(http.MethodGet, path, nil)
+			request.Host = "localhost"
+			handler.ServeHTTP(httptest.NewRecorder(), request)
+		}
+		if lines := strings.Count(log.String(), "\n"); lines == 0 || lines > most {
+			t.Errorf("5000 requests for %s made %d lines, want at most %d", path, lines, most)
+		}
 	}
 }

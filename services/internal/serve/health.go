@@ -9,7 +9,10 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // Health is the body of /health. Status is "ok" with HTTP 200 or "unavailable" with 503, when
@@ -137,46 +140,44 @@ func (r *statusRecorder) WriteHeader(status int) {
 // Unwrap lets http.ResponseController reach the connection.
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// logged logs each request but those for health. What is refused before any work is done (401, 403, 415, 421, 429, 503)
-// comes in floods that would push the rest out of the log: it is counted, and logged once a second.
+// logged logs requests, but for health. What is refused, and requests of all kinds, come in floods that would push the rest out
+// of the log: above a rate they are only counted.
 func logged(next http.Handler) http.Handler {
-	refused := &refusals{}
+	refused, others := newLogRate(1, 5), newLogRate(20, 100)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began, recorder := time.Now(), &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(recorder, r)
-		count := 1
-		switch recorder.status {
-		case http.StatusUnauthorized, http.StatusForbidden, http.StatusUnsupportedMediaType, http.StatusMisdirectedRequest,
-			http.StatusTooManyRequests, http.StatusServiceUnavailable:
-			if count = refused.due(began); count == 0 {
-				return
-			}
-		default:
-			if r.URL.Path == "/health" {
-				return
-			}
+		kind := others
+		switch {
+		case recorder.status/100 == 4 || recorder.status == http.StatusServiceUnavailable:
+			kind = refused
+		case r.URL.Path == "/health":
+			return
+		}
+		unlogged, ok := kind.take()
+		if !ok {
+			return
 		}
 		slog.Info("request", "method", r.Method, "path", r.URL.Path[:min(len(r.URL.Path), 200)], "status", recorder.status,
-			"seconds", time.Since(began).Seconds(), "refused", count-1)
+			"seconds", time.Since(began).Seconds(), "unlogged_before", unlogged)
 	})
 }
 
-// refusals counts refused requests.
-type refusals struct {
-	mutex  sync.Mutex
-	logged time.Time
-	count  int
+// logRate bounds the lines of one kind of request.
+type logRate struct {
+	limiter  *rate.Limiter
+	unlogged atomic.Int64
 }
 
-// due counts one and returns how many there were since the last one was logged, or 0 where that is less than a second ago.
-func (r *refusals) due(now time.Time) int {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	r.count++
-	if now.Sub(r.logged) < time.Second {
-		return 0
+func newLogRate(perSecond float64, burst int) *logRate {
+	return &logRate{limiter: rate.NewLimiter(rate.Limit(perSecond), burst)}
+}
+
+// take tells whether a request is to be logged, and how many before it were not.
+func (l *logRate) take() (unlogged int64, ok bool) {
+	if !l.limiter.Allow() {
+		l.unlogged.Add(1)
+		return 0, false
 	}
-	count := r.count
-	r.logged, r.count = now, 0
-	return count
+	return l.unlogged.Swap(0), true
 }
