@@ -26,8 +26,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// floodVariable asks for the long form: as many requests as a machine makes in 15 s, and each attack once more while a
-// learner is served.
+// floodVariable asks for the long form: as many requests as a machine makes in 15 s, and each attack once more
+// while a learner is served.
 const floodVariable = "FLOOD"
 
 // attack is what strangers on the host do to the shipped stack at once.
@@ -37,9 +37,9 @@ type attack struct {
 	within   time.Duration // all of them
 }
 
-// TestIntegrationServicesUnderFlood: stalled uploads to each service and a flood of session requests, first by those without
-// the API's token, then by those who have it. Each service stays below half of its memory limit, redis evicts nothing, no
-// container ends, and meanwhile a learner opens a session, is heard and hears the answer.
+// TestIntegrationServicesUnderFlood: stalled uploads to each service and a flood of session requests, first by
+// those without the API's token, then by those who have it. Each service stays below half of its memory limit,
+// redis evicts nothing, no container ends, and meanwhile a learner opens a session, is heard and hears the answer.
 func TestIntegrationServicesUnderFlood(t *testing.T) {
 	e, s, containers := shipped(t)
 	a := attack{stalled: 60, sessions: 3000, within: 3 * time.Second}
@@ -218,8 +218,8 @@ func published(t *testing.T, s *compose.Model, service string) string {
 	return ""
 }
 
-// watchMemory samples until the function that it returns is called, which gives each service's peak in bytes, without the
-// page cache that the kernel can drop.
+// watchMemory samples until the function that it returns is called, which gives each service's peak in bytes,
+// without the page cache that the kernel can drop.
 func watchMemory(ctx context.Context, t *testing.T, e *engine.Engine, containers map[string]container.InspectResponse) func() map[string]uint64 {
 	t.Helper()
 	ctx, stop := context.WithCancel(ctx)

@@ -56,7 +56,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
-// TestFloodOfSessions: one client gets its rate, another is served meanwhile, and the sessions that wait have a bound.
+// TestFloodOfSessions: one client gets its rate, another is served meanwhile, and the sessions that wait have a
+// bound.
 func TestFloodOfSessions(t *testing.T) {
 	store, handler := newAPI(t)
 	answers := map[int]int{}

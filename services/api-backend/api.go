@@ -85,7 +85,8 @@ func (a *api) open(w http.ResponseWriter, r *http.Request) {
 	}
 	if errors.Is(err, session.ErrFull) {
 		later(w, fullRetry)
-		serve.Refuse(w, http.StatusServiceUnavailable, "too_many_sessions", "too many sessions wait for their learners or an agent; try again")
+		serve.Refuse(w, http.StatusServiceUnavailable, "too_many_sessions",
+			"too many sessions wait for their learners or an agent; try again")
 		return
 	}
 	if err != nil {
@@ -126,8 +127,8 @@ func later(w http.ResponseWriter, wait time.Duration) {
 	w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
 }
 
-// find reads the session of the path for who may see it, the API's token or the session's own, or answers for it. Who may
-// not learns nothing of which sessions there are.
+// find reads the session of the path for who may see it, the API's token or the session's own, or answers for it.
+// Who may not learns nothing of which sessions there are.
 func (a *api) find(w http.ResponseWriter, r *http.Request) (found session.Session, ok bool) {
 	id, shown := r.PathValue("id"), serve.Bearer(r)
 	if !session.ValidID(id) || !a.token.Matches(shown) && !a.keys.Holds(shown, session.Room(id), session.Learner(id)) {

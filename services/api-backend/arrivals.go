@@ -21,8 +21,8 @@ const (
 	askTimeout = 2 * time.Second
 )
 
-// arrivals hands sessions to the agents when their learners come: LiveKit makes a room when the first participant joins
-// it. A session that nobody joins so takes up no agent.
+// arrivals hands sessions to the agents when their learners come: LiveKit makes a room when the first participant
+// joins it. A session that nobody joins so takes up no agent.
 type arrivals struct {
 	store interface {
 		Waiting(ctx context.Context) ([]string, error)
@@ -83,7 +83,8 @@ func (a *arrivals) look(ctx context.Context) error {
 
 // livekitRooms asks the LiveKit server at url (ws or wss).
 func livekitRooms(url string, keys token.Keys) func(ctx context.Context, names []string) ([]string, error) {
-	client := livekit.NewRoomServiceProtobufClient(strings.Replace(url, "ws", "http", 1), &http.Client{Timeout: askTimeout})
+	address := strings.Replace(url, "ws", "http", 1) // wss becomes https
+	client := livekit.NewRoomServiceProtobufClient(address, &http.Client{Timeout: askTimeout})
 	return func(ctx context.Context, names []string) ([]string, error) {
 		signed, err := keys.SignList(time.Minute)
 		if err == nil {

@@ -44,7 +44,8 @@ func setup(context.Context) (*serve.Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading LIVEKIT_KEYS_FILE: %w", err)
 	}
-	api := &api{keys: keys, publicURL: public, origins: strings.Fields(strings.ReplaceAll(os.Getenv("ALLOWED_ORIGINS"), ",", " "))}
+	origins := strings.Fields(strings.ReplaceAll(os.Getenv("ALLOWED_ORIGINS"), ",", " "))
+	api := &api{keys: keys, publicURL: public, origins: origins}
 	if api.token, err = serve.ReadToken(); err != nil {
 		return nil, err
 	}

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// readable lets pages of the named origins read what their learner's token allows (CORS, for GET alone): all else a page
-// of another origin may not see, which is what browsers do where nothing is said.
+// readable lets pages of the named origins read what their learner's token allows (CORS, for GET alone): all else a
+// page of another origin may not see, which is what browsers do where nothing is said.
 func (a *api) readable(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		origin := r.Header.Get("Origin")

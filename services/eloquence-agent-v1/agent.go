@@ -136,10 +136,10 @@ func (a *agent) check(ctx context.Context) (map[string]any, error) {
 	checks := errgroup.Group{}
 	checks.Go(func() error { return a.store.Ping(ctx) })
 	for name, url := range map[string]string{
-		"livekit": livekit + "/health", "whisper-stt": a.settings.stt.URL + "/health", "azure-tts": a.settings.tts.URL + "/health",
+		"livekit": livekit, "whisper-stt": a.settings.stt.URL, "azure-tts": a.settings.tts.URL,
 	} {
 		checks.Go(func() error {
-			if err := serve.Probe(ctx, url); err != nil {
+			if err := serve.Probe(ctx, url+"/health"); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
 			return nil

@@ -83,7 +83,8 @@ func (l *loop) synthesise(ctx context.Context) error {
 		if strings.TrimSpace(part) == "" {
 			continue
 		}
-		sound, err := speechclient.Speak(ctx, speechclient.Service{URL: l.tts, Token: l.token}, strings.TrimSpace(part), l.language)
+		voice := speechclient.Service{URL: l.tts, Token: l.token}
+		sound, err := speechclient.Speak(ctx, voice, strings.TrimSpace(part), l.language)
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// behind is a front before a double of LiveKit: /rtc is a WebSocket that echoes, all else answers with the body's length.
+// behind is a front before a double of LiveKit: /rtc is a WebSocket that echoes, all else answers with the body's
+// length.
 func behind(t *testing.T) (address string, read *atomic.Int64) {
 	t.Helper()
 	read = &atomic.Int64{}

@@ -1,7 +1,7 @@
-// Command livekit-front stands before LiveKit's HTTP port. LiveKit has no deadlines there, reads bodies of any size before
-// it asks who sends them, and takes connections without end; here they have the deadlines and bounds of the stack's other
-// services. It starts LiveKit's launcher as a child that listens on loopback alone, and ends with it. Tokens stay LiveKit's:
-// what is passed on is passed on as it came. Sound does not come this way.
+// Command livekit-front stands before LiveKit's HTTP port. LiveKit has no deadlines there, reads bodies of any size
+// before it asks who sends them, and takes connections without end; here they have the deadlines and bounds of the
+// stack's other services. It starts LiveKit's launcher as a child that listens on loopback alone, and ends with it.
+// Tokens stay LiveKit's: what is passed on is passed on as it came. Sound does not come this way.
 //
 // Environment: LIVEKIT_LAUNCHER (/livekit), and what the launcher reads.
 package main
@@ -45,7 +45,8 @@ func setup(context.Context) (*serve.Service, error) {
 		// LiveKit answers 406 when its own node statistics have gone stale.
 		Check: func(ctx context.Context) (map[string]any, error) { return nil, serve.Probe(ctx, inner+"/") },
 		Run: func(ctx context.Context) error {
-			return child(ctx, exec.Command(cmp.Or(os.Getenv("LIVEKIT_LAUNCHER"), "/livekit"))) // #nosec G204 G702 -- the operator names it
+			launcher := cmp.Or(os.Getenv("LIVEKIT_LAUNCHER"), "/livekit")
+			return child(ctx, exec.Command(launcher)) // #nosec G204 G702 -- the operator names it
 		},
 	}, nil
 }
@@ -87,8 +88,8 @@ func front(address string) (http.Handler, error) {
 	}), nil
 }
 
-// child runs LiveKit until it ends, which is an error, or ctx does: then it is asked to stop, asked again to stop with
-// participants in its rooms, and killed.
+// child runs LiveKit until it ends, which is an error, or ctx does: then it is asked to stop, asked again to stop
+// with participants in its rooms, and killed.
 func child(ctx context.Context, command *exec.Cmd) error {
 	command.Stdout, command.Stderr = os.Stderr, os.Stderr
 	if err := command.Start(); err != nil {

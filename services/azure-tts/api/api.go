@@ -22,8 +22,9 @@ import (
 // maxBody bounds a request, in bytes: the longest text with every character escaped.
 const maxBody = 128 << 10
 
-// cost bounds the memory that a request takes, in bytes, by the length of its body: a character is at most a third of a
-// second of speech, a text at most ten minutes, and speech is held as samples, as a file, and once more on its way here.
+// cost bounds the memory that a request takes, in bytes, by the length of its body: a character is at most a third
+// of a second of speech, a text at most ten minutes, and speech is held as samples, as a file, and once more on its
+// way here.
 func cost(length int64) int64 { return 1<<20 + min(length*32<<10, 60<<20) }
 
 // maxWait bounds how long a request waits for its turn.
@@ -42,9 +43,9 @@ func New(engine, fallback synthesis.Engine, kept *cache.Cache, concurrency int) 
 	return &Speaker{Engine: engine, Fallback: fallback, Cache: kept, turns: make(speech.Turns, concurrency)}
 }
 
-// Handler serves POST /v1/speech: {"text","language","voice"} in; audio/wav out, 16 kHz mono
-// 16-bit, with X-Voice (who spoke) and X-Cache (hit or miss). Errors are serve.Failure. A request needs the token, and room
-// in the budget from before its body is read until its answer is taken.
+// Handler serves POST /v1/speech: {"text","language","voice"} in; audio/wav out, 16 kHz mono 16-bit, with X-Voice
+// (who spoke) and X-Cache (hit or miss). Errors are serve.Failure. A request needs the token, and room in the
+// budget from before its body is read until its answer is taken.
 func (s *Speaker) Handler(token serve.Token, budget *admission.Budget) http.Handler {
 	mux := http.NewServeMux()
 	intake := serve.Intake{Type: "application/json", Largest: maxBody, Cost: cost, Budget: budget}

@@ -1,6 +1,6 @@
-// Package admission decides which requests are let in: by the memory that they take at once, and by how many come in a
-// time. Each client, which is an address, gets a share, so that one that asks for everything keeps nobody else out. It
-// knows nothing of HTTP.
+// Package admission decides which requests are let in: by the memory that they take at once, and by how many come
+// in a time. Each client, which is an address, gets a share, so that one that asks for everything keeps nobody else
+// out. It knows nothing of HTTP.
 package admission
 
 import (
@@ -22,9 +22,9 @@ func NewBudget(size int64) *Budget {
 	return &Budget{size: size, clients: map[netip.Addr]int64{}}
 }
 
-// Take lets a request in that needs cost bytes, or says at once that there is no room; it never waits. The caller must
-// call release once, when the request is over. A request that needs more than one client's share gets in while its client
-// has no other.
+// Take lets a request in that needs cost bytes, or says at once that there is no room; it never waits. The caller
+// must call release once, when the request is over. A request that needs more than one client's share gets in while
+// its client has no other.
 func (b *Budget) Take(client netip.Addr, cost int64) (release func(), ok bool) {
 	share := b.size / 2
 	cost = min(cost, share)

@@ -12,8 +12,8 @@ const (
 	leastMemory = 64 << 20
 )
 
-// Memory is what a service may spend on requests at once, in bytes: a quarter of its container's memory limit, so that
-// they stay below half of it with what is not yet collected, and at most 1 GiB.
+// Memory is what a service may spend on requests at once, in bytes: a quarter of its container's memory limit, so
+// that they stay below half of it with what is not yet collected, and at most 1 GiB.
 func Memory() int64 { return memory("/sys/fs/cgroup") }
 
 func memory(cgroup string) int64 {

@@ -26,8 +26,8 @@ func NewRate(perSecond float64, burst int) *Rate {
 	return &Rate{perSecond: perSecond, burst: burst, clients: map[netip.Addr]*rate.Limiter{}}
 }
 
-// Take counts one and returns 0, or returns after how long to ask again, rounded up to whole seconds; then nothing was
-// counted.
+// Take counts one and returns 0, or returns after how long to ask again, rounded up to whole seconds; then nothing
+// was counted.
 func (r *Rate) Take(client netip.Addr) (wait time.Duration) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()

@@ -8,18 +8,21 @@ import (
 	"strings"
 )
 
-// access refuses what no client of the stack sends: a request under a name that is not the service's, which is how a page
-// whose name was bound to 127.0.0.1 after it was loaded asks ("DNS rebinding"), and a write from a page of another origin.
+// access refuses what no client of the stack sends: a request under a name that is not the service's, which is how
+// a page whose name was bound to 127.0.0.1 after it was loaded asks ("DNS rebinding"), and a write from a page of
+// another origin.
 func access(name string, next http.Handler) http.Handler {
 	names := map[string]bool{"localhost": true, name: true}
-	for host := range strings.FieldsFuncSeq(os.Getenv("ALLOWED_HOSTS"), func(r rune) bool { return r == ',' || r == ' ' }) {
+	for host := range strings.FieldsSeq(strings.ReplaceAll(os.Getenv("ALLOWED_HOSTS"), ",", " ")) {
 		names[strings.ToLower(host)] = true
 	}
-	// A service has no pages of its own, and browsers have no right to write: only Origin and Sec-Fetch-Site are looked at.
+	// A service has no pages of its own, and browsers have no right to write: only Origin and Sec-Fetch-Site are
+	// looked at.
 	origins := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !names[hostName(r.Host)] && !isAddress(hostName(r.Host)) {
-			Refuse(w, http.StatusMisdirectedRequest, "unknown_host", "this service is not known under that name: see ALLOWED_HOSTS")
+			Refuse(w, http.StatusMisdirectedRequest, "unknown_host",
+				"this service is not known under that name: see ALLOWED_HOSTS")
 			return
 		}
 		if err := origins.Check(r); err != nil {

@@ -8,11 +8,12 @@ import (
 	"sync"
 )
 
-// mostConnections bounds the open connections of a service, and half of it those of one client. Each costs about 10 KiB.
+// mostConnections bounds the open connections of a service, and half of it those of one client. Each costs about 10
+// KiB.
 const mostConnections = 512
 
-// connections keeps the number of open connections down. Where there are too many, one that waits for a request (a new
-// one, or one kept alive) makes room, the oldest first; where none waits, the newcomer is closed.
+// connections keeps the number of open connections down. Where there are too many, one that waits for a request (a
+// new one, or one kept alive) makes room, the oldest first; where none waits, the newcomer is closed.
 type connections struct {
 	most    int
 	mutex   sync.Mutex

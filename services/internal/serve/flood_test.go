@@ -66,8 +66,9 @@ func upload(t *testing.T, conn net.Conn, length int, sent string) {
 	}
 }
 
-// TestStalledUploads: 200 clients that send the start of a large body and then nothing get what the budget has for them,
-// the rest is refused before a byte is read, and another client is served meanwhile. All are cut off, also those that trickle.
+// TestStalledUploads: 200 clients that send the start of a large body and then nothing get what the budget has for
+// them, the rest is refused before a byte is read, and another client is served meanwhile. All are cut off, also
+// those that trickle.
 func TestStalledUploads(t *testing.T) {
 	t.Parallel()
 	budget := admission.NewBudget(200 << 20)
@@ -224,7 +225,8 @@ func TestLongWorkIsNotCutOff(t *testing.T) {
 	}
 }
 
-// TestConnectionsMakeRoom: idle connections of one client cost it its own place, never another's, and a request finds one.
+// TestConnectionsMakeRoom: idle connections of one client cost it its own place, never another's, and a request
+// finds one.
 func TestConnectionsMakeRoom(t *testing.T) {
 	t.Parallel()
 	url, _ := running(t, &Service{})

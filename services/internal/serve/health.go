@@ -63,7 +63,8 @@ func routes(name string, service *Service) http.Handler {
 	return paced(logged(access(name, mux)))
 }
 
-// healthLife is how long an answer of Check is given again: a flood of questions must not become one of whom Check asks.
+// healthLife is how long an answer of Check is given again: a flood of questions must not become one of whom Check
+// asks.
 const healthLife = 200 * time.Millisecond
 
 // checked remembers the health for a moment.
@@ -140,8 +141,8 @@ func (r *statusRecorder) WriteHeader(status int) {
 // Unwrap lets http.ResponseController reach the connection.
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// logged logs requests, but for health. What is refused, and requests of all kinds, come in floods that would push the rest out
-// of the log: above a rate they are only counted.
+// logged logs requests, but for health. What is refused, and requests of all kinds, come in floods that would push
+// the rest out of the log: above a rate they are only counted.
 func logged(next http.Handler) http.Handler {
 	refused, others := newLogRate(1, 5), newLogRate(20, 100)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -14,8 +14,8 @@ const (
 	leastPace = 128 << 10
 )
 
-// paced makes bodies and answers move: who sends or takes them slower than leastPace is cut off. There is no limit on the
-// time between them: a long recording takes its time.
+// paced makes bodies and answers move: who sends or takes them slower than leastPace is cut off. There is no limit
+// on the time between them: a long recording takes its time.
 func paced(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)

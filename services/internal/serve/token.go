@@ -41,7 +41,8 @@ func (t Token) Matches(text string) bool {
 func (t Token) Demand(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !t.Matches(Bearer(r)) {
-			Unauthorized(w, "this needs the API's token: Authorization: Bearer …, as setup has written it into the secret api_token")
+			Unauthorized(w, "this needs the API's token, as setup has written it into the secret api_token: "+
+				"Authorization: Bearer …")
 			return
 		}
 		next.ServeHTTP(w, r)

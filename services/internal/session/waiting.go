@@ -15,8 +15,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 `
 
-// open counts and stores in one step. KEYS: waiting, stream, session. ARGV: id, value, milliseconds to join, most that wait,
-// most that are announced.
+// open counts and stores in one step. KEYS: waiting, stream, session. ARGV: id, value, milliseconds to join, most
+// that wait, most that are announced.
 var open = redis.NewScript(now + `
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) or redis.call('XLEN', KEYS[2]) >= tonumber(ARGV[5]) then return 0 end
 redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])

@@ -10,7 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// TestWaitingSessionsAreCountedAndForgotten: sessions that are opened and left alone neither fill redis nor reach an agent.
+// TestWaitingSessionsAreCountedAndForgotten: sessions that are opened and left alone neither fill redis nor reach
+// an agent.
 func TestWaitingSessionsAreCountedAndForgotten(t *testing.T) {
 	store := opened(t)
 	const most = 20

@@ -53,7 +53,8 @@ func (k Keys) Holds(text, room, identity string) bool {
 
 // SignList signs the right to list the rooms there are, for life.
 func (k Keys) SignList(life time.Duration) (string, error) {
-	token, err := auth.NewAccessToken(k.key, k.secret).SetVideoGrant(&auth.VideoGrant{RoomList: true}).SetValidFor(life).ToJWT()
+	token, err := auth.NewAccessToken(k.key, k.secret).
+		SetVideoGrant(&auth.VideoGrant{RoomList: true}).SetValidFor(life).ToJWT()
 	if err != nil {
 		return "", fmt.Errorf("signing token: %w", err)
 	}

@@ -27,18 +27,19 @@ const maxSpeech = 15 * time.Minute
 // maxFields bounds what a form has besides the file, in bytes.
 const maxFields = 64 << 10
 
-// cost bounds the memory that a request takes, in bytes, by the length of its body: file, samples, the same at 16 kHz (twice
-// as many at most), the file made of them, and its copy on the way to the recogniser. A filter for an odd rate takes the rest.
+// cost bounds the memory that a request takes, in bytes, by the length of its body: file, samples, the same at 16
+// kHz (twice as many at most), the file made of them, and its copy on the way to the recogniser. A filter for an
+// odd rate takes the rest.
 func cost(length int64) int64 { return 16<<20 + 6*length }
 
 // Current returns the recogniser that is ready, or why none is.
 type Current func() (transcript.Engine, error)
 
-// Handler serves POST /v1/audio/transcriptions: multipart/form-data with file (WAV, 16-bit PCM,
-// mono or stereo, 8 to 96 kHz), language, and response_format json, text or verbose_json. The
-// field model is accepted and ignored: the answer names the engine and model that listened, in
-// the JSON and in X-Engine and X-Model. Errors are serve.Failure. A request needs the token, and room in the budget from
-// before its body is read until it is answered.
+// Handler serves POST /v1/audio/transcriptions: multipart/form-data with file (WAV, 16-bit PCM, mono or stereo, 8
+// to 96 kHz), language, and response_format json, text or verbose_json. The field model is accepted and ignored:
+// the answer names the engine and model that listened, in the JSON and in X-Engine and X-Model. Errors are
+// serve.Failure. A request needs the token, and room in the budget from before its body is read until it is
+// answered.
 func Handler(current Current, token serve.Token, budget *admission.Budget) http.Handler {
 	mux := http.NewServeMux()
 	intake := serve.Intake{Type: "multipart/form-data", Largest: maxFile + maxFields, Cost: cost, Budget: budget}
@@ -107,11 +108,15 @@ func read(r *http.Request, engine transcript.Engine) (request, *refusal) {
 		}
 		switch name := part.FormName(); {
 		case name == "file" && file != nil:
-			return request{}, &refusal{status: http.StatusBadRequest, code: "invalid_form", message: "the form has more than one file"}
+			return request{}, &refusal{
+				status: http.StatusBadRequest, code: "invalid_form", message: "the form has more than one file",
+			}
 		case name == "file":
 			file = content.Bytes()
 		case content.Len() > maxFields:
-			return request{}, &refusal{status: http.StatusRequestEntityTooLarge, code: "field_too_large", message: "a field is larger than 64 KiB"}
+			return request{}, &refusal{
+				status: http.StatusRequestEntityTooLarge, code: "field_too_large", message: "a field is larger than 64 KiB",
+			}
 		default:
 			fields[name] = content.String()
 		}
@@ -120,7 +125,8 @@ func read(r *http.Request, engine transcript.Engine) (request, *refusal) {
 }
 
 func invalidForm(err error) *refusal {
-	return &refusal{http.StatusBadRequest, "invalid_form", "want multipart/form-data with a field file: " + err.Error(), err}
+	message := "want multipart/form-data with a field file: " + err.Error()
+	return &refusal{http.StatusBadRequest, "invalid_form", message, err}
 }
 
 func check(fields map[string]string, file []byte, engine transcript.Engine) (request, *refusal) {
