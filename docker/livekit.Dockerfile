@@ -1,4 +1,4 @@
-# LiveKit, built from its Go module, and the launcher that renders its configuration.
+# LiveKit, built from its Go module, the launcher that renders its configuration, and the front before its HTTP port.
 # Build context: the repository root.
 FROM golang:1.26-bookworm AS server
 ARG GOPROXY
@@ -24,11 +24,30 @@ RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     go build -trimpath -ldflags "-s -w" -o /launcher/livekit .
 
+# The first steps are the same in every Dockerfile of the services' module: the builder runs them once for all.
+FROM golang:1.26-bookworm AS build
+ARG GOPROXY
+ENV CGO_ENABLED=0 GOTOOLCHAIN=local
+WORKDIR /src
+COPY services/go.mod services/go.sum ./
+RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
+    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+    go mod download
+COPY services/internal internal
+RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
+    --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
+    go build -trimpath ./internal/...
+COPY services/livekit-front livekit-front
+RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
+    --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
+    go build -trimpath -ldflags "-s -w" -o /out/ ./livekit-front
+
 FROM scratch
 COPY --from=golang:1.26-bookworm /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=server --chown=10001:10001 /volumes/ /
 COPY --from=server /out/livekit-server /livekit-server
 COPY --from=launcher /launcher/livekit /livekit
+COPY --from=build /out/livekit-front /livekit-front
 USER 10001:10001
 EXPOSE 7880 7881 7882/udp
-ENTRYPOINT ["/livekit"]
+ENTRYPOINT ["/livekit-front"]

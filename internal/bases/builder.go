@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/docker/cli/cli/config"
 	"github.com/moby/buildkit/client"
@@ -18,6 +19,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
+
+// answerWithin is how long a registry may take to give one digest.
+const answerWithin = 45 * time.Second
 
 // Builder is a Resolver that asks through BuildKit: with the builder's own mirrors and settings, and with the
 // credentials of the user's Docker configuration and its helpers. So the digests are those that a build would get.
@@ -42,7 +46,7 @@ func (b Builder) Resolve(ctx context.Context, refs []string) (map[string]digest.
 		return digests, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case strings.Contains(err.Error(), "code = Unavailable"):
+	case fault.BuilderLost(err) && !b.answers(ctx): // a registry that is not available may have the same code
 		return nil, fault.New(fault.Builder, "go tool mage setup", "asking the builder for digests: %w", err)
 	}
 	return nil, fault.New(fault.Registry, "docker login where the registry wants a name, or try again where it is away",
@@ -54,14 +58,27 @@ func resolveOne(ctx context.Context, c gateway.Client, ref string) (digest.Diges
 	if err != nil {
 		return "", fmt.Errorf("reading the reference %q: %w", ref, err)
 	}
-	_, d, _, err := c.ResolveImageConfig(ctx, full, sourceresolver.Opt{
+	within, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	_, d, _, err := c.ResolveImageConfig(within, full, sourceresolver.Opt{
 		LogName:  "digest of " + ref,
 		ImageOpt: &sourceresolver.ResolveImageOpt{ResolveMode: "pull"},
 	})
+	if err != nil && ctx.Err() == nil && within.Err() != nil {
+		return "", fmt.Errorf("%q: the registry has not answered within %s", ref, answerWithin)
+	}
 	if err != nil {
 		return "", fmt.Errorf("%q: %w", ref, err)
 	}
 	return d, nil
+}
+
+// answers says whether the builder is still there.
+func (b Builder) answers(ctx context.Context) bool {
+	within, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	_, err := b.Client.ListWorkers(within)
+	return err == nil
 }
 
 // plain drops what gRPC and the gateway put before the cause.

@@ -2,7 +2,6 @@ package bases
 
 import (
 	"bytes"
-	_ "crypto/sha512"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,14 +10,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/25eloquence/compose-mage/internal/bounded"
-
 	// The algorithms that a digest may name.
 	_ "crypto/sha256"
+	_ "crypto/sha512"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 // explanation heads a lock file that had no comment.
@@ -30,14 +29,14 @@ var explanation = []string{
 }
 
 // Read reads the lock file at path, an empty Lock where there is none. A damaged line is an error of code Config that
-// says file:line: a base must not silently be another than the one that was locked.
+// says file:line: a base must not silently be another than the one that was locked. The line itself, which may be of any file, is not shown.
 func Read(path string) (Lock, error) {
-	data, err := bounded.ReadFile(path)
+	data, err := state.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Lock{}, nil
 	}
 	if err != nil {
-		return Lock{}, fault.New(fault.Config, "", "reading the locked bases: %w", err)
+		return Lock{}, fault.New(fault.Config, "mv "+fault.Quote(path, path+".damaged")+", then go tool mage lock", "reading the locked bases: %w", err)
 	}
 	return parse(path, string(data))
 }
@@ -48,20 +47,21 @@ func ReadAll(file, stateDir string) (Lock, error) {
 	if err != nil {
 		return Lock{}, err
 	}
-	local, err := Read(StateFile(stateDir))
+	local, err := ReadMade(stateDir)
 	if err != nil {
-		return Lock{}, madeAnew(err)
+		return Lock{}, err
 	}
 	return project.Merge(local), nil
 }
 
-// madeAnew is err with the command that writes this machine's lock file again, whatever is in it.
-func madeAnew(err error) error {
+// ReadMade gives what setup locked on this machine. The next command of its error writes that file again, whatever is at its place.
+func ReadMade(stateDir string) (Lock, error) {
+	l, err := Read(StateFile(stateDir))
 	var known *fault.Error
 	if errors.As(err, &known) {
 		known.Next = "go tool mage setup"
 	}
-	return err
+	return l, err
 }
 
 func parse(path, text string) (Lock, error) {
@@ -102,24 +102,27 @@ func parse(path, text string) (Lock, error) {
 func parseEntry(line string) (string, entry, error) {
 	fields := strings.Fields(line)
 	if len(fields) != 2 {
-		return "", entry{}, fmt.Errorf("want a reference and a digest, got %q", shorten(line, 60))
+		return "", entry{}, errors.New("it is not a reference and a digest")
 	}
 	key, err := normalize(fields[0])
 	if err != nil {
-		return "", entry{}, fmt.Errorf("reading the reference %q: %w", shorten(fields[0], 60), err)
+		return "", entry{}, fmt.Errorf("its first word is no reference of an image with a tag%s", reason(err))
 	}
 	d, err := digest.Parse(fields[1])
 	if err != nil {
-		return "", entry{}, fmt.Errorf("reading the digest %q of %q: %w", shorten(fields[1], 80), fields[0], err)
+		return "", entry{}, fmt.Errorf("its second word is no digest%s", reason(err))
 	}
 	return key, entry{ref: fields[0], digest: d}, nil
 }
 
-func shorten(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
+// reason is why a word is refused, where that can be said without the word.
+func reason(err error) string {
+	for _, known := range []error{errPinned, digest.ErrDigestInvalidFormat, digest.ErrDigestInvalidLength, digest.ErrDigestUnsupported} {
+		if errors.Is(err, known) {
+			return ": " + known.Error()
+		}
 	}
-	return s
+	return ""
 }
 
 // format gives the file's text: its comments as they were, its entries sorted by reference.
@@ -155,7 +158,7 @@ func (l Lock) format() []byte {
 // missing. A reader, and whoever comes after a kill, sees the old content or the new.
 func (l Lock) Write(path string) error {
 	data := l.format()
-	if old, err := bounded.ReadFile(path); err == nil && bytes.Equal(old, data) {
+	if old, err := state.ReadFile(path); err == nil && bytes.Equal(old, data) {
 		return nil
 	}
 	err := os.MkdirAll(filepath.Dir(path), 0o755)
@@ -170,8 +173,12 @@ func (l Lock) Write(path string) error {
 
 func replace(path string, data []byte) error {
 	mode := fs.FileMode(0o644)
-	if info, err := os.Stat(path); err == nil {
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 		mode = info.Mode().Perm()
+	} else if err == nil {
+		if _, err := state.SetAside(path); err != nil {
+			return err
+		}
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {

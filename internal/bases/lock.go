@@ -4,6 +4,7 @@
 package bases
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -122,6 +123,9 @@ func (l Lock) Policy() *spb.Policy {
 	return p
 }
 
+// errPinned is of a reference that needs no lock.
+var errPinned = errors.New("it names a digest itself")
+
 // normalize gives the full form in which BuildKit compares references: registry, repository, tag. One with a digest needs
 // no lock and is an error.
 func normalize(ref string) (string, error) {
@@ -130,7 +134,7 @@ func normalize(ref string) (string, error) {
 		return "", err
 	}
 	if _, pinned := named.(reference.Digested); pinned {
-		return "", fmt.Errorf("%q names a digest itself", ref)
+		return "", fmt.Errorf("%q: %w", ref, errPinned)
 	}
 	return reference.TagNameOnly(named).String(), nil
 }

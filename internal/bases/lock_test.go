@@ -125,23 +125,26 @@ func TestReadOfNoFileIsTheEmptyLock(t *testing.T) {
 func TestReadTellsTheDamagedLine(t *testing.T) {
 	good := "golang:1 " + sum("a").String() + "\n"
 	for name, c := range map[string]struct{ text, want string }{
-		"no digest":            {good + "debian:12\n", `bases.lock:2: want a reference and a digest, got "debian:12"`},
-		"cut short":            {"# about\n\n" + good + "debian:12 sha256:abcdef", `bases.lock:4: reading the digest "sha256:abcdef" of "debian:12": invalid checksum digest length`},
-		"no algorithm":         {"debian:12 " + sum("a").Encoded(), `bases.lock:1: reading the digest`},
+		"no digest":            {good + "debian:12\n", `bases.lock:2: it is not a reference and a digest`},
+		"cut short":            {"# about\n\n" + good + "debian:12 sha256:abcdef", `bases.lock:4: its second word is no digest: invalid checksum digest length`},
+		"no algorithm":         {"debian:12 " + sum("a").Encoded(), `bases.lock:1: its second word is no digest: invalid checksum digest format`},
 		"unknown algorithm":    {"debian:12 md5:d41d8cd98f00b204e9800998ecf8427e", `unsupported digest algorithm`},
-		"three words":          {"debian:12 " + sum("a").String() + " # mine", `bases.lock:1: want a reference and a digest`},
-		"upper case":           {"Debian:12 " + sum("a").String(), `bases.lock:1: reading the reference "Debian:12"`},
+		"three words":          {"debian:12 " + sum("a").String() + " # mine", `bases.lock:1: it is not a reference and a digest`},
+		"upper case":           {"Debian:12 " + sum("a").String(), `bases.lock:1: its first word is no reference`},
 		"a pinned reference":   {"debian@" + sum("b").String() + " " + sum("a").String(), `names a digest itself`},
-		"a merge conflict":     {"<<<<<<< HEAD\n" + good + "=======\n" + good + ">>>>>>> main\n", `bases.lock:1: reading the reference "<<<<<<<"`},
+		"a merge conflict":     {"<<<<<<< HEAD\n" + good + "=======\n" + good + ">>>>>>> main\n", `bases.lock:1: its first word is no reference`},
 		"twice":                {good + good, `bases.lock:2: "golang:1" is locked twice (before as "golang:1")`},
 		"twice, spelled apart": {good + "docker.io/library/golang:1 " + sum("b").String(), `bases.lock:2: "docker.io/library/golang:1" is locked twice`},
-		"binary":               {"\x00\x01\x02", `bases.lock:1: want`},
-		"JSON":                 {`{"golang": "` + sum("a").String() + `"}`, `bases.lock:1: reading the reference`},
+		"binary":               {"\x00\x01\x02", `bases.lock:1: it is not`},
+		"JSON":                 {`{"golang": "` + sum("a").String() + `"}`, `bases.lock:1: its first word is no reference`},
 	} {
 		l, err := read(t, c.text)
 		var f *fault.Error
 		if !errors.As(err, &f) || f.Code != fault.Config || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v (%T), want code %d and %q", name, err, err, fault.Config, c.want)
+		}
+		if strings.Contains(c.text, "debian:12") && strings.Contains(err.Error(), "debian") || strings.Contains(err.Error(), "<<<") {
+			t.Errorf("%s: the line is shown, which may be of any file: %v", name, err)
 		}
 		if l.Len() != 0 {
 			t.Errorf("%s: a damaged file locks %v", name, l.Refs())

@@ -11,8 +11,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/distribution/reference"
 
-	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/regular"
 )
 
 // Refs lists the image references that the project's Dockerfiles start from, as they write them, sorted and without
@@ -92,7 +92,7 @@ func dockerfile(workingDir string, b *types.BuildConfig) (string, []byte, error)
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(workingDir, path)
 	}
-	data, err := bounded.ReadFile(path)
+	data, err := regular.Read(path, mostDockerfile)
 	if err != nil {
 		return "", nil, err
 	}
@@ -101,6 +101,9 @@ func dockerfile(workingDir string, b *types.BuildConfig) (string, []byte, error)
 	}
 	return path, data, nil
 }
+
+// mostDockerfile is the largest Dockerfile that is read, in bytes.
+const mostDockerfile = 8 << 20
 
 // remote says whether a build context is fetched by the builder.
 func remote(context string) bool {

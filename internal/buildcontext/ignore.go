@@ -64,8 +64,8 @@ func readIgnore(file string, open func(string) (*os.File, error)) ([]string, err
 }
 
 func readLimited(file string, open func(string) (*os.File, error)) ([]byte, error) {
-	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() && !info.IsDir() { // opening a pipe would wait for its writer
-		return nil, fmt.Errorf("reading the ignore file %q: it is no regular file", file)
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, fmt.Errorf("reading the ignore file %q: it is no regular file", file) // a pipe would be waited for
 	}
 	f, err := open(file)
 	if err != nil {

@@ -291,19 +291,19 @@ func (d *decision) findVolume(name string) (string, error) {
 			continue
 		}
 		if v.Name == name {
-			return "", fault.New(fault.Usage, "docker volume inspect "+name, "volume %q is not of project %q: it stays", name, d.plan.Project)
+			return "", fault.New(fault.Usage, "docker volume inspect "+fault.Quote(name), "volume %q is not of project %q: it stays", name, d.plan.Project)
 		}
 	}
 	full, ok := keys[name]
 	if !ok {
-		return "", fault.New(fault.Usage, "docker volume ls --filter label="+labelProject+"="+d.plan.Project, "project %q has no volume %q%s",
+		return "", fault.New(fault.Usage, "docker volume ls --filter label="+labelProject+"="+fault.Quote(d.plan.Project), "project %q has no volume %q%s",
 			d.plan.Project, name, fault.DidYouMean(name, slices.Sorted(maps.Keys(keys))))
 	}
 	going := d.going()
 	for _, c := range d.seen.containers {
 		for _, m := range c.Mounts {
 			if m.Name == full && !going[c.ID] {
-				return "", fault.New(fault.Usage, "docker rm "+containerName(c)+", once it is stopped and you need it no more",
+				return "", fault.New(fault.Usage, "docker rm "+fault.Quote(containerName(c))+", once it is stopped and you need it no more",
 					"volume %q is in use by container %q (%s)", full, containerName(c), c.State)
 			}
 		}

@@ -1,8 +1,6 @@
 package compose
 
 import (
-	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +10,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/consts"
 	"github.com/compose-spec/compose-go/v2/dotenv"
+	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
 	composeutils "github.com/docker/compose/v5/pkg/utils"
 
@@ -76,15 +75,15 @@ func (e *environment) readEnvFiles(dir string) (map[string]string, error) {
 	if err != nil {
 		return nil, fault.New(fault.Config, "", "looking for %s: %w", filepath.Join(dir, ".env"), err)
 	}
-	found, err := guarded(context.Background(), newGuard(options.EnvFiles, nil), func() (map[string]string, error) {
-		return dotenv.GetEnvFromFile(e.vars, options.EnvFiles)
-	})
-	var refused *fault.Error
-	if errors.As(err, &refused) {
-		return nil, err
+	looked := &inspection{dir: dir, vars: e.vars, seen: map[string]bool{}}
+	for _, file := range options.EnvFiles {
+		if err := looked.envFile(file, ""); err != nil {
+			return nil, err
+		}
 	}
+	found, err := dotenv.GetEnvFromFile(e.vars, options.EnvFiles)
 	if err != nil {
-		return nil, configError(options.EnvFiles, nil, err)
+		return nil, looked.hidden(nil, configError(options.EnvFiles, nil, err), err)
 	}
 	return found, nil
 }
@@ -145,6 +144,20 @@ func samePlace(a, b string) bool {
 	}
 	right, err := os.Stat(b)
 	return err == nil && os.SameFile(left, right)
+}
+
+// badProjectName gives the error of a COMPOSE_PROJECT_NAME that no project may have: the library blames the files. It is nil for any other.
+func (e *environment) badProjectName(err error) error {
+	value, set := e.vars[consts.ComposeProjectName]
+	if !set || value == "" || value == loader.NormalizeProjectName(value) || !strings.Contains(err.Error(), "invalid project name") {
+		return nil
+	}
+	where := "the environment"
+	if _, ours := os.LookupEnv(consts.ComposeProjectName); !ours {
+		where = "a .env file"
+	}
+	return fault.New(fault.Usage, "COMPOSE_PROJECT_NAME="+fault.Quote(loader.NormalizeProjectName(value))+" go tool mage check",
+		"%s=%q of %s is no project name: lower-case letters, digits, dashes and underscores, a letter or digit first", consts.ComposeProjectName, value, where)
 }
 
 // ignoresOrphans reads COMPOSE_IGNORE_ORPHANS, which may come from any .env file.

@@ -2,7 +2,6 @@ package compose
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -127,7 +126,7 @@ func TestTierAndGPUVariables(t *testing.T) {
 	}
 	for variable, value := range map[string]string{TierVariable: "61g", GPUVariable: "perhaps"} {
 		write(t)
-		_ = os.Setenv(variable, value)
+		t.Setenv(variable, value)
 		_, err := Load(context.Background(), Request{Dir: filepath.Join("..", ".."), Machine: engine.Machine{CPUs: 2, Memory: 8 << 30}})
 		if err == nil || !strings.Contains(err.Error(), value) || !strings.Contains(err.Error(), variable) {
 			t.Errorf("%s=%s: got %v", variable, value, err)

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/loader"
@@ -76,9 +77,13 @@ func Load(ctx context.Context, r Request) (*Model, error) {
 	if e, err = m.findFiles(dir, r, remotes); err != nil {
 		return nil, err
 	}
-	l := loading{request: r, model: m, environment: e, remotes: remotes, options: e.refusedRemotes(byVariable)}
-	l.guard = newGuard(slices.Concat(m.Files, e.envFiles), remotes)
-	if m.Project, err = l.project(ctx); err != nil {
+	looked, err := inspect(m.Files, projectDirectory(dir, m.Files, remotes), e.vars, remotes)
+	if err != nil {
+		return nil, err
+	}
+	l := loading{request: r, model: m, environment: e, remotes: remotes, looked: looked}
+	l.options = append(e.refusedRemotes(byVariable), inspectedRemotes(byVariable, looked)...)
+	if m.Project, err = l.inTime(ctx); err != nil {
 		return nil, err
 	}
 	if m.Notices, err = checkExtensions(m.Project, slices.Concat(m.Files, l.read)); err != nil {
@@ -136,9 +141,44 @@ type loading struct {
 	environment *environment
 	options     []cli.ProjectOptionsFn
 	remotes     []loader.ResourceLoader
-	guard       *guard
 	read        []string // what the Compose files include and extend, as far as it was read
+	looked      *inspection
 	unheeded    []api.UnsupportedAttribute
+}
+
+// loadWithin is how long the library may take over files of this machine.
+const loadWithin = 45 * time.Second
+
+// inTime is project within a time: what the files on this machine make the library do must end, and may not end the program.
+func (l *loading) inTime(ctx context.Context) (*types.Project, error) {
+	type result struct {
+		project *types.Project
+		err     error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		defer func() {
+			if p := recover(); p != nil {
+				r = result{err: fault.New(fault.Config, nextCheck, "%s: docker compose's library can't read it", strings.Join(l.model.Files, ", "))}
+			}
+			done <- r
+		}()
+		r.project, r.err = l.project(ctx)
+	}()
+	var late <-chan time.Time
+	if !l.looked.remote { // what is fetched takes its time
+		late = time.After(loadWithin)
+	}
+	select {
+	case r := <-done:
+		return r.project, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-late:
+		return nil, fault.New(fault.Config, "go tool mage check, with fewer services and values in the files",
+			"%s: reading takes docker compose's library more than %s", strings.Join(l.model.Files, ", "), loadWithin)
+	}
 }
 
 // project loads the services that were asked for, as `docker compose up` does before it makes containers.
@@ -154,7 +194,10 @@ func (l *loading) project(ctx context.Context) (*types.Project, error) {
 		}
 	}
 	if err == nil && !l.request.NoEnvFiles {
-		if project, err = resolve(ctx, project); err == nil {
+		if project, err = project.WithServicesEnvironmentResolved(true); err == nil {
+			err = checkProfiles(project)
+		}
+		if err == nil {
 			err = project.CheckContainerNameUnicity()
 		}
 	}
@@ -163,7 +206,10 @@ func (l *loading) project(ctx context.Context) (*types.Project, error) {
 		return nil, known
 	}
 	if err != nil {
-		return nil, configError(l.model.Files, l.read, err)
+		if named := l.environment.badProjectName(err); named != nil {
+			return nil, named
+		}
+		return nil, l.looked.hidden(l.model.Files, configError(l.model.Files, slices.Concat(l.read, l.looked.compose), err), err)
 	}
 	l.model.Settings.IgnoreOrphans = ignoresOrphans(project.Environment)
 	setDefaultPlatform(project)
@@ -202,7 +248,7 @@ func (l *loading) load(ctx context.Context, services, profiles []string) (*types
 	}
 	options := api.ProjectLoadOptions{
 		ConfigPaths: l.model.Files, EnvFiles: e.loaderEnvFiles(), Services: services,
-		ProjectOptionsFns: append([]cli.ProjectOptionsFn{set, cli.WithoutEnvironmentResolution, cli.WithResourceLoader(l.guard)}, l.options...),
+		ProjectOptionsFns: append([]cli.ProjectOptionsFn{set, cli.WithoutEnvironmentResolution}, l.options...),
 		LoadListeners:     []api.LoadListener{l.note},
 		Profiles:          profiles,
 
@@ -214,7 +260,7 @@ func (l *loading) load(ctx context.Context, services, profiles []string) (*types
 	if api.Separator != separator {
 		api.Separator = separator
 	}
-	project, err := guarded(ctx, l.guard, func() (*types.Project, error) { return service.LoadProject(ctx, options) })
+	project, err := service.LoadProject(ctx, options)
 	if err != nil || len(e.envFiles) > 0 {
 		return project, err
 	}
@@ -260,12 +306,12 @@ func configError(files, read []string, err error) error {
 	all := append(slices.Clone(files), read...)
 	if missing := (*fs.PathError)(nil); errors.As(err, &missing) {
 		if where := lineOfPath(all, missing.Path); where != "" {
-			return fault.New(fault.Config, "", "%s: %w", where, err)
+			return fault.New(fault.Config, nextCheck, "%s: %w", where, err)
 		}
 	}
 	where, text := locate(all, err.Error())
 	if where == "" {
 		where = strings.Join(files, ", ")
 	}
-	return fault.New(fault.Config, "", "%s: %s", where, text)
+	return fault.New(fault.Config, nextCheck, "%s: %s", where, text)
 }

@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/docker/compose/v5/pkg/remote"
 	"go.yaml.in/yaml/v4"
-
-	"github.com/25eloquence/compose-mage/internal/bounded"
 )
 
 var (
@@ -28,6 +28,7 @@ var (
 	quotedWord    = regexp.MustCompile("\\B[\"'`]([^\"'`\n]+)[\"'`]")
 	undefinedWord = regexp.MustCompile(`undefined [a-z ]+ (\S+)$`)
 	bareInFiles   = regexp.MustCompile(`(?:: | and )(\S+)$`)
+	circular      = regexp.MustCompile(`^Circular reference:\n\s+(\S+) in `)
 	quotedInFiles = regexp.MustCompile(`"([^"]+)"$`)
 	indexOfPath   = regexp.MustCompile(`\.?\[([^\]]*)\]`)
 	loaderPrefix  = regexp.MustCompile(`^(validating|failed to parse) \S+: |^decoding failed due to the following error\(s\):\s*|: invalid compose project$`)
@@ -41,8 +42,8 @@ func locate(files []string, message string) (where, text string) {
 		text = strings.TrimSpace(loaderPrefix.ReplaceAllString(text, ""))
 	}
 	for _, file := range files {
-		content, err := bounded.ReadFile(file)
-		if err != nil {
+		content, why := readBounded(file, false)
+		if why != "" || content == nil {
 			continue
 		}
 		var root yaml.Node
@@ -50,6 +51,11 @@ func locate(files []string, message string) (where, text string) {
 			if line := syntaxLine(err.Error()); line != "" {
 				return file + ":" + line, "not valid YAML: " + afterLast(err.Error(), ": ")
 			}
+			if line := unreadableLine(content); line > 0 {
+				return fmt.Sprintf("%s:%d", file, line), "not valid YAML: it has bytes that are no text"
+			}
+		} else if kind, line := topOf(&root); kind != "" {
+			return fmt.Sprintf("%s:%d", file, line), "at the top there is " + kind + ", and no mapping with services"
 		}
 		if strings.Contains(message, file) {
 			if m := mappingLine.FindStringSubmatch(message); m != nil {
@@ -76,6 +82,36 @@ func locate(files []string, message string) (where, text string) {
 	return lineOf(files, path, message), text
 }
 
+// unreadableLine gives the first line that has a control character or bytes that are no UTF-8; 0 for none.
+func unreadableLine(content []byte) int {
+	line := 1
+	for len(content) > 0 {
+		r, size := utf8.DecodeRune(content)
+		switch {
+		case r == '\n':
+			line++
+		case r == utf8.RuneError && size == 1, unicode.IsControl(r) && r != '\t' && r != '\r' && r != '\u0085':
+			return line
+		}
+		content = content[size:]
+	}
+	return 0
+}
+
+// topOf says what stands at the top of a document that is no mapping, and on which line; "" for a mapping or nothing.
+func topOf(root *yaml.Node) (kind string, line int) {
+	if len(root.Content) == 0 {
+		return "", 0
+	}
+	switch top := root.Content[0]; {
+	case top.Kind == yaml.SequenceNode:
+		return "a list", top.Line
+	case top.Kind == yaml.ScalarNode && top.Tag != "!!null":
+		return "a single value", top.Line
+	}
+	return "", 0
+}
+
 // syntaxLine reads the line out of the YAML parser's message.
 func syntaxLine(message string) string {
 	for _, pattern := range []*regexp.Regexp{mappingLine, parserLine} {
@@ -94,6 +130,9 @@ func pathIn(message string) []string {
 	}
 	if m := quotedThing.FindStringSubmatch(message); m != nil {
 		return []string{m[1] + "s", m[2]}
+	}
+	if m := circular.FindStringSubmatch(message); m != nil {
+		return []string{"services", m[1], "extends"}
 	}
 	if m := bareService.FindStringSubmatch(message); m != nil {
 		return []string{"services", m[1]}
@@ -144,8 +183,8 @@ type document struct {
 func readDocuments(files []string) []document {
 	var all []document
 	for _, file := range files {
-		content, err := bounded.ReadFile(file)
-		if err != nil {
+		content, why := readBounded(file, false)
+		if why != "" || content == nil {
 			continue
 		}
 		var root yaml.Node
@@ -277,8 +316,8 @@ func scalarLine(n *yaml.Node, fits func(value string) bool) int {
 // lineOfPath gives the file:line that names the path, relative to the file's or the project's directory; "" for none.
 func lineOfPath(files []string, path string) string {
 	for _, file := range files {
-		content, err := bounded.ReadFile(file)
-		if err != nil {
+		content, why := readBounded(file, false)
+		if why != "" || content == nil {
 			continue
 		}
 		var root yaml.Node

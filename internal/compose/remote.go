@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -63,6 +64,33 @@ func (e *environment) refusedRemotes(remotes map[string]loader.ResourceLoader) [
 		options = append(options, cli.WithResourceLoader(refusedRemote{ResourceLoader: one, err: err}))
 	}
 	return options
+}
+
+// inspectedRemotes registers the same loaders, with a look at what they fetch before the library reads it.
+func inspectedRemotes(remotes map[string]loader.ResourceLoader, looked *inspection) []cli.ProjectOptionsFn {
+	var options []cli.ProjectOptionsFn
+	for _, one := range remotes {
+		options = append(options, cli.WithResourceLoader(inspectedRemote{ResourceLoader: one, looked: looked}))
+	}
+	return options
+}
+
+// inspectedRemote is a loader whose files are looked at as those of this machine are.
+type inspectedRemote struct {
+	loader.ResourceLoader
+	looked *inspection
+}
+
+// Load fetches the resource and looks at it. What it has in it may be shown, unless it is a link to another place.
+func (r inspectedRemote) Load(ctx context.Context, path string) (string, error) {
+	file, err := r.ResourceLoader.Load(ctx, path)
+	if err != nil {
+		return file, err
+	}
+	if filepath.Dir(resolved(file)) != resolved(filepath.Dir(file)) {
+		return file, r.looked.composeFile(file, path, nil)
+	}
+	return file, r.looked.composeFile(file, "", nil)
 }
 
 // refusedRemote takes what another loader takes, and fails.

@@ -60,7 +60,7 @@ func CheckStartable(project *types.Project) error {
 		return fault.New(fault.Config, "", "no service in %s", files)
 	default:
 		slices.Sort(profiles)
-		return fault.New(fault.Config, "COMPOSE_PROFILES="+strings.Join(profiles, ","),
+		return fault.New(fault.Config, "COMPOSE_PROFILES="+fault.Quote(strings.Join(profiles, ",")),
 			"no service is enabled in %s: all belong to profiles that are not active", files)
 	}
 }

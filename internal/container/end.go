@@ -7,6 +7,8 @@ import (
 
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/events"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
 // Cause is what ended a container, as far as the engine tells.
@@ -163,7 +165,7 @@ func (e End) Next(service string) string {
 	case HostOutOfMemory:
 		return "go tool mage monitor"
 	}
-	return "go tool mage logs " + service
+	return "go tool mage logs " + fault.Quote(service)
 }
 
 // ExitText gives an exit code and what it says by convention: that of a signal is 128 and its number.

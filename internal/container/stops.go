@@ -10,7 +10,6 @@ import (
 
 	moby "github.com/moby/moby/api/types/container"
 
-	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -28,8 +27,8 @@ func stopsFile(project string) (string, error) {
 func readStops(project string) stops {
 	out := stops{}
 	if file, err := stopsFile(project); err == nil {
-		if text, err := bounded.ReadFile(file); err == nil {
-			_ = json.Unmarshal(text, &out) // a record that can't be read is none
+		if state.ReadJSON(file, &out) != nil {
+			return stops{} // a record that can't be read is none
 		}
 	}
 	return out
@@ -83,12 +82,9 @@ func (s stops) write(project string) error {
 	}
 	text, err := json.Marshal(s)
 	if err == nil {
-		err = os.MkdirAll(filepath.Dir(file), 0o700)
+		err = state.Keep(file, text)
 	}
 	if err != nil {
-		return fmt.Errorf("taking down what was stopped: %w", err)
-	}
-	if err := state.WriteFile(file, text, 0o600); err != nil {
 		return fmt.Errorf("taking down what was stopped: %w", err)
 	}
 	return nil

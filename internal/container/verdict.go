@@ -9,6 +9,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
 	moby "github.com/moby/moby/api/types/container"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
 // Condition is what a container or a service is, in one word.
@@ -148,17 +150,17 @@ func Look(service string, c Replica, now time.Time) Opinion {
 }
 
 func look(service string, c Replica, now time.Time) Opinion {
-	logs := "go tool mage logs " + service
+	logs := "go tool mage logs " + fault.Quote(service)
 	no := func(is Condition, next, format string, args ...any) Opinion {
 		return Opinion{Condition: is, Why: fmt.Sprintf(format, args...), Next: next}
 	}
 	switch s := c.State; {
 	case s.Status == moby.StatePaused:
-		return no(Paused, "docker unpause "+c.Name(), "is paused")
+		return no(Paused, "docker unpause "+fault.Quote(c.Name()), "is paused")
 	case s.Status == moby.StateRemoving:
 		return no(Removing, "go tool mage start", "is being removed")
 	case s.Status == moby.StateDead:
-		return no(Dead, "docker rm -f "+c.Name()+", then go tool mage start", "is dead: the engine could not remove it %s", s.Error)
+		return no(Dead, "docker rm -f "+fault.Quote(c.Name())+", then go tool mage start", "is dead: the engine could not remove it %s", s.Error)
 	case s.Status == moby.StateCreated:
 		if end, ok := EndOf(c.InspectResponse); ok {
 			return Opinion{Condition: Broken, Why: end.String(), Next: logs, End: &end}

@@ -169,7 +169,7 @@ func checkBuilds(_ context.Context, in Input) []finding.Finding {
 	}
 	var out []finding.Finding
 	for _, p := range image.Problems(in.Project) {
-		out = append(out, finding.Fail(fault.Config, "build.source", "mend build: of "+p.Service+" in the Compose file", "%s", p.What).Of(p.Service))
+		out = append(out, finding.Fail(fault.Config, "build.source", "mend build: of "+fault.Quote(p.Service)+" in the Compose file", "%s", p.What).Of(p.Service))
 	}
 	return out
 }

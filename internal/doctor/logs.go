@@ -8,6 +8,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -67,7 +68,7 @@ func logSize(service string, bytes int64) finding.Finding {
 	if bytes <= bigLog {
 		return finding.Finding{}
 	}
-	return finding.Warn("logs.size", "logging.options max-size of "+service+" in the Compose file, then go tool mage start", "its logs take %s", ui.Bytes(bytes)).Of(service)
+	return finding.Warn("logs.size", "logging.options max-size of "+fault.Quote(service)+" in the Compose file, then go tool mage start", "its logs take %s", ui.Bytes(bytes)).Of(service)
 }
 
 // sizeOfLogs adds up a log and its rotated predecessors (PATH.1, PATH.2.gz); what can't be read counts as nothing.

@@ -45,13 +45,13 @@ func ports(project string, wanted []hostport.Port, containers []container.Summar
 			own++
 		case by != nil:
 			name := strings.TrimPrefix(by.Names[0], "/")
-			bad = append(bad, finding.Fail(fault.Resources, "port.taken", "docker stop "+name, "port %s is held by container %s", p, name).Of(p.Service))
+			bad = append(bad, finding.Fail(fault.Resources, "port.taken", "docker stop "+fault.Quote(name), "port %s is held by container %s", p, name).Of(p.Service))
 		case busy(p):
 			who := process(p)
 			if who == "" {
 				who = "another process"
 			}
-			bad = append(bad, finding.Fail(fault.Resources, "port.taken", "stop it, or give "+p.Service+" another port", "port %s is held by %s", p, who).Of(p.Service))
+			bad = append(bad, finding.Fail(fault.Resources, "port.taken", "stop it, or give "+fault.Quote(p.Service)+" another port", "port %s is held by %s", p, who).Of(p.Service))
 		}
 	}
 	if len(bad) > 0 {

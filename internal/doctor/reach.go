@@ -105,5 +105,5 @@ func registryAnswer(address string, status int) finding.Finding {
 	case http.StatusUnauthorized:
 		return finding.Good("registry.reach", "registry %s answers, and wants a login", address)
 	}
-	return finding.Fail(fault.Registry, "registry.reach", "docker login "+hostOf(address), "registry %s answers %s to /v2/", address, strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status))))
+	return finding.Fail(fault.Registry, "registry.reach", "docker login "+fault.Quote(hostOf(address)), "registry %s answers %s to /v2/", address, strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status))))
 }

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
 // cause is a change that makes a step run. Changes with the same key are one, told once.
@@ -245,7 +247,7 @@ func (c *comparison) argument(name string) cause {
 	b, then := c.before.Args[name]
 	out := cause{key: "arg " + name}
 	switch {
-	case secret.MatchString(name):
+	case secret.MatchString(name), then && now && fault.Redact(a) == fault.Redact(b):
 		out.why = fmt.Sprintf("build argument %s changed", name)
 	case !then:
 		out.why = fmt.Sprintf("build argument %s is now given: %q", name, a)

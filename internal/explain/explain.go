@@ -152,7 +152,7 @@ func (e *explanation) all(p *plan, others []Step, otherwise func(*node) string) 
 	for _, s := range others {
 		out = append(out, Reason{Step: s.Name, Why: "no line of this Dockerfile: another image's name for a step that they share, or an ONBUILD of the base", Seconds: s.Seconds})
 	}
-	return out
+	return maskedReasons(out)
 }
 
 // tell gives the step's own causes, but for those that an earlier step has told.
@@ -262,5 +262,5 @@ func (e *explanation) unreported(p *plan) []Reason {
 		}
 		out = append(out, Reason{Step: l.text, Line: l.line, Why: why, Detail: l.cause.detail})
 	}
-	return out
+	return maskedReasons(out)
 }

@@ -9,9 +9,12 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/buildcontext"
+	"github.com/25eloquence/compose-mage/internal/regular"
 )
+
+// mostDockerfile is the largest Dockerfile that is read, in bytes.
+const mostDockerfile = 8 << 20
 
 // Image is an image of a Compose project, as a build plan has it.
 type Image struct {
@@ -31,7 +34,7 @@ func (i Image) Inputs() (Inputs, error) {
 		Platform: i.Platform, NoCache: i.Build.NoCache, Args: map[string]string{}, Options: map[string]string{}, Contexts: map[string]Tree{},
 	}
 	if i.Inline == "" && i.Dockerfile != "" {
-		text, err := bounded.ReadFile(i.Dockerfile)
+		text, err := regular.Read(i.Dockerfile, mostDockerfile)
 		if err != nil {
 			return in, fmt.Errorf("reading the Dockerfile: %w", err)
 		}

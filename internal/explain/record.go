@@ -106,7 +106,7 @@ func take(ctx context.Context, in Inputs, before *Record, d *disk) (Record, erro
 	trees[""] = in.Context
 	for name, tree := range trees {
 		name = strings.ToLower(name)
-		files := Files{Dir: tree.Dir, Address: tree.Address, IgnoreFile: tree.IgnoreFile, Patterns: tree.Patterns}
+		files := Files{Dir: tree.Dir, Address: disguisedURL(tree.Address), IgnoreFile: tree.IgnoreFile, Patterns: tree.Patterns}
 		if tree.Dir != "" {
 			if files.Files, err = d.files(ctx, tree, p.readsOf(name), before.tree(name, tree.Dir)); err != nil {
 				return Record{}, err

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -131,7 +130,7 @@ func (s *Store) again(last *Build, b Build) error {
 func (s *Store) Last(project, service string) (*Build, error) {
 	var b Build
 	path := s.lastPath(project, service)
-	if err := readJSON(path, &b); err != nil {
+	if err := state.ReadJSON(path, &b); err != nil {
 		return nil, err
 	}
 	if info, err := os.Stat(path); err == nil && b.Ran == 0 {
@@ -161,7 +160,7 @@ func (s *Store) Since(ctx context.Context, in Inputs) ([]Reason, error) {
 // record reads the last record; nil where there is none that this version understands.
 func (s *Store) record(project, service string) *Record {
 	var r Record
-	if err := readJSON(s.path(project, service), &r); err != nil || r.Version != version {
+	if err := state.ReadJSON(s.path(project, service), &r); err != nil || r.Version != version {
 		return nil
 	}
 	return &r
@@ -175,24 +174,10 @@ func (s *Store) lastPath(project, service string) string {
 	return filepath.Join(s.dir, project, "last", service+".json")
 }
 
-func readJSON(path string, into any) error {
-	data, err := bounded.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		return fmt.Errorf("parsing %s: %w", path, err)
-	}
-	return nil
-}
-
 func (s *Store) write(path string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	return state.WriteFile(path, data, 0o600)
+	return state.Keep(path, data)
 }

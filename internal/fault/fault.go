@@ -47,7 +47,7 @@ func (e *Error) WithDetail(lines ...string) *Error {
 
 const nextCommand = "next: "
 
-// Error gives the whole text: the failure, indented details, and the next command.
+// Error gives the whole text: the failure, indented details, and the next command. What a URL in it says before the host is hidden.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(printable.Lines(e.Err.Error()))
@@ -59,7 +59,7 @@ func (e *Error) Error() string {
 	if e.Next != "" {
 		b.WriteString("\n  " + nextCommand + printable.Line(e.Next))
 	}
-	return b.String()
+	return Redact(b.String())
 }
 
 // Unwrap gives the cause to errors.Is and errors.As.
@@ -68,7 +68,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // ExitStatus is the process exit code; Mage looks for this method.
 func (e *Error) ExitStatus() int { return int(e.Code) }
 
-// Exit turns any error into one with an exit code: 130 where ctx was cancelled, else its own or 1.
+// Exit turns any error into one with an exit code: 130 where ctx was cancelled, else its own, 4 where the engine went away, or 1.
 // Mage flattens errors to text, so a target calls this on what it returns.
 func Exit(ctx context.Context, err error) error {
 	if err == nil {
@@ -78,10 +78,26 @@ func Exit(ctx context.Context, err error) error {
 		return &Error{Code: Interrupted, Err: errors.New("interrupted; run the same command again to go on")}
 	}
 	var f *Error
-	if errors.As(err, &f) {
+	known := errors.As(err, &f)
+	switch {
+	case known && f.Code != Failed && f.Code != Config:
 		return &Error{Code: f.Code, Err: shownError(err)}
+	case EngineLost(err):
+		return lostEngine(shownError(err))
+	case known:
+		return &Error{Code: f.Code, Err: shownError(err)}
+	case DiskFull(err):
+		return &Error{Code: Resources, Err: shownError(err), Next: "go tool mage cleanup"}
 	}
 	return &Error{Code: Failed, Err: shownError(err)}
+}
+
+// lostEngine is err as of an engine that went away, with the next command for that, whatever the one was for its failure.
+func lostEngine(err error) *Error {
+	if f, ok := err.(*Error); ok { //nolint:errorlint // one that wraps it has a text of its own, which stays
+		return &Error{Code: Engine, Err: f.Err, Detail: f.Detail, Next: Again}
+	}
+	return &Error{Code: Engine, Err: fmt.Errorf("the engine went away: %w", err), Next: Again}
 }
 
 // Nearest gives the candidate most like word for a "did you mean", or "" where none is near: at most two edits, and

@@ -47,22 +47,22 @@ func (f Finding) Text() string {
 
 // Good is a finding of severity OK; id is the rule's.
 func Good(id, format string, args ...any) Finding {
-	return Finding{ID: id, Evidence: fmt.Sprintf(format, args...)}
+	return Finding{ID: id, Evidence: fault.Redact(fmt.Sprintf(format, args...))}
 }
 
 // Fail is a Failure; code is the exit code of a command that ends with it.
 func Fail(code fault.Code, id, remedy, format string, args ...any) Finding {
-	return Finding{ID: id, Severity: Failure, Evidence: fmt.Sprintf(format, args...), Remedy: remedy, Code: code}
+	return Finding{ID: id, Severity: Failure, Evidence: fault.Redact(fmt.Sprintf(format, args...)), Remedy: remedy, Code: code}
 }
 
 // Warn is a Warning.
 func Warn(id, remedy, format string, args ...any) Finding {
-	return Finding{ID: id, Severity: Warning, Evidence: fmt.Sprintf(format, args...), Remedy: remedy}
+	return Finding{ID: id, Severity: Warning, Evidence: fault.Redact(fmt.Sprintf(format, args...)), Remedy: remedy}
 }
 
 // Tell is an Info.
 func Tell(id, remedy, format string, args ...any) Finding {
-	return Finding{ID: id, Severity: Info, Evidence: fmt.Sprintf(format, args...), Remedy: remedy}
+	return Finding{ID: id, Severity: Info, Evidence: fault.Redact(fmt.Sprintf(format, args...)), Remedy: remedy}
 }
 
 // Of gives the finding subjects.

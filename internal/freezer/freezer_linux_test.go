@@ -17,6 +17,7 @@ import (
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -355,6 +356,31 @@ func TestForeignRecords(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// A record of ours that was damaged is not forgotten in silence: the container that its name tells may be frozen.
+func TestADamagedRecordIsNamedOnce(t *testing.T) {
+	t.Setenv(state.Variable, t.TempDir())
+	dir, err := directory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := strings.Repeat("ab", 32)
+	for _, text := range []string{"", `{"container":"`, `[]`, `{"x":1}`} {
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, id+".json"), []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		var f *fault.Error
+		if err := ThawLeft(t.Context(), engineSays{}); !errors.As(err, &f) || f.Code != fault.Config || !strings.Contains(f.Next, "docker restart "+id) {
+			t.Errorf("%q: %v", text, err)
+		}
+		if err := ThawLeft(t.Context(), engineSays{}); err != nil {
+			t.Errorf("%q, again: %v", text, err)
+		}
+	}
+	if kept, _ := filepath.Glob(filepath.Join(dir, id+".json.damaged*")); len(kept) != 4 {
+		t.Errorf("kept: %v", kept)
 	}
 }
 

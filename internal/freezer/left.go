@@ -2,19 +2,19 @@ package freezer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/moby/moby/client"
 
-	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 // record is what is written down before a container is frozen.
@@ -52,16 +52,17 @@ func ThawLeft(ctx context.Context, e Inspector) error {
 
 // thawRecorded thaws what the record names, unless it is none of ours, and removes the record.
 func thawRecorded(ctx context.Context, e Inspector, file string) error {
-	text, err := bounded.ReadFile(file)
+	var r record
+	err := state.ReadJSON(file, &r)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // the run that wrote it, or its second process, was first
 	}
-	if err != nil {
-		return fmt.Errorf("reading what was left frozen: %w", err)
-	}
-	var r record
-	if err := json.Unmarshal(text, &r); err != nil || r.Container == "" || !strings.Contains(r.Group.Path, r.Container) {
-		return os.Remove(file) // not one of ours: ours are written whole
+	id := strings.TrimSuffix(filepath.Base(file), ".json")
+	switch {
+	case err != nil && containerID.MatchString(id):
+		return setAside(file, id, err)
+	case err != nil, r.Container == "", !strings.Contains(r.Group.Path, r.Container):
+		return os.Remove(file) // not one of ours: they are named by their containers, and name them
 	}
 	if r.Boot == boot() {
 		if r.Owner.alive() && time.Now().Before(r.Until) {
@@ -70,7 +71,7 @@ func thawRecorded(ctx context.Context, e Inspector, file string) error {
 		r.Thawer.kill() // so that it does not thaw what somebody freezes after this
 		if err := r.thaw(ctx, e); err != nil {
 			_, word := r.Group.words()
-			return fault.New(fault.Failed, fmt.Sprintf("sudo sh -c 'echo %s >%s'", word, r.Group.file()),
+			return fault.New(fault.Failed, "sudo sh -c "+fault.Quote("echo "+word+" >"+fault.Quote(r.Group.file())),
 				"the container %.12s was left frozen by a run that was killed: %w", r.Container, err)
 		}
 	}
@@ -78,6 +79,20 @@ func thawRecorded(ctx context.Context, e Inspector, file string) error {
 		return fmt.Errorf("removing the record of a freeze: %w", err)
 	}
 	return nil
+}
+
+// containerID is the name of each record of ours.
+var containerID = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// setAside keeps a record that can't be read from ending every command, and says once that a container may be frozen still: the file is
+// named by it.
+func setAside(file, id string, why error) error {
+	to, err := state.SetAside(file)
+	if err != nil {
+		return fault.New(fault.Config, "rm -r "+fault.Quote(file)+", then the same command again", "reading what was left frozen: %w", why)
+	}
+	return fault.New(fault.Config, "docker restart "+fault.Quote(id)+" where it does not answer; else the same command again",
+		"reading what was left frozen: %w; it is now %q", why, to)
 }
 
 // thaw thaws the group if it is frozen and not by the engine's own pause. Where the engine does not answer it is thawed: better a

@@ -53,6 +53,7 @@ var errFailFast = errors.New("stopped, since another image failed")
 type run struct {
 	Options
 	project  string
+	dir      string // of the Compose files
 	pool     *pool
 	contexts *contexts
 	layers   *engineLayers
@@ -71,7 +72,7 @@ type run struct {
 func (r *run) note(format string, args ...any) {
 	r.noting.Lock()
 	defer r.noting.Unlock()
-	r.notes = append(r.notes, fmt.Sprintf(format, args...))
+	r.notes = append(r.notes, fault.Redact(fmt.Sprintf(format, args...)))
 }
 
 // hold keeps other images of the run that have one of these names from being loaded until the function that it returns is called:
@@ -101,7 +102,7 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 	}
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &run{Options: o, project: plan.Project, contexts: &contexts{}, quick: newQuick(), order: newOrder(len(plan.Targets)), outcomes: outcomes(plan.Targets), show: show, stop: stop}
+	r := &run{Options: o, project: plan.Project, dir: plan.Dir, contexts: &contexts{}, quick: newQuick(), order: newOrder(len(plan.Targets)), outcomes: outcomes(plan.Targets), show: show, stop: stop}
 	var once sync.Once
 	var silent error
 	r.asked = func(ctx context.Context) error {
@@ -159,7 +160,7 @@ func (r *run) build(ctx context.Context, t Target, m *member) Result {
 		}
 		res.State = Failed
 		if ctx.Err() != nil || !lost(err) || m.alive(ctx) {
-			res.Err = buildError(ctx, t, rec, err)
+			res.Err = buildError(ctx, t, rec, r.unquoted(t, err))
 			if r.FailFast {
 				r.stop(errFailFast)
 			}
@@ -167,8 +168,11 @@ func (r *run) build(ctx context.Context, t Target, m *member) Result {
 		}
 		other, none := r.pool.next(t.Key, m)
 		if none != nil {
-			res.Err = fault.New(fault.Builder, "go tool mage setup, then the same command again",
-				"building %q: the builder %s went away in mid-build: %s", t.Service, m.Where, lastLine(err.Error()))
+			code := fault.Builder
+			if m.Native {
+				code = fault.Engine
+			}
+			res.Err = fault.New(code, fault.Again, "building %q: the builder %s went away in mid-build: %s", t.Service, m.Where, lastLine(err.Error()))
 			return res
 		}
 		r.note("%s: the builder %s went away; going on with the one %s", t.Service, m.Where, other.Where)

@@ -216,7 +216,8 @@ func (c Cache) reach(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(request)
+	asked := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }} // that it answers is enough
+	response, err := asked.Do(request)
 	if err == nil {
 		return response.Body.Close()
 	}

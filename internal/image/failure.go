@@ -9,7 +9,10 @@ import (
 
 	gateway "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/solver/pb"
 
+	"github.com/25eloquence/compose-mage/internal/builddisplay"
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -23,11 +26,8 @@ func buildError(ctx context.Context, t Target, rec *recorder, err error) error {
 		typed.Err = wrap(t.Service, typed.Err)
 		return typed
 	}
-	name, lines := rec.failed()
-	code, next := origin(err)
-	if full, remedy := classify(strings.ToLower(strings.Join(lines, "\n"))); code == fault.Failed && full == fault.Resources {
-		code, next = full, remedy // the step itself ran out of disk
-	}
+	name, lines := rec.failed(err)
+	code, next := origin(err, name)
 	text := lastLine(err.Error())
 	if name != "" {
 		text = name + ": " + text
@@ -48,6 +48,19 @@ func buildError(ctx context.Context, t Target, rec *recorder, err error) error {
 	return f
 }
 
+// unquoted is err without the lines of a Dockerfile that is none and lies outside of the project: the Compose file may have named any file.
+func (r *run) unquoted(t Target, err error) error {
+	var typed *fault.Error
+	if errors.As(err, &typed) || operation(err) != nil || t.Dockerfile == "" || !compose.Outside(r.dir, t.Dockerfile) {
+		return err
+	}
+	if code, _ := origin(err, ""); code != fault.Config {
+		return err
+	}
+	return fault.New(fault.Config, "correct build.dockerfile, then go tool mage build "+fault.Quote(t.Service),
+		"building %q: %q is not a valid Dockerfile (what is in it is not shown: it lies outside of the project)", t.Service, t.Dockerfile)
+}
+
 // wrap names the image before an error that does not yet.
 func wrap(service string, err error) error {
 	if strings.HasPrefix(err.Error(), "building ") {
@@ -56,65 +69,121 @@ func wrap(service string, err error) error {
 	return fault.New(fault.Failed, "", "building %q: %w", service, err)
 }
 
-// origin gives the exit code and the next command by where the error comes from. A command of the Dockerfile that failed says nothing of
-// the builder or a registry, whatever its text, which BuildKit's message repeats.
-func origin(err error) (fault.Code, string) {
+// What the user can do about a registry.
+const (
+	nextLogin = "docker login, with an account that may read the image"
+	nextBase  = "go tool mage setup (makes base images where Docker Hub can't be reached), or docker login"
+)
+
+// origin gives the exit code and the next command by where the error comes from: the types that BuildKit sends with it, then the step that
+// failed, and its text last. A command of the Dockerfile that failed says nothing of the builder, a disk or a registry, whatever its
+// text, which BuildKit's message repeats. step is the failed step's name, "" where that is not known.
+func origin(err error, step string) (fault.Code, string) {
 	var exit *gateway.ExitError
 	if errors.As(err, &exit) && exit.ExitCode != gateway.UnknownExitStatus {
 		return fault.Failed, ""
 	}
-	code, next := classify(err.Error())
-	var step *errdefs.VertexError
-	if code == fault.Builder && errors.As(err, &step) { // the builder answered: something else was not reached
+	message := lastLine(err.Error())
+	op := operation(err)
+	switch {
+	case op.GetExec() != nil && !lazyLayer(message):
+		return fault.Failed, ""
+	case fault.EngineLost(err):
+		return fault.Engine, fault.Again
+	case fault.DiskFull(err):
+		return fault.Resources, "go tool mage cleanup"
+	case strings.Contains(step, builddisplay.Importing), strings.HasSuffix(step, "] exporting cache to registry"):
+		return fault.Registry, "CACHE_REGISTRY=none for a build without it"
+	case strings.HasPrefix(op.GetSource().GetIdentifier(), "docker-image://"), asksRegistry(step), lazyLayer(message):
+		return registryFault(message)
+	case op != nil:
 		return fault.Failed, ""
 	}
-	return code, next
+	var vertex *errdefs.VertexError
+	if errors.As(err, &vertex) { // the builder answered: something else was not reached
+		code, next := classify(message)
+		if code != fault.Registry {
+			return fault.Failed, ""
+		}
+		return code, next
+	}
+	if fault.BuilderLost(err) {
+		return fault.Builder, "go tool mage setup"
+	}
+	if len(errdefs.Sources(err)) > 0 { // the frontend's, of a line of the Dockerfile
+		return fault.Config, ""
+	}
+	return classify(message)
 }
 
-// classify reads the exit code and the next command out of BuildKit's message.
-func classify(message string) (fault.Code, string) {
-	has := func(texts ...string) bool {
-		for _, t := range texts {
-			if strings.Contains(message, t) {
-				return true
-			}
-		}
-		return false
+// operation is the step that an error is of, as BuildKit had it; nil where it does not say.
+func operation(err error) *pb.Op {
+	var solve *errdefs.SolveError
+	if errors.As(err, &solve) {
+		return solve.Op
 	}
+	return nil
+}
+
+// asksRegistry says whether BuildKit's name of a step is that of one that only asks a registry.
+func asksRegistry(step string) bool {
+	return strings.Contains(step, " internal] load metadata for ") || strings.Contains(step, "] FROM ") ||
+		strings.Contains(step, "] resolve image config for ") || strings.Contains(step, "] pushing ")
+}
+
+// lazyLayer says whether a step could not begin since a base's layer, which is fetched when first needed, was not given. The words begin
+// BuildKit's message: no command's text stands before them.
+func lazyLayer(message string) bool {
+	for _, words := range []string{"failed to compute cache key: ", "failed to prepare ", "failed to mount "} {
+		message = strings.TrimPrefix(message, words)
+	}
+	return strings.HasPrefix(message, "failed to copy: ") || strings.HasPrefix(message, "failed to push ") ||
+		strings.HasPrefix(message, "failed to resolve source metadata for ")
+}
+
+// registryFault is that of a step that asked a registry, with what may help.
+func registryFault(message string) (fault.Code, string) {
+	for _, words := range []string{"failed to authorize", "401 Unauthorized", "403 Forbidden", "authentication required", "authorization failed", "denied: "} {
+		if strings.Contains(message, words) {
+			return fault.Registry, nextLogin
+		}
+	}
+	return fault.Registry, nextBase
+}
+
+// classify reads the exit code and the next command out of the message of a failure that has no type. It is BuildKit's, or an engine's, of
+// something before or after the steps: there is no text of a command in it.
+func classify(message string) (fault.Code, string) {
+	has := func(text string) bool { return strings.Contains(message, text) }
 	switch {
-	case has("no space left on device", "disk quota exceeded"):
-		return fault.Resources, "go tool mage cleanup"
-	case has("failed to authorize", "401 Unauthorized", "403 Forbidden", "authentication required", "denied: "):
-		return fault.Registry, "docker login, with an account that may read the image"
-	case has("failed to resolve source metadata", "pull access denied", "failed to copy: httpReadSeeker", "failed to push"):
-		return fault.Registry, "go tool mage setup (makes base images where Docker Hub can't be reached), or docker login"
+	case strings.HasPrefix(message, "dockerfile parse error"), strings.HasPrefix(message, "failed to read dockerfile"):
+		return fault.Config, ""
 	case has("network.host is not allowed by build daemon"):
 		return fault.Config, "go tool mage setup (its builder allows network.host)"
 	case has("is not allowed by build daemon"):
 		return fault.Config, "BUILDKIT_HOST=… go tool mage build, with a builder whose insecure-entitlements have it"
-	case has("dockerfile parse error", "failed to read dockerfile"):
-		return fault.Config, ""
-	case has("code = Unavailable", "connection refused", "error reading from server") || strings.HasSuffix(message, "EOF"):
-		return fault.Builder, "go tool mage setup"
+	case has("failed to resolve source metadata"), has("failed to copy: httpReadSeeker"), has("failed to push"), has("failed to authorize"):
+		return registryFault(message)
 	}
 	return fault.Failed, ""
 }
 
-// lost says whether the error may mean that the builder is gone.
+// lost says whether the error may mean that the builder is gone: the connection broke, or it knows nothing of our session any more.
 func lost(err error) bool {
 	if err == nil {
 		return false
 	}
-	code, _ := origin(err)
-	return code == fault.Builder || strings.Contains(err.Error(), "no active session")
+	if code, _ := origin(err, ""); code == fault.Builder {
+		return true
+	}
+	var vertex *errdefs.VertexError
+	return operation(err).GetExec() == nil && !errors.As(err, &vertex) && strings.Contains(err.Error(), "no active session")
 }
 
-// lastLine drops the wrapping that BuildKit puts before the cause.
+// lastLine drops the wrapping that BuildKit puts before the cause: from the front, since a command's own text may have the same words.
 func lastLine(message string) string {
-	for _, prefix := range []string{"failed to solve: ", "rpc error: "} {
-		if i := strings.LastIndex(message, prefix); i >= 0 {
-			message = message[i+len(prefix):]
-		}
+	for _, prefix := range []string{"failed to receive status: ", "failed to solve: ", "failed to solve: ", "rpc error: "} {
+		message = strings.TrimPrefix(message, prefix)
 	}
 	return message
 }

@@ -5,10 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 
-	"github.com/25eloquence/compose-mage/internal/bounded"
+	"github.com/25eloquence/compose-mage/internal/regular"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -33,7 +32,7 @@ func recall(dir, project, service string) memory {
 		return m
 	}
 	path := filepath.Join(dir, project, service+".json")
-	if data, err := bounded.ReadFile(path); err == nil && json.Unmarshal(data, &m) != nil {
+	if state.ReadJSON(path, &m) != nil {
 		m = memory{}
 	}
 	m.path = path
@@ -51,11 +50,11 @@ func (m memory) keep() {
 		return
 	}
 	data, err := json.Marshal(m)
-	if old, none := bounded.ReadFile(m.path); none == nil && bytes.Equal(old, data) {
+	if old, none := state.ReadFile(m.path); none == nil && bytes.Equal(old, data) {
 		return
 	}
-	if err == nil && os.MkdirAll(filepath.Dir(m.path), 0o700) == nil {
-		_ = state.WriteFile(m.path, data, 0o600)
+	if err == nil {
+		_ = state.Keep(m.path, data)
 	}
 }
 
@@ -80,7 +79,7 @@ func (t Target) stamp(project string, env Environment, local map[string]*localCo
 		parts["context:"+name] = lc.dir + lc.stamp
 	}
 	for _, path := range []string{t.Dockerfile, t.Dockerfile + ".dockerignore"} {
-		text, err := bounded.ReadFile(path)
+		text, err := regular.Read(path, mostDockerfile)
 		if err == nil {
 			parts[path] = string(text)
 		}

@@ -14,9 +14,9 @@ import (
 	"github.com/distribution/reference"
 	"github.com/docker/compose/v5/pkg/api"
 
-	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/regular"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -114,7 +114,7 @@ func (t *Target) find(workingDir string) error {
 		if t.Inline != "" || !filepath.IsAbs(t.Build.Dockerfile) {
 			return nil
 		}
-		text, err := bounded.ReadFile(t.Build.Dockerfile) // a remote context may be built with a Dockerfile of this machine
+		text, err := regular.Read(t.Build.Dockerfile, mostDockerfile) // a remote context may be built with a Dockerfile of this machine
 		if err != nil {
 			return fmt.Errorf("building %q: Dockerfile: %w", t.Service, err)
 		}
@@ -150,6 +150,9 @@ func (t *Target) find(workingDir string) error {
 	}
 	if info.IsDir() {
 		return fmt.Errorf("building %q: Dockerfile %q is a directory", t.Service, t.Dockerfile)
+	}
+	if !info.Mode().IsRegular() { // a pipe would be waited for, a device read without end
+		return fmt.Errorf("building %q: Dockerfile %q is no regular file", t.Service, t.Dockerfile)
 	}
 	return nil
 }
@@ -189,7 +192,7 @@ func (p Plan) Print(w io.Writer, c Cache) {
 		if from == "" {
 			from = t.Context
 		}
-		ui.Fprintf(w, "build %s from %s", t.title(), from)
+		ui.Fprintf(w, "build %s from %s", t.title(), fault.Redact(from))
 		for i, e := range t.exports(c) {
 			ui.Fprintf(w, "%s %s", map[bool]string{true: ", cache", false: " and"}[i == 0], place(e))
 		}

@@ -4,14 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	gateway "github.com/moby/buildkit/frontend/gateway/pb"
-	"github.com/moby/buildkit/solver/errdefs"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -128,28 +124,6 @@ func TestCacheEntries(t *testing.T) {
 	}
 }
 
-func TestOriginIsNotTheStepsText(t *testing.T) {
-	exit := &gateway.ExitError{ExitCode: 1, Err: errors.New("exit code: 1")}
-	step := func(err error) error { return errdefs.WrapVertex(err, "sha256:1") }
-	for name, c := range map[string]struct {
-		err  error
-		want fault.Code
-	}{
-		"a command's text": {step(fmt.Errorf("process \"curl: connection refused\" did not complete successfully: %w", exit)), fault.Failed},
-		"a command's code": {step(fmt.Errorf("process \"echo denied: pull access denied\": %w", exit)), fault.Failed},
-		"what an ADD asks": {step(errors.New("Get \"http://127.0.0.1:1/x\": dial tcp 127.0.0.1:1: connect: connection refused")), fault.Failed},
-		"a base":           {step(errors.New("failed to copy: httpReadSeeker: failed open: dial tcp: connection refused")), fault.Registry},
-		"the builder":      {errors.New("rpc error: code = Unavailable desc = connection refused"), fault.Builder},
-		"an entitlement":   {errors.New("granting entitlement network.host is not allowed by build daemon configuration"), fault.Config},
-		"another":          {errors.New("granting entitlement security.insecure is not allowed by build daemon configuration"), fault.Config},
-	} {
-		got, _ := origin(c.err)
-		if got != c.want || lost(c.err) != (c.want == fault.Builder) {
-			t.Errorf("%s: code %d, lost %v", name, got, lost(c.err))
-		}
-	}
-}
-
 func TestStepsAreWhatTheDockerfileSays(t *testing.T) {
 	r := newRecorder("app", nil)
 	for name, want := range map[string]bool{
@@ -160,20 +134,6 @@ func TestStepsAreWhatTheDockerfileSays(t *testing.T) {
 	} {
 		if got := r.ofDockerfile(name); got != want {
 			t.Errorf("%s: %v", name, got)
-		}
-	}
-}
-
-func TestClassify(t *testing.T) {
-	for message, want := range map[string]fault.Code{
-		"write /var/x: no space left on device":                                            fault.Resources,
-		"debian:x: failed to resolve source metadata for docker.io/library/debian:x: dial": fault.Registry,
-		"dockerfile parse error on line 3: unknown instruction: RUNN":                      fault.Config,
-		"rpc error: code = Unavailable desc = connection error":                            fault.Builder,
-		"process \"/bin/sh -c false\" did not complete successfully: exit code: 1":         fault.Failed,
-	} {
-		if got, _ := classify(message); got != want {
-			t.Errorf("%q: got %d, want %d", message, got, want)
 		}
 	}
 }

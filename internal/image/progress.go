@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/25eloquence/compose-mage/internal/builddisplay"
@@ -210,17 +212,24 @@ func (r *recorder) endSilent() {
 			r.stop(fault.New(fault.Registry, "CACHE_REGISTRY=none for a build without it", "%s: the registry has not answered for %s", st.name, silent.Round(time.Second)))
 		case strings.Contains(st.name, "] load metadata for ") && silent > baseWithin,
 			strings.Contains(st.name, "] FROM ") && silent > layerWithin:
-			r.stop(fault.New(fault.Registry, "", "%s: the registry has not answered for %s", st.name, silent.Round(time.Second)))
+			r.stop(fault.New(fault.Registry, "try again once the registry answers; go tool mage setup makes base images where Docker Hub can't be reached",
+				"%s: the registry has not answered for %s", st.name, silent.Round(time.Second)))
 		case strings.Contains(st.name, "exporting cache") && silent > layerWithin:
 			r.stop(errCacheSilent)
 		}
 	}
 }
 
-// failed gives the step that broke the build and its last output; "" where none is known.
-func (r *recorder) failed() (name string, lines []string) {
+// failed gives the step that broke the build and its last output; "" where none is known. Of several it is the one that the error is of.
+func (r *recorder) failed(err error) (name string, lines []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	var vertex *errdefs.VertexError
+	if errors.As(err, &vertex) {
+		if st := r.byID[digest.Digest(vertex.Digest)]; st != nil {
+			return st.name, st.lines
+		}
+	}
 	var broken []*step
 	for _, st := range r.byID {
 		if st.error != "" && !strings.Contains(st.error, "context canceled") {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/25eloquence/compose-mage/internal/bounded"
+	"github.com/25eloquence/compose-mage/internal/regular"
 )
 
 // secrets reads the build secrets of the target and of what it needs; the CA bundle is always on offer, as the secret "ca". One from a
@@ -26,7 +27,7 @@ func (t Target) secrets(env Environment) (map[string][]byte, error) {
 		}
 		switch {
 		case source.File != "":
-			content, err := bounded.ReadFile(source.File)
+			content, err := regular.Read(source.File, mostDockerfile)
 			if err != nil {
 				return nil, fmt.Errorf("reading build secret %q: %w", use.Source, err)
 			}

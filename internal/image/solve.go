@@ -24,8 +24,8 @@ import (
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
 
-	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/buildcontext"
+	"github.com/25eloquence/compose-mage/internal/regular"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -158,18 +158,21 @@ func (t Target) sources(ctx context.Context, opt *client.SolveOpt, c *contexts, 
 	return nil
 }
 
+// mostDockerfile is the largest Dockerfile or ignore file that is read, in bytes.
+const mostDockerfile = 8 << 20
+
 // definition is the Dockerfile under the name that errors will show, and the ignore file as the Dockerfile's own, whichever it is and
 // even where there is none: else the frontend would look for one in the context, with a transfer of its own in every solve.
 func (t Target) definition(name, ignoreFile string) (llb.State, error) {
 	text, ignore := []byte(t.Inline), []byte(nil)
 	var err error
 	if t.Inline == "" {
-		if text, err = bounded.ReadFile(t.Dockerfile); err != nil {
+		if text, err = regular.Read(t.Dockerfile, mostDockerfile); err != nil {
 			return llb.State{}, fmt.Errorf("reading the Dockerfile: %w", err)
 		}
 	}
 	if ignoreFile != "" {
-		if ignore, err = bounded.ReadFile(ignoreFile); err != nil {
+		if ignore, err = regular.Read(ignoreFile, mostDockerfile); err != nil {
 			return llb.State{}, fmt.Errorf("reading the ignore file: %w", err)
 		}
 	}

@@ -21,7 +21,7 @@ import (
 // How long a registry may be silent. A registry that refuses is quick; one that hangs must not hang the build.
 const (
 	cacheWithin = 10 * time.Second // to give a cache's manifest
-	baseWithin  = 60 * time.Second // to name a base image's digest
+	baseWithin  = 45 * time.Second // to name a base image's digest
 	layerWithin = 3 * time.Minute  // between two pieces of a layer, or of the cache's export
 )
 
@@ -226,7 +226,7 @@ func (s *solving) load(ctx context.Context) (int64, error) {
 	}
 	sent, err := s.send(ctx, image)
 	var typed *fault.Error
-	if err == nil || ctx.Err() != nil || errors.As(err, &typed) && typed.Code == fault.Resources {
+	if err == nil || ctx.Err() != nil || fault.EngineLost(err) || errors.As(err, &typed) && typed.Code == fault.Resources {
 		return sent, err
 	}
 	// A layer that the engine held may be gone: it gets all of them.

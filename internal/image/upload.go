@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -55,11 +54,22 @@ func (u *upload) finish(write func(io.Writer) error) (int64, error) {
 		err = write(u)
 	}
 	_ = u.body.CloseWithError(err)
-	if loadErr := <-u.loaded; loadErr != nil && (err == nil || errors.Is(err, io.ErrClosedPipe) || strings.Contains(err.Error(), loadErr.Error())) {
-		code, next := classify(loadErr.Error())
-		return u.sent, fault.New(code, next, "loading the image into the engine: %w", loadErr)
+	if loadErr := <-u.loaded; loadErr != nil && (err == nil || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, loadErr)) {
+		return u.sent, loadFault(loadErr)
 	}
 	return u.sent, err
+}
+
+// loadFault gives what the engine said, or that it went away, its exit code.
+func loadFault(err error) error {
+	const text = "loading the image into the engine: %w"
+	switch {
+	case fault.EngineLost(err):
+		return fault.New(fault.Engine, fault.Again, text, err)
+	case fault.DiskFull(err):
+		return fault.New(fault.Resources, "go tool mage cleanup", text, err)
+	}
+	return fault.New(fault.Failed, "go tool mage check", text, err)
 }
 
 // drop ends an upload that is not needed after all; the engine keeps nothing of it.
@@ -86,7 +96,7 @@ func engineLoad(ctx context.Context, engine Engine, tarball io.Reader) error {
 		if err := decoder.Decode(&message); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
-			return fmt.Errorf("reading the engine's answer: %w", err)
+			return fmt.Errorf("reading the engine's answer: %w", fault.EngineStream(err))
 		}
 		if message.Error != "" {
 			return errors.New(message.Error)

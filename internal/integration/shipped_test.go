@@ -74,6 +74,9 @@ func TestIntegrationShippedStackHasItsLimits(t *testing.T) {
 		if c.HostConfig.Memory != int64(want.Limits.MemoryBytes) || c.HostConfig.NanoCPUs != int64(want.Limits.NanoCPUs*1e9) {
 			t.Errorf("%s: memory %d and cpus %d, want %d and %v", name, c.HostConfig.Memory, c.HostConfig.NanoCPUs, want.Limits.MemoryBytes, want.Limits.NanoCPUs)
 		}
+		if got := c.HostConfig.PidsLimit; want.Limits.Pids <= 0 || got == nil || *got != want.Limits.Pids {
+			t.Errorf("%s: a pids limit of %v, want %d and above 0", name, got, want.Limits.Pids)
+		}
 		if want.Reservations != nil && c.HostConfig.MemoryReservation != int64(want.Reservations.MemoryBytes) {
 			t.Errorf("%s: reservation %d, want %d", name, c.HostConfig.MemoryReservation, want.Reservations.MemoryBytes)
 		}
@@ -84,6 +87,36 @@ func TestIntegrationShippedStackHasItsLimits(t *testing.T) {
 	nofile := s.Project.Services["livekit"].Ulimits["nofile"].Hard
 	if u := containers["livekit"].HostConfig.Ulimits; len(u) != 1 || u[0].Name != "nofile" || u[0].Hard != int64(nofile) {
 		t.Errorf("livekit: ulimits %v, want nofile %d", u, nofile)
+	}
+}
+
+// TestIntegrationShippedStackHasANetworkForEachNeed: redis is with those that use it alone, and only azure-tts, which may have
+// to ask Azure, can reach the world: every other network is internal, or translates no addresses on the way out.
+func TestIntegrationShippedStackHasANetworkForEachNeed(t *testing.T) {
+	e, _, containers := shipped(t)
+	with := map[string][]string{} // the containers on each network
+	for name, c := range containers {
+		for id := range c.NetworkSettings.Networks {
+			with[id] = append(with[id], name)
+		}
+	}
+	for id, services := range with {
+		slices.Sort(services)
+		n, err := e.NetworkInspect(context.Background(), id, client.NetworkInspectOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(services, "redis") && !slices.Equal(services, []string{"api-backend", "eloquence-agent-v1", "livekit", "redis"}) {
+			t.Errorf("redis is on %s with %v", id, services)
+		}
+		options := n.Network.Options
+		closed := n.Network.Internal || options["com.docker.network.bridge.enable_ip_masquerade"] == "false"
+		if !closed && !slices.Equal(services, []string{"azure-tts"}) {
+			t.Errorf("%v have a way out by %s", services, id)
+		}
+		if !n.Network.Internal && len(services) > 1 && options["com.docker.network.bridge.enable_icc"] != "false" {
+			t.Errorf("%v reach each other over %s, which is for their ports", services, id)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,13 +30,15 @@ func TestIntegrationWhisperImageListensWithWhisper(t *testing.T) {
     image: 25eloquence/whisper-stt:latest
     read_only: true
     cap_drop: [ALL]
-    environment: {STT_ENGINE: whisper}
+    environment: {STT_ENGINE: whisper, API_TOKEN_FILE: /run/secrets/api_token}
+    secrets: [api_token]
     ports: ["127.0.0.1:18001:8001"]
     volumes: ["models:/models"]
     tmpfs: ["/tmp:noexec,nosuid,size=256m"]
     healthcheck: {test: [CMD, /usr/local/bin/whisper-stt, -health], interval: 5s, timeout: 3s, retries: 10}
 volumes: {models: {}}
-`)
+secrets: {api_token: {file: ./api_token}}
+`, "api_token", strings.Repeat("0123456789abcdef", 2))
 	model := filepath.Join(t.TempDir(), "ggml-random.bin")
 	command := exec.Command("go", "run", "./whisper-stt/tinymodel", model)
 	command.Dir = filepath.Join("..", "..", "services")
@@ -110,7 +113,13 @@ func transcribe(t *testing.T, url string, wav []byte) map[string]any {
 	_ = form.WriteField("language", "en")
 	_ = form.WriteField("response_format", "verbose_json")
 	_ = form.Close()
-	resp, err := http.Post(url, form.FormDataContentType(), &body)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", form.FormDataContentType())
+	request.Header.Set("Authorization", "Bearer "+strings.Repeat("0123456789abcdef", 2))
+	resp, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/readiness"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -295,7 +296,7 @@ func (s *starter) checkless(ctx context.Context, step Step, all []moby.Summary) 
 	}
 	lacks := &readiness.NotReady{
 		Why:  "has no health check, neither its own nor its image's, and " + by + " waits until it is healthy",
-		Next: "give " + step.Service + " a healthcheck, or let " + by + " wait for it with service_started; then go tool mage start",
+		Next: "give " + fault.Quote(step.Service) + " a healthcheck, or let " + fault.Quote(by) + " wait for it with service_started; then go tool mage start",
 	}
 	if needed {
 		return lacks

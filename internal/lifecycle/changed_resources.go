@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/compose/v5/pkg/api"
@@ -110,9 +109,9 @@ func (c comparison) networksAreFree(ctx context.Context, networks map[string]boo
 			if mine[id] {
 				continue
 			}
-			next := fmt.Sprintf("docker network disconnect %s %s", name, endpoint.Name)
+			next := fmt.Sprintf("docker network disconnect %s %s", fault.Quote(name), fault.Quote(endpoint.Name))
 			if service := named[id]; c.project.AllServices()[service].Name != "" {
-				next = "go tool mage start " + strings.Join(append(c.project.ServiceNames(), service), " ")
+				next = "go tool mage start " + fault.Quote(append(c.project.ServiceNames(), service)...)
 			}
 			return fault.New(fault.Config, next, "the settings of the network %s changed, and it can't be made anew while %s, "+
 				"which is not to be started here, is in it; nothing was touched", name, endpoint.Name)

@@ -133,7 +133,7 @@ func (s *starter) cause(ctx context.Context, service string, err error) *fault.E
 	if errors.As(err, &never) {
 		next := never.Next
 		if next == "" {
-			next = "go tool mage logs " + service
+			next = "go tool mage logs " + fault.Quote(service)
 		}
 		return fault.New(fault.Failed, next, "starting %q: %w", service, err)
 	}
@@ -141,7 +141,7 @@ func (s *starter) cause(ctx context.Context, service string, err error) *fault.E
 	if errors.As(err, &provider) {
 		next := "go tool mage start"
 		if errors.Is(err, exec.ErrNotFound) {
-			next = "install the provider " + provider.kind + " (a docker CLI plugin, or a program in the PATH), then go tool mage start"
+			next = "install the provider " + fault.Quote(provider.kind) + " (a docker CLI plugin, or a program in the PATH), then go tool mage start"
 		}
 		return fault.New(fault.Failed, next, "starting %q: %w", service, err)
 	}
@@ -152,7 +152,7 @@ func (s *starter) cause(ctx context.Context, service string, err error) *fault.E
 	var pull *pullError
 	if errors.As(err, &pull) && !strings.Contains(text, "no space left on device") {
 		// The engine's words are about the registry here, as in "connection refused".
-		next := "docker pull " + pull.image + ", once its name, the registry and docker login are right; then go tool mage start"
+		next := "docker pull " + fault.Quote(pull.image) + ", once its name, the registry and docker login are right; then go tool mage start"
 		return fault.New(fault.Registry, next, "starting %q: %w", service, err)
 	}
 	for _, c := range causes {
@@ -160,9 +160,9 @@ func (s *starter) cause(ctx context.Context, service string, err error) *fault.E
 			if !strings.Contains(text, words) {
 				continue
 			}
-			next := strings.ReplaceAll(c.next, "%s", service)
+			next := strings.ReplaceAll(c.next, "%s", fault.Quote(service))
 			if strings.HasPrefix(next, "go tool mage build") && s.project != nil && s.project.Services[service].Build == nil {
-				next = "correct image, command and entrypoint of " + service + ", then go tool mage start"
+				next = "correct image, command and entrypoint of " + fault.Quote(service) + ", then go tool mage start"
 			}
 			if c.code == fault.Engine {
 				return fault.New(c.code, next, "starting %q: the engine went away: %w", service, err)
@@ -170,10 +170,10 @@ func (s *starter) cause(ctx context.Context, service string, err error) *fault.E
 			return fault.New(c.code, next, "starting %q: %w", service, err)
 		}
 	}
-	next := "go tool mage logs " + service
+	next := "go tool mage logs " + fault.Quote(service)
 	var create *createError
 	if errors.As(err, &create) {
-		next = "go tool mage check " + service // there may be no container to have logs
+		next = "go tool mage check " + fault.Quote(service) // there may be no container to have logs
 	}
 	return fault.New(fault.Failed, next, "starting %q: %w", service, err)
 }
@@ -205,9 +205,9 @@ func (s *starter) holder(ctx context.Context, p hostport.Port) (who, next string
 		if by := hostport.Publisher(p, list.Items); by != nil {
 			name := strings.TrimPrefix(by.Names[0], "/")
 			if project := by.Labels[api.ProjectLabel]; project != "" && project != s.project.Name {
-				return fmt.Sprintf(" by container %s of project %s", name, project), "docker stop " + name + ", then go tool mage start"
+				return fmt.Sprintf(" by container %s of project %s", name, project), "docker stop " + fault.Quote(name) + ", then go tool mage start"
 			}
-			return " by container " + name, "docker stop " + name + ", then go tool mage start"
+			return " by container " + name, "docker stop " + fault.Quote(name) + ", then go tool mage start"
 		}
 	}
 	if s.engine.Local() {

@@ -126,7 +126,7 @@ func RemoveOrphans(ctx context.Context, e OrphanAPI, orphans []Orphan, out *ui.O
 		g.Go(func() error {
 			failed[i] = out.Step(ctx, "removing the orphan "+o.Container, func(ctx context.Context, _ func(string)) error {
 				if err := removeOrphan(ctx, e, o.id); err != nil {
-					return fault.New(fault.Failed, "docker rm -f "+o.Container, "removing the orphan %q of service %q: %w", o.Container, o.Service, err)
+					return fault.New(fault.Failed, "docker rm -f "+fault.Quote(o.Container), "removing the orphan %q of service %q: %w", o.Container, o.Service, err)
 				}
 				return nil
 			})

@@ -234,7 +234,7 @@ func (r *restarter) oneByOne(ctx context.Context, step RestartStep) error {
 			err = r.numberReady(ctx, step.Service, old.Number())
 		}
 		if err != nil {
-			return fault.New(fault.Failed, "go tool mage logs "+step.Service, "restarting replica %d of %q: %w", old.Number(), step.Service, err)
+			return fault.New(fault.Failed, "go tool mage logs "+fault.Quote(step.Service), "restarting replica %d of %q: %w", old.Number(), step.Service, err)
 		}
 	}
 	return nil

@@ -225,7 +225,7 @@ func (p RestartPlan) Err() error {
 	var all []error
 	for _, s := range p.Steps {
 		if len(s.Refused) > 0 {
-			all = append(all, fault.New(fault.Config, "go tool mage restart "+s.Service, "%q can't be replaced without down-time; nothing was touched", s.Service).WithDetail(s.Refused...))
+			all = append(all, fault.New(fault.Config, "go tool mage restart "+fault.Quote(s.Service), "%q can't be replaced without down-time; nothing was touched", s.Service).WithDetail(s.Refused...))
 		}
 	}
 	return errors.Join(all...)

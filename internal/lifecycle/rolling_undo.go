@@ -18,7 +18,7 @@ func (r *restarter) undo(ctx, whole context.Context, service, fresh string, caus
 	if ctx.Err() != nil {
 		return errors.Join(context.Cause(ctx), err)
 	}
-	f := fault.New(fault.Failed, "go tool mage restart -rolling "+service, "replacing %q: the new container: %w; it was removed, and the old one goes on serving", service, cause)
+	f := fault.New(fault.Failed, "go tool mage restart -rolling "+fault.Quote(service), "replacing %q: the new container: %w; it was removed, and the old one goes on serving", service, cause)
 	if len(lines) > 0 {
 		f.Detail = append(f.Detail, "its last lines:")
 		for _, l := range lines {
@@ -48,7 +48,7 @@ func (r *restarter) rollBack(ctx, whole context.Context, service string, old con
 		err = r.announce(ctx, whole, service, old.Number(), old.ID)
 	}
 	if err != nil {
-		return fault.New(fault.Failed, "go tool mage logs "+service,
+		return fault.New(fault.Failed, "go tool mage logs "+fault.Quote(service),
 			"replacing %q: the new container has taken over: %w; the old one can't have its place back: %w", service, cause, err)
 	}
 	if err := r.rename(whole, service, old.Number(), fresh, old.ID); err != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -33,17 +34,17 @@ func stateFindings(r Replica) []Finding {
 		all = append(all, Finding{Service: r.Service, Text: r.Service + " " + fmt.Sprintf(format, args...), Next: next})
 	}
 	if r.OOMKills > 0 {
-		say("raise deploy.resources.limits.memory of "+r.Service+", then go tool mage start", "%s", r.memoryKills())
+		say("raise deploy.resources.limits.memory of "+fault.Quote(r.Service)+", then go tool mage start", "%s", r.memoryKills())
 	}
 	v := r.Verdict
 	switch {
 	case r.Error != "":
-		say("go tool mage logs "+r.Service, "could not be looked at: %s", r.Error)
+		say("go tool mage logs "+fault.Quote(r.Service), "could not be looked at: %s", r.Error)
 	case r.OOMKills > 0 && v.End != nil: // the end is said already
 	case !v.Fine && v.Why != "" && (r.Expected || r.State == StateSurplus || v.Condition == container.Unhealthy || v.Condition == container.Looping):
 		say(v.Next, "%s", v.Why)
 	case r.Running() && r.Restarts > 0 && r.OOMKills == 0:
-		say("go tool mage logs "+r.Service, "was restarted %s", times(r.Restarts))
+		say("go tool mage logs "+fault.Quote(r.Service), "was restarted %s", times(r.Restarts))
 	}
 	if r.Orphan && r.Running() {
 		say("go tool mage start -remove-orphans", "runs, but the project no longer has this service")
@@ -75,9 +76,9 @@ func loadFindings(r Replica) []Finding {
 	}
 	var all []Finding
 	if r.MemoryPercent >= memoryHigh {
-		of, next := "the machine's memory", "set deploy.resources.limits.memory of "+r.Service
+		of, next := "the machine's memory", "set deploy.resources.limits.memory of "+fault.Quote(r.Service)
 		if r.MemoryLimit > 0 {
-			of, next = "its limit of "+ui.Bytes(r.MemoryLimit), "raise deploy.resources.limits.memory of "+r.Service
+			of, next = "its limit of "+ui.Bytes(r.MemoryLimit), "raise deploy.resources.limits.memory of "+fault.Quote(r.Service)
 		}
 		all = append(all, Finding{r.Service, fmt.Sprintf("%s uses %.0f %% of %s", r.Service, r.MemoryPercent, of), next + ", then go tool mage start"})
 	}

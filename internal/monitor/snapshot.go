@@ -60,6 +60,7 @@ type Replica struct {
 	Error   string            `json:"error,omitempty"` // why it could not be looked at, or not sampled
 
 	seen *container.Replica // nil where it could not be looked at
+	lost error              // why it could not be
 }
 
 // Running says whether processes of this container are at work.

@@ -19,6 +19,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
 // API is what a snapshot asks of the engine; *engine.Engine has it.
@@ -73,6 +74,11 @@ func takeServices(ctx context.Context, e API, project *types.Project, machine en
 	wait.Wait()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
+	}
+	for _, r := range replicas {
+		if fault.EngineLost(r.lost) { // it is away for the others too
+			return nil, fmt.Errorf("looking at %q: %w", r.Container, r.lost)
+		}
 	}
 	byStop := container.EndedByStop(project.Name)
 	for _, r := range replicas {
@@ -131,7 +137,7 @@ func (r *Replica) fail(err error) {
 		r.State, r.Health, r.seen = StateGone, "", nil
 		return
 	}
-	r.Error = err.Error()
+	r.Error, r.lost = err.Error(), err
 }
 
 // describe reads what inspect tells without sampling.

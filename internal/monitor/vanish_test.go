@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
 // shaky is an engine whose containers, by ID, are removed or stopped while they are sampled, or can't be looked at.
@@ -61,6 +64,18 @@ func (s *shaky) ContainerStats(_ context.Context, id string, _ client.ContainerS
 }
 
 // TestOneContainersErrorHidesNoOther: the stream of statistics of a container that is removed just ends ("EOF").
+// An engine that goes away in mid-look is said as that, and not in a row of each container.
+func TestAnEngineThatGoesAwayEndsTheLook(t *testing.T) {
+	lost := &net.OpError{Op: "dial", Net: "unix", Err: syscall.ECONNREFUSED}
+	e := &shaky{looks: map[string][]error{"app": {nil, lost}, "other": {lost}}}
+	project := &types.Project{Name: "p", Services: types.Services{"app": {Name: "app"}, "other": {Name: "other"}}}
+	_, err := takeServices(t.Context(), e, project, engine.Machine{CPUs: 1, Memory: 100})
+	var f *fault.Error
+	if !errors.As(fault.Exit(t.Context(), err), &f) || f.Code != fault.Engine || f.Next != fault.Again {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestOneContainersErrorHidesNoOther(t *testing.T) {
 	e := &shaky{
 		looks: map[string][]error{

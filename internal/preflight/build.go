@@ -31,9 +31,9 @@ func buildSources(project *types.Project, s types.ServiceConfig) []finding.Findi
 			dir = filepath.Join(project.WorkingDir, dir)
 		}
 		if info, err := os.Stat(dir); err != nil {
-			fail("build.context", "a directory, an image or a service for "+name, "additional context %q: %v", name, err)
+			fail("build.context", "a directory, an image or a service for "+fault.Quote(name), "additional context %q: %v", name, err)
 		} else if !info.IsDir() {
-			fail("build.context", "a directory, an image or a service for "+name, "additional context %q: %q is not a directory", name, dir)
+			fail("build.context", "a directory, an image or a service for "+fault.Quote(name), "additional context %q: %q is not a directory", name, dir)
 		}
 	}
 	for _, use := range s.Build.Secrets {
@@ -46,7 +46,7 @@ func buildSources(project *types.Project, s types.ServiceConfig) []finding.Findi
 			}
 		case secret.Environment != "":
 			if _, set := project.Environment[secret.Environment]; !set {
-				fail("build.secret", secret.Environment+"=… go tool mage build "+s.Name, "build secret %q: variable %s is not set", use.Source, secret.Environment)
+				fail("build.secret", fault.Quote(secret.Environment)+"=… go tool mage build "+fault.Quote(s.Name), "build secret %q: variable %s is not set", use.Source, secret.Environment)
 			}
 		}
 	}

@@ -95,7 +95,7 @@ func mountTargets(info system.Info, s types.ServiceConfig) []finding.Finding {
 		why, remedy := "is not absolute", "a target that begins with /"
 		if drive, rest, ok := strings.Cut(v.Target, ":"); ok && len(drive) == 1 && strings.HasPrefix(rest, "/") {
 			why = fmt.Sprintf("is not absolute: docker compose reads %s: as a Windows drive, so volume %q is not mounted", drive, drive)
-			remedy = fmt.Sprintf("{type: volume, source: %s, target: %s}, or a longer name for the volume", drive, rest)
+			remedy = fmt.Sprintf("{type: volume, source: %s, target: %s}, or a longer name for the volume", fault.Quote(drive), fault.Quote(rest))
 		}
 		out = append(out, finding.Fail(fault.Config, "mount.target", remedy, "mount target %q %s", v.Target, why).Of(s.Name))
 	}

@@ -68,7 +68,7 @@ func files(project *types.Project) []finding.Finding {
 		case s.Content != "":
 		case s.Environment != "":
 			if _, set := project.Environment[s.Environment]; !set {
-				out = append(out, finding.Fail(fault.Config, s.kind+".environment", s.Environment+"=… go tool mage start, or a line in .env",
+				out = append(out, finding.Fail(fault.Config, s.kind+".environment", fault.Quote(s.Environment)+"=… go tool mage start, or a line in .env",
 					"%s %q: variable %s is not set", s.kind, s.name, s.Environment).Of(s.users...))
 			}
 		case s.File != "":
@@ -140,7 +140,7 @@ func secretModes(project *types.Project, i images) []finding.Finding {
 		if err != nil || info.IsDir() || info.Mode().Perm()&0o077 == 0 || !allMayRead(project, s, i, info) {
 			continue
 		}
-		out = append(out, finding.Warn("secret.mode", "chmod 600 "+s.File, "secret %q: others may read %q (mode %04o)", s.name, s.File, info.Mode().Perm()).Of(s.users...))
+		out = append(out, finding.Warn("secret.mode", "chmod 600 "+fault.Quote(s.File), "secret %q: others may read %q (mode %04o)", s.name, s.File, info.Mode().Perm()).Of(s.users...))
 	}
 	return out
 }
@@ -178,7 +178,7 @@ func binds(s types.ServiceConfig) []finding.Finding {
 			continue
 		}
 		if v.Bind != nil && !bool(v.Bind.CreateHostPath) {
-			out = append(out, finding.Fail(fault.Config, "bind.source", "mkdir -p "+v.Source+", or the file that is meant", "bind mount %s: %q does not exist", v.Target, v.Source).Of(s.Name))
+			out = append(out, finding.Fail(fault.Config, "bind.source", "mkdir -p "+fault.Quote(v.Source)+", or the file that is meant", "bind mount %s: %q does not exist", v.Target, v.Source).Of(s.Name))
 			continue
 		}
 		out = append(out, finding.Warn("bind.source", "make it, where it is not meant to be an empty directory",

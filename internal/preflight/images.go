@@ -97,12 +97,12 @@ func (i images) absent(project *types.Project) []finding.Finding {
 			continue
 		}
 		if policy, _, err := s.GetPullPolicy(); err == nil && (policy == types.PullPolicyNever || policy == types.PullPolicyBuild) {
-			out = append(out, finding.Fail(fault.Config, idMissing, "docker pull "+ref+", or another pull_policy",
+			out = append(out, finding.Fail(fault.Config, idMissing, "docker pull "+fault.Quote(ref)+", or another pull_policy",
 				"image %q is not on the engine, and pull_policy %s forbids to pull it", ref, policy).Of(name))
 		}
 	}
 	if len(waiting) > 0 {
-		out = append(out, finding.Fail(fault.Config, idUnbuilt, "go tool mage build "+strings.Join(builders, " "), "not built yet").Of(waiting...))
+		out = append(out, finding.Fail(fault.Config, idUnbuilt, "go tool mage build "+fault.Quote(builders...), "not built yet").Of(waiting...))
 	}
 	return out
 }
@@ -166,12 +166,12 @@ func (i images) neverPulled(project *types.Project, ref string) bool {
 func judge(in Input, ref string, err error) finding.Finding {
 	first, _, _ := strings.Cut(err.Error(), "\n")
 	first = strings.TrimPrefix(first, "Error response from daemon: ")
-	next := "docker pull " + ref + ", once its name is right and docker login is done"
+	next := "docker pull " + fault.Quote(ref) + ", once its name is right and docker login is done"
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return finding.Warn("image.unknown", "docker pull "+ref, "image %q is not on the engine, and its registry has not answered within %s", ref, askWithin)
+		return finding.Warn("image.unknown", "docker pull "+fault.Quote(ref), "image %q is not on the engine, and its registry has not answered within %s", ref, askWithin)
 	case !refusal(err):
-		return finding.Warn("image.unknown", "docker pull "+ref, "image %q is not on the engine, and its registry could not be asked: %s", ref, first)
+		return finding.Warn("image.unknown", "docker pull "+fault.Quote(ref), "image %q is not on the engine, and its registry could not be asked: %s", ref, first)
 	case firstMirrorOnly(in, ref):
 		return finding.Warn(idMissing, next, "image %q is not on the engine, and the engine's mirror has none of that name (%s); the registry behind it was not asked", ref, first)
 	}
@@ -208,7 +208,7 @@ func unchecked(project *types.Project, i images) []finding.Finding {
 		if len(waiting[name]) == 0 || s.Provider != nil || !lacksCheck(s, i.here, project.Name) {
 			continue
 		}
-		out = append(out, finding.Warn("depends_on.healthy", "a healthcheck on "+name+", or condition: service_started",
+		out = append(out, finding.Warn("depends_on.healthy", "a healthcheck on "+fault.Quote(name)+", or condition: service_started",
 			"%s waits for it to be healthy, and it has no health check: docker compose up fails of that, start takes it as ready once it accepts connections or runs",
 			strings.Join(waiting[name], ", ")).Of(name))
 	}

@@ -52,7 +52,7 @@ func externalNetworks(ctx context.Context, in Input) ([]finding.Finding, error) 
 			case !cerrdefs.IsNotFound(err):
 				return nil, fmt.Errorf("looking for network %q: %w", n.Name, err)
 			}
-			out = append(out, finding.Fail(fault.Config, "network.external", "docker network create "+n.Name, "external network %q is not there", n.Name).Of(users[key]...))
+			out = append(out, finding.Fail(fault.Config, "network.external", "docker network create "+fault.Quote(n.Name), "external network %q is not there", n.Name).Of(users[key]...))
 		}
 	}
 	return out, nil
@@ -93,7 +93,7 @@ func ownNetworks(ctx context.Context, in Input) ([]finding.Finding, error) {
 		}
 		for _, p := range subnets(n) {
 			if i := slices.IndexFunc(taken, func(t pool) bool { return t.subnet.Overlaps(p.subnet) }); i >= 0 {
-				out = append(out, finding.Fail(fault.Config, "network.overlap", "another subnet for "+key+"; docker network inspect "+taken[i].network+" shows who has this one",
+				out = append(out, finding.Fail(fault.Config, "network.overlap", "another subnet for "+fault.Quote(key)+"; docker network inspect "+fault.Quote(taken[i].network)+" shows who has this one",
 					"network %q: its subnet %s overlaps with %s of network %q", key, p.subnet, taken[i].subnet, taken[i].network).Of(users[key]...))
 			}
 			taken = append(taken, p)

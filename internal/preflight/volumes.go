@@ -39,7 +39,7 @@ func externalVolumes(ctx context.Context, in Input) ([]finding.Finding, error) {
 		}
 		switch _, err := in.API.VolumeInspect(ctx, v.Name, client.VolumeInspectOptions{}); {
 		case cerrdefs.IsNotFound(err):
-			out = append(out, finding.Fail(fault.Config, "volume.external", "docker volume create "+v.Name, "external volume %q is not there", v.Name).Of(users[key]...))
+			out = append(out, finding.Fail(fault.Config, "volume.external", "docker volume create "+fault.Quote(v.Name), "external volume %q is not there", v.Name).Of(users[key]...))
 		case err != nil:
 			return nil, fmt.Errorf("looking for volume %q: %w", v.Name, err)
 		}
@@ -70,7 +70,7 @@ func ownVolumes(ctx context.Context, in Input) ([]finding.Finding, error) {
 			}
 		}
 		if !slices.Contains(plugins, v.Driver) {
-			out = append(out, finding.Fail(fault.Config, "volume.driver", "docker plugin install "+v.Driver, "volume %q: the engine has no driver %q", key, v.Driver).Of(users[key]...))
+			out = append(out, finding.Fail(fault.Config, "volume.driver", "docker plugin install "+fault.Quote(v.Driver), "volume %q: the engine has no driver %q", key, v.Driver).Of(users[key]...))
 		}
 	}
 	return out, nil

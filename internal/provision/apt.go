@@ -42,7 +42,7 @@ func (a apt) install(ctx context.Context, packages []string) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	return fault.New(fault.Failed, "apt-get install "+strings.Join(packages, " "),
+	return fault.New(fault.Failed, "apt-get install "+fault.Quote(packages...),
 		"installing %s: %w", strings.Join(packages, ", "), err).WithDetail(tailOf(err)...)
 }
 

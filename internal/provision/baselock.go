@@ -11,6 +11,7 @@ import (
 
 	baselock "github.com/25eloquence/compose-mage/internal/bases"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 // MadeBases are the base images that the local registry (host:port) holds under Docker Hub's names, with their digests:
@@ -47,7 +48,11 @@ func (s *setup) lockBases(ctx context.Context, registry string) error {
 
 // unlockBases forgets bases that were made while Docker Hub was away: with the Hub there, its images count.
 func (s *setup) unlockBases() error {
-	err := os.Remove(baselock.StateFile(s.dir))
+	path := baselock.StateFile(s.dir)
+	err := os.Remove(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		_, err = state.SetAside(path) // a directory that is not empty
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forgetting the bases made on this machine: %w", err)
 	}

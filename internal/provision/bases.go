@@ -155,7 +155,7 @@ func (s *setup) offerBase(ctx context.Context, f facts, name string) error {
 			_, err = s.engine.ImageTag(ctx, client.ImageTagOptions{Source: source, Target: name})
 		}
 		if err != nil {
-			return fault.New(fault.Engine, "docker pull "+source, "giving the engine %q: %w", name, err)
+			return fault.New(fault.Engine, "docker pull "+fault.Quote(source), "giving the engine %q: %w", name, err)
 		}
 		return nil
 	})

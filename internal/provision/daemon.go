@@ -161,7 +161,7 @@ func orExit0(err error) error {
 }
 
 func (s *setup) dead(d daemon, err error) error {
-	return fault.New(d.code, "less "+d.log, "starting the %s: %w", d.name, err).
+	return fault.New(d.code, "less "+fault.Quote(d.log), "starting the %s: %w", d.name, err).
 		WithDetail(logTail(d.log, 0, 12)...)
 }
 

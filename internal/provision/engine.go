@@ -120,7 +120,7 @@ func readPid(path string) int {
 // pid now.
 func removePid(pidFile string) error {
 	if err := os.Remove(pidFile); err != nil && !os.IsNotExist(err) {
-		return fault.New(fault.Engine, "rm "+pidFile, "removing a stale pid file: %w", err)
+		return fault.New(fault.Engine, "rm "+fault.Quote(pidFile), "removing a stale pid file: %w", err)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/confined"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
@@ -51,8 +52,12 @@ func (s *setup) ensureProject(project *types.Project) error {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(project.WorkingDir, path)
 		}
-		fresh, err := writeSecret(path, template)
-		if err != nil {
+		fresh, err := writeSecret(projectRoot(project), path, template)
+		switch {
+		case errors.Is(err, confined.ErrOutside), errors.Is(err, confined.ErrLink):
+			return fault.New(fault.Config, "make "+fault.Quote(path)+" yourself, or name a file below "+fault.Quote(projectRoot(project)),
+				"making the secret %q: setup makes files in the project only: %w", name, err)
+		case err != nil:
 			return fault.New(fault.Config, "go tool mage setup", "making the secret %q: %w", name, err)
 		}
 		if fresh {
@@ -70,6 +75,18 @@ func (s *setup) ensureProject(project *types.Project) error {
 	return s.ensureEnv(composeDir(project), s.needed(project))
 }
 
+// projectRoot is the directory below which files are made for the project: its own, or the current one where that is above it.
+func projectRoot(project *types.Project) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return project.WorkingDir
+	}
+	if rel, err := filepath.Rel(here, project.WorkingDir); err != nil || !filepath.IsLocal(rel) {
+		return project.WorkingDir
+	}
+	return here
+}
+
 // composeDir is the folder of the first Compose file.
 func composeDir(project *types.Project) string {
 	if len(project.ComposeFiles) > 0 && filepath.IsAbs(project.ComposeFiles[0]) {
@@ -78,25 +95,21 @@ func composeDir(project *types.Project) string {
 	return project.WorkingDir
 }
 
-// writeSecret makes the secret's file, mode 0600 in a folder of mode 0700, unless it is there. It says whether it did.
-func writeSecret(path, template string) (bool, error) {
-	if _, err := os.Lstat(path); err == nil {
+// writeSecret makes the secret's file below root, mode 0600 in a folder of mode 0700, unless it is there, through links too. It says whether
+// it did.
+func writeSecret(root, path, template string) (bool, error) {
+	if _, err := os.Stat(path); err == nil {
 		return false, nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return false, err
 	}
 	text, err := generate(template)
 	if err != nil {
-		return false, err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return false, err
 	}
 	owner := -1
 	if os.Geteuid() == 0 {
 		owner = ContainerUID
 	}
-	return createFile(path, []byte(text), owner)
+	return confined.Create(root, path, []byte(text), owner)
 }
 
 var placeholder = regexp.MustCompile(`\{([^{}]*)\}`)
@@ -118,36 +131,6 @@ func generate(template string) (string, error) {
 	return text, failed
 }
 
-// createFile writes path, mode 0600, in one step, unless it is there; owner -1 leaves it to the user. It says whether it
-// did. The link fails where the file appeared meanwhile, so that nothing is overwritten.
-func createFile(path string, data []byte, owner int) (bool, error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return false, err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Chmod(0o600), tmp.Sync(), tmp.Close())
-	if err == nil && owner >= 0 {
-		err = os.Chown(tmp.Name(), owner, owner)
-	}
-	if err != nil {
-		return false, err
-	}
-	err = os.Link(tmp.Name(), path)
-	switch {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, fs.ErrExist):
-		return false, nil
-	}
-	// File systems without hard links.
-	if _, err := os.Lstat(path); err == nil {
-		return false, nil
-	}
-	return true, os.Rename(tmp.Name(), path)
-}
-
 // ensureEnv makes dir/.env from dir/.env.example, unless it is there, and has it say what this machine needs the
 // Compose file to know.
 func (s *setup) ensureEnv(dir string, needs []variable) error {
@@ -165,8 +148,8 @@ func (s *setup) ensureEnv(dir string, needs []variable) error {
 		for _, v := range needs {
 			example = withLine(example, v.line())
 		}
-		if _, err := createFile(path, example, -1); err != nil {
-			return fault.New(fault.Config, "", "making .env: %w", err)
+		if _, err := confined.Create(dir, path, example, -1); err != nil {
+			return fault.New(fault.Config, "make "+fault.Quote(path)+" yourself", "making .env: %w", err)
 		}
 		s.out.Done(".env: made from .env.example")
 		return nil
@@ -186,7 +169,7 @@ func (s *setup) ensureEnv(dir string, needs []variable) error {
 		return nil
 	}
 	if err := state.WriteFile(path, added, 0o600); err != nil {
-		return fault.New(fault.Config, "", "adding to .env: %w", err)
+		return fault.New(fault.Config, "add to "+fault.Quote(path)+" yourself what is missing", "adding to .env: %w", err)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/confined"
 
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -92,7 +93,7 @@ func TestProjectFiles(t *testing.T) {
 func TestCreateFileLosesTheRace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	write(t, path, "theirs")
-	made, err := createFile(path, []byte("ours"), -1)
+	made, err := confined.Create(filepath.Dir(path), path, []byte("ours"), -1)
 	if err != nil || made || string(read(t, path)) != "theirs" {
 		t.Errorf("got %v, %v and %q", made, err, read(t, path))
 	}

@@ -92,7 +92,10 @@ func begin(ctx context.Context, o Options) (*setup, func(), error) {
 		return nil, nil, err
 	}
 	s := &setup{dir: dir, out: o.Out, toolsDir: o.ToolsDir}
-	if s.state, err = loadFrom(dir); err != nil {
+	if s.state, err = loadFrom(dir); err == nil {
+		err = s.state.setAsideDamaged()
+	}
+	if err != nil {
 		release()
 		return nil, nil, err
 	}

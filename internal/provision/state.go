@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/25eloquence/compose-mage/internal/bounded"
+	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -28,6 +28,8 @@ type State struct {
 	Container string `json:"container,omitempty"`
 	// Note says what was wrong with the file that Load read; empty where nothing was.
 	Note string `json:"-"`
+
+	file string // that Load could not read
 }
 
 // Process is a daemon that setup started.
@@ -55,18 +57,32 @@ func Load() (State, error) {
 
 func loadFrom(dir string) (State, error) {
 	path := filepath.Join(dir, "state.json")
-	data, err := bounded.ReadFile(path)
+	var s State
+	err := state.ReadJSON(path, &s)
 	if errors.Is(err, fs.ErrNotExist) {
 		return State{}, nil
 	}
-	if err != nil {
-		return State{}, fmt.Errorf("reading the state: %w", err)
+	if errors.Is(err, fs.ErrPermission) {
+		return State{}, fault.New(fault.Config, "sudo chown -R $(id -u) "+fault.Quote(dir)+", or another directory in "+state.Variable,
+			"reading what setup made: %w", err)
 	}
-	var s State
-	if err := json.Unmarshal(data, &s); err != nil {
-		return State{Note: fmt.Sprintf("%q is corrupt (%v) and is made anew by setup", path, err)}, nil
+	if err != nil {
+		return State{Note: fmt.Sprintf("%v: what setup made is not known until go tool mage setup has found it again", err), file: path}, nil
 	}
 	return s, nil
+}
+
+// setAsideDamaged makes room for a new file where Load could not read the old one, which is kept: it may name what is still running.
+func (s *State) setAsideDamaged() error {
+	if s.file == "" {
+		return nil
+	}
+	to, err := state.SetAside(s.file)
+	if err != nil {
+		return fmt.Errorf("setting the damaged state aside: %w", err)
+	}
+	s.Note, s.file = fmt.Sprintf("%s; it is now %q", s.Note, to), ""
+	return nil
 }
 
 func (s State) save(dir string) error {
@@ -74,7 +90,7 @@ func (s State) save(dir string) error {
 	if err != nil {
 		return fmt.Errorf("encoding the state: %w", err)
 	}
-	return state.WriteFile(filepath.Join(dir, "state.json"), append(data, '\n'), 0o600)
+	return state.Keep(filepath.Join(dir, "state.json"), append(data, '\n'))
 }
 
 func (s State) process(name string) (Process, bool) {

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,8 +46,14 @@ func TestCorruptStateSaysSoAndIsNoError(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := Load()
-	if err != nil || s.Builder != "" || !strings.Contains(s.Note, "corrupt") {
-		t.Errorf("got %+v, %v, want a zero State whose Note says corrupt", s, err)
+	if err != nil || s.Builder != "" || !strings.Contains(s.Note, "state.json\" is not JSON") || !strings.Contains(s.Note, "go tool mage setup") {
+		t.Errorf("got %+v, %v, want a zero State whose Note says what is wrong", s, err)
+	}
+	if err := errors.Join(s.setAsideDamaged(), s.save(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := os.ReadFile(filepath.Join(dir, "state.json.damaged")); err != nil || string(kept) != `{"builder": "unix` {
+		t.Errorf("the damaged file is lost: %q, %v", kept, err)
 	}
 }
 

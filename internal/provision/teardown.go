@@ -95,7 +95,7 @@ func (s *setup) removeContainer(ctx context.Context) error {
 		}
 		_, err = e.ContainerRemove(ctx, s.state.Container, client.ContainerRemoveOptions{Force: true})
 		if err != nil && !errdefs.IsNotFound(err) {
-			return fault.New(fault.Engine, "docker rm -f "+s.state.Container, "removing the builder's container: %w", err)
+			return fault.New(fault.Engine, "docker rm -f "+fault.Quote(s.state.Container), "removing the builder's container: %w", err)
 		}
 		return nil
 	})

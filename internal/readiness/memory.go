@@ -2,12 +2,9 @@ package readiness
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
-	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -112,7 +109,7 @@ type Memory struct {
 // Recall reads the memory in a file; an unreadable one is none. "" is no file.
 func Recall(path string) *Memory {
 	m := &Memory{}
-	if data, err := bounded.ReadFile(path); err != nil || json.Unmarshal(data, m) != nil {
+	if state.ReadJSON(path, m) != nil {
 		m = &Memory{}
 	}
 	if m.Services == nil {
@@ -146,7 +143,7 @@ func (m *Memory) Keep() {
 		return
 	}
 	data, err := json.Marshal(m)
-	if err == nil && os.MkdirAll(filepath.Dir(m.path), 0o700) == nil {
-		_ = state.WriteFile(m.path, data, 0o600)
+	if err == nil {
+		_ = state.Keep(m.path, data)
 	}
 }

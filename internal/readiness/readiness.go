@@ -11,6 +11,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
 // The pace of probing. A pause is a tenth of the time that the service has taken so far, so that a slow one is seen late by a
@@ -125,7 +126,7 @@ func (r *Waiter) Ready(ctx context.Context) error {
 			r.session = nil
 		}
 		if late && c.State.Paused {
-			return &NotReady{Why: "it is paused", Next: "docker unpause " + c.Name() + ", then go tool mage start"}
+			return &NotReady{Why: "it is paused", Next: "docker unpause " + fault.Quote(c.Name()) + ", then go tool mage start"}
 		}
 		if late {
 			return &NotReady{Why: fmt.Sprintf("unhealthy after %s (%s)", patience(check).Round(time.Second), r.last)}

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -40,12 +39,8 @@ func (r Records) Of(id string) (Record, bool) {
 	if r.dir == "" {
 		return Record{}, false
 	}
-	data, err := bounded.ReadFile(filepath.Join(r.dir, id+extension))
-	if err != nil {
-		return Record{}, false
-	}
 	var record Record
-	if err := json.Unmarshal(data, &record); err != nil {
+	if state.ReadJSON(filepath.Join(r.dir, id+extension), &record) != nil {
 		return Record{}, false
 	}
 	return record, true
@@ -60,10 +55,7 @@ func (r Records) Keep(id string, record Record) error {
 	if err != nil {
 		return fmt.Errorf("keeping the model of %q: %w", record.Service, err)
 	}
-	if err := os.MkdirAll(r.dir, 0o700); err != nil {
-		return fmt.Errorf("keeping the model of %q: %w", record.Service, err)
-	}
-	return state.WriteFile(filepath.Join(r.dir, id+extension), data, 0o600)
+	return state.Keep(filepath.Join(r.dir, id+extension), data)
 }
 
 // Known gives the IDs of the containers with a record.

@@ -60,7 +60,7 @@ func (t test) run(ctx context.Context, api API, id string) (map[string]any, erro
 	timeout := cmp.Or(t.Timeout, defaultTimeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
 	defer cancel()
-	next := "go tool mage logs " + t.Service
+	next := "go tool mage logs " + fault.Quote(t.Service)
 	done, err := engine.Exec(ctx, api, id, t.Command)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -91,7 +91,7 @@ func (t test) judge(answer map[string]any) error {
 	}
 	if len(low) > 0 {
 		slices.Sort(low)
-		return fault.New(fault.Failed, "go tool mage logs "+t.Service, "smoke test: %s", strings.Join(low, "; "))
+		return fault.New(fault.Failed, "go tool mage logs "+fault.Quote(t.Service), "smoke test: %s", strings.Join(low, "; "))
 	}
 	return nil
 }

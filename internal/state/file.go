@@ -3,10 +3,10 @@ package state
 import (
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/moby/sys/atomicwriter"
-
-	"github.com/25eloquence/compose-mage/internal/bounded"
 )
 
 // WriteFile replaces path in one step: a reader, and whoever comes after a kill, sees the old content or the new.
@@ -17,9 +17,23 @@ func WriteFile(path string, data []byte, mode fs.FileMode) error {
 	return nil
 }
 
+// Keep writes a file of the state directory, mode 0600, and makes its folder where that is missing. What is at its place and no file, as a
+// directory or a link, is set aside.
+func Keep(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("making a folder of the state directory: %w", err)
+	}
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		if _, err := SetAside(path); err != nil {
+			return fmt.Errorf("writing %q: %w", path, err)
+		}
+	}
+	return WriteFile(path, data, 0o600)
+}
+
 // WriteIfChanged writes data to path unless it is there already.
 func WriteIfChanged(path string, data []byte, mode fs.FileMode) error {
-	if old, err := bounded.ReadFile(path); err == nil && string(old) == string(data) {
+	if old, err := ReadFile(path); err == nil && string(old) == string(data) {
 		return nil
 	}
 	return WriteFile(path, data, mode)

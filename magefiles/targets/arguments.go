@@ -107,7 +107,7 @@ func (p *part) addWord(word string, services func() ([]string, error)) (*part, e
 	case strings.TrimSpace(word) == "":
 		return nil, emptyName(p)
 	case isTarget && isService:
-		return nil, fault.New(fault.Usage, fmt.Sprintf("go tool mage %s -services=%s for the service, or go tool mage %s by itself for the target", p.key, word, key),
+		return nil, fault.New(fault.Usage, fmt.Sprintf("go tool mage %s -services=%s for the service, or go tool mage %s by itself for the target", p.key, fault.Quote(word), fault.Quote(key)),
 			"%q after %s may be the service or the target of that name", word, p.key)
 	case isTarget:
 		return &part{command: known, name: word, key: key}, nil
@@ -177,11 +177,11 @@ func (p *part) checkValue(name string, k kind, value string, has bool) error {
 	switch k {
 	case aFlag:
 		if _, err := strconv.ParseBool(value); err != nil {
-			return fault.New(fault.Usage, fmt.Sprintf("go tool mage %s -%s", p.key, name), "-%s=%s of %s is neither true nor false", name, value, p.key)
+			return fault.New(fault.Usage, fmt.Sprintf("go tool mage %s -%s", p.key, fault.Quote(name)), "-%s=%s of %s is neither true nor false", name, value, p.key)
 		}
 	case aDuration:
 		if d, err := time.ParseDuration(value); err != nil || d < 0 {
-			return fault.New(fault.Usage, fmt.Sprintf("go tool mage %s -%s=30s", p.key, name), "-%s=%s of %s is not a duration, such as 30s or 5m", name, value, p.key)
+			return fault.New(fault.Usage, fmt.Sprintf("go tool mage %s -%s=30s", p.key, fault.Quote(name)), "-%s=%s of %s is not a duration, such as 30s or 5m", name, value, p.key)
 		}
 	case aList:
 		_, err := names(&value)

@@ -139,7 +139,7 @@ func (s *session) buildEnvironment(dir string) (image.Environment, error) {
 	}
 	var made bases.Lock
 	if s.builderAddress() == s.state.Builder {
-		if made, err = bases.Read(bases.StateFile(dir)); err != nil {
+		if made, err = bases.ReadMade(dir); err != nil {
 			return image.Environment{}, err
 		}
 	}

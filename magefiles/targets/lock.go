@@ -95,7 +95,7 @@ func localBases() (bases.Lock, error) {
 	if err != nil {
 		return bases.Lock{}, err
 	}
-	return bases.Read(bases.StateFile(dir))
+	return bases.ReadMade(dir)
 }
 
 // throughBuilder asks the builder for digests, and refuses those that setup made here: a setup of before there was a lock

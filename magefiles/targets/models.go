@@ -57,7 +57,7 @@ const modelVariable = "STT_MODEL"
 // useModel says what makes the service take the model: a restart, and where the service can be told which of several it takes, the
 // variable.
 func useModel(service types.ServiceConfig, model string) string {
-	restart := "go tool mage restart " + service.Name
+	restart := "go tool mage restart " + fault.Quote(service.Name)
 	file := "ggml-" + model + ".bin"
 	if set, has := service.Environment[modelVariable]; !has || set != nil && *set == file {
 		return restart

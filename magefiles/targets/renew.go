@@ -85,11 +85,11 @@ func stale(root, program, dir string) bool {
 	record := filepath.Join(dir, fmt.Sprintf("%.8x.json", sha256.Sum256([]byte(program))))
 	files := sources(root)
 	var known compilation
-	if text, err := bounded.ReadFile(record); err != nil || json.Unmarshal(text, &known) != nil || !known.Time.Equal(info.ModTime()) {
+	if state.ReadJSON(record, &known) != nil || !known.Time.Equal(info.ModTime()) {
 		known = compilation{Time: info.ModTime(), Embeds: embeds(files)}
 		known.Files = digestOf(slices.Concat(files, expand(known.Embeds)))
-		if text, err := json.Marshal(known); err == nil && os.MkdirAll(dir, 0o700) == nil {
-			_ = state.WriteFile(record, text, 0o600)
+		if text, err := json.Marshal(known); err == nil {
+			_ = state.Keep(record, text)
 		}
 	}
 	all := slices.Concat(files, expand(known.Embeds))

@@ -95,6 +95,9 @@ func load(ctx context.Context, services *string, r compose.Request) (*session, e
 	if err != nil {
 		return nil, err
 	}
+	if made.Note != "" {
+		ui.New(os.Stderr).Warn("%s", made.Note) // what a target prints as JSON stays JSON
+	}
 	return &session{out: ui.Stdout(), engine: e, stack: s, state: made}, nil
 }
 

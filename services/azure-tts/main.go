@@ -4,7 +4,7 @@
 // Environment: AZURE_SPEECH_KEY_FILE (a secret file; empty means local voices),
 // AZURE_SPEECH_REGION or AZURE_SPEECH_ENDPOINT, TTS_LOCAL_FALLBACK (true lets the local voices
 // speak when Azure fails), TTS_CACHE_DIR (/cache), TTS_CACHE_BYTES (512 MiB), TTS_CONCURRENCY
-// (twice the CPUs for local voices, 8 for Azure).
+// (twice the CPUs for local voices, 8 for Azure), API_TOKEN_FILE (a secret file).
 package main
 
 import (
@@ -18,6 +18,7 @@ import (
 	"github.com/25eloquence/compose-mage/services/azure-tts/api"
 	"github.com/25eloquence/compose-mage/services/azure-tts/cache"
 	"github.com/25eloquence/compose-mage/services/azure-tts/synthesis"
+	"github.com/25eloquence/compose-mage/services/internal/admission"
 	"github.com/25eloquence/compose-mage/services/internal/serve"
 )
 
@@ -26,6 +27,10 @@ func main() {
 }
 
 func setup(ctx context.Context) (*serve.Service, error) {
+	token, err := serve.ReadToken()
+	if err != nil {
+		return nil, err
+	}
 	key, err := serve.OptionalSecret("AZURE_SPEECH_KEY_FILE")
 	if err != nil {
 		return nil, err
@@ -50,7 +55,7 @@ func setup(ctx context.Context) (*serve.Service, error) {
 	mode := map[bool]string{true: "azure", false: "local"}[key != ""]
 	slog.Info("speaking", "mode", mode, "voices", engine.Voices(), "local_fallback", fallback != nil, "concurrency", concurrency)
 	return &serve.Service{
-		Handler: api.New(engine, fallback, kept, max(1, concurrency)).Handler(),
+		Handler: api.New(engine, fallback, kept, max(1, concurrency)).Handler(token, admission.NewBudget(admission.Memory())),
 		// Azure itself is not asked: a health check every ten seconds must not cost characters.
 		Check: func(context.Context) (map[string]any, error) {
 			return details(mode, engine, fallback != nil, kept), nil

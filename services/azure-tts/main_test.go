@@ -15,6 +15,10 @@ func TestSetup(t *testing.T) {
 	if err := os.WriteFile(key, []byte("sesame\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte(strings.Repeat("0123456789abcdef", 2)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	empty := filepath.Join(t.TempDir(), "empty")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -35,6 +39,8 @@ func TestSetup(t *testing.T) {
 		}, want: `"local_fallback":true`},
 		{name: "a key for nowhere", environment: []string{"AZURE_SPEECH_KEY_FILE", key}, fails: "AZURE_SPEECH_REGION"},
 		{name: "a key file that isn't there", environment: []string{"AZURE_SPEECH_KEY_FILE", key + ".not"}, fails: "no such file"},
+		{name: "no token", environment: []string{"API_TOKEN_FILE", ""}, fails: "API_TOKEN_FILE"},
+		{name: "a token of six characters", environment: []string{"API_TOKEN_FILE", key}, fails: "fewer than 32"},
 		{name: "a fallback of maybe", environment: []string{"TTS_LOCAL_FALLBACK", "maybe"}, fails: "TTS_LOCAL_FALLBACK"},
 		{name: "a cache of many", local: true, environment: []string{"TTS_CACHE_BYTES", "many"}, fails: "TTS_CACHE_BYTES"},
 	} {
@@ -43,6 +49,7 @@ func TestSetup(t *testing.T) {
 				t.Skip(err)
 			}
 			t.Setenv("TTS_CACHE_DIR", t.TempDir())
+			t.Setenv("API_TOKEN_FILE", token)
 			for i := 0; i < len(c.environment); i += 2 {
 				t.Setenv(c.environment[i], c.environment[i+1])
 			}

@@ -41,6 +41,13 @@ func (a *agent) run(ctx context.Context) error {
 	var conversations sync.WaitGroup
 	defer conversations.Wait()
 	var taker *session.Taker
+	leave := func() {
+		if taker != nil {
+			taker.Close()
+			taker = nil
+		}
+	}
+	defer leave()
 	for ctx.Err() == nil {
 		err := error(nil)
 		if taker == nil {
@@ -55,7 +62,7 @@ func (a *agent) run(ctx context.Context) error {
 		}
 		a.taking.Store(err == nil)
 		if err != nil && ctx.Err() == nil {
-			taker = nil // redis may have lost the group too
+			leave() // redis may have lost the group too
 			slog.Warn("taking sessions", "error", err.Error())
 			wait(ctx, retryAfter)
 		}
@@ -129,10 +136,10 @@ func (a *agent) check(ctx context.Context) (map[string]any, error) {
 	checks := errgroup.Group{}
 	checks.Go(func() error { return a.store.Ping(ctx) })
 	for name, url := range map[string]string{
-		"livekit": livekit, "whisper-stt": a.settings.stt + "/health", "azure-tts": a.settings.tts + "/health",
+		"livekit": livekit, "whisper-stt": a.settings.stt.URL, "azure-tts": a.settings.tts.URL,
 	} {
 		checks.Go(func() error {
-			if err := serve.Probe(ctx, url); err != nil {
+			if err := serve.Probe(ctx, url+"/health"); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
 			return nil

@@ -19,8 +19,8 @@ import (
 const (
 	joinTries = 5 // LiveKit may be restarting
 	tokenLife = time.Hour
-	// learnerWait is how long an agent sits in an empty room: a learner joins right after
-	// opening the session, and an abandoned one must not keep a slot.
+	// learnerWait is how long an agent sits in an empty room: the learner was there when the session
+	// was announced, and one that left again must not keep a slot.
 	learnerWait = time.Minute
 	longest     = 30 * time.Minute // one session
 	backlog     = 4                // utterances waiting for the transcription

@@ -16,6 +16,7 @@ import (
 	"github.com/25eloquence/compose-mage/services/internal/room"
 	"github.com/25eloquence/compose-mage/services/internal/serve"
 	"github.com/25eloquence/compose-mage/services/internal/session"
+	"github.com/25eloquence/compose-mage/services/internal/speechclient"
 	"github.com/25eloquence/compose-mage/services/internal/token"
 	"github.com/25eloquence/compose-mage/services/internal/utterance"
 )
@@ -24,15 +25,16 @@ func main() { serve.Main("eloquence-agent-v1", 8003, setup) }
 
 // settings are the agent's environment.
 type settings struct {
-	redis, livekit, stt, tts string
-	sessions                 int           // AGENT_SESSIONS: how many at once, 16
-	silence                  time.Duration // AGENT_SILENCE: what ends an utterance, 1.2s
+	redis, livekit string
+	stt, tts       speechclient.Service
+	sessions       int           // AGENT_SESSIONS: how many at once, 16
+	silence        time.Duration // AGENT_SILENCE: what ends an utterance, 1.2s
 }
 
 func readSettings() (settings, error) {
 	read := settings{sessions: 16, silence: utterance.DefaultSilence}
 	for variable, value := range map[string]*string{
-		"REDIS_ADDR": &read.redis, "LIVEKIT_URL": &read.livekit, "STT_URL": &read.stt, "TTS_URL": &read.tts,
+		"REDIS_ADDR": &read.redis, "LIVEKIT_URL": &read.livekit, "STT_URL": &read.stt.URL, "TTS_URL": &read.tts.URL,
 	} {
 		if *value = os.Getenv(variable); *value == "" {
 			return read, fmt.Errorf("reading settings: %s is not set", variable)
@@ -69,6 +71,11 @@ func setup(context.Context) (*serve.Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading LIVEKIT_KEYS_FILE: %w", err)
 	}
+	apiToken, err := serve.Secret("API_TOKEN_FILE")
+	if err != nil {
+		return nil, err
+	}
+	settings.stt.Token, settings.tts.Token = apiToken, apiToken
 	room.LogTo(slog.Default())
 	var run [4]byte
 	_, _ = rand.Read(run[:]) // never fails, see crypto/rand

@@ -31,6 +31,8 @@ const (
 type loop struct {
 	api, tts, livekit, text, language string
 
+	token string // the API's, as a server holds it; what a browser does is done with the session's own
+
 	opened struct {
 		ID    string `json:"id"`
 		Token string `json:"token"`
@@ -81,7 +83,8 @@ func (l *loop) synthesise(ctx context.Context) error {
 		if strings.TrimSpace(part) == "" {
 			continue
 		}
-		sound, err := speechclient.Speak(ctx, l.tts, strings.TrimSpace(part), l.language)
+		voice := speechclient.Service{URL: l.tts, Token: l.token}
+		sound, err := speechclient.Speak(ctx, voice, strings.TrimSpace(part), l.language)
 		if err != nil {
 			return err
 		}
@@ -111,19 +114,32 @@ func trim(samples []int16) []int16 {
 
 func (l *loop) open(ctx context.Context) error {
 	body := fmt.Sprintf(`{"language":%q}`, l.language)
-	status, err := l.ask(ctx, http.MethodPost, "/v1/sessions", body, &l.opened)
-	if err == nil && status != http.StatusCreated {
-		err = fmt.Errorf("opening session: got %d, want 201", status)
+	for {
+		status, err := l.ask(ctx, http.MethodPost, "/v1/sessions", body, l.token, &l.opened)
+		switch {
+		case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
+			slog.Info("asking for a session again", "status", status)
+		case err == nil && status != http.StatusCreated:
+			return fmt.Errorf("opening session: got %d, want 201", status)
+		default:
+			return err
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return err
+		}
 	}
-	return err
 }
 
-// ask sends a request to the API and decodes a 2xx answer into value.
-func (l *loop) ask(ctx context.Context, method, path, body string, value any) (status int, err error) {
+// ask sends a request to the API under a token and decodes a 2xx answer into value. The status comes with an error too.
+func (l *loop) ask(ctx context.Context, method, path, body, token string, value any) (status int, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, l.api+path, strings.NewReader(body))
 	if err != nil {
 		return 0, err
 	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+token)
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return 0, err
@@ -134,7 +150,7 @@ func (l *loop) ask(ctx context.Context, method, path, body string, value any) (s
 		return 0, fmt.Errorf("reading answer of %s %s: %w", method, path, err)
 	}
 	if answer.StatusCode/100 != 2 {
-		return 0, fmt.Errorf("%s %s: %s: %s", method, path, answer.Status, strings.TrimSpace(string(content)))
+		return answer.StatusCode, fmt.Errorf("%s %s: %s: %s", method, path, answer.Status, strings.TrimSpace(string(content)))
 	}
 	if err := json.Unmarshal(content, value); err != nil {
 		return 0, fmt.Errorf("reading answer of %s %s: %w", method, path, err)
@@ -169,7 +185,7 @@ func (l *loop) awaitReport(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		var report session.Report
-		status, err := l.ask(ctx, http.MethodGet, "/v1/sessions/"+l.opened.ID+"/report", "", &report)
+		status, err := l.ask(ctx, http.MethodGet, "/v1/sessions/"+l.opened.ID+"/report", "", l.opened.Token, &report)
 		if err != nil {
 			return err
 		}

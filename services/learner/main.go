@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/25eloquence/compose-mage/services/internal/room"
+	"github.com/25eloquence/compose-mage/services/internal/serve"
 )
 
 // defaultSentence has common words and one pause ("..."), so that every measure has a value to show.
@@ -56,7 +57,10 @@ func main() {
 		api: os.Getenv("API_URL"), tts: os.Getenv("TTS_URL"), livekit: os.Getenv("LIVEKIT_URL"),
 		text: *text, language: *language, result: result{Sentence: *text, Seconds: map[string]float64{}},
 	}
-	err := loop.run(ctx)
+	var err error
+	if loop.token, err = serve.Secret("API_TOKEN_FILE"); err == nil {
+		err = loop.run(ctx)
+	}
 	cancel()
 	stop()
 	if err == nil {

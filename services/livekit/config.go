@@ -12,12 +12,17 @@ import (
 // settings is the part of livekit-server's configuration that the stack decides; field names
 // and meanings are those of its config-sample.yaml.
 type settings struct {
-	Port    int               `yaml:"port"`
-	Redis   redisSettings     `yaml:"redis"`
-	RTC     rtcSettings       `yaml:"rtc"`
-	Keys    map[string]string `yaml:"keys"`
-	Logging loggingSettings   `yaml:"logging"`
+	Port int `yaml:"port"`
+	// Only livekit-front reaches the HTTP port, from within the container.
+	BindAddresses []string          `yaml:"bind_addresses"`
+	Redis         redisSettings     `yaml:"redis"`
+	RTC           rtcSettings       `yaml:"rtc"`
+	Keys          map[string]string `yaml:"keys"`
+	Logging       loggingSettings   `yaml:"logging"`
 }
+
+// innerPort is where livekit-front finds the server.
+const innerPort = 7980
 
 type redisSettings struct {
 	Address  string `yaml:"address"`
@@ -75,11 +80,12 @@ func fromEnvironment(getenv func(string) string) (*settings, error) {
 		level = "info"
 	}
 	return &settings{
-		Port:    7880,
-		Redis:   redisSettings{Address: address, Password: password},
-		RTC:     rtcSettings{TCPPort: tcp, UDPPort: udp, EnableLoopbackCandidate: true, UseICELite: true},
-		Keys:    keys,
-		Logging: loggingSettings{JSON: true, Level: level},
+		Port:          innerPort,
+		BindAddresses: []string{"127.0.0.1"},
+		Redis:         redisSettings{Address: address, Password: password},
+		RTC:           rtcSettings{TCPPort: tcp, UDPPort: udp, EnableLoopbackCandidate: true, UseICELite: true},
+		Keys:          keys,
+		Logging:       loggingSettings{JSON: true, Level: level},
 	}, nil
 }
 

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,21 +52,5 @@ func TestServerEnvironmentDropsConsumedVariables(t *testing.T) {
 	got := serverEnvironment([]string{"GOMEMLIMIT=900MiB", "LIVEKIT_KEYS_FILE=/x", "REDIS_ADDR=redis:6379", "TZ=UTC"})
 	if want := []string{"GOMEMLIMIT=900MiB", "TZ=UTC"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
-func TestProbe(t *testing.T) {
-	status := http.StatusOK
-	double := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
-	if err := probe(context.Background(), double.URL); err != nil {
-		t.Errorf("200: %v", err)
-	}
-	status = http.StatusNotAcceptable
-	if err := probe(context.Background(), double.URL); err == nil || !strings.Contains(err.Error(), "406") {
-		t.Errorf("stale node: got %v, want the status", err)
-	}
-	double.Close()
-	if err := probe(context.Background(), double.URL); err == nil {
-		t.Error("a stopped server passed")
 	}
 }

@@ -40,7 +40,10 @@ func TestStrictServerTakesTheConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatalf("livekit refuses the configuration: %v\n%s", err, content)
 	}
-	if got.Port != 7880 || got.RTC.TCPPort != 7881 || got.RTC.UDPPort.Start != 7882 || !got.RTC.UseICELite || !got.RTC.EnableLoopbackCandidate {
+	if len(got.BindAddresses) != 1 || got.BindAddresses[0] != "127.0.0.1" {
+		t.Errorf("http is served on %v, want loopback alone", got.BindAddresses)
+	}
+	if got.Port != innerPort || got.RTC.TCPPort != 7881 || got.RTC.UDPPort.Start != 7882 || !got.RTC.UseICELite || !got.RTC.EnableLoopbackCandidate {
 		t.Errorf("got port %d, rtc %+v", got.Port, got.RTC)
 	}
 	if got.Redis.Address != "redis:6379" || got.Redis.Password != "p:a\"ss #word" {

@@ -4,7 +4,7 @@
 // Environment: STT_ENGINE (auto, whisper or pocketsphinx; auto), STT_MODEL (a file name in the
 // model folder; the first ggml-*.bin), STT_MODEL_DIR (/models), OMP_NUM_THREADS (threads of
 // whisper.cpp, children of PocketSphinx; the container's CPU limit), WHISPER_SERVER (whisper-server),
-// POCKETSPHINX_DIR (Debian's).
+// POCKETSPHINX_DIR (Debian's), API_TOKEN_FILE (a secret file).
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/25eloquence/compose-mage/services/internal/admission"
 	"github.com/25eloquence/compose-mage/services/internal/serve"
 	"github.com/25eloquence/compose-mage/services/whisper-stt/api"
 	"github.com/25eloquence/compose-mage/services/whisper-stt/pocketsphinx"
@@ -46,7 +47,12 @@ func setup(context.Context) (*serve.Service, error) {
 	default:
 		return nil, fmt.Errorf("reading STT_ENGINE: %q is not auto, whisper or pocketsphinx", e.mode)
 	}
-	return &serve.Service{Handler: api.Handler(e.current), Check: e.check, Run: e.run}, nil
+	token, err := serve.ReadToken()
+	if err != nil {
+		return nil, err
+	}
+	handler := api.Handler(e.current, token, admission.NewBudget(admission.Memory()))
+	return &serve.Service{Handler: handler, Check: e.check, Run: e.run}, nil
 }
 
 // threadCount reads OMP_NUM_THREADS, which may be a list for nested levels ("4,2"). Unset, it is

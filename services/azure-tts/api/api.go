@@ -14,12 +14,18 @@ import (
 
 	"github.com/25eloquence/compose-mage/services/azure-tts/cache"
 	"github.com/25eloquence/compose-mage/services/azure-tts/synthesis"
+	"github.com/25eloquence/compose-mage/services/internal/admission"
 	"github.com/25eloquence/compose-mage/services/internal/serve"
 	"github.com/25eloquence/compose-mage/services/internal/speech"
 )
 
 // maxBody bounds a request, in bytes: the longest text with every character escaped.
 const maxBody = 128 << 10
+
+// cost bounds the memory that a request takes, in bytes, by the length of its body: a character is at most a third
+// of a second of speech, a text at most ten minutes, and speech is held as samples, as a file, and once more on its
+// way here.
+func cost(length int64) int64 { return 1<<20 + min(length*32<<10, 60<<20) }
 
 // maxWait bounds how long a request waits for its turn.
 const maxWait = 10 * time.Second
@@ -37,11 +43,13 @@ func New(engine, fallback synthesis.Engine, kept *cache.Cache, concurrency int) 
 	return &Speaker{Engine: engine, Fallback: fallback, Cache: kept, turns: make(speech.Turns, concurrency)}
 }
 
-// Handler serves POST /v1/speech: {"text","language","voice"} in; audio/wav out, 16 kHz mono
-// 16-bit, with X-Voice (who spoke) and X-Cache (hit or miss). Errors are serve.Failure.
-func (s *Speaker) Handler() http.Handler {
+// Handler serves POST /v1/speech: {"text","language","voice"} in; audio/wav out, 16 kHz mono 16-bit, with X-Voice
+// (who spoke) and X-Cache (hit or miss). Errors are serve.Failure. A request needs the token, and room in the
+// budget from before its body is read until its answer is taken.
+func (s *Speaker) Handler(token serve.Token, budget *admission.Budget) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/speech", s.speak)
+	intake := serve.Intake{Type: "application/json", Largest: maxBody, Cost: cost, Budget: budget}
+	mux.Handle("POST /v1/speech", token.Demand(intake.Handle(s.speak)))
 	return mux
 }
 
@@ -51,12 +59,11 @@ func (s *Speaker) speak(w http.ResponseWriter, r *http.Request) {
 		Language string `json:"language"`
 		Voice    string `json:"voice"`
 	}
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&body); err != nil {
-		if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-			serve.Fail(w, http.StatusRequestEntityTooLarge, "body_too_large", "the request is larger than 128 KiB")
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		if serve.FailedBody(w, err) {
 			return
 		}
-		serve.Fail(w, http.StatusBadRequest, "invalid_json", `want a JSON object {"text","language","voice"}: `+err.Error())
+		serve.Refuse(w, http.StatusBadRequest, "invalid_json", `want a JSON object {"text","language","voice"}: `+err.Error())
 		return
 	}
 	request, err := synthesis.Normalize(synthesis.Request{Text: body.Text, Language: body.Language, Voice: body.Voice})

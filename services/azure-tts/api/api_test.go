@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/services/azure-tts/cache"
 	"github.com/25eloquence/compose-mage/services/azure-tts/synthesis"
+	"github.com/25eloquence/compose-mage/services/internal/admission"
 	"github.com/25eloquence/compose-mage/services/internal/serve"
 	"github.com/25eloquence/compose-mage/services/internal/speech"
 )
@@ -65,8 +67,22 @@ func kept(t *testing.T) *cache.Cache {
 func post(t *testing.T, speaker *Speaker, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	answer := httptest.NewRecorder()
-	speaker.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodPost, "/v1/speech", strings.NewReader(body)))
+	request := httptest.NewRequest(http.MethodPost, "/v1/speech", strings.NewReader(body))
+	request.Header.Set("Authorization", "Bearer "+apiToken)
+	request.Header.Set("Content-Type", "application/json")
+	guarded(t, speaker, admission.NewBudget(1<<30)).ServeHTTP(answer, request)
 	return answer
+}
+
+const apiToken = "0123456789abcdef0123456789abcdef"
+
+func guarded(t *testing.T, speaker *Speaker, budget *admission.Budget) http.Handler {
+	t.Helper()
+	token, err := serve.NewToken(apiToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return speaker.Handler(token, budget)
 }
 
 func code(t *testing.T, answer *httptest.ResponseRecorder) string {
@@ -168,7 +184,7 @@ func TestFallbackSpeaksOnlyWhenAzureFails(t *testing.T) {
 
 func TestOtherRoutes(t *testing.T) {
 	engine, _ := azure(t, 200)
-	server := httptest.NewServer(New(engine, nil, nil, 1).Handler())
+	server := httptest.NewServer(guarded(t, New(engine, nil, nil, 1), admission.NewBudget(1<<30)))
 	defer server.Close()
 	answer, err := http.Get(server.URL + "/v1/speech")
 	if err != nil {
@@ -177,5 +193,46 @@ func TestOtherRoutes(t *testing.T) {
 	defer func() { _ = answer.Body.Close() }()
 	if body, _ := io.ReadAll(answer.Body); answer.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("GET: got %d %q", answer.StatusCode, body)
+	}
+}
+
+// TestWhoMaySpeak: without the token nothing is spoken, without room nothing is read, and a page's form is no JSON.
+func TestWhoMaySpeak(t *testing.T) {
+	engine, asked := azure(t, 200)
+	speaker := New(engine, nil, nil, 1)
+	ask := func(handler http.Handler, token, media string) *httptest.ResponseRecorder {
+		request := httptest.NewRequest(http.MethodPost, "/v1/speech", strings.NewReader(`{"text":"hi","language":"en"}`))
+		request.Header.Set("Authorization", "Bearer "+token)
+		request.Header.Set("Content-Type", media)
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, request)
+		return answer
+	}
+	taken := admission.NewBudget(1 << 20)
+	for client := range 2 {
+		taken.Take(netip.AddrFrom4([4]byte{byte(client)}), 1<<20)
+	}
+	roomy, full := guarded(t, speaker, admission.NewBudget(1<<30)), guarded(t, speaker, taken)
+	for name, c := range map[string]struct {
+		answer *httptest.ResponseRecorder
+		status int
+	}{
+		"no token":      {ask(roomy, "", "application/json"), http.StatusUnauthorized},
+		"another token": {ask(roomy, apiToken+"0", "application/json"), http.StatusUnauthorized},
+		"plain text":    {ask(roomy, apiToken, "text/plain"), http.StatusUnsupportedMediaType},
+		"no room":       {ask(full, apiToken, "application/json"), http.StatusServiceUnavailable},
+	} {
+		if c.answer.Code != c.status {
+			t.Errorf("%s: got %d, want %d", name, c.answer.Code, c.status)
+		}
+		if later := c.answer.Header().Get("Retry-After"); c.status == http.StatusServiceUnavailable && later == "" {
+			t.Errorf("%s: no Retry-After", name)
+		}
+	}
+	if asked.Load() != 0 {
+		t.Errorf("azure was asked %d times", asked.Load())
+	}
+	if answer := ask(roomy, apiToken, "application/json; charset=utf-8"); answer.Code != http.StatusOK {
+		t.Errorf("with all in order: got %d %s", answer.Code, answer.Body)
 	}
 }

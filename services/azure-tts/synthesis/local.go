@@ -18,6 +18,12 @@ import (
 // localTimeout bounds one run of a local voice; the longest text takes flite about 8 s on a slow core.
 const localTimeout = 60 * time.Second
 
+// longestSpeech bounds what a text may become, as Azure does: a voice spells out digits and signs.
+const longestSpeech = 10 * time.Minute
+
+// maxVoiceRate is the highest rate of a local voice's file, espeak-ng's, in samples a second.
+const maxVoiceRate = 22050
+
 // Local speaks with the programs installed beside the service: flite for English, espeak-ng for
 // French. It needs no network and no key.
 type Local struct {
@@ -108,6 +114,14 @@ func (l *Local) Speak(ctx context.Context, text, voice string) (speech.PCM, erro
 }
 
 func readSpeech(path, voice string) (speech.PCM, error) {
+	tooLong := &UnsupportedError{"invalid_text", fmt.Sprintf("the text takes more than %s to say", longestSpeech)}
+	info, err := os.Stat(path)
+	if err != nil {
+		return speech.PCM{}, fmt.Errorf("speaking with %s: %w", voice, err)
+	}
+	if info.Size() > int64(longestSpeech/time.Second)*2*maxVoiceRate {
+		return speech.PCM{}, tooLong
+	}
 	file, err := os.ReadFile(path) // #nosec G304 -- our own temporary folder
 	if err != nil {
 		return speech.PCM{}, fmt.Errorf("speaking with %s: %w", voice, err)
@@ -115,6 +129,9 @@ func readSpeech(path, voice string) (speech.PCM, error) {
 	sound, err := speech.DecodeWAV(file)
 	if err != nil {
 		return speech.PCM{}, fmt.Errorf("speaking with %s: %w", voice, err)
+	}
+	if sound.Duration() > longestSpeech {
+		return speech.PCM{}, tooLong
 	}
 	if len(sound.Samples) == 0 {
 		return speech.PCM{}, &UnsupportedError{"invalid_text", "the text holds nothing that can be spoken"}

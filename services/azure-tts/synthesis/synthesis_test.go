@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -140,5 +141,28 @@ func TestLocalVoicesSpeak(t *testing.T) {
 	cancel()
 	if _, err := local.Speak(gone, "hello", "flite:slt"); !errors.Is(err, context.Canceled) {
 		t.Errorf("after cancelling: got %v", err)
+	}
+}
+
+// TestSpeechHasAnEnd: 5,000 digits are spelled out for forty minutes, which no answer's memory is counted for.
+func TestSpeechHasAnEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		length time.Duration
+		rate   int
+		fails  bool
+	}{
+		"long":              {longestSpeech, 8000, false},
+		"too long":          {longestSpeech + time.Second, 8000, true},
+		"too large to read": {longestSpeech + time.Second, maxVoiceRate, true},
+	} {
+		path := filepath.Join(t.TempDir(), "speech.wav")
+		sound := speech.PCM{Samples: make([]int16, int(c.length.Seconds())*c.rate), Rate: c.rate}
+		if err := os.WriteFile(path, speech.EncodeWAV(sound), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := readSpeech(path, "flite:slt")
+		if unsupported := (*UnsupportedError)(nil); errors.As(err, &unsupported) != c.fails {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

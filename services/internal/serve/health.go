@@ -8,7 +8,11 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // Health is the body of /health. Status is "ok" with HTTP 200 or "unavailable" with 503, when
@@ -44,26 +48,56 @@ func Probe(ctx context.Context, url string) error {
 
 func routes(name string, service *Service) http.Handler {
 	mux := http.NewServeMux()
+	checked := &checked{name: name, check: service.Check}
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) {
-		health := Health{Status: "ok", Service: name, Version: version(), Details: map[string]any{}}
+		health := checked.ask(r.Context())
 		status := http.StatusOK
-		if service.Check != nil {
-			ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
-			defer cancel()
-			details, err := service.Check(ctx)
-			if details != nil {
-				health.Details = details
-			}
-			if err != nil {
-				health.Status, health.Reason, status = "unavailable", err.Error(), http.StatusServiceUnavailable
-			}
+		if health.Status != "ok" {
+			status = http.StatusServiceUnavailable
 		}
 		JSON(w, status, health)
 	})
 	if service.Handler != nil {
-		mux.Handle("/", logged(service.Handler))
+		mux.Handle("/", service.Handler)
 	}
-	return mux
+	return paced(logged(access(name, mux)))
+}
+
+// healthLife is how long an answer of Check is given again: a flood of questions must not become one of whom Check
+// asks.
+const healthLife = 200 * time.Millisecond
+
+// checked remembers the health for a moment.
+type checked struct {
+	name  string
+	check func(ctx context.Context) (map[string]any, error)
+
+	mutex  sync.Mutex // held while Check runs: the others wait for its answer
+	asked  time.Time
+	health Health
+}
+
+func (c *checked) ask(ctx context.Context) Health {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if !c.asked.IsZero() && time.Since(c.asked) < healthLife {
+		return c.health
+	}
+	c.health = Health{Status: "ok", Service: c.name, Version: version(), Details: map[string]any{}}
+	if c.check != nil {
+		// The answer is for all who wait, not only for this one.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
+		defer cancel()
+		details, err := c.check(ctx)
+		if details != nil {
+			c.health.Details = details
+		}
+		if err != nil {
+			c.health.Status, c.health.Reason = "unavailable", err.Error()
+		}
+	}
+	c.asked = time.Now()
+	return c.health
 }
 
 // JSON writes value as the answer's body.
@@ -107,11 +141,44 @@ func (r *statusRecorder) WriteHeader(status int) {
 // Unwrap lets http.ResponseController reach the connection.
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
+// logged logs requests, but for health. What is refused, and requests of all kinds, come in floods that would push
+// the rest out of the log: above a rate they are only counted.
 func logged(next http.Handler) http.Handler {
+	refused, others := newLogRate(1, 5), newLogRate(20, 100)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began, recorder := time.Now(), &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(recorder, r)
-		slog.Info("request", "method", r.Method, "path", r.URL.Path, "status", recorder.status,
-			"seconds", time.Since(began).Seconds())
+		kind := others
+		switch {
+		case recorder.status/100 == 4 || recorder.status == http.StatusServiceUnavailable:
+			kind = refused
+		case r.URL.Path == "/health":
+			return
+		}
+		unlogged, ok := kind.take()
+		if !ok {
+			return
+		}
+		slog.Info("request", "method", r.Method, "path", r.URL.Path[:min(len(r.URL.Path), 200)], "status", recorder.status,
+			"seconds", time.Since(began).Seconds(), "unlogged_before", unlogged)
 	})
+}
+
+// logRate bounds the lines of one kind of request.
+type logRate struct {
+	limiter  *rate.Limiter
+	unlogged atomic.Int64
+}
+
+func newLogRate(perSecond float64, burst int) *logRate {
+	return &logRate{limiter: rate.NewLimiter(rate.Limit(perSecond), burst)}
+}
+
+// take tells whether a request is to be logged, and how many before it were not.
+func (l *logRate) take() (unlogged int64, ok bool) {
+	if !l.limiter.Allow() {
+		l.unlogged.Add(1)
+		return 0, false
+	}
+	return l.unlogged.Swap(0), true
 }

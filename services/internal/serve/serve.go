@@ -1,6 +1,8 @@
 // Package serve is the shell every service of the stack runs in: an HTTP server with
 // /health, JSON logs, a graceful stop on SIGTERM and SIGINT, secrets read from files, and
-// the -health flag that container health checks call. It owns no routes but /health.
+// the -health flag that container health checks call. It owns no routes but /health, and what
+// holds for every route: under which names the service is asked, from which origins, at what
+// least pace, over how many connections, and with which token.
 package serve
 
 import (
@@ -93,8 +95,10 @@ func Serve(ctx context.Context, name string, listener net.Listener, service *Ser
 	defer cancel(nil)
 	server := &http.Server{
 		Handler:           routes(name, service),
-		ReadHeaderTimeout: 5 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		ReadHeaderTimeout: grace,
+		MaxHeaderBytes:    16 << 10,
+		IdleTimeout:       30 * time.Second,
+		ConnState:         newConnections(mostConnections).changed,
 		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn),
 	}
 	served, ran := make(chan struct{}), make(chan struct{})

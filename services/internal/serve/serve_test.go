@@ -49,6 +49,7 @@ func TestHealthFollowsCheck(t *testing.T) {
 		t.Errorf("not ready: got %v, want a 503 with the reason", err)
 	}
 	ready.Store(true)
+	time.Sleep(healthLife) // the answer before is kept that long
 	if err := Probe(context.Background(), url+"/health"); err != nil {
 		t.Errorf("ready: %v", err)
 	}

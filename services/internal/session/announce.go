@@ -22,10 +22,13 @@ const (
 	deadConsumer = time.Hour
 )
 
-// Taker takes announced sessions from the stream for one agent run.
+// Taker takes announced sessions from the stream for one agent run. Close it after use.
 type Taker struct {
 	store    *Store
 	consumer string
+	// reading waits for new ones. go-redis ends a blocking read only with its client's connections, hence a client of the
+	// taker's own: closing it is what lets a stop not wait for the read.
+	reading *redis.Client
 }
 
 // Announcement is a session that this run has claimed. Settle it with Done or Release.
@@ -42,8 +45,17 @@ func (s *Store) Taker(ctx context.Context, consumer string) (*Taker, error) {
 		return nil, fmt.Errorf("joining the agents' group: %w", err)
 	}
 	taker := &Taker{store: s, consumer: consumer}
-	return taker, taker.forgetDead(ctx)
+	if err := taker.forgetDead(ctx); err != nil {
+		return nil, err
+	}
+	options := *s.redis.Options()
+	options.PoolSize = 1 // it reads from one goroutine
+	taker.reading = redis.NewClient(&options)
+	return taker, nil
 }
+
+// Close ends the taker's connection; sessions that it took stay taken.
+func (t *Taker) Close() { _ = t.reading.Close() }
 
 // forgetDead removes the names of earlier runs that hold nothing; a run that holds a claim keeps
 // its name, since deleting it would drop the claim.
@@ -63,7 +75,7 @@ func (t *Taker) forgetDead(ctx context.Context) error {
 }
 
 // Take waits for the next session, preferring one whose agent died; nil without error if none
-// came for a while.
+// came for a while. Once its ctx has ended the taker is closed. Not safe for concurrent use.
 func (t *Taker) Take(ctx context.Context) (*Announcement, error) {
 	messages, _, err := t.store.redis.XAutoClaim(ctx, &redis.XAutoClaimArgs{
 		Stream: stream, Group: group, Consumer: t.consumer, MinIdle: abandonedAfter, Start: "0", Count: 1,
@@ -72,11 +84,8 @@ func (t *Taker) Take(ctx context.Context) (*Announcement, error) {
 		return nil, fmt.Errorf("claiming abandoned sessions: %w", err)
 	}
 	if len(messages) == 0 {
-		// go-redis ends a blocking read only with its connections, hence a client of its own: a stop need not wait for it.
-		reading := redis.NewClient(t.store.redis.Options())
-		defer reading.Close()
-		defer context.AfterFunc(ctx, func() { _ = reading.Close() })()
-		streams, err := reading.XReadGroup(ctx, &redis.XReadGroupArgs{
+		defer context.AfterFunc(ctx, t.Close)()
+		streams, err := t.reading.XReadGroup(ctx, &redis.XReadGroupArgs{
 			Group: group, Consumer: t.consumer, Streams: []string{stream, ">"}, Count: 1, Block: waitForNew,
 		}).Result()
 		if err != nil && !errors.Is(err, redis.Nil) {

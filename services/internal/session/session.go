@@ -2,9 +2,11 @@
 // announces them to the agent, and the reports the agent writes. It owns the keys and their
 // life times, not what is said in a session.
 //
-// Keys: "session:<id>" and "session:<id>:report" (JSON, expiring) and the stream
-// "sessions:announced" with the consumer group "agents". An announcement stays pending until the
-// agent that took it finishes, so one that dies leaves it for the next.
+// Keys: "session:<id>" and "session:<id>:report" (JSON, expiring), the sorted set
+// "sessions:waiting" of those that no learner has joined yet, by when they expire, and the stream
+// "sessions:announced" with the consumer group "agents". A session is announced once its learner
+// is there, so that sessions that are opened and left alone cost an agent nothing. An announcement
+// stays pending until the agent that took it finishes, so one that dies leaves it for the next.
 package session
 
 import (
@@ -25,22 +27,31 @@ import (
 const (
 	// keep is how long a session and its report can be read after the last change.
 	keep = 24 * time.Hour
-	// announcements bounds the stream; far more than a day's sessions.
+	// JoinWithin is how long a session waits for its learner; then it is forgotten.
+	JoinWithin = 2 * time.Minute
+	// announcements bounds the stream, far above mostAnnounced.
 	announcements = 10_000
+	// mostAnnounced bounds the sessions whose learner is there and that are not over: in the hands of an agent, or
+	// waiting for one.
+	mostAnnounced = 500
 
-	stream = "sessions:announced"
-	group  = "agents"
+	waiting = "sessions:waiting"
+	stream  = "sessions:announced"
+	group   = "agents"
 )
 
 // The states of a session, in order.
 const (
-	Waiting   = "waiting"   // announced, no agent yet
+	Waiting   = "waiting"   // for its learner, or for an agent
 	Listening = "listening" // an agent is in the room
 	Ended     = "ended"     // the learner left, or Reason says what went wrong
 )
 
 // ErrNotFound says that redis holds no such session or report: never opened, or expired.
 var ErrNotFound = errors.New("not found")
+
+// ErrFull says that as many sessions wait as may; asking again later may succeed.
+var ErrFull = errors.New("too many sessions wait")
 
 // Session is one conversation of a learner with the agent.
 type Session struct {
@@ -53,13 +64,19 @@ type Session struct {
 	Created  time.Time `json:"created_at"`
 }
 
-// New makes a session with unguessable names; knowing the ID is what allows to read its report.
+// Room is the name of the LiveKit room of the session of that ID.
+func Room(id string) string { return "room-" + id }
+
+// Learner is the learner's identity in the room of the session of that ID.
+func Learner(id string) string { return "learner-" + id[:8] }
+
+// New makes a session with unguessable names.
 func New(language string) Session {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails, see crypto/rand
 	text := hex.EncodeToString(id[:])
 	return Session{
-		ID: text, Room: "room-" + text, Identity: "learner-" + text[:8],
+		ID: text, Room: Room(text), Identity: Learner(text),
 		Language: language, State: Waiting, Created: time.Now().UTC(),
 	}
 }
@@ -118,26 +135,6 @@ func (s *Store) Close() error { return s.redis.Close() }
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.redis.Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("asking redis: %w", err)
-	}
-	return nil
-}
-
-// Create stores a new session and announces it, both or neither.
-func (s *Store) Create(ctx context.Context, session Session) error {
-	value, err := json.Marshal(session)
-	if err != nil {
-		return fmt.Errorf("storing session: %w", err)
-	}
-	_, err = s.redis.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.Set(ctx, key(session.ID), value, keep)
-		pipe.XAdd(ctx, &redis.XAddArgs{
-			Stream: stream, MaxLen: announcements, Approx: true,
-			Values: map[string]any{"session": session.ID},
-		})
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("storing session: %w", err)
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ func joined(t *testing.T, store *Store, name string) *Taker {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(taker.Close)
 	return taker
 }
 
@@ -44,7 +45,7 @@ func take(t *testing.T, taker *Taker, want string) *Announcement {
 func create(t *testing.T, store *Store) Session {
 	t.Helper()
 	session := New("en")
-	if err := store.Create(t.Context(), session); err != nil {
+	if err := errors.Join(store.Create(t.Context(), session, 10), store.Announce(t.Context(), session.ID)); err != nil {
 		t.Fatal(err)
 	}
 	return session

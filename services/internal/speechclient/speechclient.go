@@ -27,6 +27,12 @@ const (
 	maxMessage     = 300      // bytes of an error answer worth telling
 )
 
+// Service is where a speech service is and what it demands.
+type Service struct {
+	URL   string // scheme and host
+	Token string // the API's
+}
+
 // Transcript is whisper-stt's verbose_json answer; times are seconds.
 type Transcript struct {
 	Text     string           `json:"text"`
@@ -48,8 +54,8 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("refused with %d: %s", e.Status, e.Message)
 }
 
-// Transcribe has the whisper-stt at url (scheme and host) write down sound in language.
-func Transcribe(ctx context.Context, url string, sound speech.PCM, language string) (Transcript, error) {
+// Transcribe has a whisper-stt write down sound in language.
+func Transcribe(ctx context.Context, service Service, sound speech.PCM, language string) (Transcript, error) {
 	var form bytes.Buffer
 	writer := multipart.NewWriter(&form)
 	file, err := writer.CreateFormFile("file", "utterance.wav")
@@ -67,7 +73,7 @@ func Transcribe(ctx context.Context, url string, sound speech.PCM, language stri
 	var transcript Transcript
 	if err == nil {
 		var body []byte
-		body, err = post(ctx, url+"/v1/audio/transcriptions", writer.FormDataContentType(), form.Bytes())
+		body, err = service.post(ctx, "/v1/audio/transcriptions", writer.FormDataContentType(), form.Bytes())
 		if err == nil {
 			err = json.Unmarshal(body, &transcript)
 		}
@@ -78,13 +84,13 @@ func Transcribe(ctx context.Context, url string, sound speech.PCM, language stri
 	return transcript, nil
 }
 
-// Speak has the azure-tts at url (scheme and host) say text in language.
-func Speak(ctx context.Context, url, text, language string) (speech.PCM, error) {
+// Speak has an azure-tts say text in language.
+func Speak(ctx context.Context, service Service, text, language string) (speech.PCM, error) {
 	request, err := json.Marshal(map[string]string{"text": text, "language": language})
 	if err != nil {
 		return speech.PCM{}, fmt.Errorf("synthesising: %w", err)
 	}
-	body, err := post(ctx, url+"/v1/speech", "application/json", request)
+	body, err := service.post(ctx, "/v1/speech", "application/json", request)
 	if err != nil {
 		return speech.PCM{}, fmt.Errorf("synthesising: %w", err)
 	}
@@ -96,10 +102,10 @@ func Speak(ctx context.Context, url, text, language string) (speech.PCM, error) 
 }
 
 // post sends body until it is answered, refused, or tried often enough.
-func post(ctx context.Context, url, contentType string, body []byte) ([]byte, error) {
+func (s Service) post(ctx context.Context, path, contentType string, body []byte) ([]byte, error) {
 	backOff := firstBackOff
 	for try := 1; ; try++ {
-		answer, err := once(ctx, url, contentType, body)
+		answer, err := s.once(ctx, path, contentType, body)
 		var refused *RefusedError
 		if err == nil || errors.As(err, &refused) || try == tries || ctx.Err() != nil {
 			return answer, err
@@ -113,14 +119,15 @@ func post(ctx context.Context, url, contentType string, body []byte) ([]byte, er
 	}
 }
 
-func once(ctx context.Context, url, contentType string, body []byte) ([]byte, error) {
+func (s Service) once(ctx context.Context, path, contentType string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Content-Type", contentType)
+	request.Header.Set("Authorization", "Bearer "+s.Token)
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, err

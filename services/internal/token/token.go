@@ -1,4 +1,4 @@
-// Package token reads the LiveKit API keys of the stack and signs with them who may join which room.
+// Package token reads the LiveKit API keys of the stack, and signs and checks with them who may join which room.
 package token
 
 import (
@@ -35,6 +35,26 @@ func (k Keys) Sign(room, identity string, life time.Duration) (string, error) {
 	token, err := auth.NewAccessToken(k.key, k.secret).
 		SetVideoGrant(&auth.VideoGrant{RoomJoin: true, Room: room}).
 		SetIdentity(identity).SetValidFor(life).ToJWT()
+	if err != nil {
+		return "", fmt.Errorf("signing token: %w", err)
+	}
+	return token, nil
+}
+
+// Holds tells whether text is a token that these keys signed for that room and identity and that has not expired.
+func (k Keys) Holds(text, room, identity string) bool {
+	verifier, err := auth.ParseAPIToken(text)
+	if err != nil || verifier.APIKey() != k.key || verifier.Identity() != identity {
+		return false
+	}
+	grants, err := verifier.Verify(k.secret)
+	return err == nil && grants.Video != nil && grants.Video.RoomJoin && grants.Video.Room == room
+}
+
+// SignList signs the right to list the rooms there are, for life.
+func (k Keys) SignList(life time.Duration) (string, error) {
+	token, err := auth.NewAccessToken(k.key, k.secret).
+		SetVideoGrant(&auth.VideoGrant{RoomList: true}).SetValidFor(life).ToJWT()
 	if err != nil {
 		return "", fmt.Errorf("signing token: %w", err)
 	}

@@ -3,6 +3,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/25eloquence/compose-mage/services/internal/admission"
 	"github.com/25eloquence/compose-mage/services/internal/serve"
 	"github.com/25eloquence/compose-mage/services/internal/speech"
 	"github.com/25eloquence/compose-mage/services/whisper-stt/transcript"
@@ -22,16 +24,26 @@ const maxFile = 25 << 20
 // maxSpeech bounds the sound in one request: a small file can hold much at 8 kHz.
 const maxSpeech = 15 * time.Minute
 
+// maxFields bounds what a form has besides the file, in bytes.
+const maxFields = 64 << 10
+
+// cost bounds the memory that a request takes, in bytes, by the length of its body: file, samples, the same at 16
+// kHz (twice as many at most), the file made of them, and its copy on the way to the recogniser. A filter for an
+// odd rate takes the rest.
+func cost(length int64) int64 { return 16<<20 + 6*length }
+
 // Current returns the recogniser that is ready, or why none is.
 type Current func() (transcript.Engine, error)
 
-// Handler serves POST /v1/audio/transcriptions: multipart/form-data with file (WAV, 16-bit PCM,
-// mono or stereo, 8 to 96 kHz), language, and response_format json, text or verbose_json. The
-// field model is accepted and ignored: the answer names the engine and model that listened, in
-// the JSON and in X-Engine and X-Model. Errors are serve.Failure.
-func Handler(current Current) http.Handler {
+// Handler serves POST /v1/audio/transcriptions: multipart/form-data with file (WAV, 16-bit PCM, mono or stereo, 8
+// to 96 kHz), language, and response_format json, text or verbose_json. The field model is accepted and ignored:
+// the answer names the engine and model that listened, in the JSON and in X-Engine and X-Model. Errors are
+// serve.Failure. A request needs the token, and room in the budget from before its body is read until it is
+// answered.
+func Handler(current Current, token serve.Token, budget *admission.Budget) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/audio/transcriptions", func(w http.ResponseWriter, r *http.Request) {
+	intake := serve.Intake{Type: "multipart/form-data", Largest: maxFile + maxFields, Cost: cost, Budget: budget}
+	mux.Handle("POST /v1/audio/transcriptions", token.Demand(intake.Handle(func(w http.ResponseWriter, r *http.Request) {
 		engine, err := current()
 		if err != nil {
 			w.Header().Set("Retry-After", "5")
@@ -41,14 +53,16 @@ func Handler(current Current) http.Handler {
 		w.Header().Set("X-Engine", engine.Name())
 		w.Header().Set("X-Model", engine.Model())
 		transcribe(w, r, engine)
-	})
+	})))
 	return mux
 }
 
 func transcribe(w http.ResponseWriter, r *http.Request, engine transcript.Engine) {
-	request, refused := read(w, r, engine)
+	request, refused := read(r, engine)
 	if refused != nil {
-		serve.Fail(w, refused.status, refused.code, refused.message)
+		if !serve.FailedBody(w, refused.cause) {
+			serve.Refuse(w, refused.status, refused.code, refused.message)
+		}
 		return
 	}
 	heard, err := engine.Transcribe(r.Context(), request.sound, request.language)
@@ -69,52 +83,90 @@ type request struct {
 type refusal struct {
 	status        int
 	code, message string
+	cause         error // why the body could not be read to its end, nil where it was
 }
 
-func read(w http.ResponseWriter, r *http.Request, engine transcript.Engine) (request, *refusal) {
-	const fields = 64 << 10
-	r.Body = http.MaxBytesReader(w, r.Body, maxFile+fields)
-	if err := r.ParseMultipartForm(maxFile + fields); err != nil { // #nosec G120 -- bounded above
-		if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-			return request{}, &refusal{http.StatusRequestEntityTooLarge, "file_too_large", "the file is larger than 25 MiB"}
-		}
-		return request{}, &refusal{http.StatusBadRequest, "invalid_form", "want multipart/form-data with a field file: " + err.Error()}
+// read takes the form apart as it comes: nothing of it is held twice, and nothing goes to disk.
+func read(r *http.Request, engine transcript.Engine) (request, *refusal) {
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return request{}, invalidForm(err)
 	}
-	defer func() { _ = r.MultipartForm.RemoveAll() }()
-	format := r.FormValue("response_format")
+	fields, file := map[string]string{}, []byte(nil)
+	for {
+		part, err := parts.NextPart()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return request{}, invalidForm(err)
+		}
+		var content bytes.Buffer
+		// The body has a bound: what the fields take of it the file can't.
+		if _, err := content.ReadFrom(part); err != nil {
+			return request{}, invalidForm(err)
+		}
+		switch name := part.FormName(); {
+		case name == "file" && file != nil:
+			return request{}, &refusal{
+				status: http.StatusBadRequest, code: "invalid_form", message: "the form has more than one file",
+			}
+		case name == "file":
+			file = content.Bytes()
+		case content.Len() > maxFields:
+			return request{}, &refusal{
+				status: http.StatusRequestEntityTooLarge, code: "field_too_large", message: "a field is larger than 64 KiB",
+			}
+		default:
+			fields[name] = content.String()
+		}
+	}
+	return check(fields, file, engine)
+}
+
+func invalidForm(err error) *refusal {
+	message := "want multipart/form-data with a field file: " + err.Error()
+	return &refusal{http.StatusBadRequest, "invalid_form", message, err}
+}
+
+func check(fields map[string]string, file []byte, engine transcript.Engine) (request, *refusal) {
+	format := fields["response_format"]
 	switch format {
 	case "":
 		format = "json"
 	case "json", "text", "verbose_json":
 	default:
-		return request{}, &refusal{http.StatusBadRequest, "invalid_response_format", "response_format must be json, text or verbose_json"}
+		return request{}, &refusal{
+			status: http.StatusBadRequest, code: "invalid_response_format",
+			message: "response_format must be json, text or verbose_json",
+		}
 	}
-	language, err := transcript.Language(engine, r.FormValue("language"))
+	language, err := transcript.Language(engine, fields["language"])
 	if err != nil {
-		return request{}, &refusal{http.StatusUnprocessableEntity, "unsupported_language", err.Error()}
+		return request{}, &refusal{status: http.StatusUnprocessableEntity, code: "unsupported_language", message: err.Error()}
 	}
-	sound, refused := readSound(r)
+	sound, refused := readSound(file)
 	return request{sound: sound, language: language, format: format}, refused
 }
 
-func readSound(r *http.Request) (speech.PCM, *refusal) {
-	part, _, err := r.FormFile("file")
-	if err != nil {
-		return speech.PCM{}, &refusal{http.StatusBadRequest, "missing_file", "the form has no file in the field file"}
+func readSound(file []byte) (speech.PCM, *refusal) {
+	refuse := func(status int, code, message string) (speech.PCM, *refusal) {
+		return speech.PCM{}, &refusal{status: status, code: code, message: message}
 	}
-	defer func() { _ = part.Close() }()
-	file, err := io.ReadAll(part)
-	if err != nil {
-		return speech.PCM{}, &refusal{http.StatusBadRequest, "invalid_file", err.Error()}
+	switch {
+	case file == nil:
+		return refuse(http.StatusBadRequest, "missing_file", "the form has no file in the field file")
+	case len(file) > maxFile:
+		return refuse(http.StatusRequestEntityTooLarge, "file_too_large", "the file is larger than 25 MiB")
 	}
 	sound, err := speech.DecodeWAV(file)
 	switch {
 	case err != nil:
-		return sound, &refusal{http.StatusBadRequest, "invalid_audio", err.Error()}
+		return refuse(http.StatusBadRequest, "invalid_audio", err.Error())
 	case len(sound.Samples) == 0:
-		return sound, &refusal{http.StatusBadRequest, "empty_audio", "the file holds no sound"}
+		return refuse(http.StatusBadRequest, "empty_audio", "the file holds no sound")
 	case sound.Duration() > maxSpeech:
-		return sound, &refusal{http.StatusRequestEntityTooLarge, "audio_too_long", "the file holds more than 15 minutes of sound"}
+		return refuse(http.StatusRequestEntityTooLarge, "audio_too_long", "the file holds more than 15 minutes of sound")
 	}
 	return speech.Resample(sound, speech.Rate), nil
 }

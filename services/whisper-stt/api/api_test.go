@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/25eloquence/compose-mage/services/internal/admission"
 	"github.com/25eloquence/compose-mage/services/internal/serve"
 	"github.com/25eloquence/compose-mage/services/internal/speech"
 	"github.com/25eloquence/compose-mage/services/whisper-stt/transcript"
@@ -61,8 +62,22 @@ func post(t *testing.T, engine *scripted, file []byte, fields ...string) *httpte
 	}
 	request := httptest.NewRequest(http.MethodPost, "/v1/audio/transcriptions", &body)
 	request.Header.Set("Content-Type", form.FormDataContentType())
+	return ask(t, request, engine, nil)
+}
+
+const apiToken = "0123456789abcdef0123456789abcdef"
+
+// ask asks with the API's token.
+func ask(t *testing.T, request *http.Request, engine transcript.Engine, notReady error) *httptest.ResponseRecorder {
+	t.Helper()
+	token, err := serve.NewToken(apiToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+apiToken)
 	answer := httptest.NewRecorder()
-	Handler(func() (transcript.Engine, error) { return engine, nil }).ServeHTTP(answer, request)
+	handler := Handler(func() (transcript.Engine, error) { return engine, notReady }, token, admission.NewBudget(1<<30))
+	handler.ServeHTTP(answer, request)
 	return answer
 }
 
@@ -101,7 +116,10 @@ func TestRefusals(t *testing.T) {
 		{name: "no file", status: 400, code: "missing_file"},
 		{name: "mp3", file: []byte("ID3"), status: 400, code: "invalid_audio"},
 		{name: "no sound", file: wav(16000, 0), status: 400, code: "empty_audio"},
-		{name: "too large", file: make([]byte, maxFile+100_000), status: 413, code: "file_too_large"},
+		{name: "too large", file: make([]byte, maxFile+1), status: 413, code: "file_too_large"},
+		{name: "far too large", file: make([]byte, maxFile+100_000), status: 413, code: "body_too_large"},
+		{name: "a large field", file: good, fields: []string{"model", strings.Repeat("x", maxFields+1)}, status: 413, code: "field_too_large"},
+		{name: "two files", file: good, fields: []string{"file", "another"}, status: 400, code: "invalid_form"},
 		{name: "too long", file: wav(8000, maxSpeech+time.Second), status: 413, code: "audio_too_long"},
 		{name: "srt", file: good, fields: []string{"response_format", "srt"}, status: 400, code: "invalid_response_format"},
 		{name: "French", file: good, fields: []string{"language", "fr-FR"}, status: 422, code: "unsupported_language"},
@@ -123,18 +141,27 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestNoForm(t *testing.T) {
-	answer := httptest.NewRecorder()
-	request := httptest.NewRequest(http.MethodPost, "/v1/audio/transcriptions", strings.NewReader("{}"))
-	Handler(func() (transcript.Engine, error) { return &scripted{}, nil }).ServeHTTP(answer, request)
-	if answer.Code != http.StatusBadRequest || !strings.Contains(answer.Body.String(), "invalid_form") {
-		t.Errorf("got %d %s", answer.Code, answer.Body)
+	for media, want := range map[string]struct {
+		status int
+		code   string
+	}{
+		"application/json":                  {http.StatusUnsupportedMediaType, "unsupported_type"},
+		"multipart/form-data":               {http.StatusBadRequest, "invalid_form"},
+		"multipart/form-data; boundary=abc": {http.StatusBadRequest, "invalid_form"},
+	} {
+		request := httptest.NewRequest(http.MethodPost, "/v1/audio/transcriptions", strings.NewReader("{}"))
+		request.Header.Set("Content-Type", media)
+		answer := ask(t, request, &scripted{}, nil)
+		if answer.Code != want.status || !strings.Contains(answer.Body.String(), want.code) {
+			t.Errorf("%s: got %d %s", media, answer.Code, answer.Body)
+		}
 	}
 }
 
 func TestNotReady(t *testing.T) {
-	answer := httptest.NewRecorder()
 	request := httptest.NewRequest(http.MethodPost, "/v1/audio/transcriptions", nil)
-	Handler(func() (transcript.Engine, error) { return nil, errors.New(`loading "ggml-x.bin"`) }).ServeHTTP(answer, request)
+	request.Header.Set("Content-Type", "multipart/form-data; boundary=abc")
+	answer := ask(t, request, nil, errors.New(`loading "ggml-x.bin"`))
 	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") == "" || !strings.Contains(answer.Body.String(), "ggml-x.bin") {
 		t.Errorf("got %d %s", answer.Code, answer.Body)
 	}

@@ -1,7 +1,7 @@
 // Command service is the container of the integration tests: it is ready READY_AFTER after its start, exits with
 // EXIT_CODE after EXIT_AFTER, and with -check says whether it is ready (exit 0 or 1), as a health check. With RANDOM it is
 // ready after a random part of READY_AFTER; with HANG its check gets no answer before; where the service that NEEDS
-// names is not ready when this one starts, it exits with 9. It listens LISTEN_AFTER its start.
+// names is not ready when this one starts, it exits with 9. It listens LISTEN_AFTER its start, and prints its argument.
 package main
 
 import (
@@ -25,6 +25,9 @@ func main() {
 		return
 	}
 	fmt.Println("service starts")
+	if len(os.Args) > 1 {
+		fmt.Println(os.Args[1])
+	}
 	if url := os.Getenv("NEEDS"); url != "" {
 		if answer, err := http.Get(url); err != nil || answer.StatusCode != http.StatusOK {
 			fmt.Println("started too early")

@@ -1,0 +1,80 @@
+// Package regular reads files at paths that somebody else may have chosen: regular ones of a bounded size alone, so that a pipe is not waited
+// for and a device not read without end. It knows nothing of what is in them.
+package regular
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// within is how long a file of the kernel's that has nothing to read yet (/proc/kmsg) is waited for.
+const within = 2 * time.Second
+
+// Refusal is a file that is not read.
+type Refusal struct {
+	Path string
+	Why  string // "is a pipe, which is not read"
+	Dir  bool   // it is a directory
+}
+
+// Error names the file and says what it is.
+func (r *Refusal) Error() string { return fmt.Sprintf("%q %s", r.Path, r.Why) }
+
+// Read reads the file at path, also through links. The error is the operating system's, or a *Refusal: of what is no regular file, and of one
+// that has more than most bytes.
+func Read(path string, most int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, asOpen(err)
+	case !info.Mode().IsRegular():
+		return nil, &Refusal{Path: path, Why: "is a " + kind(info.Mode()) + ", which is not read", Dir: info.IsDir()}
+	case info.Size() > most:
+		return nil, tooLarge(path, most)
+	}
+	file, err := os.OpenFile(path, os.O_RDONLY|nonBlocking, 0) // it may be a pipe by now
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	_ = file.SetReadDeadline(time.Now().Add(within)) // a regular file needs none, and has none
+	data, err := io.ReadAll(io.LimitReader(file, most+1))
+	switch {
+	case os.IsTimeout(err), wouldBlock(err):
+		return nil, &Refusal{Path: path, Why: "has nothing to read yet"}
+	case err != nil:
+		return nil, err
+	case int64(len(data)) > most:
+		return nil, tooLarge(path, most)
+	}
+	return data, nil
+}
+
+// asOpen gives the error of a look at a file as that of opening it, as whoever reads the file expects.
+func asOpen(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return &fs.PathError{Op: "open", Path: path.Path, Err: path.Err}
+	}
+	return err
+}
+
+func tooLarge(path string, most int64) error {
+	return &Refusal{Path: path, Why: fmt.Sprintf("is larger than the %d KiB that are read", most>>10)}
+}
+
+func kind(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "directory"
+	case mode&fs.ModeNamedPipe != 0:
+		return "pipe"
+	case mode&fs.ModeSocket != 0:
+		return "socket"
+	}
+	return "device"
+}
