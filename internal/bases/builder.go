@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // answerWithin is how long a registry may take to give one digest.
@@ -31,7 +32,7 @@ type Builder struct{ Client *client.Client }
 func (b Builder) Resolve(ctx context.Context, refs []string) (map[string]digest.Digest, error) {
 	var digests map[string]digest.Digest
 	opt := client.SolveOpt{Session: []session.Attachable{authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{
-		AuthConfigProvider: authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(os.Stderr)),
+		AuthConfigProvider: authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(ui.New(os.Stderr).Writer())),
 	})}}
 	_, err := b.Client.Build(ctx, opt, "", func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		var err error

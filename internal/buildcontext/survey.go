@@ -68,7 +68,7 @@ func Take(ctx context.Context, dir string, patterns []string) (Survey, error) {
 	return s, nil
 }
 
-// Warning says that a context is over limit (bytes), what makes it large, and the lines that would keep that out; "" where
+// Warning says that a context is over limit (bytes), what makes it large, and the lines of the ignore file that would keep that out; "" where
 // it is not. ignoreFile is the ignore file that counts, "" for none.
 func (s Survey) Warning(limit int64, ignoreFile string) string {
 	if s.Bytes <= limit {
@@ -79,14 +79,13 @@ func (s Survey) Warning(limit int64, ignoreFile string) string {
 	} else if rel, err := filepath.Rel(s.Dir, ignoreFile); err == nil && filepath.IsLocal(rel) {
 		ignoreFile = rel
 	}
-	var parts []string
-	var lines strings.Builder
+	var parts, lines []string
 	for _, e := range s.Largest {
 		parts = append(parts, fmt.Sprintf("%s (%s)", e.Path, size(e.Bytes)))
-		lines.WriteString("\n  " + Pattern(e.Path))
+		lines = append(lines, Pattern(e.Path))
 	}
-	return message.NewPrinter(language.English).Sprintf("build context %q is %s in %d files: %s; add to %s:%s",
-		s.Dir, size(s.Bytes), s.Files, strings.Join(parts, ", "), ignoreFile, lines.String())
+	return message.NewPrinter(language.English).Sprintf("build context %q is %s in %d files: %s; add to %s: %s",
+		s.Dir, size(s.Bytes), s.Files, strings.Join(parts, ", "), ignoreFile, strings.Join(lines, ", "))
 }
 
 func size(bytes int64) string {

@@ -77,12 +77,9 @@ func TestWarning(t *testing.T) {
 	if got := s.Warning(s.Bytes, ""); got != "" {
 		t.Errorf("a context of the limit's size is warned of: %q", got)
 	}
-	want := fmt.Sprintf(`build context %q is 10.3 GB in 1,505 files: models (9.8 GB), node_modules (300 MB), #[1] (200 MB); add to .dockerignore:
-  models
-  node_modules
-  \#\[1\]`, dir)
+	want := fmt.Sprintf(`build context %q is 10.3 GB in 1,505 files: models (9.8 GB), node_modules (300 MB), #[1] (200 MB); add to .dockerignore: models, node_modules, \#\[1\]`, dir)
 	// The third is shown only where the first two explain too little.
-	want = strings.NewReplacer(", #[1] (200 MB)", "", "\n  \\#\\[1\\]", "").Replace(want)
+	want = strings.NewReplacer(", #[1] (200 MB)", "", ", \\#\\[1\\]", "").Replace(want)
 	if got := s.Warning(1_000_000_000, ""); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -199,11 +199,11 @@ func (p Plan) Print(out *ui.Out) {
 	if len(p.Remove) == 0 {
 		out.Done("nothing to remove")
 	} else {
-		fmt.Fprintln(out.Writer(), "goes:")
+		ui.Fprintf(out.Writer(), "goes:\n")
 		p.table(out, p.Remove)
 	}
 	if len(p.Keep) > 0 {
-		fmt.Fprintln(out.Writer(), "stays:")
+		ui.Fprintf(out.Writer(), "stays:\n")
 		p.table(out, p.Keep)
 	}
 	out.Info("frees at least %s", ui.Bytes(p.Bytes()))

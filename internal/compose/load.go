@@ -61,6 +61,7 @@ type Model struct {
 // Errors are *fault.Error of code Config (with file:line) or Usage (an unknown service or tier, with a suggestion).
 func Load(ctx context.Context, r Request) (*Model, error) {
 	registerFormats()
+	printWarnings()
 	dir, err := filepath.Abs(r.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("resolving %q: %w", r.Dir, err)
@@ -194,6 +195,9 @@ func (l *loading) project(ctx context.Context) (*types.Project, error) {
 	}
 	if err == nil && !l.request.NoEnvFiles {
 		if project, err = project.WithServicesEnvironmentResolved(true); err == nil {
+			err = checkProfiles(project)
+		}
+		if err == nil {
 			err = project.CheckContainerNameUnicity()
 		}
 	}

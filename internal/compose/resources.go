@@ -175,7 +175,7 @@ func (f Fitted) Print(out *ui.Out) {
 	}
 	ui.Table(out.Writer(), []string{"SERVICE", "CPUS", "MEMORY", "RESERVED CPUS", "RESERVED MEMORY"}, limits)
 	if len(runtime) > 0 {
-		fmt.Fprintln(out.Writer())
+		ui.Fprintf(out.Writer(), "\n")
 		ui.Table(out.Writer(), []string{"SERVICE", "VARIABLE", "VALUE", "WHY"}, runtime)
 	}
 	for _, w := range f.Warnings {

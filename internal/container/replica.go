@@ -6,6 +6,8 @@ import (
 	"time"
 
 	moby "github.com/moby/moby/api/types/container"
+
+	"github.com/25eloquence/compose-mage/internal/bounded"
 )
 
 // Replica is one of a service's containers, looked into.
@@ -63,7 +65,7 @@ func (c Replica) Looping(now time.Time) bool {
 // firstLine is the first line of what a check printed.
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	return line
+	return bounded.Line(line)
 }
 
 func times(n int) string {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,8 @@ import (
 
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/bounded"
 )
 
 // Execer is what running a command in a container needs of the engine.
@@ -18,7 +19,10 @@ type Execer interface {
 	ExecInspect(ctx context.Context, id string, o client.ExecInspectOptions) (client.ExecInspectResult, error)
 }
 
-// Output is what a command in a container came to.
+// maxOutput is how much is kept of what a command prints, in bytes.
+const maxOutput = 256 << 10
+
+// Output is what a command in a container came to, with the end of what it printed.
 type Output struct {
 	Code           int
 	Stdout, Stderr string
@@ -66,7 +70,7 @@ func (p *Process) Wait(ctx context.Context) (Output, error) {
 	defer p.Close()
 	stop := context.AfterFunc(ctx, p.Close)
 	defer stop()
-	var stdout, stderr bytes.Buffer
+	stdout, stderr := bounded.Tail{Bytes: maxOutput}, bounded.Tail{Bytes: maxOutput} // it may print for ever
 	if err := p.Copy(&stdout, &stderr); err != nil {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("reading the output of %q: %w", p.name, ctx.Err())

@@ -11,10 +11,10 @@ import (
 
 // Print writes what the build did: how many steps ran, and why each did.
 func (b *Build) Print(w io.Writer) {
-	fmt.Fprintf(w, "%s: built %s, %s\n", b.Service, b.Time.Format(time.DateTime), b.outcome())
+	ui.Fprintf(w, "%s: built %s, %s\n", b.Service, b.Time.Format(time.DateTime), b.outcome())
 	PrintReasons(w, b.Reasons)
 	if b.Earlier != nil {
-		fmt.Fprintf(w, "  the last build that ran a step: %s, %s\n", b.Earlier.Time.Format(time.DateTime), b.Earlier.outcome())
+		ui.Fprintf(w, "  the last build that ran a step: %s, %s\n", b.Earlier.Time.Format(time.DateTime), b.Earlier.outcome())
 		PrintReasons(w, b.Earlier.Reasons)
 	}
 }
@@ -34,14 +34,14 @@ func (b *Build) outcome() string {
 func PrintReasons(w io.Writer, reasons []Reason) {
 	for i, r := range reasons {
 		if i == 0 || reasons[i-1].Step != r.Step || reasons[i-1].Line != r.Line {
-			fmt.Fprintf(w, "  %s%s%s\n", at(r.Line), r.Step, took(r.Seconds))
+			ui.Fprintf(w, "  %s%s%s\n", at(r.Line), r.Step, took(r.Seconds))
 		}
 		if i+1 < len(reasons) && len(r.Detail) == 0 && len(reasons[i+1].Detail) == 0 && reasons[i+1].Why == r.Why {
 			continue
 		}
-		fmt.Fprintf(w, "%s%s\n", margin, r.Why)
+		ui.Fprintf(w, "%s%s\n", margin, r.Why)
 		for _, d := range r.Detail {
-			fmt.Fprintf(w, "%s  %s\n", margin, d)
+			ui.Fprintf(w, "%s  %s\n", margin, d)
 		}
 	}
 }
@@ -65,9 +65,9 @@ func took(seconds float64) string {
 // PrintSince writes what Since gives.
 func PrintSince(w io.Writer, reasons []Reason) {
 	if len(reasons) == 0 {
-		fmt.Fprintln(w, "  since then nothing that it is built from has changed")
+		ui.Fprintf(w, "  since then nothing that it is built from has changed\n")
 		return
 	}
-	fmt.Fprintln(w, "  since then; a build would run again, what follows only where its input differs:")
+	ui.Fprintf(w, "  since then; a build would run again, what follows only where its input differs:\n")
 	PrintReasons(w, reasons)
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/25eloquence/compose-mage/internal/ui/printable"
 )
 
 // Code is a process exit status. The values are documented in docs/errors.md and never change their meaning.
@@ -34,7 +36,7 @@ type Error struct {
 
 // New returns an Error whose text is formatted as by fmt.Errorf, %w included.
 func New(code Code, next, format string, args ...any) *Error {
-	return &Error{Code: code, Next: next, Err: fmt.Errorf(format, args...)}
+	return &Error{Code: code, Next: next, Err: fmt.Errorf(format, shown(args)...)}
 }
 
 // WithDetail appends lines that follow the error's first line, and returns e.
@@ -43,15 +45,19 @@ func (e *Error) WithDetail(lines ...string) *Error {
 	return e
 }
 
+const nextCommand = "next: "
+
 // Error gives the whole text: the failure, indented details, and the next command. What a URL in it says before the host is hidden.
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString(e.Err.Error())
-	for _, line := range e.Detail {
-		b.WriteString("\n  " + line)
+	b.WriteString(printable.Lines(e.Err.Error()))
+	for _, text := range e.Detail {
+		for _, line := range detail(text) {
+			b.WriteString("\n  " + line)
+		}
 	}
 	if e.Next != "" {
-		b.WriteString("\n  next: " + e.Next)
+		b.WriteString("\n  " + nextCommand + printable.Line(e.Next))
 	}
 	return Redact(b.String())
 }
@@ -75,15 +81,15 @@ func Exit(ctx context.Context, err error) error {
 	known := errors.As(err, &f)
 	switch {
 	case known && f.Code != Failed && f.Code != Config:
-		return &Error{Code: f.Code, Err: err}
+		return &Error{Code: f.Code, Err: shownError(err)}
 	case EngineLost(err):
-		return lostEngine(err)
+		return lostEngine(shownError(err))
 	case known:
-		return &Error{Code: f.Code, Err: err}
+		return &Error{Code: f.Code, Err: shownError(err)}
 	case DiskFull(err):
-		return &Error{Code: Resources, Err: err, Next: "go tool mage cleanup"}
+		return &Error{Code: Resources, Err: shownError(err), Next: "go tool mage cleanup"}
 	}
-	return &Error{Code: Failed, Err: err}
+	return &Error{Code: Failed, Err: shownError(err)}
 }
 
 // lostEngine is err as of an engine that went away, with the next command for that, whatever the one was for its failure.

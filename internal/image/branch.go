@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/25eloquence/compose-mage/internal/bounded"
 )
 
 // Branch is the branch whose results a build in dir writes: GitHub's own word for it in a workflow, else Git's HEAD. ""
@@ -14,7 +16,7 @@ func Branch(dir string, lookup func(string) (string, bool)) string {
 			return v
 		}
 	}
-	head, err := os.ReadFile(filepath.Join(gitDir(dir), "HEAD"))
+	head, err := bounded.ReadFile(filepath.Join(gitDir(dir), "HEAD"))
 	if err != nil {
 		return ""
 	}
@@ -34,7 +36,7 @@ func gitDir(dir string) string {
 			return path
 		}
 		if err == nil {
-			text, _ := os.ReadFile(path)
+			text, _ := bounded.ReadFile(path)
 			target := strings.TrimSpace(strings.TrimPrefix(string(text), "gitdir:"))
 			if !filepath.IsAbs(target) {
 				target = filepath.Join(dir, target)

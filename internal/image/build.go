@@ -16,6 +16,7 @@ import (
 	moby "github.com/moby/moby/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/25eloquence/compose-mage/internal/builddisplay"
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -59,7 +60,7 @@ type run struct {
 	quick    *quick
 	order    *order
 	outcomes map[string]*outcome // by service
-	show     *display
+	show     *builddisplay.Display
 	stop     context.CancelCauseFunc
 	asked    func(context.Context) error // whether the cache's registry answers
 
@@ -95,7 +96,7 @@ func (r *run) hold(names []string) (release func()) {
 // Build builds every image of the plan at the same time and gives the engine those that changed. An image that fails
 // stops no other, unless FailFast asks for it. The results come in the plan's order; the error joins the failures.
 func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
-	show, err := newDisplay(o.Out.Writer(), o.Progress, o.Out.Terminal())
+	show, err := builddisplay.New(o.Out.Screen(), o.Progress, o.Out.Terminal())
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +134,7 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 		})
 	}
 	all.Wait()
-	show.close()
+	show.Close()
 	if err := ctx.Err(); err != nil {
 		return results, err
 	}

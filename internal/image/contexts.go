@@ -10,6 +10,7 @@ import (
 
 	"github.com/tonistiigi/fsutil"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/buildcontext"
 )
 
@@ -125,6 +126,6 @@ func (c *contexts) warnings(dir string) []string {
 // machineID tells this machine's directories from others' of the same path on a shared builder.
 func machineID() string {
 	host, _ := os.Hostname()
-	id, _ := os.ReadFile("/etc/machine-id")
+	id, _ := bounded.ReadFile("/etc/machine-id")
 	return fmt.Sprintf("%x", sha256.Sum256(append([]byte(host+"\x00"), id...)))[:16]
 }

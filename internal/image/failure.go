@@ -11,6 +11,7 @@ import (
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 
+	"github.com/25eloquence/compose-mage/internal/builddisplay"
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
@@ -91,7 +92,7 @@ func origin(err error, step string) (fault.Code, string) {
 		return fault.Engine, fault.Again
 	case fault.DiskFull(err):
 		return fault.Resources, "go tool mage cleanup"
-	case strings.Contains(step, importing), strings.HasSuffix(step, "] exporting cache to registry"):
+	case strings.Contains(step, builddisplay.Importing), strings.HasSuffix(step, "] exporting cache to registry"):
 		return fault.Registry, "CACHE_REGISTRY=none for a build without it"
 	case strings.HasPrefix(op.GetSource().GetIdentifier(), "docker-image://"), asksRegistry(step), lazyLayer(message):
 		return registryFault(message)

@@ -18,6 +18,11 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/25eloquence/compose-mage/internal/bounded"
+	"github.com/25eloquence/compose-mage/internal/diskspace"
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // built is an image in the builder's content store.
@@ -32,7 +37,7 @@ type built struct {
 // readBuilt reads manifest and configuration of what a solve has just made.
 func readBuilt(ctx context.Context, c *client.Client, manifestDigest string) (*built, error) {
 	b := &built{store: proxy.NewContentStore(c.ContentClient())}
-	raw, err := content.ReadBlob(ctx, b.store, ocispecs.Descriptor{Digest: digest.Digest(manifestDigest)})
+	raw, err := readBlob(ctx, b.store, ocispecs.Descriptor{Digest: digest.Digest(manifestDigest)})
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifest: %w", err)
 	}
@@ -44,7 +49,7 @@ func readBuilt(ctx context.Context, c *client.Client, manifestDigest string) (*b
 	if err := json.Unmarshal(raw, &manifest); err != nil {
 		return nil, fmt.Errorf("reading the manifest: %w", err)
 	}
-	if b.config, err = content.ReadBlob(ctx, b.store, manifest.Config); err != nil {
+	if b.config, err = readBlob(ctx, b.store, manifest.Config); err != nil {
 		return nil, fmt.Errorf("reading the image's configuration: %w", err)
 	}
 	var config ocispecs.Image
@@ -56,6 +61,18 @@ func readBuilt(ctx context.Context, c *client.Client, manifestDigest string) (*b
 		return nil, fmt.Errorf("the manifest has %d layers, the configuration %d", len(b.layers), len(b.diffs))
 	}
 	return b, nil
+}
+
+// maxBlob bounds manifests and configurations: registries take no manifest of more than 4 MiB.
+var maxBlob = bounded.Limit{What: "what the builder has of the image", Bytes: 32 << 20, Code: fault.Builder}
+
+func readBlob(ctx context.Context, store content.Provider, blob ocispecs.Descriptor) ([]byte, error) {
+	reader, err := store.ReaderAt(ctx, blob)
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	return maxBlob.ReadAll(content.NewReader(reader))
 }
 
 // holds says whether the builder has these layers itself, not only by reference to a registry.
@@ -119,7 +136,7 @@ func tarLayer(ctx context.Context, out *tar.Writer, name string, from content.Pr
 	defer reader.Close()
 	size, body := reader.Size(), io.Reader(io.NewSectionReader(reader, 0, reader.Size()))
 	if strings.HasSuffix(layer.MediaType, "zstd") {
-		unpacked, err := unpackZstd(body)
+		unpacked, err := unpackZstd(body, unpackLimit(layer, size))
 		if err != nil {
 			return fmt.Errorf("unpacking a layer: %w", err)
 		}
@@ -149,9 +166,31 @@ func ahead(body io.Reader) io.ReadCloser {
 	return reader
 }
 
+const (
+	// maxWindow is the memory that zstd may ask for, in bytes: the most that its own program grants unasked.
+	maxWindow = 128 << 20
+	// maxRatio is how many times as large as packed a layer may be; text is some ten times, and a layer up to unpackedAlways may be zeros alone.
+	maxRatio       = 1000
+	unpackedAlways = 4 << 30
+	// keepFree is what unpacking leaves of the disk, in bytes.
+	keepFree = 1 << 30
+)
+
+// unpackLimit is how large a layer may be unpacked: it comes from a cache that others may write to.
+func unpackLimit(layer ocispecs.Descriptor, packed int64) bounded.Limit {
+	l := bounded.Limit{
+		What: fmt.Sprintf("the layer %s, of %s packed", layer.Digest, ui.Bytes(packed)), Bytes: max(unpackedAlways, maxRatio*packed),
+		Code: fault.Registry, Next: "CACHE_REGISTRY=none go tool mage build -no-cache (makes the layer anew)",
+	}
+	if space, err := diskspace.Of(os.TempDir()); err == nil && space.Free-keepFree < l.Bytes {
+		l.Bytes, l.Code, l.Next = max(0, space.Free-keepFree), fault.Resources, "go tool mage cleanup, or TMPDIR on a larger disk"
+	}
+	return l
+}
+
 // unpackZstd unpacks into a file that is gone when it is closed: a tarball needs to know a file's size before its content.
-func unpackZstd(packed io.Reader) (*os.File, error) {
-	in, err := zstd.NewReader(packed)
+func unpackZstd(packed io.Reader, limit bounded.Limit) (*os.File, error) {
+	in, err := zstd.NewReader(packed, zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +200,7 @@ func unpackZstd(packed io.Reader) (*os.File, error) {
 		return nil, err
 	}
 	_ = os.Remove(file.Name()) // fails on Windows, where the system's temporary files are cleared by other means
-	if _, err = io.Copy(file, in); err == nil {
+	if _, err = io.Copy(file, limit.Reader(in)); err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err != nil {

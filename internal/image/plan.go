@@ -17,6 +17,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/regular"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // Target is one build: the image of a service, and of all others whose build section says the same.
@@ -191,13 +192,13 @@ func (p Plan) Print(w io.Writer, c Cache) {
 		if from == "" {
 			from = t.Context
 		}
-		fmt.Fprintf(w, "build %s from %s", t.title(), fault.Redact(from))
+		ui.Fprintf(w, "build %s from %s", t.title(), fault.Redact(from))
 		for i, e := range t.exports(c) {
-			fmt.Fprintf(w, "%s %s", map[bool]string{true: ", cache", false: " and"}[i == 0], place(e))
+			ui.Fprintf(w, "%s %s", map[bool]string{true: ", cache", false: " and"}[i == 0], place(e))
 		}
-		fmt.Fprintln(w)
+		ui.Fprintf(w, "\n")
 	}
 	for _, name := range p.Pulled {
-		fmt.Fprintf(w, "skip %s: it has no build section\n", name)
+		ui.Fprintf(w, "skip %s: it has no build section\n", name)
 	}
 }

@@ -124,18 +124,6 @@ func TestCacheEntries(t *testing.T) {
 	}
 }
 
-func TestProgressIsOneOfBuildKits(t *testing.T) {
-	for _, mode := range []string{"auto", "plain", "tty", "quiet", "rawjson"} {
-		if err := CheckProgress(mode); err != nil {
-			t.Errorf("%s: %v", mode, err)
-		}
-	}
-	var f *fault.Error
-	if err := CheckProgress("fancy"); !errors.As(err, &f) || f.Code != fault.Usage {
-		t.Errorf("fancy: %v", err)
-	}
-}
-
 func TestStepsAreWhatTheDockerfileSays(t *testing.T) {
 	r := newRecorder("app", nil)
 	for name, want := range map[string]bool{

@@ -3,7 +3,6 @@ package image
 import (
 	"context"
 	"errors"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,9 +11,9 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/solver/errdefs"
-	"github.com/moby/buildkit/util/progress/progressui"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/25eloquence/compose-mage/internal/builddisplay"
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
@@ -22,62 +21,13 @@ import (
 // lastOutput is how many lines of a failed step its error shows.
 const lastOutput = 20
 
-// display shows the progress of several solves as one: BuildKit's own display, redrawn on a terminal, plain lines
-// elsewhere, every step named after its image.
-type display struct {
-	ch    chan *client.SolveStatus
-	done  chan struct{}
-	brief bool // only what ran is shown: the lines of an unchanged build would hide the one step that was not
-}
-
-// CheckProgress says whether there is a display of that name; the error is of code Usage.
-func CheckProgress(mode string) error {
-	if _, err := progressui.NewDisplay(io.Discard, progressui.DisplayMode(mode)); err != nil && mode != string(progressui.TtyMode) {
-		return fault.New(fault.Usage, "", "-progress=%s: it is auto, plain, tty, quiet or rawjson", mode)
-	}
-	return nil
-}
-
-// newDisplay starts showing on w. mode is auto (the terminal's display, brief plain lines elsewhere), plain, tty, quiet
-// or rawjson.
-func newDisplay(w io.Writer, mode string, terminal bool) (*display, error) {
-	brief := mode == "auto" && !terminal
-	if brief {
-		mode = "plain"
-	}
-	ui, err := progressui.NewDisplay(w, progressui.DisplayMode(mode), progressui.WithPhase("building"))
-	if err != nil {
-		return nil, fault.New(fault.Usage, "", "showing progress: %w", err)
-	}
-	d := &display{ch: make(chan *client.SolveStatus), done: make(chan struct{}), brief: brief}
-	go func() {
-		defer close(d.done)
-		// The display outlives a cancelled build, so that its last lines are shown.
-		_, _ = ui.UpdateFrom(context.Background(), d.ch)
-	}()
-	return d, nil
-}
-
-// show passes a status on.
-func (d *display) show(s *client.SolveStatus) {
-	if d.brief {
-		s.Vertexes = slices.DeleteFunc(s.Vertexes, func(v *client.Vertex) bool {
-			return v.Error == "" && (v.Cached || strings.Contains(v.Name, " internal] ") || strings.Contains(v.Name, importing))
-		})
-	}
-	d.ch <- s
-}
-
-// close ends the display after what was sent has been shown.
-func (d *display) close() {
-	close(d.ch)
-	<-d.done
-}
+// longestLine is how much of each of these lines is kept, in bytes.
+const longestLine = 4 << 10
 
 // recorder follows one image's solve: it counts steps, remembers the last output of each, and forwards to the display.
 type recorder struct {
 	name     string
-	out      *display                // nil: nothing is shown
+	out      *builddisplay.Source    // nil: nothing is shown
 	stop     context.CancelCauseFunc // ends the solve
 	firstRun func()                  // called when the first step of the Dockerfile begins to run; nil for none
 	// exporting is called when an image of which a step ran begins to be exported; nil for none.
@@ -100,8 +50,8 @@ type step struct {
 	lines   []string
 }
 
-func newRecorder(name string, out *display) *recorder {
-	return &recorder{name: name, out: out, byID: map[digest.Digest]*step{}, stop: func(error) {}}
+func newRecorder(name string, show *builddisplay.Display) *recorder {
+	return &recorder{name: name, out: show.Source(), byID: map[digest.Digest]*step{}, stop: func(error) {}}
 }
 
 // update takes one status from BuildKit.
@@ -117,16 +67,14 @@ func (r *recorder) update(s *client.SolveStatus) {
 	}
 	for _, l := range s.Logs {
 		if st := r.byID[l.Vertex]; st != nil {
-			for line := range strings.SplitSeq(strings.TrimRight(string(l.Data), "\r\n"), "\n") {
-				st.lines = append(st.lines, strings.TrimRight(line, "\r"))
+			for line := range strings.SplitSeq(strings.TrimRight(builddisplay.Lines(string(l.Data)), "\n"), "\n") {
+				st.lines = append(st.lines, strings.Clone(line[:min(len(line), longestLine)]))
 			}
-			st.lines = st.lines[max(0, len(st.lines)-lastOutput):]
+			st.lines = slices.Clone(st.lines[max(0, len(st.lines)-lastOutput):])
 		}
 	}
 	r.mu.Unlock()
-	if r.out != nil {
-		r.out.show(s)
-	}
+	r.out.Show(s)
 }
 
 func (r *recorder) vertex(v *client.Vertex) {
@@ -144,7 +92,7 @@ func (r *recorder) vertex(v *client.Vertex) {
 	st.started, st.ended = v.Started != nil, v.Completed != nil
 	switch {
 	case v.Error == "":
-	case strings.Contains(v.Name, importing):
+	case strings.Contains(v.Name, builddisplay.Importing):
 		// A first build has no cache to import: that is no failure, and a registry that is away shows at the export.
 		v.Error = ""
 	case strings.Contains(v.Name, "exporting cache"):
@@ -165,8 +113,6 @@ func (r *recorder) vertex(v *client.Vertex) {
 		r.exporting = nil
 	}
 }
-
-const importing = "] importing cache manifest"
 
 // numbered is the end of the head of a Dockerfile's step: "[stage-1 2/3] COPY . .".
 var numbered = regexp.MustCompile(`^\[[^\]]* \d+/\d+\] `)
@@ -262,7 +208,7 @@ func (r *recorder) endSilent() {
 		}
 		silent := time.Since(st.seen)
 		switch {
-		case strings.Contains(st.name, importing) && silent > cacheWithin:
+		case strings.Contains(st.name, builddisplay.Importing) && silent > cacheWithin:
 			r.stop(fault.New(fault.Registry, "CACHE_REGISTRY=none for a build without it", "%s: the registry has not answered for %s", st.name, silent.Round(time.Second)))
 		case strings.Contains(st.name, "] load metadata for ") && silent > baseWithin,
 			strings.Contains(st.name, "] FROM ") && silent > layerWithin:

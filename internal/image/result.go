@@ -1,12 +1,9 @@
 package image
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
-
-	"github.com/fatih/color"
 
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -46,9 +43,9 @@ func printResults(out *ui.Out, results []Result) {
 	}
 	rows := make([][]string, 0, len(results))
 	for _, r := range results {
-		state := color.GreenString(string(r.State))
+		state := ui.Green(string(r.State))
 		if r.State == Failed {
-			state = color.RedString(string(r.State))
+			state = ui.Red(string(r.State))
 		}
 		sent := "-"
 		if r.Loaded > 0 {
@@ -102,5 +99,5 @@ func WriteJSON(w io.Writer, results []Result) error {
 		}
 		rows = append(rows, x)
 	}
-	return json.NewEncoder(w).Encode(map[string]any{"images": rows})
+	return ui.WriteJSON(w, map[string]any{"images": rows}, "")
 }

@@ -3,8 +3,8 @@ package image
 import (
 	"bytes"
 	"fmt"
-	"os"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/regular"
 )
 
@@ -13,7 +13,7 @@ import (
 func (t Target) secrets(env Environment) (map[string][]byte, error) {
 	secrets := map[string][]byte{}
 	if env.CABundle != "" {
-		ca, err := os.ReadFile(env.CABundle)
+		ca, err := bounded.ReadFile(env.CABundle)
 		if err != nil {
 			return nil, fmt.Errorf("reading the CA bundle: %w", err)
 		}

@@ -26,6 +26,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/buildcontext"
 	"github.com/25eloquence/compose-mage/internal/regular"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // Environment is what a build takes from the machine it is started on.
@@ -184,7 +185,7 @@ func (t Target) definition(name, ignoreFile string) (llb.State, error) {
 // helpers, secrets, and the SSH agent where the target wants it.
 func (t Target) attachables(env Environment) ([]session.Attachable, error) {
 	auth := authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{
-		AuthConfigProvider: authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(os.Stderr)),
+		AuthConfigProvider: authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(ui.New(os.Stderr).Writer())),
 	})
 	secrets, err := t.secrets(env)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -77,6 +78,9 @@ func (u *upload) drop() {
 	_, _ = <-u.opened, <-u.loaded
 }
 
+// loadAnswer bounds what an engine says of an image that it loads: some lines for each layer.
+var loadAnswer = bounded.Limit{What: "the engine's answer to an image", Bytes: 64 << 20, Code: fault.Engine}
+
 // engineLoad streams a tarball to the engine and reads its answer, in which an error may come after the status.
 func engineLoad(ctx context.Context, engine Engine, tarball io.Reader) error {
 	answer, err := engine.ImageLoad(ctx, tarball)
@@ -84,7 +88,7 @@ func engineLoad(ctx context.Context, engine Engine, tarball io.Reader) error {
 		return err
 	}
 	defer answer.Close()
-	decoder := json.NewDecoder(answer)
+	decoder := json.NewDecoder(loadAnswer.Reader(answer))
 	for {
 		var message struct {
 			Error string `json:"error"`

@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/hostport"
@@ -228,11 +228,15 @@ func tail(ctx context.Context, api interface {
 		return nil
 	}
 	defer logs.Close()
-	var out bytes.Buffer
-	if _, err := stdcopy.StdCopy(&out, &out, logs); err != nil || out.Len() == 0 {
+	var out bounded.Tail // a line has no limit
+	if _, err := stdcopy.StdCopy(&out, &out, logs); err != nil || out.String() == "" {
 		return nil
 	}
-	return strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
+	lines := strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = bounded.Line(line)
+	}
+	return lines
 }
 
 // lastLook judges every service once more, when all are ready, by the rule that status goes by: an error for each that is not fine.

@@ -12,6 +12,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/recreate"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // Plan is the order of a start: each service with what it waits for, those that wait for less first.
@@ -167,19 +168,19 @@ func (p Plan) waitingFor(service string) []string {
 // Print writes the plan, a line per service: its stage, what it waits for, and what it holds of the machine meanwhile.
 func (p Plan) Print(w io.Writer) {
 	for _, s := range p.Steps {
-		fmt.Fprintf(w, "stage %d: %s\n", s.Stage, s)
+		ui.Fprintf(w, "stage %d: %s\n", s.Stage, s)
 	}
 	held := 0.0
 	for _, s := range p.Steps {
 		held += s.CPUs
 	}
-	fmt.Fprintf(w, "at most %d containers start at a time", p.startsAtOnce())
+	ui.Fprintf(w, "at most %d containers start at a time", p.startsAtOnce())
 	if held > 0 {
-		fmt.Fprintf(w, "; services that reserve CPUs start as long as those still starting fit %d", p.CPUs)
+		ui.Fprintf(w, "; services that reserve CPUs start as long as those still starting fit %d", p.CPUs)
 	}
-	fmt.Fprintln(w)
+	ui.Fprintf(w, "\n")
 	for _, text := range p.Kept {
-		fmt.Fprintln(w, text)
+		ui.Fprintf(w, "%s\n", text)
 	}
 }
 

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fatih/color"
-
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -66,7 +64,7 @@ type row struct {
 func newProgress(out *ui.Out, events io.Writer, project string, plan Plan, began time.Time) *progress {
 	p := &progress{out: out, project: project, began: began, rows: map[string]*row{}}
 	if events != nil {
-		p.json = json.NewEncoder(events)
+		p.json = json.NewEncoder(ui.JSON(events))
 	}
 	for _, s := range plan.Steps {
 		p.keys = append(p.keys, s.Service)
@@ -144,9 +142,9 @@ func (p *progress) lines(height int) []string {
 		}
 	}
 	if hidden > 0 {
-		out = append(out, color.HiBlackString("   … and %d more", hidden))
+		out = append(out, ui.Grey(fmt.Sprintf("   … and %d more", hidden)))
 	}
-	return append(out, color.HiBlackString("   %d of %d, %s", done, len(p.keys), ui.Seconds(time.Since(p.began))))
+	return append(out, ui.Grey(fmt.Sprintf("   %d of %d, %s", done, len(p.keys), ui.Seconds(time.Since(p.began)))))
 }
 
 func (p *progress) width() int {
@@ -160,9 +158,9 @@ func (p *progress) width() int {
 // line is one service's: name, state, seconds in it, and what it waits for or was last told.
 func (r *row) line(name string, width int) string {
 	seconds := fmt.Sprintf("%6s", ui.Seconds(time.Since(r.since)))
-	out := fmt.Sprintf("   %-*s %s %s", width, name, color.HiBlackString(seconds), r.doing())
+	out := fmt.Sprintf("   %-*s %s %s", width, name, ui.Grey(seconds), r.doing())
 	if r.detail != "" {
-		out += color.HiBlackString(" (%s)", r.detail)
+		out += ui.Grey(" (" + r.detail + ")")
 	}
 	return out
 }

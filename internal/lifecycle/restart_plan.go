@@ -179,20 +179,20 @@ func (p RestartPlan) Print(w io.Writer) {
 		if s.Roll {
 			do = "replace without down-time"
 		}
-		fmt.Fprintf(w, "stage %d: %s %s", s.Stage, do, s.Service)
+		ui.Fprintf(w, "stage %d: %s %s", s.Stage, do, s.Service)
 		if s.Replicas > 1 && !s.Start {
-			fmt.Fprintf(w, ", its %d replicas one at a time", s.Replicas)
+			ui.Fprintf(w, ", its %d replicas one at a time", s.Replicas)
 		}
-		fmt.Fprintf(w, ": %s\n", s.Why)
+		ui.Fprintf(w, ": %s\n", s.Why)
 		for _, why := range s.Refused {
-			fmt.Fprintf(w, "  can't be: %s\n", why)
+			ui.Fprintf(w, "  can't be: %s\n", why)
 		}
 	}
 	if text := p.left(); text != "" {
-		fmt.Fprintln(w, text)
+		ui.Fprintf(w, "%s\n", text)
 	}
 	for _, text := range p.Kept {
-		fmt.Fprintln(w, text)
+		ui.Fprintf(w, "%s\n", text)
 	}
 }
 

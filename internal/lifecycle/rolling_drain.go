@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
 // A container is idle when nobody is connected to it and it has sent nothing for a second: whoever had just found it in DNS has
@@ -54,8 +54,8 @@ func (r *restarter) sent(ctx context.Context, id string) (uint64, error) {
 	}
 	defer got.Body.Close()
 	var stats moby.StatsResponse
-	if err := json.NewDecoder(got.Body).Decode(&stats); err != nil {
-		return 0, fmt.Errorf("reading stats: %w", err)
+	if err := engine.StatsLimit.Decode(got.Body, &stats); err != nil {
+		return 0, err
 	}
 	var n uint64
 	for _, i := range stats.Networks {

@@ -11,11 +11,11 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
-	"github.com/fatih/color"
 
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/logstream"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -109,15 +109,15 @@ func (r StatusReport) Print(out *ui.Out) {
 func (s ServiceStatus) coloured() string {
 	switch {
 	case s.Condition == container.Missing && s.Container == "", s.Condition == container.Starting:
-		return color.YellowString("%s", s.Status)
+		return ui.Yellow(s.Status)
 	case !s.Fine:
-		return color.RedString("%s", s.Status)
+		return ui.Red(s.Status)
 	case s.Condition == container.Done:
 		return "done, " + s.Status
 	case s.Container == "":
 		return s.Status
 	}
-	return color.GreenString("%s", s.Status)
+	return ui.Green(s.Status)
 }
 
 // without is what is said of a service without a container.
@@ -153,7 +153,7 @@ type LogOptions struct {
 
 // Logs writes the services' log lines, each after its container's name; with Follow until ctx ends.
 func Logs(ctx context.Context, e *engine.Engine, project *types.Project, w io.Writer, o LogOptions) error {
-	compose, err := newCompose(e)
+	compose, err := newComposeOn(viewed{e.CLI, logstream.Engine{APIClient: e.APIClient}})
 	if err != nil {
 		return err
 	}
@@ -190,9 +190,9 @@ type logWriter struct {
 func (l *logWriter) Log(name, message string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	prefix := color.CyanString("%-*s | ", l.width, name)
+	whose := ui.Cyan(fmt.Sprintf("%-*s | ", l.width, name))
 	for line := range strings.SplitSeq(strings.TrimRight(message, "\n"), "\n") {
-		fmt.Fprintln(l.w, prefix+line)
+		ui.LogLine(l.w, whose, line)
 	}
 }
 

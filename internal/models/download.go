@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -25,13 +26,22 @@ var (
 	firstPause   = time.Second      // doubled after each try without progress
 )
 
-// spare is what stays free on a disk beyond the model itself, in bytes.
-const spare = 256 << 20
+const (
+	// spare is what stays free on a disk beyond the model itself, in bytes.
+	spare = 256 << 20
+	// maxModel is far above the largest that whisper.cpp publishes, which has 3.1 GB: no server fills the disk with more.
+	maxModel = 8 << 30
+	// leastProgress is what has to arrive within stallTimeout to count as progress, in bytes.
+	leastProgress = 32 << 10
+	// roomEvery is after how many bytes the disk is looked at again, where the server did not say how many come.
+	roomEvery = 64 << 20
+)
 
 type download struct {
 	client    *http.Client
 	url       string
 	dir, file string
+	most      int64 // bytes that the file may have
 }
 
 // errPermanent marks what another try would not mend.
@@ -79,7 +89,7 @@ func (d download) fetch(ctx context.Context, report func(string)) error {
 		if errors.As(err, &errPermanent{}) {
 			return err
 		}
-		if size(d.part()) > had {
+		if size(d.part()) >= had+leastProgress {
 			stalls, pause = 0, firstPause
 		}
 		if stalls++; stalls >= maxStalls {
@@ -99,7 +109,7 @@ func (d download) fetch(ctx context.Context, report func(string)) error {
 func (d download) attempt(ctx context.Context, report func(string)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stall := time.AfterFunc(stallTimeout, func() { cancel(fmt.Errorf("nothing arrived for %s", stallTimeout)) })
+	stall := time.AfterFunc(stallTimeout, func() { cancel(fmt.Errorf("less than %s arrived within %s", ui.Bytes(leastProgress), stallTimeout)) })
 	defer stall.Stop()
 	from := size(d.part())
 	resp, err := d.request(ctx, from)
@@ -125,6 +135,9 @@ func (d download) attempt(ctx context.Context, report func(string)) error {
 	default:
 		return refused(d.url, resp)
 	}
+	if max(total, from) > d.most {
+		return d.tooLarge()
+	}
 	if err := d.room(total - from); err != nil {
 		return errPermanent{err}
 	}
@@ -140,7 +153,7 @@ func (d download) request(ctx context.Context, from int64) (*http.Response, erro
 	}
 	if from > 0 {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
-		if tag, err := os.ReadFile(d.etag()); err == nil {
+		if tag, err := bounded.ReadFile(d.etag()); err == nil {
 			req.Header.Set("If-Range", string(tag))
 		}
 	}
@@ -161,15 +174,18 @@ func (d download) write(ctx context.Context, body io.Reader, from, total int64, 
 		return errPermanent{err}
 	}
 	p := progress{at: from, from: from, total: total, start: time.Now(), report: report}
-	buffer := make([]byte, 256<<10)
+	buffer, moved := make([]byte, 256<<10), 0
 	for {
 		n, err := body.Read(buffer)
 		if _, werr := f.Write(buffer[:n]); werr != nil {
 			return errPermanent{fault.New(fault.Resources, "go tool mage cleanup", "writing %q: %w", d.part(), werr)}
 		}
-		if n > 0 {
+		if moved += n; moved >= leastProgress {
 			stall.Reset(stallTimeout)
-			p.add(int64(n))
+			moved = 0
+		}
+		if err := d.fits(&p, n); err != nil {
+			return err
 		}
 		switch {
 		case errors.Is(err, io.EOF) && total >= 0 && p.at != total:
@@ -180,6 +196,29 @@ func (d download) write(ctx context.Context, body io.Reader, from, total int64, 
 			return errors.Join(err, context.Cause(ctx))
 		}
 	}
+}
+
+// fits counts n bytes that were written, and says whether there may be more.
+func (d download) fits(p *progress, n int) error {
+	before := p.at
+	p.add(int64(n))
+	switch {
+	case p.at > d.most:
+		return d.tooLarge()
+	case p.total >= 0 && p.at > p.total:
+		return d.restart(fmt.Errorf("more than the %d bytes arrived that the server had announced", p.total))
+	case p.total < 0 && p.at/roomEvery > before/roomEvery:
+		if err := d.room(1); err != nil {
+			return errPermanent{err}
+		}
+	}
+	return nil
+}
+
+// tooLarge drops the part of what is no model.
+func (d download) tooLarge() error {
+	limit := fault.New(fault.Failed, "check the model's name and "+URLVariable, "fetching %q: %w: a model has at most %s", d.url, bounded.ErrTooLarge, ui.Bytes(d.most))
+	return errPermanent{d.restart(limit)}
 }
 
 // restart drops the part, so that the next attempt begins at byte 0.
@@ -251,7 +290,9 @@ type progress struct {
 }
 
 func (p *progress) add(n int64) {
-	p.at += n
+	if p.at += n; n == 0 {
+		return
+	}
 	if time.Since(p.said) < 200*time.Millisecond && p.at != p.total {
 		return
 	}

@@ -89,7 +89,7 @@ func quick(t *testing.T) {
 }
 
 func (h *hub) download(dir string) download {
-	return download{client: h.Client(), url: h.URL + "/ggml-tiny.bin", dir: dir, file: "ggml-tiny.bin"}
+	return download{client: h.Client(), url: h.URL + "/ggml-tiny.bin", dir: dir, file: "ggml-tiny.bin", most: maxModel}
 }
 
 func sum(data []byte) string { return fmt.Sprintf("%x", sha256.Sum256(data)) }
@@ -186,7 +186,7 @@ func TestStalledConnection(t *testing.T) {
 	}))
 	defer server.Close()
 	defer close(release)
-	d := download{client: server.Client(), url: server.URL, dir: t.TempDir(), file: "m"}
+	d := download{client: server.Client(), url: server.URL, dir: t.TempDir(), file: "m", most: maxModel}
 	if err := d.fetch(t.Context(), func(string) {}); err != nil {
 		t.Fatal(err)
 	}

@@ -85,7 +85,7 @@ func Download(ctx context.Context, o Options) error {
 		return err
 	}
 	file := "ggml-" + o.Name + ".bin"
-	d := download{client: o.HTTP, url: strings.TrimSuffix(o.BaseURL, "/") + "/" + file, dir: o.Dir, file: file}
+	d := download{client: o.HTTP, url: strings.TrimSuffix(o.BaseURL, "/") + "/" + file, dir: o.Dir, file: file, most: maxModel}
 	placed, err := o.placedSize(ctx, file)
 	if err != nil {
 		return err

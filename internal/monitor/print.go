@@ -1,14 +1,11 @@
 package monitor
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/fatih/color"
 
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
@@ -23,9 +20,9 @@ func (s Snapshot) Print(out *ui.Out) {
 		rows = append(rows, r.row(s.Time))
 	}
 	ui.Table(out.Writer(), []string{"SERVICE", "STATE", "CPU", "OF LIMIT", "MEMORY", "LIMIT", "", "CHECK", "RESTARTS", "OOM", "UP"}, rows)
-	fmt.Fprintln(out.Writer())
+	ui.Fprintf(out.Writer(), "\n")
 	s.Disk.print(out)
-	fmt.Fprintln(out.Writer())
+	ui.Fprintf(out.Writer(), "\n")
 	if len(s.Findings) == 0 {
 		out.Done("nothing is wrong")
 	}
@@ -76,20 +73,20 @@ func (r Replica) stateCell() string {
 	}
 	switch v := r.Verdict; {
 	case r.Error != "" || !v.Fine && r.Expected, v.Condition == container.Unhealthy, v.Condition == container.Looping, r.State == StateSurplus:
-		return color.RedString("%s", text)
+		return ui.Red(text)
 	case v.Condition == container.Done:
 		return "done"
 	case v.Condition == container.Healthy:
-		return color.GreenString("%s", text)
+		return ui.Green(text)
 	case v.Condition == container.Starting:
-		return color.YellowString("%s", text)
+		return ui.Yellow(text)
 	}
 	return text
 }
 
 func high(is bool, text string) string {
 	if is {
-		return color.RedString("%s", text)
+		return ui.Red(text)
 	}
 	return text
 }
@@ -102,7 +99,7 @@ func (d Disk) print(out *ui.Out) {
 		line("images", d.Images), line("containers", d.Containers), line("volumes", d.Volumes), line("build cache", d.BuildCache),
 	})
 	if d.Space != nil {
-		fmt.Fprintf(out.Writer(), "%s of %s free in %s (%.0f %%)\n", ui.Bytes(d.Space.Free), ui.Bytes(d.Space.Total), d.Root, d.Space.FreePercent())
+		ui.Fprintf(out.Writer(), "%s of %s free in %s (%.0f %%)\n", ui.Bytes(d.Space.Free), ui.Bytes(d.Space.Total), d.Root, d.Space.FreePercent())
 	}
 }
 
@@ -157,18 +154,14 @@ func Watch(ctx context.Context, api API, project *types.Project, machine engine.
 
 func show(s Snapshot, out *ui.Out) {
 	if out.Terminal() {
-		var frame bytes.Buffer
-		s.Print(ui.New(ui.Within(&frame, ui.Columns(out.Writer()))))
-		// Home, then each line cleared to its end as it is overwritten, then the rest of the screen: no flicker.
-		text := strings.ReplaceAll(frame.String(), "\n", "\033[K\n")
-		fmt.Fprint(out.Writer(), "\033[H"+text+"\033[J")
+		out.Redraw(s.Print)
 		return
 	}
 	stamp := s.Time.Format("15:04:05")
 	for _, r := range s.Services {
-		fmt.Fprintln(out.Writer(), stamp, r.line())
+		ui.Fprintf(out.Writer(), "%s %s\n", stamp, r.line())
 	}
 	for _, f := range s.Findings {
-		fmt.Fprintln(out.Writer(), stamp, "!", f.Text)
+		ui.Fprintf(out.Writer(), "%s ! %s\n", stamp, f.Text)
 	}
 }

@@ -2,8 +2,6 @@ package monitor
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
@@ -37,10 +35,7 @@ func sample(ctx context.Context, api API, id string) (container.StatsResponse, e
 		return s, err
 	}
 	defer got.Body.Close()
-	if err := json.NewDecoder(got.Body).Decode(&s); err != nil {
-		return s, fmt.Errorf("reading stats: %w", err)
-	}
-	return s, nil
+	return s, engine.StatsLimit.Decode(got.Body, &s)
 }
 
 // measure fills in CPU and memory. A container that ended between the samples keeps zeros.

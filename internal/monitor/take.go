@@ -15,6 +15,7 @@ import (
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/engine"
@@ -172,6 +173,7 @@ func (r *Replica) readHealth(h *moby.Health) {
 	r.ResponseMS = float64(last.End.Sub(last.Start).Microseconds()) / 1000
 	if last.ExitCode != 0 {
 		line, _, _ := strings.Cut(strings.TrimSpace(last.Output), "\n")
+		line = bounded.Line(line)
 		r.HealthOutput = line
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
@@ -104,7 +105,7 @@ func engineReady(ctx context.Context) error {
 
 // readPid gives the process id in a pid file, 0 where there is none.
 func readPid(path string) int {
-	data, err := os.ReadFile(path)
+	data, err := bounded.ReadFile(path)
 	if err != nil {
 		return 0
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/docker/cli/cli/config"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
@@ -124,7 +125,7 @@ func answers(ctx context.Context, url string, within time.Duration) bool {
 
 // distro reads ID and ID_LIKE of an os-release file.
 func distro(path string) string {
-	data, err := os.ReadFile(path)
+	data, err := bounded.ReadFile(path)
 	if err != nil {
 		return ""
 	}

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/mod/modfile"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
@@ -50,9 +51,9 @@ func (s *setup) tools() (mod, sum []byte, err error) {
 	if s.toolsDir == "" {
 		return toolsMod, toolsSum, nil
 	}
-	mod, err = os.ReadFile(filepath.Join(s.toolsDir, "go.mod"))
+	mod, err = bounded.ReadFile(filepath.Join(s.toolsDir, "go.mod"))
 	if err == nil {
-		sum, err = os.ReadFile(filepath.Join(s.toolsDir, "go.sum"))
+		sum, err = bounded.ReadFile(filepath.Join(s.toolsDir, "go.sum"))
 	}
 	if err != nil {
 		return nil, nil, fault.New(fault.Config, "", "reading the pinned programs: %w", err)
@@ -77,7 +78,7 @@ func (s *setup) stalePrograms(context.Context) ([]string, error) {
 	s.stamp = hex.EncodeToString(hash.Sum(nil))
 	var stale []string
 	for _, name := range []string{"registry", "buildkitd"} {
-		built, err := os.ReadFile(s.bin(name) + ".stamp")
+		built, err := bounded.ReadFile(s.bin(name) + ".stamp")
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("looking for %s: %w", name, err)
 		}

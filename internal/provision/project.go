@@ -16,6 +16,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/confined"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -134,10 +135,10 @@ func generate(template string) (string, error) {
 // Compose file to know.
 func (s *setup) ensureEnv(dir string, needs []variable) error {
 	path := filepath.Join(dir, ".env")
-	old, err := os.ReadFile(path)
+	old, err := bounded.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		example, err := os.ReadFile(filepath.Join(dir, ".env.example"))
+		example, err := bounded.ReadFile(filepath.Join(dir, ".env.example"))
 		if errors.Is(err, fs.ErrNotExist) && len(needs) == 0 {
 			return nil
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/tonistiigi/fsutil"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -62,7 +63,7 @@ func (r recipe) options() (client.SolveOpt, error) {
 		}
 	}
 	if path := SourceCA(); path != "" {
-		ca, err := os.ReadFile(path)
+		ca, err := bounded.ReadFile(path)
 		if err != nil {
 			return o, fmt.Errorf("reading the CA bundle: %w", err)
 		}

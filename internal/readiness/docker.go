@@ -3,10 +3,11 @@ package readiness
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	moby "github.com/moby/moby/api/types/container"
+
+	"github.com/25eloquence/compose-mage/internal/bounded"
 )
 
 // verdictPause is between two looks at what Docker says.
@@ -64,8 +65,7 @@ func lastOfDocker(c moby.InspectResponse) (time.Duration, verdict) {
 		return 0, verdict{code: hung, output: "no check yet"}
 	}
 	last := log[len(log)-1]
-	lines := strings.Split(strings.TrimSpace(last.Output), "\n")
-	return last.End.Sub(started), verdict{code: last.ExitCode, output: lines[len(lines)-1]}
+	return last.End.Sub(started), verdict{code: last.ExitCode, output: bounded.LastLine(last.Output)}
 }
 
 // NextCheck says when Docker looks at the container next by itself, and how long that may take; ok is false where it does not.

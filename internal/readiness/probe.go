@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
@@ -133,8 +133,7 @@ func (r *Waiter) exec(ctx, within context.Context, check *moby.HealthConfig, com
 		return r.late(ctx, within, check, func(ctx context.Context) { r.end(ctx, p.ID, nil) }, err)
 	}
 	r.Budget.timed(time.Since(began))
-	lines := strings.Split(strings.TrimSpace(done.Stdout+done.Stderr), "\n")
-	return verdict{code: done.Code, output: lines[len(lines)-1]}, nil
+	return verdict{code: done.Code, output: bounded.LastLine(done.Stdout + done.Stderr)}, nil
 }
 
 // late makes a verdict of a probe that did not answer in time, after ending what it has left; any other error stays one.

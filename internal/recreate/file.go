@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"os"
 	"strings"
+
+	"github.com/25eloquence/compose-mage/internal/bounded"
 )
 
 // contentLimit is up to which size a file's content is compared, in bytes: of a larger one that was replaced it is
@@ -22,7 +24,7 @@ func FileID(path string) string {
 	if id == "" || !info.Mode().IsRegular() || info.Size() > contentLimit {
 		return id
 	}
-	data, err := os.ReadFile(path)
+	data, err := bounded.ReadFile(path)
 	if err != nil {
 		return id
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
-	"github.com/fatih/color"
 	"github.com/mattn/go-isatty"
 	"github.com/moby/term"
 )
@@ -37,6 +36,7 @@ func Columns(w io.Writer) int {
 
 // size gives a terminal's rows and columns; zeros where w is none.
 func size(w io.Writer) (rows, columns int) {
+	w = unfiltered(w)
 	if known, ok := w.(within); ok {
 		return 0, known.columns
 	}
@@ -54,6 +54,8 @@ func size(w io.Writer) (rows, columns int) {
 // Table writes rows under a header in aligned columns; colours do not count as width. On a terminal it is no wider than that: long
 // cells end in "…", those of the last column go on below, and where even that is not enough each row is a block of lines.
 func Table(w io.Writer, header []string, rows [][]string) {
+	w = unfiltered(w)
+	rows = printableRows(rows)
 	room := Columns(w)
 	widths, gap, fits := columnWidths(header, rows, room)
 	if !fits {
@@ -63,11 +65,22 @@ func Table(w io.Writer, header []string, rows [][]string) {
 	for i, row := range append([][]string{header}, rows...) {
 		for _, line := range rowLines(row, widths, gap, room > 0 && i > 0) {
 			if i == 0 {
-				line = color.New(color.Bold).Sprint(line)
+				line = coloured(paint(bold, line))
 			}
 			fmt.Fprintln(w, line)
 		}
 	}
+}
+
+// printableRows are the rows as they are printed: only then can their width be measured.
+func printableRows(rows [][]string) [][]string {
+	out := make([][]string, len(rows))
+	for i, row := range rows {
+		for _, cell := range row {
+			out[i] = append(out[i], rendered(cell))
+		}
+	}
+	return out
 }
 
 // columnWidths gives each column's cells and the cells between two; fits is false where the table can't be made narrow enough.
@@ -152,7 +165,7 @@ func records(w io.Writer, header []string, rows [][]string, room int) {
 		label = max(label, ansi.StringWidth(title))
 	}
 	for _, row := range rows {
-		fmt.Fprintln(w, color.New(color.Bold).Sprint(ansi.Truncate(cmp.Or(row[0], "-"), room, "…")))
+		fmt.Fprintln(w, coloured(paint(bold, ansi.Truncate(cmp.Or(row[0], "-"), room, "…"))))
 		for i, cell := range row[1:] {
 			if cell == "" || cell == "-" {
 				continue

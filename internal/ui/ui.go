@@ -3,6 +3,7 @@
 package ui
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -14,8 +15,6 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 	"github.com/docker/go-units"
-	"github.com/fatih/color"
-	"github.com/mattn/go-isatty"
 )
 
 // Heartbeat is how often a long step says that it is still at work where there is no terminal to redraw.
@@ -32,8 +31,9 @@ type Out struct {
 
 // New returns an Out on w; lines are redrawn in place only where w is a terminal.
 func New(w io.Writer) *Out {
+	w = unfiltered(w)
 	f, ok := w.(*os.File)
-	return &Out{w: w, terminal: ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))}
+	return &Out{w: w, terminal: ok && isTerminal(f)}
 }
 
 // Stdout is New(os.Stdout).
@@ -42,34 +42,31 @@ func Stdout() *Out { return New(os.Stdout) }
 // Terminal says whether the reader is a terminal.
 func (o *Out) Terminal() bool { return o.terminal }
 
-// Writer gives the underlying writer, for tables and streamed logs.
-func (o *Out) Writer() io.Writer { return o.w }
+// Writer is for tables, for Fprintf, and for the output of other programs, which it lets through without effect on a terminal.
+func (o *Out) Writer() io.Writer { return &filter{out: o} }
+
+// Screen is the underlying writer, for a display that moves the cursor by itself. What it shows has to be printable already.
+func (o *Out) Screen() io.Writer { return o.w }
 
 // Title starts a part of a run.
-func (o *Out) Title(format string, args ...any) {
-	o.line(color.New(color.Bold).Sprint("== " + fmt.Sprintf(format, args...)))
-}
+func (o *Out) Title(format string, args ...any) { o.line(paint(bold, "== "+sprintf(format, args...))) }
 
 // Info prints one indented line.
-func (o *Out) Info(format string, args ...any) { o.line("   " + fmt.Sprintf(format, args...)) }
+func (o *Out) Info(format string, args ...any) { o.line("   " + sprintf(format, args...)) }
 
 // Done prints a line marked as achieved or found.
-func (o *Out) Done(format string, args ...any) {
-	o.line(color.GreenString(" ✓ ") + fmt.Sprintf(format, args...))
-}
+func (o *Out) Done(format string, args ...any) { o.line(Green(" ✓ ") + sprintf(format, args...)) }
 
 // Failed prints a line marked as failed; the error that says more comes last.
-func (o *Out) Failed(format string, args ...any) {
-	o.line(color.RedString(" ✗ ") + fmt.Sprintf(format, args...))
-}
+func (o *Out) Failed(format string, args ...any) { o.line(Red(" ✗ ") + sprintf(format, args...)) }
 
 // Warn prints a warning now and keeps it for Warnings.
 func (o *Out) Warn(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
+	text := sprintf(format, args...)
 	o.mu.Lock()
 	o.warnings = append(o.warnings, text)
 	o.mu.Unlock()
-	o.line(color.YellowString(" ! ") + text)
+	o.line(Yellow(" ! ") + text)
 }
 
 // Warnings gives what Warn was called with so far, oldest first.
@@ -79,13 +76,14 @@ func (o *Out) Warnings() []string {
 	return append([]string(nil), o.warnings...)
 }
 
+// line prints what is printable already, but for our colours.
 func (o *Out) line(s string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.terminal {
 		o.erase()
 	}
-	fmt.Fprintln(o.w, s)
+	fmt.Fprintln(o.w, coloured(s))
 }
 
 // erase removes what is drawn below the output; the caller holds the lock.
@@ -107,7 +105,7 @@ func (o *Out) Live(rows func(height int) []string, brief func() string) (stop fu
 			if o.terminal {
 				o.draw(rows)
 			} else if text := brief(); text != "" {
-				o.line("   " + text)
+				o.line("   " + rendered(text))
 			}
 		})
 	})
@@ -130,20 +128,32 @@ func (o *Out) draw(rows func(height int) []string) {
 	defer o.mu.Unlock()
 	o.erase()
 	for _, l := range lines {
-		fmt.Fprintln(o.w, ansi.Truncate(l, cmp.Or(across, 80)-1, "…"))
+		fmt.Fprintln(o.w, ansi.Truncate(rendered(l), cmp.Or(across, 80)-1, "…"))
 	}
 	o.drawn = len(lines)
+}
+
+// Redraw replaces what a terminal shows by what print prints.
+func (o *Out) Redraw(print func(*Out)) {
+	var frame bytes.Buffer
+	print(New(Within(&frame, Columns(o.w))))
+	// Home, then each line cleared to its end as it is overwritten, then the rest of the screen: no flicker.
+	text := strings.ReplaceAll(frame.String(), "\n", "\033[K\n")
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, _ = io.WriteString(o.w, "\033[H"+text+"\033[J")
 }
 
 // Step runs fn as a timed step: a line when it ends (✓ or ✗ and the seconds), and signs of life while it runs. Through
 // report fn says how far it is ("63 %"); the last report is shown.
 func (o *Out) Step(ctx context.Context, name string, fn func(ctx context.Context, report func(string)) error) error {
 	start := time.Now()
+	name = rendered(name)
 	var mu sync.Mutex
 	state := ""
 	report := func(s string) {
 		mu.Lock()
-		state = s
+		state = rendered(s)
 		mu.Unlock()
 	}
 	stop := make(chan struct{})
@@ -158,12 +168,12 @@ func (o *Out) Step(ctx context.Context, name string, fn func(ctx context.Context
 	err := fn(ctx, report)
 	close(stop)
 	beat.Wait()
-	took := color.HiBlackString(Seconds(time.Since(start)))
+	took := Grey(Seconds(time.Since(start)))
 	if err != nil {
-		o.line(color.RedString(" ✗ ") + name + " " + took)
+		o.line(Red(" ✗ ") + name + " " + took)
 		return err
 	}
-	o.line(color.GreenString(" ✓ ") + name + " " + took)
+	o.line(Green(" ✓ ") + name + " " + took)
 	return nil
 }
 

@@ -7,16 +7,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
 func TestTableAlignsColouredCells(t *testing.T) {
 	var b bytes.Buffer
 	Table(&b, []string{"SERVICE", "STATE", "CPU"}, [][]string{
-		{"redis", "\033[32mhealthy\033[0m", "1.0 %"},
+		{"redis", Green("healthy"), "1.0 %"},
 		{"eloquence-agent-v1", "exited", "0 %"},
 	})
-	lines := strings.Split(b.String(), "\n")
-	for i, want := range []int{strings.Index(lines[0], "CPU"), strings.Index(strings.NewReplacer("\033[32m", "", "\033[0m", "").Replace(lines[1]), "1.0"), strings.Index(lines[2], "0 %")} {
+	lines := strings.Split(ansi.Strip(b.String()), "\n")
+	for i, want := range []int{strings.Index(lines[0], "CPU"), strings.Index(lines[1], "1.0"), strings.Index(lines[2], "0 %")} {
 		if want != strings.Index(lines[0], "CPU") {
 			t.Errorf("line %d starts its last column at %d:\n%s", i, want, b.String())
 		}
@@ -31,7 +33,7 @@ func TestStepReportsFailureAndSuccess(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	_ = out.Step(context.Background(), "pushing base", func(context.Context, func(string)) error { return nil })
-	if got := b.String(); !strings.Contains(got, "✗ pulling base") || !strings.Contains(got, "✓ pushing base") {
+	if got := ansi.Strip(b.String()); !strings.Contains(got, "✗ pulling base") || !strings.Contains(got, "✓ pushing base") {
 		t.Errorf("got:\n%s", got)
 	}
 }

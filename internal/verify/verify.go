@@ -124,7 +124,7 @@ func findModules(root string) ([]string, error) {
 func run(ctx context.Context, out *ui.Out, dir string, env []string, args ...string) error {
 	out.Title("%s: %s", dir, strings.TrimSpace(strings.Join(env, " ")+" go "+strings.Join(args, " ")))
 	command := exec.CommandContext(ctx, "go", args...)
-	command.Dir, command.Stdout, command.Stderr = dir, out.Writer(), os.Stderr
+	command.Dir, command.Stdout, command.Stderr = dir, out.Writer(), ui.New(os.Stderr).Writer()
 	command.Env = append(os.Environ(), env...)
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	if err := command.Run(); err != nil {

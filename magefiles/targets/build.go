@@ -9,6 +9,7 @@ import (
 	"github.com/docker/cli/cli/config"
 
 	"github.com/25eloquence/compose-mage/internal/bases"
+	"github.com/25eloquence/compose-mage/internal/builddisplay"
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -72,7 +73,7 @@ func (s *session) buildImages(ctx context.Context, c buildChoice) error {
 	if err != nil {
 		return err
 	}
-	if err := image.CheckProgress(c.progress); err != nil {
+	if err := builddisplay.Check(c.progress); err != nil {
 		return err
 	}
 	plan, err := image.MakePlan(s.stack.Project, image.PlanOptions{NoCache: c.noCache, Pull: c.pull, Push: c.push, Platforms: c.platform})
@@ -143,7 +144,7 @@ func (s *session) buildEnvironment(dir string) (image.Environment, error) {
 		}
 	}
 	proxies := map[string]string{}
-	for name, value := range config.LoadDefaultConfigFile(os.Stderr).ParseProxyConfig(s.engine.Host, nil) {
+	for name, value := range config.LoadDefaultConfigFile(ui.New(os.Stderr).Writer()).ParseProxyConfig(s.engine.Host, nil) {
 		if value != nil {
 			proxies[name] = *value
 		}

@@ -3,7 +3,6 @@ package targets
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/state"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // Explain says which build steps ran again, or would, and why.
@@ -86,7 +86,7 @@ func (s *session) explainImage(ctx context.Context, store *explain.Store, projec
 	}
 	explain.PrintSince(s.out.Writer(), since)
 	for _, name := range slices.Sorted(maps.Keys(t.Needs)) {
-		fmt.Fprintf(s.out.Writer(), "  what has changed in %q counts here too: its image is the additional context %q\n", t.Needs[name].Service, name)
+		ui.Fprintf(s.out.Writer(), "  what has changed in %q counts here too: its image is the additional context %q\n", t.Needs[name].Service, name)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package targets
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"slices"
 
@@ -52,7 +51,7 @@ func lock(ctx context.Context, check bool) error {
 		return err
 	}
 	for _, c := range changes {
-		fmt.Fprintln(out.Writer(), c)
+		ui.Fprintf(out.Writer(), "%s\n", c)
 	}
 	switch {
 	case len(changes) == 0:

@@ -13,6 +13,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // choices are the entries of the old scripts' menu, with the targets they run.
@@ -48,11 +49,11 @@ func list(ctx context.Context) error {
 
 // ask shows the menu and runs the choice: a number or a name; an empty line or 0 leaves.
 func ask(ctx context.Context, in io.Reader, out io.Writer) error {
-	fmt.Fprintln(out, "What shall be done?")
+	ui.Fprintf(out, "What shall be done?\n")
 	for i, c := range choices {
-		fmt.Fprintf(out, "  %d  %s\n", i+1, c.label)
+		ui.Fprintf(out, "  %d  %s\n", i+1, c.label)
 	}
-	fmt.Fprintln(out, "  0  leave")
+	ui.Fprintf(out, "  0  leave\n")
 	answer, err := readLine(ctx, in, out)
 	if err != nil || answer == "" || answer == "0" {
 		return err
@@ -69,7 +70,7 @@ func ask(ctx context.Context, in io.Reader, out io.Writer) error {
 
 // readLine reads the answer; Ctrl-C ends the wait at once.
 func readLine(ctx context.Context, in io.Reader, out io.Writer) (string, error) {
-	fmt.Fprint(out, "> ")
+	ui.Fprintf(out, "> ")
 	type line struct {
 		text string
 		err  error

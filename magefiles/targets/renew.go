@@ -17,6 +17,7 @@ import (
 	"github.com/magefile/mage/mg"
 	"golang.org/x/mod/modfile"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -105,7 +106,7 @@ func sources(root string) []string {
 		}
 	}
 	dirs := []string{filepath.Join(root, "magefiles")}
-	if data, err := os.ReadFile(filepath.Join(root, "go.mod")); err == nil {
+	if data, err := bounded.ReadFile(filepath.Join(root, "go.mod")); err == nil {
 		if mod, err := modfile.Parse("go.mod", data, nil); err == nil {
 			dirs = append(dirs, filepath.Join(root, "internal"))
 			for _, r := range mod.Replace {
@@ -134,7 +135,7 @@ const mageOutput = "mage_output_file.go"
 func embeds(files []string) []string {
 	var out []string
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		text, err := bounded.ReadFile(file)
 		if err != nil || !strings.Contains(string(text), "//go:embed ") {
 			continue
 		}

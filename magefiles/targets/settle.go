@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // What Mage tells a compiled magefile by, and what tells our own helper process that it shall only print.
@@ -48,7 +49,7 @@ func exitCode(err error) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(os.Stderr, "Error:", err)
+	ui.Fprintf(os.Stderr, "Error: %v\n", err)
 	var f *fault.Error
 	if errors.As(err, &f) {
 		return f.ExitStatus()

@@ -3,7 +3,6 @@ package targets
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -97,7 +96,7 @@ func (s *session) showStart(ctx context.Context, asJSON bool, policy lifecycle.O
 		return writeJSON(os.Stdout, plan.Report(s.stack.Project.Name, orphans, policy.Remove))
 	}
 	for _, line := range lifecycle.OrphanPlan(orphans, policy) {
-		fmt.Fprintln(s.out.Writer(), line)
+		ui.Fprintf(s.out.Writer(), "%s\n", line)
 	}
 	plan.Print(s.out.Writer())
 	return nil

@@ -7,8 +7,6 @@ package targets
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
@@ -229,12 +227,4 @@ func value[T any](p *T, otherwise T) T {
 }
 
 // writeJSON writes what -json prints: one indented value, of a schema that docs/json.md has.
-func writeJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return fmt.Errorf("writing JSON: %w", err)
-	}
-	return nil
-}
+func writeJSON(w io.Writer, v any) error { return ui.WriteJSON(w, v, "  ") }

@@ -1,0 +1,75 @@
+package bounded
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/25eloquence/compose-mage/internal/sources"
+)
+
+// unbounded are calls that read as much as there is.
+var unbounded = map[string]bool{
+	"io.ReadAll": true, "ioutil.ReadAll": true, "os.ReadFile": true, "ioutil.ReadFile": true, "io.Copy": true, "io.CopyBuffer": true,
+	"json.NewDecoder": true, "yaml.NewDecoder": true, "xml.NewDecoder": true, "content.ReadBlob": true, "stdcopy.StdCopy": true, "httputil.DumpResponse": true,
+}
+
+// methods are the same of commands and buffers, whatever they are called.
+var methods = []string{".Output", ".CombinedOutput", ".ReadFrom", ".ReadString", ".ReadBytes"}
+
+const kernel = "a file of the kernel's"
+
+// readings are the places where that is right.
+var readings = map[string]string{
+	"internal/bounded/bounded.go Limit.ReadAll":                   "of a bounded reader",
+	"internal/bounded/bounded.go Limit.Decode":                    "of a bounded reader",
+	"internal/buildcontext/ignore.go readLimited":                 "of a limited reader",
+	"internal/lifecycle/changed_files.go comparison.otherContent": "of a limited reader",
+	"internal/compose/inspect.go inspection.composeFile":          "of a text in memory",
+	"internal/regular/regular.go Read":                            "of a limited reader",
+	"internal/state/read.go ReadFile":                             "of a limited reader",
+	"internal/state/stopped_linux.go stopped":                     kernel,
+	"internal/compose/extension.go decode":                        "of a text in memory",
+	"internal/engine/exec.go Process.Copy":                        "into a tail, or to a reader that cuts lines",
+	"internal/lifecycle/failure.go tail":                          "into a tail",
+	"internal/explain/record.go disk.hash":                        "into a hash, of a file of at most 64 MiB",
+	"internal/image/load.go tarLayer":                             "to the engine, piece by piece",
+	"internal/image/load.go ahead":                                "to the engine, piece by piece",
+	"internal/image/load.go unpackZstd":                           "to a file, of a bounded reader",
+	"internal/image/upload.go engineLoad":                         "of a bounded reader",
+	"internal/models/models.go download.verify":                   "into a hash, of a file that a download has bounded",
+	"internal/models/place.go Options.pack":                       "to the engine, of a file that a download has bounded",
+	"internal/provision/run.go logTail":                           "of the last 64 KiB of a log",
+	"internal/provision/process_darwin.go identity":               "of ps, for one process",
+	"internal/engine/openfiles_linux.go openFiles":                kernel,
+	"internal/readiness/kill_linux.go killGroup":                  kernel,
+	"internal/hostport/holder.go socketOwner":                     kernel,
+	"internal/lifecycle/changed_inside_linux.go openInside":       kernel,
+	"internal/lifecycle/rolling_drain.go connected":               kernel,
+	"internal/freezer/group.go group.frozen":                      kernel,
+	"internal/freezer/group.go group.held":                        kernel,
+	"internal/freezer/group.go find":                              kernel,
+	"internal/freezer/process.go look":                            kernel,
+	"internal/freezer/process.go boot":                            kernel,
+	"internal/provision/process_linux.go identity":                kernel,
+	"internal/provision/process_linux.go findProcess":             kernel,
+	"internal/provision/process_linux.go runsProgram":             kernel,
+	"magefiles/targets/menu.go readLine":                          "from the user's terminal",
+}
+
+// TestReadsHaveALimit fails for a new way to read what may have no end.
+func TestReadsHaveALimit(t *testing.T) {
+	var calls []sources.Call
+	sources.Calls(t, func(c sources.Call) {
+		found := unbounded[c.Name]
+		for _, m := range methods {
+			found = found || strings.HasSuffix(c.Name, m) && !strings.HasPrefix(c.Name, "printable.")
+		}
+		if found {
+			calls = append(calls, c)
+		}
+	})
+	if len(calls) < 10 {
+		t.Fatalf("%d calls were found: the sources are not read", len(calls))
+	}
+	sources.Allowed(t, calls, readings, "read it through internal/bounded")
+}
