@@ -9,22 +9,24 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/cleanup"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // Cleanup removes what is no longer used; never a volume with data.
 //
-// It prints its plan, with bytes and reasons, before it acts. By default it touches only what is provably this
-// project's: its stopped, orphaned containers, unused images and networks, and build cache over the budget.
+// It prints its plan, with bytes and reasons, before it acts. By default it touches only what is provably this project's and can be
+// made again: its stopped, orphaned containers, unused networks, and old images that builds here made. What else there is, it lists.
 func Cleanup(ctx context.Context,
 	scope *string, // project (default) or host: also what nobody uses on the whole machine
-	keep *string, // build cache to keep, 10GB by default
+	keep *string, // with -scope=host: build cache to keep, 10GB by default
 	volumes *string, // comma-separated volumes to remove with their data
+	images *string, // comma-separated images to remove, by name or ID
 	json *bool, // print the plan as JSON; all other output goes to standard error
 	dryRun *bool, // -dry-run: only print the plan
 ) error {
 	return fault.Exit(ctx, cleanUp(ctx, cleanupChoice{
-		scope: value(scope, ""), keep: value(keep, ""), volumes: volumes, json: value(json, false), dryRun: value(dryRun, false),
+		scope: value(scope, ""), keep: value(keep, ""), volumes: volumes, images: images, json: value(json, false), dryRun: value(dryRun, false),
 	}))
 }
 
@@ -32,6 +34,7 @@ func Cleanup(ctx context.Context,
 type cleanupChoice struct {
 	scope, keep string
 	volumes     *string
+	images      *string
 	json        bool
 	dryRun      bool
 }
@@ -41,6 +44,14 @@ func cleanUp(ctx context.Context, c cleanupChoice) error {
 	if err != nil {
 		return err
 	}
+	images, err := names(c.images)
+	if err != nil {
+		return err
+	}
+	if c.keep != "" && (c.scope == "" || cleanup.Scope(c.scope) == cleanup.Project) {
+		return fault.New(fault.Usage, "go tool mage cleanup -scope=host -keep="+c.keep+" -dry-run, to see what else that removes",
+			"-keep is for the build caches, which other projects build with too: nothing was done")
+	}
 	s, err := openUnstarted(ctx, nil)
 	if err != nil {
 		return err
@@ -48,7 +59,11 @@ func cleanUp(ctx context.Context, c cleanupChoice) error {
 	if c.json {
 		s.out = ui.New(os.Stderr)
 	}
-	o := cleanup.Options{Scope: cleanup.Scope(c.scope), Volumes: volumes}
+	dir, err := state.Dir()
+	if err != nil {
+		return err
+	}
+	o := cleanup.Options{Scope: cleanup.Scope(c.scope), Volumes: volumes, Images: images, Builds: s.builds(dir)}
 	if c.keep != "" {
 		if o.CacheBudget, err = units.RAMInBytes(c.keep); err != nil {
 			return fault.New(fault.Usage, "", "-keep=%s: %w", c.keep, err)
