@@ -105,25 +105,38 @@ func (d *decision) judge(img image.Summary, tags []string, user string) verdict 
 	return verdict{why: "an old tag of an image that the Compose file names otherwise", goes: true}
 }
 
-// decideReleases keeps, of the tagged images that could go, the last built ones of each service.
+// decideReleases keeps, of the tagged images that could go, those that are among the last built ones of their service.
 func (d *decision) decideReleases(could map[string]Item) {
-	kept, count := map[string]bool{}, map[string]int{}
-	for _, r := range d.seen.records {
-		if _, there := could[r.ID]; !there {
-			continue
-		}
-		if count[r.Service]++; count[r.Service] <= releasesKept {
-			kept[r.ID] = true
-		}
-	}
+	last := d.lastReleases()
 	for id, item := range could {
-		if !kept[id] {
+		if !last[id] {
 			d.remove(item)
 			continue
 		}
 		item.Why = fmt.Sprintf("one of the last %d tagged builds of its service, to go back to", releasesKept)
 		d.keep(item)
 	}
+}
+
+// lastReleases gives, by ID, the last built images of each service that have a name which a build here gave them, beside the one that the
+// Compose file names.
+func (d *decision) lastReleases() map[string]bool {
+	last, count := map[string]bool{}, map[string]int{}
+	for _, r := range d.seen.records {
+		at := slices.IndexFunc(d.seen.images, func(img image.Summary) bool { return img.ID == r.ID })
+		if at < 0 || r.Dir != d.seen.folder {
+			continue
+		}
+		tags := realTags(d.seen.images[at])
+		given := slices.ContainsFunc(tags, func(t string) bool { return slices.Contains(r.Names, normalise(t)) })
+		if !given || d.isNamed(d.seen.images[at], tags) {
+			continue
+		}
+		if count[r.Service]++; count[r.Service] <= releasesKept {
+			last[r.ID] = true
+		}
+	}
+	return last
 }
 
 func (d *decision) recordsOf(id string) []builds.Record {

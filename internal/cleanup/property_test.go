@@ -68,12 +68,13 @@ func (w world) imageGoes(p thing) bool {
 		(len(p.tags) > 0 || !p.digest)
 }
 
-// releases is the oracle's second half: of the tagged ones that could go, those that stay.
+// releases is the oracle's second half: the last three images of each service that still have a name which a build here gave them.
 func (w world) releases() (stay []string) {
 	count := map[string]int{}
 	for _, m := range w.builds {
 		at := slices.IndexFunc(w.images, func(p thing) bool { return p.id == m.image })
-		if m.here && at >= 0 && len(w.images[at].tags) > 0 && w.imageGoes(w.images[at]) {
+		given := m.here && slices.ContainsFunc(w.images[at].tags, func(tag string) bool { return slices.Contains(m.names, tag) })
+		if given && !slices.ContainsFunc(current, func(tag string) bool { return slices.Contains(w.images[at].tags, tag) }) {
 			if count[m.service]++; count[m.service] <= 3 {
 				stay = append(stay, m.image)
 			}
