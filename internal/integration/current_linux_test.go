@@ -82,6 +82,10 @@ func (f *fixture) loadsOnlyChanges(steps int) image.Result {
 		if files := f.export(name); files["copy"] != files["top"] || files["heavy"] != "heavy\n" {
 			f.t.Errorf("%s: the engine's image is not what was built", what)
 		}
+		found, err := f.engine.ImageInspect(context.Background(), name)
+		if records := f.builds().Records(); err != nil || len(records) == 0 || records[0].ID != found.ID {
+			f.t.Errorf("%s: the engine has %s, the record %+v, %v", what, found.ID, records, err)
+		}
 		return got
 	}
 	check("first", image.Loaded, steps)

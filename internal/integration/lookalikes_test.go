@@ -17,7 +17,6 @@ import (
 	"github.com/25eloquence/compose-mage/internal/builds"
 	"github.com/25eloquence/compose-mage/internal/cleanup"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
-	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -39,14 +38,12 @@ func TestIntegrationCleanupAmongLookalikes(t *testing.T) {
 	f := newFixture(t, "Dockerfile", "FROM debian:bookworm-slim\nCOPY version /version\n")
 	f.write("compose.yaml", "services:\n  web: {image: '"+f.name+"/web:${VERSION}', build: {context: ., tags: ['"+f.name+"/web:newest']}, command: [sleep, '1000'], init: true, stop_grace_period: 1s}\n")
 	l := &lookalikes{f, map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}}
-	state := t.TempDir()
-	store := builds.Open(state, f.name, f.dir, f.engine.Info.ID)
-	f.with = func(o *image.Options) { o.Builds = store }
+	store := f.builds()
 	for _, version := range []string{"used", "parent", "golden", "renamed", "moved", "1", "2", "3", "4", "5", "6 as it was", "6"} {
 		l.release(version)
 	}
 	f.mustStart()
-	l.imagesOfOthers(store, state)
+	l.imagesOfOthers()
 	l.containersOfAll()
 	l.networksAndVolumes()
 	if n := len(l.images) + len(l.containers) + len(l.networks) + len(l.volumes); n < 40 {
@@ -183,7 +180,7 @@ func (l *lookalikes) commitOf(container, name string) string {
 }
 
 // imagesOfOthers makes images that no build of this checkout made, and changes what else hangs on those that it made.
-func (l *lookalikes) imagesOfOthers(store *builds.Store, state string) {
+func (l *lookalikes) imagesOfOthers() {
 	l.t.Helper()
 	labelled := func(project string) map[string]string { return map[string]string{projectLabel: project} }
 	untagged := func(labels map[string]string) string { // once the next one takes its name
@@ -208,8 +205,8 @@ func (l *lookalikes) imagesOfOthers(store *builds.Store, state string) {
 	l.images["of another checkout"] = enginetest.Image(l.t, l.engine, l.web("7"), labelled(l.name))
 	l.images["untagged, of another checkout"] = untagged(labelled(l.name))
 	untagged(nil)
-	elsewhere := builds.Open(state, l.name, l.t.TempDir(), l.engine.Info.ID)
-	abroad := builds.Open(state, l.name, l.dir, "another engine")
+	elsewhere := builds.Open(l.memory, l.name, l.t.TempDir(), l.engine.Info.ID)
+	abroad := builds.Open(l.memory, l.name, l.dir, "another engine")
 	for image, by := range map[string]*builds.Store{
 		l.images["of another checkout"]: elsewhere, l.images["untagged, of another checkout"]: elsewhere, l.images["untagged import"]: abroad,
 	} {
@@ -217,7 +214,7 @@ func (l *lookalikes) imagesOfOthers(store *builds.Store, state string) {
 			l.t.Fatal(err)
 		}
 	}
-	if n := len(store.Records()); n != 14 {
+	if n := len(l.builds().Records()); n != 14 {
 		l.t.Errorf("%d records of 12 builds here and 2 in another checkout", n)
 	}
 }
