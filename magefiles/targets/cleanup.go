@@ -40,17 +40,9 @@ type cleanupChoice struct {
 }
 
 func cleanUp(ctx context.Context, c cleanupChoice) error {
-	volumes, err := names(c.volumes)
+	o, err := c.options()
 	if err != nil {
 		return err
-	}
-	images, err := names(c.images)
-	if err != nil {
-		return err
-	}
-	if c.keep != "" && (c.scope == "" || cleanup.Scope(c.scope) == cleanup.Project) {
-		return fault.New(fault.Usage, "go tool mage cleanup -scope=host -keep="+c.keep+" -dry-run, to see what else that removes",
-			"-keep is for the build caches, which other projects build with too: nothing was done")
 	}
 	s, err := openUnstarted(ctx, nil)
 	if err != nil {
@@ -63,30 +55,10 @@ func cleanUp(ctx context.Context, c cleanupChoice) error {
 	if err != nil {
 		return err
 	}
-	o := cleanup.Options{Scope: cleanup.Scope(c.scope), Volumes: volumes, Images: images, Builds: s.builds(dir)}
-	if c.keep != "" {
-		if o.CacheBudget, err = units.RAMInBytes(c.keep); err != nil {
-			return fault.New(fault.Usage, "", "-keep=%s: %w", c.keep, err)
-		}
-		if o.CacheBudget == 0 {
-			o.CacheBudget = -1 // to the library 0 is "the default"
-		}
-	}
-	if s.builderAddress() != "" {
-		// A builder that is gone has no cache worth failing for; the build says what is wrong with it.
-		if builders, err := s.connectBuilders(ctx); err == nil {
-			var clients []*client.Client
-			for _, b := range builders {
-				defer b.Close()
-				if !b.Native { // the engine's own cache is counted as the engine's
-					clients = append(clients, b.Client)
-				}
-			}
-			if len(clients) > 0 {
-				o.Builder = cleanup.OnBuildKit(clients...)
-			}
-		}
-	}
+	o.Builds = s.builds(dir)
+	builder, closeBuilder := s.builderBeside(ctx)
+	defer closeBuilder()
+	o.Builder = builder
 	release, err := s.lock(ctx)
 	if err != nil {
 		return err
@@ -105,4 +77,59 @@ func cleanUp(ctx context.Context, c cleanupChoice) error {
 		return err
 	}
 	return cleanup.Execute(ctx, s.engine, plan, s.out)
+}
+
+// options reads what can be understood without an engine.
+func (c cleanupChoice) options() (cleanup.Options, error) {
+	o := cleanup.Options{Scope: cleanup.Scope(c.scope)}
+	var err error
+	if o.Volumes, err = names(c.volumes); err != nil {
+		return o, err
+	}
+	if o.Images, err = names(c.images); err != nil {
+		return o, err
+	}
+	if c.keep == "" {
+		return o, nil
+	}
+	if o.Scope == "" || o.Scope == cleanup.Project {
+		return o, fault.New(fault.Usage, "go tool mage cleanup -scope=host -keep="+c.keep+" -dry-run, to see what else that removes",
+			"-keep is for the build caches, which other projects build with too: nothing was done")
+	}
+	if o.CacheBudget, err = units.RAMInBytes(c.keep); err != nil {
+		return o, fault.New(fault.Usage, "", "-keep=%s: %w", c.keep, err)
+	}
+	if o.CacheBudget == 0 {
+		o.CacheBudget = -1 // to the library 0 is "the default"
+	}
+	return o, nil
+}
+
+// builderBeside is the cache of the builders other than the engine's own, which is counted as the engine's; nil where there is none. One
+// that is gone has no cache worth failing for; the build says what is wrong with it.
+func (s *session) builderBeside(ctx context.Context) (cleanup.Builder, func()) {
+	nothing := func() {}
+	if s.builderAddress() == "" {
+		return nil, nothing
+	}
+	builders, err := s.connectBuilders(ctx)
+	if err != nil {
+		return nil, nothing
+	}
+	var clients []*client.Client
+	for _, b := range builders {
+		if b.Native {
+			_ = b.Close()
+			continue
+		}
+		clients = append(clients, b.Client)
+	}
+	if len(clients) == 0 {
+		return nil, nothing
+	}
+	return cleanup.OnBuildKit(clients...), func() {
+		for _, c := range clients {
+			_ = c.Close()
+		}
+	}
 }
