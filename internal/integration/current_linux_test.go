@@ -58,7 +58,8 @@ func TestIntegrationCurrentEngine(t *testing.T) {
 		f.loadsOnlyChanges(3)
 	})
 	t.Run("a cleanup", func(t *testing.T) {
-		f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n").withService()
+		f := newFixture(t).withService()
+		f.write("compose.yaml", "services:\n  a: {image: '"+f.name+"-a:${VERSION}', build: {context: ., args: {VERSION: '${VERSION}'}}}\n")
 		b, err := image.ConnectEngine(t.Context(), e)
 		if err != nil {
 			t.Fatal(err)
@@ -80,18 +81,20 @@ func TestIntegrationCurrentEngine(t *testing.T) {
 	})
 }
 
-// cleansWhatItBuilt builds twice, runs the image once and commits it: the first image and the run's container go.
+// cleansWhatItBuilt builds five versions, runs the last one once and commits it: the first image and the run's container go.
 func (f *fixture) cleansWhatItBuilt() {
 	f.t.Helper()
 	ctx := context.Background()
-	f.mustBuild()
-	first, err := f.engine.ImageInspect(ctx, f.name+"-a")
+	f.write("Dockerfile", "FROM scratch\nCOPY service /service\nARG VERSION\nENV EXIT_CODE=0 VERSION=$VERSION\nENTRYPOINT [\"/service\"]\n")
+	for _, version := range []string{"1", "2", "3", "4", "5"} {
+		f.t.Setenv("VERSION", version)
+		f.mustBuild()
+	}
+	first, err := f.engine.ImageInspect(ctx, f.name+"-a:1")
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.write("Dockerfile", "FROM scratch\nCOPY service /service\nENV EXIT_CODE=0\nENTRYPOINT [\"/service\"]\n")
-	f.mustBuild()
-	run := enginetest.Container(f.t, f.engine, f.name+"-run", &container.Config{Image: f.name + "-a", Labels: enginetest.Labels(f.name, "a", "True")}, nil, true)
+	run := enginetest.Container(f.t, f.engine, f.name+"-run", &container.Config{Image: f.name + "-a:5", Labels: enginetest.Labels(f.name, "a", "True")}, nil, true)
 	enginetest.Until(f.t, 20e9, "the run ends", func() bool {
 		got, err := f.engine.ContainerInspect(ctx, run, client.ContainerInspectOptions{})
 		return err == nil && got.Container.State.Status == container.StateExited
@@ -112,7 +115,7 @@ func (f *fixture) cleansWhatItBuilt() {
 	if err := cleanup.Execute(ctx, f.engine, plan, ui.New(&f.out)); err != nil {
 		f.t.Fatal(err)
 	}
-	for _, id := range append(commits, f.name+"-a") {
+	for _, id := range append(commits, f.name+"-a:2", f.name+"-a:3", f.name+"-a:4", f.name+"-a:5") {
 		if _, err := f.engine.ImageInspect(ctx, id); err != nil {
 			f.t.Errorf("%s is gone: %v\n%s", id, err, f.out.String())
 		}
