@@ -261,7 +261,7 @@ func (p Plan) printUnknown(out *ui.Out) {
 		}
 	}
 	if count > 0 {
-		out.Info("only when named: %d images, %s", count, ui.Bytes(bytes))
+		out.Info("by name only: %s of images (%d)", ui.Bytes(bytes), count)
 		out.Info("go tool mage cleanup -images=NAME")
 	}
 }

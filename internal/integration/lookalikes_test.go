@@ -59,7 +59,7 @@ func TestIntegrationCleanupAmongLookalikes(t *testing.T) {
 				t.Errorf("%+v", i)
 			}
 		}
-		contains(t, f.out.String(), "only when named: ", "go tool mage cleanup -images=", "it is the only link to volume "+l.volumes["anonymous"])
+		contains(t, f.out.String(), "by name only: ", "go tool mage cleanup -images=", "it is the only link to volume "+l.volumes["anonymous"])
 	})
 	t.Run("with the state", func(t *testing.T) {
 		l.cleanUp(cleanup.Options{Builds: store}, "image 1", "image 2", "image 6 as it was", "image moved")
