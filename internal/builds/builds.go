@@ -6,8 +6,10 @@ package builds
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -211,18 +213,47 @@ func encode(all []Record) ([]byte, error) {
 	}
 }
 
-// read gives the records in a file; none where any of it can't be read, or is more than was ever written.
-func read(file string) []Record {
-	if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() || info.Size() > mostBytes {
+// Check says what is wrong with the record where there is one that can't be read.
+func (s *Store) Check() error {
+	if s == nil || s.dir == "" {
 		return nil
 	}
-	data, err := os.ReadFile(file)
+	_, err := readFile(s.file())
+	return err
+}
+
+// read gives the records in a file; none where any of it can't be read, or is more than was ever written.
+func read(file string) []Record {
+	all, err := readFile(file)
 	if err != nil {
 		return nil
 	}
+	return all
+}
+
+// readFile quotes nothing of what is in the file, which may be anybody's.
+func readFile(file string) ([]Record, error) {
+	damaged := func(why string) error {
+		return fmt.Errorf("%q %s: no image counts as built here before it is built again", file, why)
+	}
+	info, err := os.Lstat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, damaged("can't be looked at")
+	case !info.Mode().IsRegular():
+		return nil, damaged("is no file")
+	case info.Size() > mostBytes:
+		return nil, damaged("is longer than a record of builds can be")
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, damaged("can't be read")
+	}
 	var d document
 	if json.Unmarshal(data, &d) != nil || slices.ContainsFunc(d.Images, func(r Record) bool { return !r.valid() }) {
-		return nil
+		return nil, damaged("is no record of builds, or a damaged one")
 	}
-	return d.Images
+	return d.Images, nil
 }

@@ -42,6 +42,9 @@ func TestRecords(t *testing.T) {
 	dir := t.TempDir()
 	s := Open(dir, "shop", "/src/shop", "engine")
 	wants(t, s.Records())
+	if err := s.Check(); err != nil || none.Check() != nil {
+		t.Errorf("no record is a damaged one: %v", err)
+	}
 	add(t, s, 1, "web", "shop/web:1", "shop/web")
 	add(t, s, 2, "web", "shop/web:2", "shop/web")
 	add(t, s, 3, "db", "shop/db")
@@ -125,8 +128,14 @@ func TestDamage(t *testing.T) {
 			}
 			wants(t, s.Records())
 			wants(t, s.All())
+			if err := s.Check(); (err == nil) != (name == "null") || err != nil && (!strings.Contains(err.Error(), s.file()) || strings.Contains(err.Error(), "\x00")) {
+				t.Errorf("it says %v", err)
+			}
 			add(t, s, 2, "web", "shop/web:2")
 			wants(t, s.Records(), "web 2 [docker.io/shop/web:2]")
+			if err := s.Check(); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 	t.Run("a folder", func(t *testing.T) {

@@ -69,6 +69,15 @@ func TestIntegrationCleanupAmongLookalikes(t *testing.T) {
 		untagged := strings.TrimPrefix(l.images["untagged commit"], "sha256:")[:12]
 		l.cleanUp(cleanup.Options{Builds: store, Images: []string{f.name + "/web:0", untagged}}, "image import", "image untagged commit")
 	})
+	t.Run("built again after the state was deleted", func(t *testing.T) {
+		if err := os.RemoveAll(filepath.Join(f.memory, "projects")); err != nil {
+			t.Fatal(err)
+		}
+		l.release("6")
+		if again := f.builds().Records(); len(again) != 1 || again[0].ID != l.images["6"] {
+			t.Errorf("the record has %+v", again)
+		}
+	})
 	gone := slices.DeleteFunc(whole, func(name string) bool { return slices.Contains(l.present(), name) })
 	want := []string{
 		"container empty run", "container empty volume", "container orphan", "image 1", "image 2", "image 6 as it was", "image import",

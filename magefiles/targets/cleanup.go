@@ -56,6 +56,9 @@ func cleanUp(ctx context.Context, c cleanupChoice) error {
 		return err
 	}
 	o.Builds = s.builds(dir)
+	if err := o.Builds.Check(); err != nil {
+		s.out.Warn("%v", err)
+	}
 	builder, closeBuilder := s.builderBeside(ctx)
 	defer closeBuilder()
 	o.Builder = builder
