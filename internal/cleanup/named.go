@@ -33,7 +33,7 @@ func (d *decision) readImages(named []string) (map[string]request, error) {
 		}
 		img := slices.Concat(byName, byID)[0]
 		if !d.ours(img.Labels) && d.plan.Scope != Host {
-			return nil, fault.New(fault.Usage, "docker image rm "+name+", if nobody needs it", "image %q is not of project %q: it stays", name, d.plan.Project)
+			return nil, fault.New(fault.Usage, "docker image rm "+fault.Quote(name)+", if nobody needs it", "image %q is not of project %q: it stays", name, d.plan.Project)
 		}
 		if child := d.madeFrom(img.ID); child != "" && !d.listed(img) {
 			return nil, madeFromIt(name, child)
@@ -101,7 +101,7 @@ func (d *decision) noImage(name string) error {
 			known = append(append(known, realTags(img)...), short(img.ID))
 		}
 	}
-	return fault.New(fault.Usage, "docker images --filter label="+labelProject+"="+d.plan.Project, "there is no image %q%s", name, fault.DidYouMean(name, known))
+	return fault.New(fault.Usage, "docker images --filter label="+labelProject+"="+fault.Quote(d.plan.Project), "there is no image %q%s", name, fault.DidYouMean(name, known))
 }
 
 // removeNamed removes what the request asks for, or says why that can't be: an image goes when none of its names is left.
@@ -109,7 +109,7 @@ func (d *decision) removeNamed(item Item, r request, user string) error {
 	left := slices.DeleteFunc(slices.Clone(item.Tags), func(t string) bool { return slices.Contains(r.names, t) })
 	switch {
 	case r.whole && len(left) > 1:
-		return fault.New(fault.Usage, "go tool mage cleanup -images="+strings.Join(item.Tags, ","),
+		return fault.New(fault.Usage, "go tool mage cleanup -images="+fault.Quote(strings.Join(item.Tags, ",")),
 			"image %q has several names: %s", short(item.ID), strings.Join(item.Tags, ", "))
 	case !r.whole && len(left) > 0:
 		item.Name, item.Bytes, item.untag = strings.Join(r.names, ", "), 0, r.names
@@ -117,7 +117,7 @@ func (d *decision) removeNamed(item Item, r request, user string) error {
 		d.remove(item)
 		return nil
 	case user != "":
-		return fault.New(fault.Usage, "docker rm "+user+", once it is stopped and you need it no more", "image %q is in use by container %q", item.Name, user)
+		return fault.New(fault.Usage, "docker rm "+fault.Quote(user)+", once it is stopped and you need it no more", "image %q is in use by container %q", item.Name, user)
 	}
 	if child := d.madeFrom(item.ID); child != "" {
 		return madeFromIt(item.Name, child)

@@ -62,7 +62,7 @@ func (d *decision) findVolume(name string) (string, error) {
 	found := slices.Sorted(maps.Keys(called[name]))
 	switch {
 	case len(found) > 1:
-		return "", fault.New(fault.Usage, "docker volume inspect "+quoted(found, " "), "%q may be any of the volumes %s: nothing was removed",
+		return "", fault.New(fault.Usage, "docker volume inspect "+fault.Quote(found...), "%q may be any of the volumes %s: nothing was removed",
 			name, strings.Join(found, " and "))
 	case len(found) == 0 && foreign:
 		return "", fault.New(fault.Usage, "docker volume inspect "+fault.Quote(name), "volume %q is not of project %q: it stays", name, d.plan.Project)

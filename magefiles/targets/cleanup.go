@@ -96,7 +96,7 @@ func (c cleanupChoice) options() (cleanup.Options, error) {
 		return o, nil
 	}
 	if o.Scope == "" || o.Scope == cleanup.Project {
-		return o, fault.New(fault.Usage, "go tool mage cleanup -scope=host -keep="+c.keep+" -dry-run, to see what else that removes",
+		return o, fault.New(fault.Usage, "go tool mage cleanup -scope=host -keep="+fault.Quote(c.keep)+" -dry-run, to see what else that removes",
 			"-keep is for the build caches, which other projects build with too: nothing was done")
 	}
 	if o.CacheBudget, err = units.RAMInBytes(c.keep); err != nil {
