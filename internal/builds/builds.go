@@ -153,7 +153,7 @@ func (s *Store) change(ctx context.Context, f func([]Record) []Record) error {
 	if err != nil {
 		return fmt.Errorf("recording a build: %w", err)
 	}
-	return state.WriteFile(s.file(), data, 0o600)
+	return state.Keep(s.file(), data)
 }
 
 // isLast says whether the record is there already, as the last of its service and checkout.
@@ -231,29 +231,20 @@ func read(file string) []Record {
 	return all
 }
 
-// readFile quotes nothing of what is in the file, which may be anybody's.
 func readFile(file string) ([]Record, error) {
-	damaged := func(why string) error {
-		return fmt.Errorf("%q %s: no image counts as built here before it is built again", file, why)
-	}
-	info, err := os.Lstat(file)
+	var d document
+	err := state.ReadJSON(file, &d)
+	info, _ := os.Stat(file)
 	switch {
+	case info != nil && info.Mode().IsRegular() && info.Size() > mostBytes:
+		err = fmt.Errorf("%q is longer than a record of builds", file)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	case err != nil:
-		return nil, damaged("can't be looked at")
-	case !info.Mode().IsRegular():
-		return nil, damaged("is no file")
-	case info.Size() > mostBytes:
-		return nil, damaged("is longer than a record of builds can be")
+	case err == nil && slices.ContainsFunc(d.Images, func(r Record) bool { return !r.valid() }):
+		err = fmt.Errorf("%q is no record of builds, or a damaged one", file)
 	}
-	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, damaged("can't be read")
-	}
-	var d document
-	if json.Unmarshal(data, &d) != nil || slices.ContainsFunc(d.Images, func(r Record) bool { return !r.valid() }) {
-		return nil, damaged("is no record of builds, or a damaged one")
+		return nil, fmt.Errorf("%w: no image counts as built here before it is built again", err)
 	}
 	return d.Images, nil
 }
