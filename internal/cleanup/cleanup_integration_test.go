@@ -6,14 +6,17 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/builds"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -28,15 +31,53 @@ type stack struct {
 	oldImage, image, v1Image string // IDs
 	web, oneOff, orphan      string // container IDs
 	usedNet, deadNet         string // network IDs
-	volume                   string
+	volume, state            string
+	builds                   *builds.Store
+}
+
+// recorded writes down that a build made the image and gave it these tags.
+func (s *stack) recorded(image string, tags ...string) {
+	names := []string{}
+	for _, tag := range tags {
+		names = append(names, s.name+"/web:"+tag)
+	}
+	if err := s.builds.Add(s.t.Context(), image, "web", names); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// options are those of a cleanup of the project, which leave the engine's build cache alone: tests share it with the machine's owner.
+func (s *stack) options() Options { return Options{CacheBudget: 1 << 60, Builds: s.builds} }
+
+func (s *stack) plan(o Options) Plan {
+	s.t.Helper()
+	plan, err := MakePlan(s.t.Context(), s.e, s.model(), o)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return plan
+}
+
+// execute runs the plan and gives what it says.
+func (s *stack) execute(plan Plan) string {
+	s.t.Helper()
+	var b bytes.Buffer
+	if err := Execute(s.t.Context(), s.e, plan, ui.New(&b)); err != nil {
+		s.t.Fatalf("%v\n%s", err, b.String())
+	}
+	return b.String()
 }
 
 func build(t *testing.T, e *engine.Engine, name string) *stack {
-	s := &stack{t: t, e: e, name: name, volume: name + "_data"}
+	s := &stack{t: t, e: e, name: name, volume: name + "_data", state: t.TempDir()}
 	mark := map[string]string{labelProject: name}
+	s.builds = builds.Open(s.state, name, "/src/"+name, e.Info.ID)
 	s.oldImage = enginetest.Image(t, e, name+"/web:latest", mark)
 	s.image = enginetest.Image(t, e, name+"/web:latest", mark) // takes the name: the first is untagged now
 	s.v1Image = enginetest.Image(t, e, name+"/web:v1", mark)
+	s.recorded(s.oldImage, "latest")
+	s.recorded(s.image, "latest")
+	s.recorded(s.v1Image, "v1")
 	s.usedNet, s.deadNet = s.network("default"), s.network("dead")
 	if _, err := e.VolumeCreate(t.Context(), client.VolumeCreateOptions{Name: s.volume, Labels: map[string]string{labelProject: name, labelVolume: "data", labelHolds: "data"}}); err != nil {
 		t.Fatal(err)
@@ -101,9 +142,6 @@ func (s *stack) present() string {
 	return strings.Join(there, " ")
 }
 
-// keepCaches are options that leave the engine's build cache alone: tests share it with the machine's owner.
-var keepCaches = Options{CacheBudget: 1 << 60}
-
 func TestProjectScopeRemovesOnlyTheProjects(t *testing.T) {
 	e := enginetest.Connect(t)
 	ours, others := build(t, e, "watchclean-ours"), build(t, e, "watchclean-others")
@@ -111,7 +149,7 @@ func TestProjectScopeRemovesOnlyTheProjects(t *testing.T) {
 	if ours.present() != all || others.present() != all {
 		t.Fatalf("the stacks are not complete: %s; %s", ours.present(), others.present())
 	}
-	plan, err := MakePlan(t.Context(), e, ours.model(), keepCaches)
+	plan, err := MakePlan(t.Context(), e, ours.model(), ours.options())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,13 +164,13 @@ func TestProjectScopeRemovesOnlyTheProjects(t *testing.T) {
 	if file := os.Getenv("CLEANUP_SAMPLE"); file != "" { // for docs/cleanup.md
 		_ = os.WriteFile(file, b.Bytes(), 0o644)
 	}
-	if got, want := ours.present(), "web image net volume"; got != want {
+	if got, want := ours.present(), "web image v1-image net volume"; got != want {
 		t.Errorf("left of ours: %s, want: %s\n%s", got, want, b.String())
 	}
 	if got := others.present(); got != all {
 		t.Errorf("left of the other project: %s, want: %s\n%s", got, all, b.String())
 	}
-	again, err := MakePlan(t.Context(), e, ours.model(), keepCaches)
+	again, err := MakePlan(t.Context(), e, ours.model(), ours.options())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,17 +183,14 @@ func TestProjectScopeRemovesOnlyTheProjects(t *testing.T) {
 func TestExecuteLooksAgain(t *testing.T) {
 	e := enginetest.Connect(t)
 	s := build(t, e, "watchclean-race")
-	plan, err := MakePlan(t.Context(), e, s.model(), keepCaches)
+	plan, err := MakePlan(t.Context(), e, s.model(), s.options())
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx := t.Context()
-	// the old image is run again, the v1 image gets a name, the dead network is joined, the orphan is replaced by hand
+	// the old image is run again, the dead network is joined, the orphan is removed by hand
 	user := enginetest.Container(t, e, s.name+"-user", &container.Config{Image: s.oldImage, Cmd: []string{"sleep"}},
 		&container.HostConfig{NetworkMode: container.NetworkMode(s.name + "_default")}, true)
-	if _, err := e.ImageTag(ctx, client.ImageTagOptions{Source: s.v1Image, Target: s.name + "/kept:1"}); err != nil {
-		t.Fatal(err)
-	}
 	if _, err := e.NetworkConnect(ctx, s.deadNet, client.NetworkConnectOptions{Container: user, EndpointConfig: &network.EndpointSettings{}}); err != nil {
 		t.Fatal(err)
 	}
@@ -169,9 +204,136 @@ func TestExecuteLooksAgain(t *testing.T) {
 	if got, want := s.present(), "web old-image image v1-image net dead-net volume"; got != want {
 		t.Errorf("left: %s, want: %s\n%s", got, want, b.String())
 	}
-	for _, want := range []string{"watchclean-race-user uses it now", "it is named watchclean-race/kept:1 now", "a container is on it now", "is already gone"} {
+	for _, want := range []string{"watchclean-race-user uses it now", "a container is on it now", "is already gone"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("nothing says %q:\n%s", want, b.String())
+		}
+	}
+}
+
+// TestExecuteLooksAgainAtImages has names, commits and containers come between plan and execution.
+func TestExecuteLooksAgainAtImages(t *testing.T) {
+	e := enginetest.Connect(t)
+	s := build(t, e, "watchclean-images")
+	ctx, mark := t.Context(), map[string]string{labelProject: s.name}
+	made := map[string]string{}
+	for _, what := range []string{"two-names", "named", "committed", "moved", "run", "r1", "r2", "r3"} {
+		made[what] = enginetest.Image(t, e, s.name+"/web:"+what, mark)
+	}
+	tag := func(image, name string) {
+		t.Helper()
+		if _, err := e.ImageTag(ctx, client.ImageTagOptions{Source: image, Target: s.name + "/web:" + name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tag(made["two-names"], "second")
+	for _, what := range []string{"two-names", "named", "committed", "moved", "run", "r1", "r2", "r3"} {
+		s.recorded(made[what], what, "second")
+	}
+	o := s.options()
+	o.Images = []string{s.name + "/web:second"}
+	untags := s.plan(o)
+	plan := s.plan(s.options())
+	for _, what := range []string{"two-names", "named", "committed", "moved", "run"} {
+		if !slices.ContainsFunc(plan.Remove, func(i Item) bool { return i.ID == made[what] }) {
+			t.Errorf("%s is not in the plan", what)
+		}
+	}
+	foreign := enginetest.Image(t, e, "watchclean-foreign:1", nil)
+	tag(foreign, "second") // had by two-names when the plan was made
+	tag(foreign, "moved")
+	tag(made["named"], "kept")
+	user := enginetest.Container(t, e, s.name+"-user", &container.Config{Image: made["run"], Cmd: []string{"sleep"}}, nil, false)
+	from := enginetest.Container(t, e, s.name+"-from", &container.Config{Image: made["committed"], Cmd: []string{"sleep"}}, nil, false)
+	commit, err := e.ContainerCommit(ctx, from, client.ContainerCommitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = e.ImageRemove(context.Background(), commit.ID, client.ImageRemoveOptions{Force: true}) })
+	if _, err := e.ContainerRemove(ctx, from, client.ContainerRemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	said := s.execute(untags) + s.execute(plan)
+	for what, stays := range map[string]bool{"two-names": false, "named": true, "committed": true, "moved": false, "run": true, "r1": true, "r2": true, "r3": true} {
+		if _, err := e.ImageInspect(ctx, made[what]); (err == nil) != stays {
+			t.Errorf("%s is there: %v, want %v\n%s", what, err == nil, stays, said)
+		}
+	}
+	for _, name := range []string{"second", "moved"} {
+		if got, err := e.ImageInspect(ctx, s.name+"/web:"+name); err != nil || got.ID != foreign {
+			t.Errorf("%s was taken from its new image: %v\n%s", name, err, said)
+		}
+	}
+	if _, err := e.ContainerInspect(ctx, user, client.ContainerInspectOptions{}); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{"second is another image now", "it is named watchclean-images/web:kept now", "watchclean-images-user uses it now", "an image was made from it"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("nothing says %q:\n%s", want, said)
+		}
+	}
+	for _, r := range s.builds.Records() {
+		if r.ID == made["moved"] {
+			t.Error("the record has an image that was removed")
+		}
+	}
+}
+
+// TestExecuteLooksAgainAtVolumes has the other link to a volume go, and a volume be replaced, between plan and execution.
+func TestExecuteLooksAgainAtVolumes(t *testing.T) {
+	e := enginetest.Connect(t)
+	s := build(t, e, "watchclean-volumes")
+	ctx := t.Context()
+	withData := func(name, oneOff, from string) string {
+		cfg := &container.Config{Image: s.name + "/web:latest", Cmd: []string{"write", "/data/f"}, Labels: enginetest.Labels(s.name, "web", oneOff)}
+		host := &container.HostConfig{}
+		if from == "" {
+			cfg.Volumes = map[string]struct{}{"/data": {}}
+		} else {
+			host.VolumesFrom = []string{from}
+		}
+		return enginetest.Container(t, e, s.name+name, cfg, host, from == "")
+	}
+	first := withData("-run", "True", "")
+	enginetest.Until(t, 10e9, "the one-off run to end", func() bool {
+		got, err := e.ContainerInspect(ctx, first, client.ContainerInspectOptions{})
+		return err == nil && got.Container.State.Status == container.StateExited
+	})
+	second := withData("-web-2", "False", first)
+	got, err := e.ContainerInspect(ctx, first, client.ContainerInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_, _ = e.ContainerRemove(context.Background(), first, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		_, _ = e.VolumeRemove(context.Background(), got.Container.Mounts[0].Name, client.VolumeRemoveOptions{})
+	})
+	o := s.options()
+	o.Volumes = []string{"data"}
+	plan := s.plan(o)
+	if !slices.ContainsFunc(plan.Remove, func(i Item) bool { return i.ID == first }) {
+		t.Fatalf("the one-off run is not in the plan: %+v", plan.Remove)
+	}
+	if _, err := e.ContainerRemove(ctx, second, client.ContainerRemoveOptions{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.VolumeRemove(ctx, s.volume, client.VolumeRemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(1100 * time.Millisecond) // the engine says in seconds when a volume was made
+	if _, err := e.VolumeCreate(ctx, client.VolumeCreateOptions{Name: s.volume, Labels: map[string]string{labelProject: s.name, labelVolume: "data"}}); err != nil {
+		t.Fatal(err)
+	}
+	said := s.execute(plan)
+	if _, err := e.ContainerInspect(ctx, first, client.ContainerInspectOptions{}); err != nil {
+		t.Errorf("the only link to the data is gone: %v\n%s", err, said)
+	}
+	if _, err := e.VolumeInspect(ctx, s.volume, client.VolumeInspectOptions{}); err != nil {
+		t.Errorf("the new volume is gone: %v\n%s", err, said)
+	}
+	for _, want := range []string{"it is the only link to volume", "another one has taken its name"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("nothing says %q:\n%s", want, said)
 		}
 	}
 }
@@ -181,7 +343,7 @@ func TestNamedVolumeGoesOnceUnused(t *testing.T) {
 	s := build(t, e, "watchclean-volume")
 	user := enginetest.Container(t, e, s.name+"-user", &container.Config{Image: s.image, Cmd: []string{"sleep"}, Labels: enginetest.Labels(s.name, "web", "False")},
 		&container.HostConfig{Binds: []string{s.volume + ":/data"}}, false)
-	opts := keepCaches
+	opts := s.options()
 	opts.Volumes = []string{"data"}
 	if _, err := MakePlan(t.Context(), e, s.model(), opts); err == nil || !strings.Contains(err.Error(), "is in use by container") {
 		t.Fatalf("a used volume: got %v", err)
@@ -197,7 +359,7 @@ func TestNamedVolumeGoesOnceUnused(t *testing.T) {
 	if err := Execute(t.Context(), e, plan, ui.New(&b)); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := s.present(), "web image net"; got != want {
+	if got, want := s.present(), "web image v1-image net"; got != want {
 		t.Errorf("left: %s, want: %s\n%s", got, want, b.String())
 	}
 }
@@ -206,7 +368,12 @@ func TestNamedVolumeGoesOnceUnused(t *testing.T) {
 func TestHostScopePlan(t *testing.T) {
 	e := enginetest.Connect(t)
 	ours, others := build(t, e, "watchclean-hosta"), build(t, e, "watchclean-hostb")
-	plan, err := MakePlan(t.Context(), e, ours.model(), Options{Scope: Host, CacheBudget: 1 << 60})
+	for _, r := range others.builds.Records() { // one state directory has the records of all projects
+		if err := builds.Open(ours.state, others.name, r.Dir, r.Engine).Add(t.Context(), r.ID, r.Service, r.Names); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plan, err := MakePlan(t.Context(), e, ours.model(), Options{Scope: Host, CacheBudget: 1 << 60, Builds: ours.builds})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,8 +385,8 @@ func TestHostScopePlan(t *testing.T) {
 		}
 	}
 	for what, want := range map[string]bool{
-		others.oneOff: true, others.orphan: true, others.oldImage: true, others.deadNet: true, ours.oldImage: true, ours.v1Image: true,
-		others.web: false, others.image: false, others.v1Image: false, others.usedNet: false, ours.web: false, ours.image: false,
+		others.oneOff: true, others.orphan: true, others.oldImage: true, others.deadNet: true, ours.oldImage: true,
+		others.web: false, others.image: false, others.v1Image: false, ours.v1Image: false, others.usedNet: false, ours.web: false, ours.image: false,
 	} {
 		if goes[what] != want {
 			t.Errorf("%s goes: %v, want %v", what, goes[what], want)

@@ -2,7 +2,8 @@ package cleanup
 
 import (
 	"fmt"
-	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,6 @@ import (
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/network"
 
-	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -24,27 +24,39 @@ const (
 	labelService = "com.docker.compose.service"
 	labelOneOff  = "com.docker.compose.oneoff"
 	labelVolume  = "com.docker.compose.volume"
+	labelHash    = "com.docker.compose.config-hash"
+	labelHook    = "com.docker.compose.hook"
+	labelFolder  = "com.docker.compose.project.working_dir"
+	labelFiles   = "com.docker.compose.project.config_files"
 	labelHolds   = "com.25eloquence.volume" // data or cache
 )
 
 // aboutToStart is for how long a container that was created but never started is left alone: somebody may be starting it.
 const aboutToStart = 10 * time.Minute
 
+// aboutToLoad is for how long a record stays of an image that the engine doesn't have: a build records it before it loads it.
+const aboutToLoad = time.Hour
+
 // model is what the Compose file names. Services of profiles that are not active count: they are no orphans.
 type model struct {
 	services map[string]bool
-	images   map[string]bool // normalised references, tag included
-	repos    map[string]bool // the same without tags
+	images   map[string]bool // normalised references, with tag or digest
 	networks map[string]bool // full names
 }
 
 func readModel(project *types.Project) model {
-	m := model{services: map[string]bool{}, images: map[string]bool{}, repos: map[string]bool{}, networks: map[string]bool{}}
+	m := model{services: map[string]bool{}, images: map[string]bool{}, networks: map[string]bool{}}
 	for _, services := range []types.Services{project.Services, project.DisabledServices} {
 		for name, s := range services {
 			m.services[name] = true
-			if full, repo := normalise(api.GetImageNameOrDefault(s, project.Name)); full != "" {
-				m.images[full], m.repos[repo] = true, true
+			names := []string{api.GetImageNameOrDefault(s, project.Name)}
+			if s.Build != nil {
+				names = append(names, s.Build.Tags...)
+			}
+			for _, name := range names {
+				if full := normalise(name); full != "" {
+					m.images[full] = true
+				}
 			}
 		}
 	}
@@ -55,13 +67,18 @@ func readModel(project *types.Project) model {
 	return m
 }
 
-// normalise gives a reference in full (docker.io/library/redis:latest), and its repository without the tag.
-func normalise(ref string) (full, repo string) {
+// normalise gives a reference in full: docker.io/library/redis:latest, or with its digest, beside which a tag means nothing. "" is none.
+func normalise(ref string) string {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
-		return "", ""
+		return ""
 	}
-	return reference.TagNameOnly(named).String(), named.Name()
+	if digested, ok := named.(reference.Digested); ok {
+		if canonical, err := reference.WithDigest(reference.TrimNamed(named), digested.Digest()); err == nil {
+			return canonical.String()
+		}
+	}
+	return reference.TagNameOnly(named).String()
 }
 
 type decision struct {
@@ -83,35 +100,87 @@ func (d *decision) decideContainers() {
 			continue
 		}
 		item := Item{Kind: Container, ID: c.ID, Name: containerName(c), Bytes: c.SizeRw, Owner: c.Labels[labelProject]}
-		orphan := ours && !d.names.services[c.Labels[labelService]]
-		oneOff := strings.EqualFold(c.Labels[labelOneOff], "true")
-		fresh := c.State == container.StateCreated && d.seen.now.Sub(time.Unix(c.Created, 0)) < aboutToStart
+		why, stays := d.containerStays(c)
+		item.Why = why
 		switch {
-		case active(c.State):
-			item.Why = string(c.State)
-			if orphan && !oneOff {
-				item.Why += ", though the Compose file no longer has this service"
-			}
-			if ours {
-				d.keep(item)
-			}
-		case fresh:
-			item.Why = "created a moment ago, may be about to start"
-			d.keep(item)
-		case oneOff:
-			item.Why = "one-off run, " + string(c.State)
+		case !stays:
 			d.removeUnlessOnlyLink(item, c)
-		case orphan:
-			item.Why = fmt.Sprintf("%s, and the Compose file no longer has this service", c.State)
-			d.removeUnlessOnlyLink(item, c)
-		case d.plan.Scope == Host:
-			item.Why = string(c.State)
-			d.removeUnlessOnlyLink(item, c)
-		default:
-			item.Why = fmt.Sprintf("%s; a start uses it again", c.State)
+		case ours || !active(c.State):
 			d.keep(item)
 		}
 	}
+}
+
+// containerStays says whether a container stays whatever volumes it has, and why it stays or goes.
+func (d *decision) containerStays(c container.Summary) (why string, stays bool) {
+	ours, state := d.ours(c.Labels), string(c.State)
+	orphan := ours && !d.names.services[c.Labels[labelService]]
+	oneOff := strings.EqualFold(c.Labels[labelOneOff], "true")
+	switch {
+	case active(c.State) && orphan && !oneOff:
+		return state + ", though the Compose file no longer has this service", true
+	case active(c.State):
+		return state, true
+	case c.State == container.StateCreated && d.seen.now.Sub(time.Unix(c.Created, 0)) < aboutToStart:
+		return "created a moment ago, may be about to start", true
+	case d.plan.Scope == Project && !ours:
+		return "", true
+	case d.plan.Scope == Project && d.seen.checkouts[c.Labels[labelFolder]]:
+		return fmt.Sprintf("%s; of the checkout in %s", state, c.Labels[labelFolder]), true
+	case d.plan.Scope == Project && !d.byCompose(c):
+		return state + "; not known to be made by Compose", true
+	case oneOff:
+		return "one-off run, " + state, false
+	case orphan:
+		return state + ", and the Compose file no longer has this service", false
+	case d.plan.Scope == Host:
+		return state, false
+	}
+	return state + "; a start uses it again", true
+}
+
+// byCompose says whether Compose made the container. One that was made by hand has the labels of its image, and an image that was
+// committed from a container has all of that one's.
+func (d *decision) byCompose(c container.Summary) bool {
+	at := slices.IndexFunc(d.seen.every, func(img image.Summary) bool { return img.ID == c.ImageID })
+	if at < 0 {
+		return false
+	}
+	for _, label := range []string{labelHash, labelHook} {
+		if v := c.Labels[label]; v != "" && v != d.seen.every[at].Labels[label] {
+			return true
+		}
+	}
+	return false
+}
+
+// checkouts gives the folders, other than here, of which containers say that their Compose files are in them, and where there are such.
+func checkouts(containers []container.Summary, here string) map[string]bool {
+	found := map[string]bool{}
+	for _, c := range containers {
+		folder := c.Labels[labelFolder]
+		if _, known := found[folder]; known || folder == "" {
+			continue
+		}
+		file := slices.ContainsFunc(strings.Split(c.Labels[labelFiles], ","), func(file string) bool {
+			if !filepath.IsAbs(file) {
+				file = filepath.Join(folder, file)
+			}
+			info, err := os.Stat(file)
+			return err == nil && info.Mode().IsRegular()
+		})
+		found[folder] = file && !sameFolder(folder, here)
+	}
+	return found
+}
+
+func sameFolder(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
 }
 
 // active says whether a container is at work, and so never goes.
@@ -141,80 +210,6 @@ func (d *decision) going() map[string]bool {
 		}
 	}
 	return ids
-}
-
-func (d *decision) decideImages() {
-	going := d.going()
-	user := map[string]string{} // image ID -> a container that stays and uses it
-	for _, c := range d.seen.containers {
-		if !going[c.ID] {
-			user[c.ImageID] = containerName(c)
-		}
-	}
-	for _, img := range d.seen.images {
-		tags := realTags(img)
-		ours := d.ours(img.Labels)
-		if !ours && (d.plan.Scope != Host || len(tags) > 0) {
-			continue
-		}
-		item := Item{Kind: Image, ID: img.ID, Name: imageName(img, tags), Bytes: unique(img), Owner: img.Labels[labelProject], Tags: tags}
-		goes := false
-		if by := user[img.ID]; by != "" {
-			item.Why = fmt.Sprintf("container %s uses it", by)
-		} else {
-			item.Why, goes = d.unusedImage(img, tags, ours)
-		}
-		if goes {
-			d.remove(item)
-		} else if ours {
-			d.keep(item)
-		}
-	}
-}
-
-// unusedImage says whether an image that no container uses goes, and why.
-func (d *decision) unusedImage(img image.Summary, tags []string, ours bool) (why string, goes bool) {
-	if len(tags) == 0 {
-		switch {
-		case ours:
-			return "untagged: a newer build took its name", true
-		case pulledByDigest(img):
-			return "pulled by digest", false
-		}
-		return "untagged, and no container uses it", true
-	}
-	for _, t := range tags {
-		if full, _ := normalise(t); d.names.images[full] {
-			return "the Compose file names it", false
-		}
-	}
-	for _, t := range tags {
-		if _, repo := normalise(t); !d.names.repos[repo] {
-			// Tagged by hand, or another project's image that was built on one of ours and inherited its labels.
-			return "has a name that is not from the Compose file", false
-		}
-	}
-	return "an old tag of an image that the Compose file names otherwise", true
-}
-
-// realTags leaves out what engines before 25 show of an untagged image.
-func realTags(img image.Summary) []string {
-	return slices.DeleteFunc(slices.Clone(img.RepoTags), func(t string) bool { return t == "<none>:<none>" })
-}
-
-func imageName(img image.Summary, tags []string) string {
-	if len(tags) == 0 {
-		return short(img.ID)
-	}
-	return strings.Join(tags, ", ")
-}
-
-// unique is the size of the layers that no other image has, or the whole where the engine did not say.
-func unique(img image.Summary) int64 {
-	if img.SharedSize < 0 {
-		return img.Size
-	}
-	return img.Size - img.SharedSize
 }
 
 func (d *decision) decideNetworks() {
@@ -247,70 +242,6 @@ func (d *decision) decideNetworks() {
 	}
 }
 
-func (d *decision) decideVolumes(named []string) error {
-	names := map[string]bool{}
-	for _, name := range named {
-		v, err := d.findVolume(name)
-		if err != nil {
-			return err
-		}
-		names[v] = true
-	}
-	for _, v := range d.seen.volumes {
-		if !d.ours(v.Labels) {
-			continue
-		}
-		item := Item{Kind: Volume, ID: v.Name, Name: v.Name, Owner: d.plan.Project}
-		if v.UsageData != nil && v.UsageData.Size > 0 {
-			item.Bytes = v.UsageData.Size
-		}
-		holds := "data"
-		if v.Labels[labelHolds] == "cache" {
-			holds = "a cache that the services fill again"
-		}
-		if names[v.Name] {
-			item.Why = "named by you; it holds " + holds
-			d.remove(item)
-			continue
-		}
-		item.Why = fmt.Sprintf("holds %s; goes only when named", holds)
-		d.keep(item)
-	}
-	return nil
-}
-
-// findVolume gives the full name of the project's volume that name, a key of the Compose file or a full name, means.
-func (d *decision) findVolume(name string) (string, error) {
-	keys := map[string]string{}
-	for _, v := range d.seen.volumes {
-		if d.ours(v.Labels) {
-			keys[v.Name] = v.Name
-			if key := v.Labels[labelVolume]; key != "" {
-				keys[key] = v.Name
-			}
-			continue
-		}
-		if v.Name == name {
-			return "", fault.New(fault.Usage, "docker volume inspect "+fault.Quote(name), "volume %q is not of project %q: it stays", name, d.plan.Project)
-		}
-	}
-	full, ok := keys[name]
-	if !ok {
-		return "", fault.New(fault.Usage, "docker volume ls --filter label="+labelProject+"="+fault.Quote(d.plan.Project), "project %q has no volume %q%s",
-			d.plan.Project, name, fault.DidYouMean(name, slices.Sorted(maps.Keys(keys))))
-	}
-	going := d.going()
-	for _, c := range d.seen.containers {
-		for _, m := range c.Mounts {
-			if m.Name == full && !going[c.ID] {
-				return "", fault.New(fault.Usage, "docker rm "+fault.Quote(containerName(c))+", once it is stopped and you need it no more",
-					"volume %q is in use by container %q (%s)", full, containerName(c), c.State)
-			}
-		}
-	}
-	return full, nil
-}
-
 func (d *decision) decideCaches() {
 	for _, c := range []struct {
 		kind Kind
@@ -320,9 +251,9 @@ func (d *decision) decideCaches() {
 			continue
 		}
 		item := Item{Kind: c.kind, Name: "build cache", Bytes: max(0, c.size-d.plan.budget)}
-		if c.kind == EngineCache && d.plan.Scope == Project {
-			// Its records don't say whose they are.
-			item.Bytes, item.Why = c.size, "every project on this engine builds with it; cleanup -scope=host prunes it"
+		if d.plan.Scope == Project { // no record of a cache says whose it is
+			where := map[Kind]string{EngineCache: "engine", BuilderCache: "builder"}[c.kind]
+			item.Bytes, item.Why = c.size, "every project on this "+where+" builds with it; cleanup -scope=host prunes it"
 			d.keep(item)
 			continue
 		}
@@ -352,9 +283,4 @@ func onNetwork(c container.Summary, id, name string) bool {
 		}
 	}
 	return false
-}
-
-// pulledByDigest says whether an image without a tag has a name all the same: a base locked by its digest.
-func pulledByDigest(img image.Summary) bool {
-	return slices.ContainsFunc(img.RepoDigests, func(d string) bool { return !strings.HasPrefix(d, "<none>") })
 }

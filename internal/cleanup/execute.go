@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -42,10 +43,16 @@ func Execute(ctx context.Context, api API, plan Plan, out *ui.Out) error {
 			failed = append(failed, fmt.Errorf("removing %s %q: %w", item.Kind, item.Name, err))
 		default:
 			freed += bytes
+			if item.Kind == Image && item.untag == nil {
+				plan.gone = append(plan.gone, item.ID)
+			}
 			out.Done("removed %s %s (%s)", item.Kind, item.Name, ui.Bytes(bytes))
 		}
 	}
 	out.Info("freed %s", ui.Bytes(freed))
+	if err := plan.builds.Forget(ctx, plan.gone...); err != nil {
+		failed = append(failed, err)
+	}
 	if len(failed) > 0 {
 		return fault.New(fault.Failed, "go tool mage cleanup", "cleaning up: %w", errors.Join(failed...))
 	}
@@ -79,17 +86,42 @@ func (p Plan) removeContainer(ctx context.Context, api API, item Item) error {
 	if s := got.Container.State; s != nil && active(s.Status) {
 		return errStays{"it is " + string(s.Status) + " now"}
 	}
+	if item.links { // what they hold, and who else has them, only a whole look tells
+		if err := p.stillGoes(ctx, item); err != nil {
+			return err
+		}
+	}
 	// RemoveVolumes stays off: an anonymous volume may hold data too.
 	_, err = api.ContainerRemove(ctx, item.ID, client.ContainerRemoveOptions{})
 	return err
 }
 
+// stillGoes plans anew, and gives the reason where the item would stay now.
+func (p Plan) stillGoes(ctx context.Context, item Item) error {
+	now, err := p.again(ctx)
+	if err != nil {
+		return err
+	}
+	same := func(i Item) bool { return i.Kind == item.Kind && i.ID == item.ID }
+	if slices.ContainsFunc(now.Remove, same) {
+		return nil
+	}
+	if at := slices.IndexFunc(now.Keep, same); at >= 0 {
+		return errStays{now.Keep[at].Why}
+	}
+	return errStays{"it changed hands"}
+}
+
+// removeImage removes the image or, where others of its names are left, just the names that were asked for.
 func removeImage(ctx context.Context, api API, item Item) error {
+	if item.untag != nil {
+		return untag(ctx, api, item, item.untag)
+	}
 	got, err := api.ImageInspect(ctx, item.ID)
 	if err != nil {
 		return err
 	}
-	tags := slices.DeleteFunc(slices.Clone(got.RepoTags), func(t string) bool { return t == "<none>:<none>" })
+	tags := realTags(image.Summary{RepoTags: got.RepoTags})
 	for _, t := range tags {
 		if !slices.Contains(item.Tags, t) {
 			return errStays{"it is named " + t + " now"}
@@ -104,12 +136,37 @@ func removeImage(ctx context.Context, api API, item Item) error {
 			return errStays{"container " + containerName(c) + " uses it now"}
 		}
 	}
-	refs := []string{item.ID}
-	if len(tags) > 1 {
-		refs = tags // by ID the engine refuses an image with several names, unless forced
+	images, err := api.ImageList(ctx, client.ImageListOptions{All: true})
+	if err != nil {
+		return err
 	}
-	for _, ref := range refs {
-		if _, err := api.ImageRemove(ctx, ref, client.ImageRemoveOptions{PruneChildren: true}); err != nil {
+	if slices.ContainsFunc(images.Items, func(i image.Summary) bool { return i.ParentID == item.ID }) {
+		return errStays{"an image was made from it"}
+	}
+	if len(tags) > 1 { // by ID the engine refuses an image with several names, unless forced
+		if err := untag(ctx, api, item, tags[1:]); err != nil {
+			return err
+		}
+	}
+	// Its parents stay: they are not in the plan.
+	_, err = api.ImageRemove(ctx, item.ID, client.ImageRemoveOptions{})
+	return err
+}
+
+// untag takes names from an image that has others. A name that is another image's by now is that one's.
+func untag(ctx context.Context, api API, item Item, names []string) error {
+	for _, name := range names {
+		got, err := api.ImageInspect(ctx, name)
+		if err != nil {
+			return err
+		}
+		if got.ID != item.ID {
+			return errStays{name + " is another image now"}
+		}
+		if len(realTags(image.Summary{RepoTags: got.RepoTags})) < 2 {
+			return errStays{name + " is its only name now"}
+		}
+		if _, err := api.ImageRemove(ctx, name, client.ImageRemoveOptions{}); err != nil {
 			return err
 		}
 	}
@@ -147,6 +204,9 @@ func (p Plan) removeVolume(ctx context.Context, api API, item Item) error {
 	}
 	if got.Volume.Labels[labelProject] != p.Project {
 		return errStays{"another one has taken its name, which is not of this project"}
+	}
+	if got.Volume.CreatedAt != item.made {
+		return errStays{"another one has taken its name"}
 	}
 	_, err = api.VolumeRemove(ctx, item.ID, client.VolumeRemoveOptions{})
 	return err

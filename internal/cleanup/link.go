@@ -3,6 +3,7 @@ package cleanup
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/moby/moby/api/types/container"
@@ -21,6 +22,9 @@ var generatedName = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // removeUnlessOnlyLink removes the container, unless it is the only link to a volume with data: nobody finds an anonymous volume again
 // once no container has it, though it is still there.
 func (d *decision) removeUnlessOnlyLink(i Item, c container.Summary) {
+	i.links = slices.ContainsFunc(c.Mounts, func(m container.MountPoint) bool {
+		return m.Type == mount.TypeVolume && anonymous(m.Name, d.volume(m.Name))
+	})
 	links := d.onlyLinkTo(c)
 	if len(links) == 0 {
 		d.remove(i)
@@ -75,11 +79,15 @@ func sizeOf(v *volume.Volume) int64 {
 	return v.UsageData.Size
 }
 
-// hasAnother says whether a container that stays has the volume too. Two that go would each count on the other: only those at work, or
-// that a start uses again, count.
+// hasAnother says whether a container that stays has the volume too. Two that go would each count on the other, and one that its end
+// removes (docker run --rm) takes its volumes with it: only the services' own count.
 func (d *decision) hasAnother(volume, than string) bool {
 	for _, c := range d.seen.containers {
-		if c.ID == than || !d.staysAnyway(c) {
+		oneOff := strings.EqualFold(c.Labels[labelOneOff], "true")
+		if c.ID == than || !d.ours(c.Labels) || oneOff || !d.byCompose(c) {
+			continue
+		}
+		if _, stays := d.containerStays(c); !stays {
 			continue
 		}
 		for _, m := range c.Mounts {
@@ -89,10 +97,4 @@ func (d *decision) hasAnother(volume, than string) bool {
 		}
 	}
 	return false
-}
-
-// staysAnyway says whether the container stays for a reason of its own: it is at work, or it is one of a service that a start uses again.
-func (d *decision) staysAnyway(c container.Summary) bool {
-	oneOff := strings.EqualFold(c.Labels[labelOneOff], "true")
-	return active(c.State) || (d.plan.Scope == Project && (!d.ours(c.Labels) || !oneOff && d.names.services[c.Labels[labelService]]))
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/moby/moby/api/types/volume"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/builds"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -41,6 +42,10 @@ type Options struct {
 	CacheBudget int64
 	// Volumes are the volumes to remove, by their key in the Compose file or their full name.
 	Volumes []string
+	// Images are the images to remove whatever the record says of them, by a name or by (the beginning of) an ID.
+	Images []string
+	// Builds is the record of the project's built images; nil where there is none.
+	Builds *builds.Store
 	// Builder is the managed builder whose cache is pruned too; nil where there is none.
 	Builder Builder
 }
@@ -58,6 +63,7 @@ type API interface {
 	ContainerList(context.Context, client.ContainerListOptions) (client.ContainerListResult, error)
 	ContainerInspect(context.Context, string, client.ContainerInspectOptions) (client.ContainerInspectResult, error)
 	ContainerRemove(context.Context, string, client.ContainerRemoveOptions) (client.ContainerRemoveResult, error)
+	ImageList(context.Context, client.ImageListOptions) (client.ImageListResult, error)
 	ImageInspect(context.Context, string, ...client.ImageInspectOption) (client.ImageInspectResult, error)
 	ImageRemove(context.Context, string, client.ImageRemoveOptions) (client.ImageRemoveResult, error)
 	NetworkList(context.Context, client.NetworkListOptions) (client.NetworkListResult, error)
@@ -93,6 +99,12 @@ type Item struct {
 	Owner string // the Compose project; empty where it is nobody's
 	Why   string // why it goes, or why it stays
 	Tags  []string
+	// Unknown marks an image that no record of a build has, so that it goes only when named.
+	Unknown bool
+
+	untag []string // the names that an image loses, where it keeps others and so stays
+	made  string   // when a volume was made, as the engine says it: another one may take its name
+	links bool     // a container has volumes that nobody named
 }
 
 // Plan is what a run would do. Nothing has been touched yet.
@@ -104,6 +116,10 @@ type Plan struct {
 
 	budget  int64 // of each build cache, in bytes; 0: empty it
 	builder Builder
+	builds  *builds.Store
+	gone    []string // images that the record has, and the engine has no longer
+	// again looks at the engine once more and plans anew, what was named by hand left out.
+	again func(context.Context) (Plan, error)
 }
 
 // Bytes is the total that the plan frees, at least.
@@ -118,7 +134,11 @@ func (p Plan) Bytes() (total int64) {
 type observed struct {
 	now          time.Time
 	containers   []container.Summary // all of the host, with their sizes
-	images       []image.Summary     // all of the host, with their shared sizes
+	images       []image.Summary     // all of the host but untagged parents of others, with their shared sizes
+	every        []image.Summary     // these too, without shared sizes
+	records      []builds.Record     // of images that builds made, the last built first
+	folder       string              // of the Compose files, as records name it
+	checkouts    map[string]bool     // other folders that hold Compose files of a container, as its labels name them
 	networks     []network.Summary   // of the host, without those the engine makes itself
 	volumes      []volume.Volume
 	engineCache  int64
@@ -133,15 +153,28 @@ func MakePlan(ctx context.Context, api API, project *types.Project, opts Options
 		return Plan{}, fault.New(fault.Usage, "", "unknown scope %q%s: it is project or host", opts.Scope,
 			fault.DidYouMean(string(opts.Scope), []string{string(Project), string(Host)}))
 	}
-	seen, err := observe(ctx, api, opts.Builder)
+	seen, err := observe(ctx, api, project.WorkingDir, opts)
 	if err != nil {
 		return Plan{}, err
 	}
-	return decide(seen, project, opts)
+	plan, err := decide(seen, project, opts)
+	plan.again = func(ctx context.Context) (Plan, error) {
+		opts.Volumes, opts.Images, opts.Builder = nil, nil, nil
+		seen, err := observe(ctx, api, project.WorkingDir, opts)
+		if err != nil {
+			return Plan{}, err
+		}
+		return decide(seen, project, opts)
+	}
+	return plan, err
 }
 
-func observe(ctx context.Context, api API, builder Builder) (observed, error) {
-	seen := observed{now: time.Now(), builderCache: -1}
+func observe(ctx context.Context, api API, folder string, opts Options) (observed, error) {
+	seen := observed{now: time.Now(), builderCache: -1, folder: opts.Builds.Folder()}
+	// The record is read before the images are listed: one that a build makes meanwhile has none yet.
+	if seen.records = opts.Builds.Records(); opts.Scope == Host {
+		seen.records = opts.Builds.All()
+	}
 	// system df alone gives sizes, sharing and reference counts, for all kinds and on every engine since 20.10.
 	use, err := diskspace.Stored(ctx, api, client.DiskUsageOptions{Containers: true, Images: true, Volumes: true, BuildCache: true, Verbose: true})
 	if err != nil {
@@ -149,6 +182,12 @@ func observe(ctx context.Context, api API, builder Builder) (observed, error) {
 	}
 	seen.containers, seen.images, seen.volumes = use.Containers.Items, use.Images.Items, use.Volumes.Items
 	seen.engineCache = use.BuildCache.TotalSize
+	every, err := api.ImageList(ctx, client.ImageListOptions{All: true})
+	if err != nil {
+		return seen, fmt.Errorf("listing images: %w", err)
+	}
+	seen.every = every.Items
+	seen.checkouts = checkouts(seen.containers, folder)
 	list, err := api.NetworkList(ctx, client.NetworkListOptions{})
 	if err != nil {
 		return seen, fmt.Errorf("listing networks: %w", err)
@@ -158,8 +197,8 @@ func observe(ctx context.Context, api API, builder Builder) (observed, error) {
 			seen.networks = append(seen.networks, n)
 		}
 	}
-	if builder != nil {
-		if seen.builderCache, err = builder.Usage(ctx); err != nil {
+	if opts.Builder != nil {
+		if seen.builderCache, err = opts.Builder.Usage(ctx); err != nil {
 			return seen, err
 		}
 	}
@@ -167,7 +206,7 @@ func observe(ctx context.Context, api API, builder Builder) (observed, error) {
 }
 
 func decide(seen observed, project *types.Project, opts Options) (Plan, error) {
-	d := decision{seen: seen, names: readModel(project), plan: Plan{Project: project.Name, Scope: opts.Scope, builder: opts.Builder}}
+	d := decision{seen: seen, names: readModel(project), plan: Plan{Project: project.Name, Scope: opts.Scope, builder: opts.Builder, builds: opts.Builds}}
 	switch {
 	case opts.CacheBudget == 0:
 		d.plan.budget = DefaultCacheBudget
@@ -175,12 +214,15 @@ func decide(seen observed, project *types.Project, opts Options) (Plan, error) {
 		d.plan.budget = opts.CacheBudget
 	}
 	d.decideContainers()
-	d.decideImages()
+	if err := d.decideImages(opts.Images); err != nil {
+		return Plan{}, err
+	}
 	d.decideNetworks()
 	if err := d.decideVolumes(opts.Volumes); err != nil {
 		return Plan{}, err
 	}
 	d.decideCaches()
+	d.plan.gone = d.lost()
 	for _, items := range [][]Item{d.plan.Remove, d.plan.Keep} {
 		slices.SortStableFunc(items, func(a, b Item) int {
 			return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Name, b.Name))
@@ -207,6 +249,21 @@ func (p Plan) Print(out *ui.Out) {
 		p.table(out, p.Keep)
 	}
 	out.Info("frees at least %s", ui.Bytes(p.Bytes()))
+	p.printUnknown(out)
+}
+
+// printUnknown says how to remove the images that go only when named.
+func (p Plan) printUnknown(out *ui.Out) {
+	count, bytes := 0, int64(0)
+	for _, i := range p.Keep {
+		if i.Unknown {
+			count, bytes = count+1, bytes+i.Bytes
+		}
+	}
+	if count > 0 {
+		out.Info("by name only: %s of images (%d)", ui.Bytes(bytes), count)
+		out.Info("go tool mage cleanup -images=NAME")
+	}
 }
 
 func (p Plan) table(out *ui.Out, items []Item) {

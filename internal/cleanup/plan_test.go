@@ -15,6 +15,7 @@ import (
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/volume"
 
+	"github.com/25eloquence/compose-mage/internal/builds"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/golden"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -47,12 +48,27 @@ func labels(project, service string, more ...string) map[string]string {
 	return l
 }
 
+// box is a container that Compose made, where it has a service.
 func box(name string, state container.ContainerState, imageID string, l map[string]string) container.Summary {
+	if l[labelService] != "" {
+		l[labelHash] = "0123"
+	}
 	return container.Summary{ID: "id-" + name, Names: []string{"/" + name}, State: state, ImageID: imageID, Labels: l, SizeRw: 1 << 20, Created: now.Add(-time.Hour).Unix()}
 }
 
 func picture(id string, size int64, l map[string]string, tags ...string) image.Summary {
 	return image.Summary{ID: "sha256:" + id, Size: size, SharedSize: size / 2, Labels: l, RepoTags: tags}
+}
+
+const here = "/src/coach"
+
+// recorded says that a build in dir made the image and gave it these names.
+func recorded(id, dir, service string, names ...string) builds.Record {
+	r := builds.Record{ID: "sha256:" + id, Dir: dir, Service: service, Built: now.Add(-2 * time.Hour)}
+	for _, name := range names {
+		r.Names = append(r.Names, normalise(name))
+	}
+	return r
 }
 
 func vol(name, key, project, holds string, size int64) volume.Volume {
@@ -74,8 +90,8 @@ func host() observed {
 	redis.NetworkSettings = &container.NetworkSettingsSummary{Networks: map[string]*network.EndpointSettings{"coach_extra": {}}}
 	byDigest := picture("base", 100<<20, nil)
 	byDigest.RepoDigests = []string{"debian@sha256:0123"}
-	return observed{
-		now: now,
+	seen := observed{
+		now: now, folder: here,
 		containers: []container.Summary{
 			redis, fresh, onOld,
 			box("coach-api-1", container.StateExited, "sha256:api", labels("coach", "api", labelOneOff, "False")),
@@ -91,7 +107,14 @@ func host() observed {
 			picture("redis-now", 40<<20, labels("coach", ""), "coach/redis:latest"),
 			picture("redis-before", 40<<20, labels("coach", "")), // still run
 			picture("redis-oldest", 44<<20, labels("coach", ""), "<none>:<none>"),
-			picture("redis-v1", 42<<20, labels("coach", ""), "coach/redis:v1"),
+			picture("redis-v1", 41<<20, labels("coach", ""), "coach/redis:v1"),
+			picture("redis-v2", 42<<20, labels("coach", ""), "coach/redis:v2"),
+			picture("redis-v3", 43<<20, labels("coach", ""), "coach/redis:v3", "coach/redis:stable"),
+			picture("redis-v4", 44<<20, labels("coach", ""), "coach/redis:v4"),
+			picture("redis-kept", 45<<20, labels("coach", ""), "coach/redis:v0", "coach/redis:before-the-move"), // the second name by hand
+			picture("redis-commit", 46<<20, labels("coach", ""), "coach/redis:debug"),                           // docker commit
+			picture("c0ffee", 47<<20, labels("coach", "")),                                                      // without a name
+			picture("elsewhere", 48<<20, labels("coach", ""), "coach/redis:v0-elsewhere"),                       // of another checkout
 			picture("api", 30<<20, labels("coach", ""), "coach-api:latest"),
 			picture("agent", 30<<20, labels("coach", ""), "coach/agent:latest"), // of a profile that is not active
 			picture("old1", 30<<20, labels("coach", "")),                        // used only by a container that goes
@@ -108,7 +131,27 @@ func host() observed {
 			vol("shop_db", "db", "shop", "", 1<<20),
 		},
 		engineCache: 25 << 30, builderCache: 4 << 30,
+		records: []builds.Record{
+			recorded("redis-now", here, "redis", "coach/redis:latest"), recorded("redis-v4", here, "redis", "coach/redis:v4", "coach/redis:latest"),
+			recorded("redis-v3", here, "redis", "coach/redis:v3", "coach/redis:stable"), recorded("redis-v2", here, "redis", "coach/redis:v2"),
+			recorded("redis-v1", here, "redis", "coach/redis:v1"), recorded("redis-kept", here, "redis", "coach/redis:v0"),
+			recorded("redis-before", here, "redis", "coach/redis:latest"), recorded("redis-oldest", here, "redis", "coach/redis:latest"),
+			recorded("old1", here, "gone", "coach-gone:latest"), recorded("elsewhere", "/src/other", "redis", "coach/redis:v0-elsewhere"),
+			recorded("shop", "/src/shop", "web", "shop-web:latest"), recorded("no-longer-there", here, "redis", "coach/redis:v-1"),
+		},
 	}
+	return withImages(seen)
+}
+
+// withImages has the engine list the images of the containers too, as it hides none of them here.
+func withImages(seen observed) observed {
+	seen.every = slices.Clone(seen.images)
+	for _, c := range seen.containers {
+		if !slices.ContainsFunc(seen.every, func(i image.Summary) bool { return i.ID == c.ImageID }) {
+			seen.every = append(seen.every, image.Summary{ID: c.ImageID})
+		}
+	}
+	return seen
 }
 
 func TestPlans(t *testing.T) {
@@ -116,11 +159,12 @@ func TestPlans(t *testing.T) {
 		seen observed
 		opts Options
 	}{
-		"project.txt":     {host(), Options{Scope: Project}},
-		"project-tts.txt": {host(), Options{Scope: Project, Volumes: []string{"tts-cache"}, CacheBudget: 2 << 30}},
-		"host.txt":        {host(), Options{Scope: Host, CacheBudget: -1}},
-		"nothing.txt":     {observed{now: now, builderCache: -1}, Options{Scope: Project}},
-		"only-named.txt":  {observed{now: now, builderCache: -1, images: host().images[:1]}, Options{Scope: Project}},
+		"project.txt":       {host(), Options{Scope: Project}},
+		"project-named.txt": {host(), Options{Scope: Project, Volumes: []string{"tts-cache"}, Images: []string{"c0ff", "coach/redis:stable", "coach/redis:debug"}}},
+		"host.txt":          {host(), Options{Scope: Host, CacheBudget: -1}},
+		"nothing.txt":       {observed{now: now, builderCache: -1}, Options{Scope: Project}},
+		"state-deleted.txt": {func() observed { h := host(); h.records = nil; return h }(), Options{Scope: Project}},
+		"only-named.txt":    {observed{now: now, builderCache: -1, images: host().images[:1]}, Options{Scope: Project}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan, err := decide(c.seen, coach(), c.opts)
@@ -228,7 +272,8 @@ func TestOnlyLinkToData(t *testing.T) {
 		"no longer of use here": {[]container.Summary{withVolume(gone, hex), withVolume(box("coach-api-1", container.StateExited, "sha256:x", labels("coach", "api")), hex)}, sized(hex, 5<<20, nil), Host, "only link"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan, err := decide(observed{now: now, builderCache: -1, containers: c.containers, volumes: []volume.Volume{c.volume}}, coach(), Options{Scope: c.scope})
+			seen := withImages(observed{now: now, builderCache: -1, containers: c.containers, volumes: []volume.Volume{c.volume}})
+			plan, err := decide(seen, coach(), Options{Scope: c.scope})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -244,10 +289,10 @@ func TestOnlyLinkToData(t *testing.T) {
 	}
 }
 
-// The engine's cache is every project's: a project's cleanup leaves it, however large it is and however little is to be kept.
-func TestProjectScopeLeavesTheEnginesCache(t *testing.T) {
-	plan, err := decide(observed{now: now, builderCache: -1, engineCache: 25 << 30}, coach(), Options{Scope: Project, CacheBudget: -1})
-	if err != nil || len(plan.Remove) > 0 || len(plan.Keep) != 1 {
+// The caches are every project's: a project's cleanup leaves them, however large they are and however little is to be kept.
+func TestProjectScopeLeavesTheCaches(t *testing.T) {
+	plan, err := decide(observed{now: now, builderCache: 19 << 30, engineCache: 25 << 30}, coach(), Options{Scope: Project, CacheBudget: -1})
+	if err != nil || len(plan.Remove) > 0 || len(plan.Keep) != 2 {
 		t.Errorf("removed %+v, kept %+v, %v", plan.Remove, plan.Keep, err)
 	}
 }

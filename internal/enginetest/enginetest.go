@@ -70,7 +70,7 @@ func Image(t testing.TB, e *engine.Engine, ref string, labels map[string]string)
 func Labels(project, service, oneOff string) map[string]string {
 	return map[string]string{
 		"com.docker.compose.project": project, "com.docker.compose.service": service,
-		"com.docker.compose.oneoff": oneOff, "com.docker.compose.container-number": "1",
+		"com.docker.compose.oneoff": oneOff, "com.docker.compose.container-number": "1", "com.docker.compose.config-hash": "0123",
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/25eloquence/compose-mage/internal/builddisplay"
+	"github.com/25eloquence/compose-mage/internal/builds"
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -39,6 +40,7 @@ type Options struct {
 	Cache       Cache
 	Memory      string         // directory of what builds leave for the next; "" for none
 	Explain     *explain.Store // takes what each build read and which steps ran; nil for none
+	Builds      *builds.Store  // takes which images the engine was given; nil for none
 	FailFast    bool           // the first image that fails ends the others
 	Push        bool           // to the registries that the images' names say, instead of into the engine
 	Attest      bool           // pushed images get provenance and SBOM attestations
@@ -67,6 +69,8 @@ type run struct {
 	naming sync.Map // image name -> *sync.Mutex
 	noting sync.Mutex
 	notes  []string // warnings that concern no single image, for after the progress display
+
+	unrecorded sync.Once
 }
 
 func (r *run) note(format string, args ...any) {
@@ -220,6 +224,9 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	r.outcomes[t.Service].tell(nil)
 	res.ID, s.ran, s.bases = s.id(), res.Built, rec.baseNames()
 	wait := s.export(ctx, &past, res.Built > 0)
+	if !r.Engine.ContainerdStore() { // before it is loaded: a run that is killed then leaves no image that nobody knows
+		r.record(ctx, t, res.ID)
+	}
 	if before == res.ID || before != "" && res.ID == past.ID && before == past.EngineID {
 		res.State = Unchanged
 	} else {
@@ -232,11 +239,23 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	}
 	past.Builder, past.Inputs, past.Bases, past.ID = m.ID, inputs, rec.bases(), res.ID
 	if res.State == Loaded {
-		before = r.engineID(ctx, t)
+		before = s.given(ctx)
 	}
 	past.EngineID = before
 	past.keep()
+	if r.Engine.ContainerdStore() && before != "" {
+		r.record(ctx, t, before)
+	}
 	return res, rec, nil
+}
+
+// record writes down that the engine's image of that ID is one that a build made, which is worth no failure.
+func (r *run) record(ctx context.Context, t Target, id string) {
+	if err := r.Builds.Add(ctx, id, t.Key, t.Names); err != nil && ctx.Err() == nil {
+		r.unrecorded.Do(func() {
+			r.note("no cleanup will take these images for its own, since the build could not be recorded: %v", err)
+		})
+	}
 }
 
 // remember has explain keep what was built, beside the load, and gives the function that waits for that. Where it fails, explain says

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -216,6 +217,11 @@ func tarFile(out *tar.Writer, name string, data []byte) error {
 	}
 	_, err := out.Write(data)
 	return err
+}
+
+// has says whether these are the image's layers.
+func (b *built) has(layers []string) bool {
+	return slices.EqualFunc(b.diffs, layers, func(d digest.Digest, layer string) bool { return d.String() == layer })
 }
 
 // verify checks that the engine now has the image under every name.

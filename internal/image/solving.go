@@ -45,6 +45,7 @@ type solving struct {
 	warnings []string
 	response map[string]string
 	upload   *upload // that the engine has been made ready for; nil for none
+	loaded   *built  // what the engine was given; nil where it exported the image itself
 }
 
 // confirm has the builder make the image. Where it should be the one that the engine has, the builder is first asked only whether
@@ -291,8 +292,25 @@ func (s *solving) send(ctx context.Context, image *built) (int64, error) {
 	if err == nil && !s.Engine.ContainerdStore() {
 		err = verify(ctx, s.Engine, s.target.Names, s.id())
 	}
-	loaded = err == nil
+	loaded, s.loaded = err == nil, image
 	return n, err
+}
+
+// given is the ID under which the engine has the image that it was just given; "" where another took one of its names meanwhile.
+func (s *solving) given(ctx context.Context) string {
+	id := s.engineID(ctx, s.target)
+	if id == "" || id == s.id() {
+		return id
+	}
+	// An engine with a containerd store writes a manifest of its own for what it loads: the layers tell whether it is the same image.
+	if s.loaded == nil || !s.Engine.ContainerdStore() {
+		return ""
+	}
+	found, err := s.Engine.ImageInspect(ctx, id)
+	if err != nil || found.ID != id || !s.loaded.has(found.RootFS.Layers) {
+		return ""
+	}
+	return id
 }
 
 // drop ends an upload that nobody needed: the engine has the image, or the build failed.

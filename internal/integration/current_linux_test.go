@@ -7,8 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/cleanup"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/image"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // TestIntegrationCurrentEngine runs what the other tests show on the distribution's engine on a current one, whose store is
@@ -52,6 +57,17 @@ func TestIntegrationCurrentEngine(t *testing.T) {
 		f.engine = e
 		f.loadsOnlyChanges(3)
 	})
+	t.Run("a cleanup", func(t *testing.T) {
+		f := newFixture(t).withService()
+		f.write("compose.yaml", "services:\n  a: {image: '"+f.name+"-a:${VERSION}', build: {context: ., args: {VERSION: '${VERSION}'}}}\n")
+		b, err := image.ConnectEngine(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		f.with = func(o *image.Options) { o.Builders = []*image.Builder{b} }
+		f.cleansWhatItBuilt()
+	})
 	t.Run("images that share layers, of a builder beside it", func(t *testing.T) {
 		f := newFixture(t, "compose.yaml", "services:\n  a: {build: {context: ., args: {WHO: a}}}\n  b: {build: {context: ., args: {WHO: b}}}\n  c: {build: {context: ., args: {WHO: c}}}\n",
 			"Dockerfile", "FROM debian:bookworm-slim\nARG WHO\nRUN echo $WHO > /who\n").on(enginetest.Builder(t))
@@ -63,6 +79,53 @@ func TestIntegrationCurrentEngine(t *testing.T) {
 			}
 		}
 	})
+}
+
+// cleansWhatItBuilt builds five versions, runs the last one once and commits it: the first image and the run's container go.
+func (f *fixture) cleansWhatItBuilt() {
+	f.t.Helper()
+	ctx := context.Background()
+	f.write("Dockerfile", "FROM scratch\nCOPY service /service\nARG VERSION\nENV EXIT_CODE=0 VERSION=$VERSION\nENTRYPOINT [\"/service\"]\n")
+	for _, version := range []string{"1", "2", "3", "4", "5"} {
+		f.t.Setenv("VERSION", version)
+		f.mustBuild()
+	}
+	first, err := f.engine.ImageInspect(ctx, f.name+"-a:1")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	run := enginetest.Container(f.t, f.engine, f.name+"-run", &container.Config{Image: f.name + "-a:5", Labels: enginetest.Labels(f.name, "a", "True")}, nil, true)
+	enginetest.Until(f.t, 20e9, "the run ends", func() bool {
+		got, err := f.engine.ContainerInspect(ctx, run, client.ContainerInspectOptions{})
+		return err == nil && got.Container.State.Status == container.StateExited
+	})
+	var commits []string
+	for _, name := range []string{"", f.name + "-a:debug"} {
+		commit, err := f.engine.ContainerCommit(ctx, run, client.ContainerCommitOptions{Reference: name})
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		commits = append(commits, commit.ID)
+	}
+	plan, err := cleanup.MakePlan(ctx, f.engine, f.load().Project, cleanup.Options{Builds: f.builds()})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	plan.Print(ui.New(&f.out))
+	if err := cleanup.Execute(ctx, f.engine, plan, ui.New(&f.out)); err != nil {
+		f.t.Fatal(err)
+	}
+	for _, id := range append(commits, f.name+"-a:2", f.name+"-a:3", f.name+"-a:4", f.name+"-a:5") {
+		if _, err := f.engine.ImageInspect(ctx, id); err != nil {
+			f.t.Errorf("%s is gone: %v\n%s", id, err, f.out.String())
+		}
+	}
+	if _, err := f.engine.ImageInspect(ctx, first.ID); err == nil {
+		f.t.Errorf("the first image is still there:\n%s", f.out.String())
+	}
+	if len(plan.Remove) != 2 || plan.Remove[0].ID != run {
+		f.t.Errorf("removed %+v", plan.Remove)
+	}
 }
 
 // loadsOnlyChanges builds, builds again, edits and builds; steps is how many the Dockerfile has.
@@ -81,6 +144,10 @@ func (f *fixture) loadsOnlyChanges(steps int) image.Result {
 		}
 		if files := f.export(name); files["copy"] != files["top"] || files["heavy"] != "heavy\n" {
 			f.t.Errorf("%s: the engine's image is not what was built", what)
+		}
+		found, err := f.engine.ImageInspect(context.Background(), name)
+		if records := f.builds().Records(); err != nil || len(records) == 0 || records[0].ID != found.ID {
+			f.t.Errorf("%s: the engine has %s, the record %+v, %v", what, found.ID, records, err)
 		}
 		return got
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/builds"
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/image"
@@ -126,7 +127,7 @@ func (f *fixture) buildProject(ctx context.Context, project *types.Project, regi
 	}
 	defer builder.Close()
 	o := image.Options{
-		Builders: []*image.Builder{builder}, Engine: f.engine, Out: ui.New(&f.out), Progress: "auto", Cache: cache, Memory: f.memory,
+		Builders: []*image.Builder{builder}, Engine: f.engine, Out: ui.New(&f.out), Progress: "auto", Cache: cache, Memory: f.memory, Builds: f.builds(),
 		Environment: image.Environment{Lookup: project.Environment.Resolve, Secrets: project.Secrets},
 	}
 	if f.with != nil {
@@ -137,6 +138,11 @@ func (f *fixture) buildProject(ctx context.Context, project *types.Project, regi
 		return nil, err
 	}
 	return image.Build(ctx, p, o)
+}
+
+// builds is the record of what was built.
+func (f *fixture) builds() *builds.Store {
+	return builds.Open(f.memory, f.name, f.dir, f.engine.Info.ID)
 }
 
 func (f *fixture) mustBuild() []image.Result {

@@ -64,6 +64,8 @@ func TestWrongArgumentsAreRefusedWithAWay(t *testing.T) {
 		"stop|-services=":         "-services of stop has an empty value: nothing was done",
 		"stop|-services=,":        `an empty name in the list ","`,
 		"stop|-services=redis,":   `an empty name in the list "redis,"`,
+		"cleanup|-images=":        "-images of cleanup has an empty value: nothing was done",
+		"cleanup|-image=a":        `(did you mean "images"?)`,
 		"cleanup|-volumes=":       "-volumes of cleanup has an empty value: nothing was done",
 		"cleanup|-volumes=a,,b":   `an empty name in the list "a,,b"`,
 		"up":                      "no target \"up\"\n  next: go tool mage start",

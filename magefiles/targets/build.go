@@ -10,6 +10,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/bases"
 	"github.com/25eloquence/compose-mage/internal/builddisplay"
+	"github.com/25eloquence/compose-mage/internal/builds"
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -120,6 +121,7 @@ func (s *session) buildImages(ctx context.Context, c buildChoice) error {
 	results, err := image.Build(ctx, plan, image.Options{
 		Builders: builders, Engine: s.engine, Out: s.out, Progress: c.progress, Cache: cache, Memory: filepath.Join(dir, "images"),
 		Explain:  explain.NewStore(filepath.Join(dir, "inputs")),
+		Builds:   s.builds(dir),
 		FailFast: c.failFast, Push: c.push, Attest: c.attest,
 		Environment: environment,
 	})
@@ -129,6 +131,11 @@ func (s *session) buildImages(ctx context.Context, c buildChoice) error {
 		}
 	}
 	return err
+}
+
+// builds is the record of the project's built images. dir is the state's.
+func (s *session) builds(dir string) *builds.Store {
+	return builds.Open(dir, s.stack.Project.Name, s.stack.Project.WorkingDir, s.engine.Info.ID)
 }
 
 // buildEnvironment is what builds take from the project and this machine. dir is the state's.

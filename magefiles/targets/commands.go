@@ -31,7 +31,7 @@ var commands = map[string]command{
 		"platform": aText, "progress": aText, "json": aFlag, "dry-run": aFlag,
 	}},
 	"check":   {services: true, options: options{"services": aList, "json": aFlag}},
-	"cleanup": {options: options{"scope": aText, "keep": aText, "volumes": aList, "json": aFlag, "dry-run": aFlag}},
+	"cleanup": {options: options{"scope": aText, "keep": aText, "volumes": aList, "images": aList, "json": aFlag, "dry-run": aFlag}},
 	"explain": {services: true, options: options{"services": aList}},
 	"fit":     {services: true, options: options{"services": aList, "json": aFlag}},
 	"full":    {services: true, options: options{"services": aList}},

@@ -27,6 +27,11 @@ func main() {
 		hold(number(2))
 	case "exit": // status
 		os.Exit(number(2))
+	case "write": // a file, of 100 kB
+		if os.WriteFile(os.Args[2], make([]byte, 100_000), 0o644) != nil {
+			os.Exit(3)
+		}
+		os.Exit(0)
 	case "health": // milliseconds, status
 		time.Sleep(time.Duration(number(2)) * time.Millisecond)
 		fmt.Println("probe says", os.Args[3])
