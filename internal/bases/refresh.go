@@ -55,7 +55,7 @@ func Refresh(ctx context.Context, r Resolver, refs []string, old, local Lock) (L
 	for _, ref := range refs {
 		key, err := normalize(ref)
 		if err != nil {
-			return Lock{}, nil, fault.New(fault.Config, "", "reading the reference %q: %w", ref, err)
+			return Lock{}, nil, fault.New(fault.Config, fault.Correct, "reading the reference %q: %w", ref, err)
 		}
 		if _, made := local.entries[key]; !made {
 			ask = append(ask, ref)

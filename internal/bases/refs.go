@@ -45,7 +45,7 @@ func Refs(project *types.Project) ([]string, error) {
 		}
 	}
 	if len(problems) > 0 {
-		return nil, fault.New(fault.Config, "", "%w", errors.Join(problems...))
+		return nil, fault.New(fault.Config, fault.Correct, "%w", errors.Join(problems...))
 	}
 	refs := make([]string, 0, len(found))
 	for _, ref := range found {

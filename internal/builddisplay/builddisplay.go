@@ -29,7 +29,7 @@ type Display struct {
 // Check says whether there is a display of that name; the error is of code Usage.
 func Check(mode string) error {
 	if _, err := progressui.NewDisplay(io.Discard, progressui.DisplayMode(mode)); err != nil && mode != string(progressui.TtyMode) {
-		return fault.New(fault.Usage, "", "-progress=%s: it is auto, plain, tty, quiet or rawjson", mode)
+		return fault.New(fault.Usage, "go tool mage build -progress=plain", "-progress=%s: it is auto, plain, tty, quiet or rawjson", mode)
 	}
 	return nil
 }
@@ -45,7 +45,7 @@ func New(w io.Writer, mode string, terminal bool) (*Display, error) {
 	}
 	shown, err := progressui.NewDisplay(w, progressui.DisplayMode(mode), progressui.WithPhase("building"))
 	if err != nil {
-		return nil, fault.New(fault.Usage, "", "showing progress: %w", err)
+		return nil, fault.New(fault.Usage, "go tool mage build -progress=plain", "showing progress: %w", err)
 	}
 	d := &Display{ch: make(chan *client.SolveStatus), done: make(chan struct{}), brief: brief, raw: raw}
 	go func() {

@@ -150,7 +150,7 @@ type observed struct {
 func MakePlan(ctx context.Context, api API, project *types.Project, opts Options) (Plan, error) {
 	opts.Scope = cmp.Or(opts.Scope, Project)
 	if opts.Scope != Project && opts.Scope != Host {
-		return Plan{}, fault.New(fault.Usage, "", "unknown scope %q%s: it is project or host", opts.Scope,
+		return Plan{}, fault.New(fault.Usage, "go tool mage cleanup -scope=project", "unknown scope %q%s: it is project or host", opts.Scope,
 			fault.DidYouMean(string(opts.Scope), []string{string(Project), string(Host)}))
 	}
 	seen, err := observe(ctx, api, project.WorkingDir, opts)

@@ -73,7 +73,7 @@ func (e *environment) readEnvFiles(dir string) (map[string]string, error) {
 	}
 	options, err := cli.NewProjectOptions(nil, cli.WithWorkingDirectory(dir), cli.WithEnvFiles(e.envFiles...))
 	if err != nil {
-		return nil, fault.New(fault.Config, "", "looking for %s: %w", filepath.Join(dir, ".env"), err)
+		return nil, fault.New(fault.Config, fault.Correct, "looking for %s: %w", filepath.Join(dir, ".env"), err)
 	}
 	looked := &inspection{dir: dir, vars: e.vars, seen: map[string]bool{}}
 	for _, file := range options.EnvFiles {
@@ -96,7 +96,7 @@ func (e *environment) envFilesOff() (bool, error) {
 	}
 	off, err := strconv.ParseBool(value)
 	if err != nil {
-		return false, fault.New(fault.Usage, "", "%s=%q is not a boolean: use 1 or 0", consts.ComposeDisableDefaultEnvFile, value)
+		return false, fault.New(fault.Usage, "unset "+fault.Quote(consts.ComposeDisableDefaultEnvFile), "%s=%q is not a boolean: use 1 or 0", consts.ComposeDisableDefaultEnvFile, value)
 	}
 	return off, nil
 }
@@ -123,7 +123,7 @@ func (e *environment) settings() (Settings, error) {
 	s := Settings{RemoveOrphans: composeutils.StringToBool(e.vars[removeOrphansVariable])}
 	if value, set := e.vars[parallelVariable]; set {
 		if _, err := strconv.Atoi(value); err != nil { // what is started at a time follows from the CPUs
-			return s, fault.New(fault.Usage, "", "%s must be an integer (found: %q)", parallelVariable, value)
+			return s, fault.New(fault.Usage, "unset "+parallelVariable, "%s must be an integer (found: %q)", parallelVariable, value)
 		}
 	}
 	return s, nil

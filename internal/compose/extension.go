@@ -202,7 +202,7 @@ func (p place) check(files []string) error {
 		if where := LineOf(files, path); where != "" {
 			text = where + ": " + text
 		}
-		return fault.New(fault.Config, "", "%s", text)
+		return fault.New(fault.Config, fault.Correct, "%s", text)
 	}
 	keys, isMap := value.(map[string]any)
 	if !isMap {

@@ -39,7 +39,7 @@ func (e *environment) namedFiles(remotes []loader.ResourceLoader) (files []strin
 	}
 	options, err := cli.NewProjectOptions(nil, read, cli.WithConfigFileEnv)
 	if err != nil {
-		return nil, true, fault.New(fault.Config, "", "%w", err)
+		return nil, true, fault.New(fault.Config, fault.Correct, "%w", err)
 	}
 	return options.ConfigPaths, true, nil
 }
@@ -53,7 +53,7 @@ func searchFiles(dir string) ([]string, error) {
 	}
 	options, err := cli.NewProjectOptions(nil, cli.WithWorkingDirectory(start), cli.WithDefaultConfigPath)
 	if err != nil {
-		return nil, fault.New(fault.Config, "", "looking for a Compose file: %w", err)
+		return nil, fault.New(fault.Config, fault.Correct, "looking for a Compose file: %w", err)
 	}
 	if len(options.ConfigPaths) == 0 {
 		return nil, fault.New(fault.Config, "COMPOSE_FILE=path/to/compose.yaml go tool mage check",

@@ -22,7 +22,7 @@ func (i *inspection) hidden(files []string, known, err error) error {
 	message := err.Error()
 	for _, file := range i.env {
 		if strings.Contains(message, file) || strings.HasPrefix(shown.Err.Error(), file+":") {
-			return fault.New(fault.Config, nextCheck, "%s: %s", i.namedBy(file, message), envReason(message))
+			return fault.New(fault.Config, fault.Correct, "%s: %s", i.namedBy(file, message), envReason(message))
 		}
 	}
 	where, text, _ := strings.Cut(shown.Err.Error(), ": ")
@@ -32,15 +32,15 @@ func (i *inspection) hidden(files []string, known, err error) error {
 	}
 	for _, file := range outside {
 		if strings.HasPrefix(where, file+":") || strings.Contains(message, file) && !strings.Contains(message, "include cycle") {
-			return fault.New(fault.Config, nextCheck, "%s: it is not a valid Compose file (what is in it is not shown: it lies outside of the project)",
+			return fault.New(fault.Config, fault.Correct, "%s: it is not a valid Compose file (what is in it is not shown: it lies outside of the project)",
 				placeIn(file, where))
 		}
 	}
 	if !lineAtEnd.MatchString(where) { // it may be about a value from there
-		return fault.New(fault.Config, nextCheck, "%s: not valid together with %s (what is in there is not shown: it lies outside of the project)",
+		return fault.New(fault.Config, fault.Correct, "%s: not valid together with %s (what is in there is not shown: it lies outside of the project)",
 			where, strings.Join(outside, ", "))
 	}
-	return fault.New(fault.Config, nextCheck, "%s: %s", where, withoutValues(text))
+	return fault.New(fault.Config, fault.Correct, "%s: %s", where, withoutValues(text))
 }
 
 var lineAtEnd = regexp.MustCompile(`:\d+$`)

@@ -29,9 +29,6 @@ const (
 	mostFiles         = 5_000    // that one project reads
 )
 
-// nextCheck is the command after a Compose file or an env file was refused.
-const nextCheck = "correct it, then go tool mage check"
-
 // inspection looks at the files that the library is about to read, and at those that they name, before it does.
 type inspection struct {
 	dir     string // the project's
@@ -109,9 +106,9 @@ func (i *inspection) content(file, by string) ([]byte, error) {
 
 func refused(file, by, why string) error {
 	if by != "" {
-		return fault.New(fault.Config, nextCheck, "%s: %q %s", by, file, why)
+		return fault.New(fault.Config, fault.Correct, "%s: %q %s", by, file, why)
 	}
-	return fault.New(fault.Config, nextCheck, "%s: it %s", file, why)
+	return fault.New(fault.Config, fault.Correct, "%s: it %s", file, why)
 }
 
 // readBounded reads a regular file of a bounded size; why says what else it is. The content is nil where the library may go on by itself:

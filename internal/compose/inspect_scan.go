@@ -37,7 +37,7 @@ func (s *scan) document(root *yaml.Node) error {
 }
 
 func (s *scan) refuse(n *yaml.Node, format string, args ...any) error {
-	return fault.New(fault.Config, nextCheck, "%s:%d: %s", s.file, n.Line, fmt.Sprintf(format, args...))
+	return fault.New(fault.Config, fault.Correct, "%s:%d: %s", s.file, n.Line, fmt.Sprintf(format, args...))
 }
 
 // value gives how deep the values in n are.
@@ -197,9 +197,9 @@ func checkExpansion(file string, content []byte, vars types.Mapping) error {
 		total += more
 		switch {
 		case deep > mostDefaults:
-			return fault.New(fault.Config, nextCheck, "%s:%d: variables are nested in more than %d others", file, number, mostDefaults)
+			return fault.New(fault.Config, fault.Correct, "%s:%d: variables are nested in more than %d others", file, number, mostDefaults)
 		case total > mostVariableBytes || sizes[last] > mostVariableBytes:
-			return fault.New(fault.Config, nextCheck, "%s:%d: its variables put in, the file has more than %d MiB", file, number, mostVariableBytes>>20)
+			return fault.New(fault.Config, fault.Correct, "%s:%d: its variables put in, the file has more than %d MiB", file, number, mostVariableBytes>>20)
 		}
 	}
 	return nil

@@ -160,7 +160,7 @@ func (l *loading) inTime(ctx context.Context) (*types.Project, error) {
 		var r result
 		defer func() {
 			if p := recover(); p != nil {
-				r = result{err: fault.New(fault.Config, nextCheck, "%s: docker compose's library can't read it", strings.Join(l.model.Files, ", "))}
+				r = result{err: fault.New(fault.Config, fault.Correct, "%s: docker compose's library can't read it", strings.Join(l.model.Files, ", "))}
 			}
 			done <- r
 		}()
@@ -290,7 +290,7 @@ func CheckNames(project *types.Project, names []string) error {
 	slices.Sort(known)
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			return fault.New(fault.Usage, "", "no service %q%s; this stack has %s",
+			return fault.New(fault.Usage, "go tool mage status", "no service %q%s; this stack has %s",
 				name, fault.DidYouMean(name, known), strings.Join(known, ", "))
 		}
 	}
@@ -306,12 +306,12 @@ func configError(files, read []string, err error) error {
 	all := append(slices.Clone(files), read...)
 	if missing := (*fs.PathError)(nil); errors.As(err, &missing) {
 		if where := lineOfPath(all, missing.Path); where != "" {
-			return fault.New(fault.Config, nextCheck, "%s: %w", where, err)
+			return fault.New(fault.Config, fault.Correct, "%s: %w", where, err)
 		}
 	}
 	where, text := locate(all, err.Error())
 	if where == "" {
 		where = strings.Join(files, ", ")
 	}
-	return fault.New(fault.Config, nextCheck, "%s: %s", where, text)
+	return fault.New(fault.Config, fault.Correct, "%s: %s", where, text)
 }

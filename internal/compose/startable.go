@@ -33,7 +33,7 @@ func CheckPlatforms(project *types.Project) error {
 	for _, name := range project.ServiceNames() {
 		s := project.Services[name]
 		if s.Build != nil && s.Platform != "" && len(s.Build.Platforms) > 0 && !slices.Contains(s.Build.Platforms, s.Platform) {
-			return fault.New(fault.Config, "", "service %q: build.platforms does not have %s, which %s asks for",
+			return fault.New(fault.Config, fault.Correct, "service %q: build.platforms does not have %s, which %s asks for",
 				name, s.Platform, platformVariable)
 		}
 	}
@@ -52,12 +52,12 @@ func CheckStartable(project *types.Project) error {
 	files := strings.Join(project.ComposeFiles, ", ")
 	switch profiles := project.AllServices().GetProfiles(); {
 	case len(scheduled) > 0:
-		return fault.New(fault.Config, "", "%s: docker compose does not support jobs that run at set times yet: %s",
+		return fault.New(fault.Config, fault.Correct, "%s: docker compose does not support jobs that run at set times yet: %s",
 			files, strings.Join(scheduled, ", "))
 	case len(project.Services) > 0:
 		return CheckPlatforms(project)
 	case len(profiles) == 0:
-		return fault.New(fault.Config, "", "no service in %s", files)
+		return fault.New(fault.Config, fault.Correct, "no service in %s", files)
 	default:
 		slices.Sort(profiles)
 		return fault.New(fault.Config, "COMPOSE_PROFILES="+fault.Quote(strings.Join(profiles, ",")),

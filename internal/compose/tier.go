@@ -50,7 +50,7 @@ func (s *Model) addOverlays(vars types.Mapping, dir string, m engine.Machine) er
 	}
 	want := strings.ToLower(vars[TierVariable])
 	if want != "" && !slices.Contains(known, want) {
-		return fault.New(fault.Usage, "", "no tier %q in %s%s; there are %s", want, TierVariable,
+		return fault.New(fault.Usage, "unset "+TierVariable, "no tier %q in %s%s; there are %s", want, TierVariable,
 			fault.DidYouMean(want, known), strings.Join(known, ", "))
 	}
 	if want == "" && m.Memory > 0 {
@@ -64,7 +64,7 @@ func (s *Model) addOverlays(vars types.Mapping, dir string, m engine.Machine) er
 	if v := vars[GPUVariable]; v != "" {
 		var err error
 		if gpu, err = strconv.ParseBool(v); err != nil {
-			return fault.New(fault.Usage, "", "%s=%q is not a boolean: use 1 or 0", GPUVariable, v)
+			return fault.New(fault.Usage, "unset "+GPUVariable, "%s=%q is not a boolean: use 1 or 0", GPUVariable, v)
 		}
 	}
 	if path := filepath.Join(dir, "gpu.yaml"); gpu && isFile(path) {

@@ -16,6 +16,9 @@ import (
 // Again is the next command where something that setup starts went away in mid-run.
 const Again = "go tool mage setup, then the same command again"
 
+// Correct is the next command where the error names what is wrong in a file of the user's.
+const Correct = "correct it, then go tool mage check"
+
 // engineStream is an error of reading what the engine was sending.
 type engineStream struct{ error }
 

@@ -191,10 +191,10 @@ func (r *run) on(ctx context.Context, t Target, m *member) (Result, *recorder, e
 	rec := newRecorder(t.Service, r.show)
 	opt, local, err := t.solveOpt(ctx, r.project, r.Environment, r.contexts)
 	if err != nil {
-		return res, rec, fault.New(fault.Config, "", "building %q: %w", t.Service, err)
+		return res, rec, fault.New(fault.Config, fault.Correct, "building %q: %w", t.Service, err)
 	}
 	if err := opt.hostGateway(m.Builder); err != nil {
-		return res, rec, fault.New(fault.Config, "", "building %q: %w", t.Service, err)
+		return res, rec, fault.New(fault.Config, fault.Correct, "building %q: %w", t.Service, err)
 	}
 	if r.Push && !t.Local {
 		return r.push(ctx, t, m, opt)

@@ -47,12 +47,12 @@ func ReadCache(value string) (Cache, error) {
 	c.Type, c.Attrs = entry.Type, entry.Attrs
 	key := map[string]string{"registry": "ref", "local": "dest", "gha": "scope"}[c.Type]
 	if key == "" {
-		return Cache{}, fault.New(fault.Usage, "", "cache %q: type %q is not known; use a registry's host/path, type=registry, type=gha or type=local", value, c.Type)
+		return Cache{}, fault.New(fault.Usage, "CACHE_REGISTRY=none for a build without it", "cache %q: type %q is not known; use a registry's host/path, type=registry, type=gha or type=local", value, c.Type)
 	}
 	c.Prefix = strings.TrimSuffix(c.Attrs[key], "/")
 	delete(c.Attrs, key)
 	if c.Prefix == "" && c.Type != "gha" {
-		return Cache{}, fault.New(fault.Usage, "", "cache %q: %s= is missing", value, key)
+		return Cache{}, fault.New(fault.Usage, "CACHE_REGISTRY=none for a build without it", "cache %q: %s= is missing", value, key)
 	}
 	return c, nil
 }

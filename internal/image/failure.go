@@ -28,6 +28,9 @@ func buildError(ctx context.Context, t Target, rec *recorder, err error) error {
 	}
 	name, lines := rec.failed(err)
 	code, next := origin(err, name)
+	if next == "" {
+		next = "correct it, then go tool mage build " + fault.Quote(t.Service)
+	}
 	text := lastLine(err.Error())
 	if name != "" {
 		text = name + ": " + text

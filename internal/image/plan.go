@@ -78,7 +78,7 @@ func MakePlan(project *types.Project, o PlanOptions) (Plan, error) {
 		problems = plan.attach()
 	}
 	if len(problems) > 0 {
-		return plan, fault.New(fault.Config, "", "%w", errors.Join(problems...))
+		return plan, fault.New(fault.Config, fault.Correct, "%w", errors.Join(problems...))
 	}
 	return plan, nil
 }

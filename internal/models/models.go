@@ -142,7 +142,7 @@ func (o Options) complete() (Options, error) {
 		return o, errors.New("downloading a model: no folder to keep the download in")
 	}
 	if _, ok := o.Project.Volumes[o.Volume]; !ok {
-		return o, fault.New(fault.Config, "", "project %q has no volume %q%s", o.Project.Name, o.Volume, fault.DidYouMean(o.Volume, o.Project.VolumeNames()))
+		return o, fault.New(fault.Config, fault.Correct, "project %q has no volume %q%s", o.Project.Name, o.Volume, fault.DidYouMean(o.Volume, o.Project.VolumeNames()))
 	}
 	return o, nil
 }

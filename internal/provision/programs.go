@@ -56,7 +56,7 @@ func (s *setup) tools() (mod, sum []byte, err error) {
 		sum, err = bounded.ReadFile(filepath.Join(s.toolsDir, "go.sum"))
 	}
 	if err != nil {
-		return nil, nil, fault.New(fault.Config, "", "reading the pinned programs: %w", err)
+		return nil, nil, fault.New(fault.Config, fault.Correct, "reading the pinned programs: %w", err)
 	}
 	return mod, sum, nil
 }
@@ -94,7 +94,7 @@ func (s *setup) stalePrograms(context.Context) ([]string, error) {
 func linkFlags(mod []byte) (string, error) {
 	file, err := modfile.Parse("go.mod", mod, nil)
 	if err != nil {
-		return "", fault.New(fault.Config, "", "reading the pinned programs: %w", err)
+		return "", fault.New(fault.Config, fault.Correct, "reading the pinned programs: %w", err)
 	}
 	flags := "-s -w"
 	for _, name := range slices.Sorted(maps.Keys(programs)) {

@@ -143,7 +143,7 @@ func (s *setup) ensureEnv(dir string, needs []variable) error {
 			return nil
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fault.New(fault.Config, "", "reading .env.example: %w", err)
+			return fault.New(fault.Config, fault.Correct, "reading .env.example: %w", err)
 		}
 		for _, v := range needs {
 			example = withLine(example, v.line())
@@ -154,7 +154,7 @@ func (s *setup) ensureEnv(dir string, needs []variable) error {
 		s.out.Done(".env: made from .env.example")
 		return nil
 	case err != nil:
-		return fault.New(fault.Config, "", "reading .env: %w", err)
+		return fault.New(fault.Config, fault.Correct, "reading .env: %w", err)
 	}
 	// Nothing of what is there changes: lines come at its end.
 	added := old

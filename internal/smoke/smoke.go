@@ -37,7 +37,7 @@ type test struct{ compose.Smoke }
 func Run(ctx context.Context, api API, project *types.Project, out *ui.Out) error {
 	found, ok := compose.SmokeTest(project)
 	if !ok {
-		return fault.New(fault.Config, "", "this stack has no smoke test: name one in its Compose file, under smoke of %s", compose.Extension)
+		return fault.New(fault.Config, fault.Correct, "this stack has no smoke test: name one in its Compose file, under smoke of %s", compose.Extension)
 	}
 	t := test{found}
 	id, err := running(ctx, api, project, t.Service)
@@ -120,7 +120,7 @@ func running(ctx context.Context, api API, project *types.Project, service strin
 	}
 	config, ok := project.Services[service]
 	if !ok {
-		return "", fault.New(fault.Config, "", "the smoke test of %s names the service %q, which the project does not have", compose.Extension, service)
+		return "", fault.New(fault.Config, fault.Correct, "the smoke test of %s names the service %q, which the project does not have", compose.Extension, service)
 	}
 	if v := container.Judge(config, found[service], api.Now()); !v.Fine {
 		return "", fault.New(fault.Failed, v.Next, "smoke test: %s", v.Says())

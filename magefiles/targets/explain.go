@@ -52,7 +52,7 @@ func explainImages(ctx context.Context, services *string) error {
 	var failed []error
 	for _, t := range plan.Targets {
 		if err := s.explainImage(ctx, store, plan.Project, t, lock); err != nil {
-			failed = append(failed, fault.New(fault.Config, "", "explaining %q: %w", t.Service, err))
+			failed = append(failed, fault.New(fault.Config, fault.Correct, "explaining %q: %w", t.Service, err))
 		}
 	}
 	return errors.Join(failed...)

@@ -207,7 +207,7 @@ func (s *session) cache() (image.Cache, error) {
 	case "false", "0":
 		c.Write = false
 	default:
-		return c, fault.New(fault.Usage, "", "%s=%q is neither true nor false", CacheWriteVariable, v)
+		return c, fault.New(fault.Usage, "unset "+CacheWriteVariable, "%s=%q is neither true nor false", CacheWriteVariable, v)
 	}
 	if v := os.Getenv(CacheMainVariable); v != "" {
 		c.Main, c.Branch = v, v
