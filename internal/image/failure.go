@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	gateway "github.com/moby/buildkit/frontend/gateway/pb"
@@ -47,6 +48,10 @@ func buildError(ctx context.Context, t Target, rec *recorder, err error) error {
 		for _, l := range lines {
 			f.Detail = append(f.Detail, "  "+l)
 		}
+	}
+	if code == fault.Failed && slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, "o space left on device") }) {
+		// What the step prints decides nothing; it may be right all the same.
+		f.Detail = append(f.Detail, "if it is the builder's disk that is full: go tool mage cleanup")
 	}
 	return f
 }

@@ -183,7 +183,7 @@ func TestIntegrationAFailingCommandSaysNothingOfTheBuilder(t *testing.T) {
 		"Dockerfile", "FROM debian:bookworm-slim\nRUN echo 'connection refused: denied: pull access denied' && exit 3\n")
 	_, err := f.build(t.Context(), "")
 	var typed *fault.Error
-	if !errors.As(err, &typed) || typed.Code != fault.Failed || typed.Next != "" {
+	if !errors.As(err, &typed) || typed.Code != fault.Failed || !strings.HasPrefix(typed.Next, "correct it, then go tool mage build ") {
 		t.Errorf("got %v", err)
 	}
 }
