@@ -126,7 +126,7 @@ func serveHostile(t *testing.T) (addresses map[string]string, given *atomic.Int6
 		}
 		http.NotFound(w, r)
 	}))
-	t.Cleanup(func() { other.CloseClientConnections(); other.Close() })
+	t.Cleanup(func() { _ = other.Config.Close() })
 	addresses = map[string]string{}
 	for kind, h := range hostileRegistries {
 		if h.answer == nil {
@@ -148,7 +148,7 @@ func serveHostile(t *testing.T) (addresses map[string]string, given *atomic.Int6
 			}
 			h.answer(w, r, strings.Replace(other.URL, "127.0.0.1", "localhost", 1)) // to Go another port alone is no other host
 		}))
-		t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
+		t.Cleanup(func() { _ = server.Config.Close() }) // without a wait for those who are never answered
 		addresses[kind] = server.Listener.Addr().String()
 	}
 	return addresses, given
