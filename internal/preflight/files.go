@@ -85,12 +85,12 @@ func (s source) remedy(why string) string {
 	_, generated := compose.Generated(types.SecretConfig(s.FileObjectConfig))
 	first := ""
 	if strings.Contains(why, "is a directory") {
-		first = "rmdir " + s.File + ", then "
+		first = "rmdir " + fault.Quote(s.File) + ", then "
 	}
 	if generated {
 		return first + "go tool mage setup"
 	}
-	return first + "put the " + s.kind + " into " + s.File
+	return first + "put the " + s.kind + " into " + fault.Quote(s.File)
 }
 
 // unreadable says why a file can't be mounted; "" where it can.

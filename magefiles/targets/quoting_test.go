@@ -63,7 +63,7 @@ func TestNamesInCommandsToCopyAreQuoted(t *testing.T) {
 }
 
 // commandBegins is how the first word of a command to copy begins, wherever it is made.
-var commandBegins = regexp.MustCompile(`go tool mage |^(docker|sudo|kill|chmod|rm|less|journalctl|apt-get) `)
+var commandBegins = regexp.MustCompile(`go tool mage |^(docker|sudo|mkdir|rmdir|curl|mv|kill|chmod|rm|less|journalctl|apt-get) `)
 
 // adviceTexts finds the expressions that become a text of what to do next: by where they go, and by the command that begins them.
 func adviceTexts(file *ast.File) []ast.Expr {
