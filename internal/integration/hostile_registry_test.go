@@ -75,7 +75,7 @@ func endless(begin string, piece []byte, pause time.Duration) func(http.Response
 var hostileRegistries = map[string]hostileRegistry{
 	"silent":        {slow: true, answer: func(_ http.ResponseWriter, r *http.Request, _ string) { <-r.Context().Done() }},
 	"slow":          {slow: true, answer: endless(`{"schemaVersion":2`, []byte(" "), time.Second)},
-	"endless":       {slow: true, answer: endless(`{"schemaVersion":2,"x":"`, bytes.Repeat([]byte("x"), 1<<20), time.Millisecond)},
+	"endless":       {slow: true, answer: endless(`{"schemaVersion":2,"x":"`, bytes.Repeat([]byte("x"), 64<<10), 10*time.Millisecond)},
 	"metadata":      {slow: true, answer: redirect("http://169.254.169.254/latest/meta-data")},
 	"redirect-loop": {answer: redirect("")},
 	"file":          {answer: redirect("file:///etc/passwd")},
@@ -260,7 +260,8 @@ func TestIntegrationHostileRegistries(t *testing.T) {
 	}
 }
 
-// TestIntegrationHostileCaches builds with a cache of each kind: the image is made all the same, and what was wrong with the cache is said.
+// TestIntegrationHostileCaches builds with a cache of each kind: the image is made all the same, and what was wrong with the cache is said;
+// one whose answer does not end is a registry's fault, with the command that leaves it out.
 func TestIntegrationHostileCaches(t *testing.T) {
 	addresses, _ := serveHostile(t)
 	kinds := kindsOfRegistry()
@@ -274,6 +275,10 @@ func TestIntegrationHostileCaches(t *testing.T) {
 		f.out.Reset()
 		begun := time.Now()
 		results, err := f.build(context.Background(), addresses[kind]+"/cache")
+		if hostileRegistries[kind].slow && err != nil { // one that begins to answer and does not end is left out by the user
+			isRegistrys(t, "a cache: "+kind, err, begun)
+			continue
+		}
 		if err != nil || len(results) != 1 || results[0].State != image.Loaded {
 			t.Errorf("%s: %v\n%s", kind, err, f.out.String())
 		}
