@@ -8,7 +8,7 @@ import (
 // SharesNetwork says whether the engine is known to run in this process's network, so that its containers' addresses mean the
 // same here.
 func (e *Engine) SharesNetwork() bool {
-	pid := enginePID(e.Host)
+	pid := Listener(e.Host)
 	if pid <= 0 {
 		return false
 	}

@@ -2,13 +2,10 @@ package engine
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"regexp"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // capSysResource is the capability that lets a process raise hard limits (capabilities(7)).
@@ -22,7 +19,7 @@ var (
 // openFiles is the most that a container's nofile limit can be: what the kernel allows where the engine may raise
 // limits, else the engine's own hard limit. It is 0 where the engine runs elsewhere or can't be looked at.
 func openFiles(host string) int64 {
-	pid := enginePID(host)
+	pid := Listener(host)
 	if pid <= 0 {
 		return 0
 	}
@@ -50,27 +47,4 @@ func number(text []byte, err error) int64 {
 		return 0
 	}
 	return n
-}
-
-// enginePID asks the kernel who listens on the engine's socket (where systemd listens for it: PID 1, which may do all
-// that the engine may).
-func enginePID(host string) int {
-	path, ok := strings.CutPrefix(host, "unix://")
-	if !ok {
-		return 0
-	}
-	conn, err := net.Dial("unix", path)
-	if err != nil {
-		return 0
-	}
-	defer conn.Close()
-	raw, err := conn.(*net.UnixConn).SyscallConn()
-	if err != nil {
-		return 0
-	}
-	var peer *unix.Ucred
-	if err := raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil || peer == nil {
-		return 0
-	}
-	return int(peer.Pid)
 }

@@ -35,6 +35,8 @@ type Options struct {
 	Registry string
 	// Loopback are further host:port addresses on this machine's loopback that the engine reaches under the same address.
 	Loopback []string
+	// Distribution takes the machine's own dockerd and containerd, of whatever version, instead of building current ones.
+	Distribution bool
 }
 
 // Engine is a running engine.
@@ -46,17 +48,25 @@ type Engine struct {
 	network *network
 	cage    *exec.Cmd
 	ended   chan struct{}
+	crashed string // a file: where it is there when dockerd ends, the cage goes on, and as ….down until that is removed
 }
 
 // cage is the first process of the engine's namespaces: it collects the orphans (containerd's shims), and when it ends the
-// kernel ends all others. What the machine's own engine has in /run is hidden: this one would use its containerd.
+// kernel ends all others. What the machine's own engine has in /run is hidden: this one would use its containerd. The files that
+// hold process numbers are left by an engine that was killed: their numbers now belong to others, and this one would not start.
 const cage = `mount -t proc proc /proc || exit 1
 for dir in /run/containerd /run/docker; do
   mkdir -p "$dir" && mount -t tmpfs tmpfs "$dir" || exit 1
 done
-"$@" & pid=$!
+crashed=$1 pids=$2; shift 2
 trap 'kill -TERM $pid' TERM
-while kill -0 $pid 2>/dev/null; do wait $pid; done`
+while :; do
+  rm -f "$pids/docker.pid" "$pids/exec/containerd/containerd.pid"
+  "$@" & pid=$!
+  while kill -0 $pid 2>/dev/null; do wait $pid; done
+  mv "$crashed" "$crashed.down" 2>/dev/null || exit
+  while [ -e "$crashed.down" ]; do sleep 0.05; done
+done`
 
 // Start builds the engine where that was not done yet, starts it and waits until it answers. Who started it stops it.
 func Start(ctx context.Context, o Options) (_ *Engine, err error) {
@@ -75,12 +85,14 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting a current engine: %w", err)
 	}
-	// containerd and the proxy are found beside dockerd.
-	paths, err := pinned.Build(ctx, "dockerd", "docker-proxy", "containerd", "containerd-shim-runc-v2")
+	dockerd, err := o.dockerd(ctx)
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Host: "unix://" + filepath.Join(dir, "docker.sock"), Log: filepath.Join(dir, "dockerd.log"), ended: make(chan struct{})}
+	e := &Engine{
+		Host: "unix://" + filepath.Join(dir, "docker.sock"), Log: filepath.Join(dir, "dockerd.log"), ended: make(chan struct{}),
+		crashed: filepath.Join(dir, "crashed"),
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Stop())
@@ -92,13 +104,29 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if e.network, err = openNetwork(ctx, dir, o.loopback()); err != nil {
 		return nil, fmt.Errorf("giving the current engine a network: %w", err)
 	}
-	if err := e.start(dir, o.Registry, paths[0]); err != nil {
+	if err := e.start(dir, o.Registry, dockerd); err != nil {
 		return nil, fmt.Errorf("starting the current engine: %w", err)
 	}
 	if err := e.await(ctx); err != nil {
 		return nil, fmt.Errorf("starting the current engine: %w; see %s", err, e.Log)
 	}
 	return e, nil
+}
+
+// dockerd is the path of the engine's program. Its containerd and its proxy are found beside it, or in the PATH.
+func (o Options) dockerd(ctx context.Context) (string, error) {
+	if o.Distribution {
+		path, err := exec.LookPath("dockerd")
+		if err != nil {
+			return "", fmt.Errorf("starting the distribution's engine: %w", err)
+		}
+		return path, nil
+	}
+	paths, err := pinned.Build(ctx, "dockerd", "docker-proxy", "containerd", "containerd-shim-runc-v2")
+	if err != nil {
+		return "", err
+	}
+	return paths[0], nil
 }
 
 // loopback are the addresses to forward.
@@ -144,15 +172,15 @@ func (e *Engine) start(dir, registry, dockerd string) error {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return fmt.Errorf("writing its configuration: %w", err)
 	}
-	// Left by an engine that was killed: its number now belongs to another process, and this one would not start.
-	_ = os.Remove(filepath.Join(dir, "docker.pid"))
-	_ = os.Remove(filepath.Join(dir, "exec", "containerd", "containerd.pid"))
+	for _, left := range []string{e.crashed, e.crashed + down} {
+		_ = os.Remove(left)
+	}
 	log, err := os.OpenFile(e.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("opening its log: %w", err)
 	}
 	defer log.Close()
-	e.cage = exec.Command("sh", "-c", cage, "sh", dockerd, "--config-file", file, "-H", e.Host)
+	e.cage = exec.Command("sh", "-c", cage, "sh", e.crashed, dir, dockerd, "--config-file", file, "-H", e.Host)
 	e.cage.Dir, e.cage.Stdout, e.cage.Stderr = "/", log, log
 	e.cage.Env = append(os.Environ(), "PATH="+filepath.Dir(dockerd)+":"+os.Getenv("PATH"))
 	e.cage.SysProcAttr = &syscall.SysProcAttr{
