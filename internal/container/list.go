@@ -30,6 +30,20 @@ type Inspector interface {
 // inspections is how many containers are inspected at a time.
 const inspections = 4
 
+// All gives all containers of a project, in whatever state: those of services that its files no longer have, of compose run and of hooks
+// as well.
+func All(ctx context.Context, e Lister, project string) ([]moby.Summary, error) {
+	return list(ctx, e, project, client.Filters{}.Add("label", api.ProjectLabel+"="+project))
+}
+
+func list(ctx context.Context, e Lister, project string, f client.Filters) ([]moby.Summary, error) {
+	list, err := e.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: f})
+	if err != nil {
+		return nil, fmt.Errorf("listing the containers of %q: %w", project, err)
+	}
+	return list.Items, nil
+}
+
 // List gives a project's containers by service, in whatever state, by number; those of compose run and of hooks are none. Of
 // services it gives only these; of all where none is named.
 func List(ctx context.Context, e Lister, project string, services ...string) (map[string][]moby.Summary, error) {
@@ -37,14 +51,20 @@ func List(ctx context.Context, e Lister, project string, services ...string) (ma
 	if len(services) == 1 { // the engine knows no "or" for labels
 		f = f.Add("label", api.ServiceLabel+"="+services[0])
 	}
-	list, err := e.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: f})
+	all, err := list(ctx, e, project, f)
 	if err != nil {
-		return nil, fmt.Errorf("listing the containers of %q: %w", project, err)
+		return nil, err
 	}
+	return ByService(all, services...), nil
+}
+
+// ByService gives what List gives, of containers that are listed already.
+func ByService(all []moby.Summary, services ...string) map[string][]moby.Summary {
 	out := map[string][]moby.Summary{}
-	for _, c := range list.Items {
+	for _, c := range all {
 		service := c.Labels[api.ServiceLabel]
-		if len(services) == 0 || slices.Contains(services, service) {
+		_, hashed := c.Labels[api.ConfigHashLabel]
+		if hashed && c.Labels[api.OneoffLabel] == "False" && (len(services) == 0 || slices.Contains(services, service)) {
 			out[service] = append(out[service], c)
 		}
 	}
@@ -53,7 +73,7 @@ func List(ctx context.Context, e Lister, project string, services ...string) (ma
 			return cmp.Or(Number(a.Labels)-Number(b.Labels), cmp.Compare(a.Created, b.Created))
 		})
 	}
-	return out, nil
+	return out
 }
 
 // Number is the replica's number, from 1; 0 where it has none.

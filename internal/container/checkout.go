@@ -1,0 +1,155 @@
+package container
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/compose/v5/pkg/api"
+	moby "github.com/moby/moby/api/types/container"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// Checkout is another folder that holds a project of the same name, and the services that it has made containers of. To docker compose
+// one name is one project: each of the two takes the other's containers for its own.
+type Checkout struct {
+	Folder   string   `json:"folder"`
+	Services []string `json:"services"` // by name
+}
+
+// TakeOverFlag is the option by which a target goes on with another checkout's containers.
+const TakeOverFlag = "-take-over"
+
+// Checkouts lists the other checkouts that the project's containers are of, whatever state they are in, by folder.
+func Checkouts(ctx context.Context, e Lister, project *types.Project) ([]Checkout, error) {
+	all, err := All(ctx, e, project.Name)
+	if err != nil {
+		return nil, err
+	}
+	return CheckoutsAmong(all, project), nil
+}
+
+// CheckoutsAmong is Checkouts of containers that are listed already.
+func CheckoutsAmong(all []moby.Summary, project *types.Project) []Checkout {
+	services := map[string]map[string]bool{}
+	for _, c := range all {
+		if folder := c.Labels[api.WorkingDirLabel]; c.Labels[api.ProjectLabel] == project.Name && OfAnother(c.Labels, project) {
+			if services[folder] == nil {
+				services[folder] = map[string]bool{}
+			}
+			services[folder][c.Labels[api.ServiceLabel]] = true
+		}
+	}
+	var out []Checkout
+	for folder, names := range services {
+		c := Checkout{Folder: folder}
+		for name := range names {
+			c.Services = append(c.Services, name)
+		}
+		slices.Sort(c.Services)
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b Checkout) int { return cmp.Compare(a.Folder, b.Folder) })
+	return out
+}
+
+// OfAnother says whether a container with these labels was made by another checkout: by a folder that is not the project's, is still
+// there and still has the Compose files. A folder that was moved, a link to the same one or another spelling of it, other files of
+// the same folder, and another project directory of the same file are no other checkout. One that may not be looked into may be one.
+func OfAnother(labels map[string]string, project *types.Project) bool {
+	folder := labels[api.WorkingDirLabel]
+	if folder == "" || sameFile(folder, project.WorkingDir) {
+		return false
+	}
+	files := strings.Split(labels[api.ConfigFilesLabel], ",")
+	for i, file := range files {
+		if !filepath.IsAbs(file) {
+			files[i] = filepath.Join(folder, file)
+		}
+	}
+	if len(project.ComposeFiles) > 0 && sameFile(files[0], project.ComposeFiles[0]) {
+		return false
+	}
+	if !there(folder, fs.FileInfo.IsDir) {
+		return false
+	}
+	return slices.ContainsFunc(files, func(file string) bool {
+		return there(file, func(i fs.FileInfo) bool { return i.Mode().IsRegular() })
+	})
+}
+
+// there says whether the path is there and of the kind, or may not be looked at.
+func there(path string, kind func(fs.FileInfo) bool) bool {
+	info, err := os.Stat(path)
+	return err == nil && kind(info) || errors.Is(err, fs.ErrPermission)
+}
+
+// sameFile says whether two paths name one file or folder.
+func sameFile(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
+
+// RefuseOthers returns an error of code Config where another checkout has containers of the project's name; target is what is not done
+// then. start, restart, stop and cleanup all ask it, unless -take-over is given.
+func RefuseOthers(ctx context.Context, e Lister, project *types.Project, target string) error {
+	others, err := Checkouts(ctx, e, project)
+	if err != nil || len(others) == 0 {
+		return err
+	}
+	return Refusal(others, project, target)
+}
+
+// Refusal is the error that says so.
+func Refusal(others []Checkout, project *types.Project, target string) *fault.Error {
+	own := OwnName(project)
+	said := make([]string, len(others))
+	for i, o := range others {
+		said[i] = o.String()
+	}
+	f := fault.New(fault.Config, fmt.Sprintf("COMPOSE_PROJECT_NAME=%s go tool mage %s", own, target),
+		"containers of project %q are another checkout's, %s; nothing was touched", project.Name, strings.Join(said, ", and "))
+	f.Detail = append(f.Detail, "a name of its own for this one, "+project.WorkingDir+", keeps the two apart: COMPOSE_PROJECT_NAME="+own+
+		" in the environment or in its .env, or name: "+own+" in its Compose file")
+	if target == "stop" || target == "cleanup" { // under another name there is nothing to stop
+		f.Next = fmt.Sprintf("go tool mage %s in %s", target, fault.Quote(others[0].Folder))
+	}
+	f.Detail = append(f.Detail, fmt.Sprintf("go tool mage %s %s goes on with them from here", target, TakeOverFlag))
+	return f
+}
+
+// String names the folder and its services.
+func (c Checkout) String() string {
+	return fmt.Sprintf("%q (%s)", c.Folder, strings.Join(c.Services, ", "))
+}
+
+// Says is what a look at the project has to tell of the checkout, and what to do about it.
+func (c Checkout) Says(project *types.Project) (text, next string) {
+	return fmt.Sprintf("containers of project %q are another checkout's, %s", project.Name, c),
+		fmt.Sprintf("COMPOSE_PROJECT_NAME=%s go tool mage start, or go tool mage start %s", OwnName(project), TakeOverFlag)
+}
+
+// OwnName proposes a name for the project that tells it from another of its name: its folder's.
+func OwnName(project *types.Project) string {
+	name := loader.NormalizeProjectName(filepath.Base(project.WorkingDir))
+	if name == "" || name == project.Name {
+		name = project.Name + "-2"
+	}
+	return name
+}
