@@ -31,7 +31,7 @@ func TestIntegrationCleanupWithAnotherFileKeepsData(t *testing.T) {
 		f.remove()
 		_, _ = f.engine.VolumeRemove(ctx, mounted, client.VolumeRemoveOptions{})
 	})
-	if err := lifecycle.Stop(ctx, f.engine, f.load().Project, ui.New(&f.out)); err != nil {
+	if err := lifecycle.Stop(ctx, f.engine, f.load().Project, lifecycle.StopOptions{Out: ui.New(&f.out)}); err != nil {
 		t.Fatal(err)
 	}
 	other, err := compose.Load(ctx, compose.Request{Files: []string{f.dir + "/other.yaml"}})

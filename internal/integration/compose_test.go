@@ -75,7 +75,7 @@ func TestIntegrationWeWorkOnWhatComposeStarted(t *testing.T) {
 	}
 	contains(t, printed.String(), "db-1 ", "web-2 ", "| spoken")
 	stopping := time.Now()
-	if err := lifecycle.Stop(context.Background(), f.engine, f.load().Project, ui.New(&printed)); err != nil {
+	if err := lifecycle.Stop(context.Background(), f.engine, f.load().Project, lifecycle.StopOptions{Out: ui.New(&printed)}); err != nil {
 		t.Error(err)
 	}
 	for name, c := range f.inspect() {

@@ -4,14 +4,12 @@ package integration
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +20,6 @@ import (
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
-	"github.com/25eloquence/compose-mage/internal/enginetest/current"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
 	"github.com/25eloquence/compose-mage/internal/state"
@@ -273,52 +270,5 @@ func TestIntegrationTwoNetworksOfOneName(t *testing.T) {
 	list, err := f.engine.NetworkList(context.Background(), client.NetworkListOptions{Filters: client.Filters{}.Add("label", "com.docker.compose.project="+f.name)})
 	if err != nil || len(list.Items) != 1 {
 		t.Errorf("%d networks are left, error %v", len(list.Items), err)
-	}
-}
-
-// TestIntegrationEngineRestartedInMidStart stops a current engine while it starts the stack, and starts it again.
-func TestIntegrationEngineRestartedInMidStart(t *testing.T) {
-	enginetest.Base(t) // through the machine's own engine, where the registry lacks it
-	dir, err := os.MkdirTemp("", "restart")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	o := current.Options{Dir: dir, Registry: enginetest.Registry(t)}
-	first, err := current.Start(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	running := first
-	t.Cleanup(func() { // after the fixture's own
-		if err := running.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Setenv("DOCKER_HOST", first.Host)
-	f := newFixture(t, "compose.yaml", "services:\n  db: "+strings.ReplaceAll(lateReady(t), "sleep 0.7", "sleep 3")+"  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n")
-	stopped := f.soon("db", func(string) {
-		if err := first.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	err = f.start(context.Background())
-	stopped.Wait()
-	var typed *fault.Error
-	if !errors.As(err, &typed) {
-		t.Errorf("got %v", err)
-	} else if !regexp.MustCompile(`starting "db": (the engine went away|exited|.*OCI runtime)`).MatchString(err.Error()) {
-		t.Errorf("got %v", err)
-	}
-	second, err := current.Start(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	running, f.engine = second, enginetest.Connect(t)
-	f.mustStart()
-	for _, s := range []string{"db", "web"} {
-		if !f.all(s)[0].State.Running {
-			t.Errorf("%s does not run", s)
-		}
 	}
 }

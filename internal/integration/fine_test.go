@@ -325,7 +325,7 @@ func TestIntegrationStartHasOneVerdict(t *testing.T) {
 func TestIntegrationStoppedIsNotDone(t *testing.T) {
 	f := newFixture(t, "compose.yaml", "services: {web: {image: "+enginetest.Base(t)+`, command: [sh, -c, "trap 'exit 0' TERM; while :; do sleep 0.1; done"]}}`)
 	f.mustStart()
-	if err := lifecycle.Stop(t.Context(), f.engine, f.load().Project, ui.New(&f.out)); err != nil {
+	if err := lifecycle.Stop(t.Context(), f.engine, f.load().Project, lifecycle.StopOptions{Out: ui.New(&f.out)}); err != nil {
 		t.Fatal(err)
 	}
 	if bad := f.notFine(); f.all("web")[0].State.ExitCode != 0 || bad["web"] != container.Halted {
@@ -404,7 +404,7 @@ func TestIntegrationProvider(t *testing.T) {
 	if env := f.all("app")[0].Config.Env; !slices.Contains(env, "X=2") || !slices.Contains(env, "DATABASE_URL=mysql://x") {
 		t.Errorf("after a change: %q", env)
 	}
-	if err := lifecycle.Stop(t.Context(), f.engine, f.load().Project, ui.New(&f.out)); err != nil {
+	if err := lifecycle.Stop(t.Context(), f.engine, f.load().Project, lifecycle.StopOptions{Out: ui.New(&f.out)}); err != nil {
 		t.Fatal(err)
 	}
 	f.write("compose.yaml", strings.Replace(text, "itprovider", "it-nowhere", 1))

@@ -50,7 +50,7 @@ func TestIntegrationAPortWithoutAListenerIsWaitedForOnce(t *testing.T) {
 	if took := start(); took > patience/2 || warned() != 0 {
 		t.Errorf("a start of what runs took %s and warned %d times:\n%s", took, warned(), f.out.String())
 	}
-	if err := lifecycle.Stop(context.Background(), f.engine, f.load().Project, ui.New(&f.out)); err != nil {
+	if err := lifecycle.Stop(context.Background(), f.engine, f.load().Project, lifecycle.StopOptions{Out: ui.New(&f.out)}); err != nil {
 		t.Fatal(err)
 	}
 	if took := start(); took > patience/2 || warned() != 1 {

@@ -66,7 +66,7 @@ func TestIntegrationStartGoesOnAfterAStop(t *testing.T) {
 		if err := f.start(context.Background()); err != nil {
 			t.Fatalf("%v\n%s", err, f.out.String())
 		}
-		if err := lifecycle.Stop(context.Background(), f.engine, f.load().Project, ui.New(&f.out)); err != nil {
+		if err := lifecycle.Stop(context.Background(), f.engine, f.load().Project, lifecycle.StopOptions{Out: ui.New(&f.out)}); err != nil {
 			t.Fatal(err)
 		}
 		for name, c := range f.inspect() {

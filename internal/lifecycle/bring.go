@@ -102,9 +102,6 @@ func (s *starter) up(ctx context.Context, step Step, t timing, renewed bool) err
 	if err := s.finish(ctx, all); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	s.found[step.Service] = all
-	s.mu.Unlock()
 	running, ready := running(all), func() {}
 	if !running {
 		s.progress.set(step.Service, stateQueued, "")
@@ -119,17 +116,15 @@ func (s *starter) up(ctx context.Context, step Step, t timing, renewed bool) err
 		}
 		t.room = time.Now()
 		s.progress.set(step.Service, stateStarting, "")
-		err := s.launch(ctx, step.Service, all)
-		if ambiguous(err) {
-			if dropped, _ := s.dropTwins(ctx); dropped {
-				err = s.launch(ctx, step.Service, all)
-			}
-		}
+		all, err = s.launchAll(ctx, step.Service, all)
 		s.starts.give(1)
 		if err != nil {
 			return err
 		}
 	}
+	s.mu.Lock()
+	s.found[step.Service] = all
+	s.mu.Unlock()
 	s.started[step.Service].settle(nil)
 	s.progress.set(step.Service, stateProbing, "")
 	ended, err := s.awaitReady(ctx, step, all, !running, ready)

@@ -107,6 +107,11 @@ func (c comparison) beyondCompose(
 	}
 	for _, name := range c.project.ServiceNames() {
 		s := c.project.Services[name]
+		for _, r := range found[name] { // its labels say so, which docker compose does not compare
+			if container.OfAnother(r.Labels, c.project) && reasons[name] == "" {
+				reasons[name] = "another checkout made it, " + r.Labels[api.WorkingDirLabel]
+			}
+		}
 		for _, key := range s.NetworksByPriority() {
 			if networks[key] && len(found[name]) > 0 && reasons[name] == "" {
 				reasons[name] = fmt.Sprintf("the settings of its network %s changed", key)

@@ -44,13 +44,11 @@ type OrphanAPI interface {
 
 // Orphans lists the project's orphans by name, in whatever state; containers of docker compose run are none.
 func Orphans(ctx context.Context, e container.Lister, project *types.Project) ([]Orphan, error) {
-	list, err := e.ContainerList(ctx, client.ContainerListOptions{
-		All: true, Filters: client.Filters{}.Add("label", api.ProjectLabel+"="+project.Name, api.ServiceLabel),
-	})
+	all, err := container.All(ctx, e, project.Name)
 	if err != nil {
-		return nil, fmt.Errorf("listing the containers of %q: %w", project.Name, err)
+		return nil, err
 	}
-	return orphansAmong(list.Items, project), nil
+	return orphansAmong(all, project), nil
 }
 
 func orphansAmong(all []moby.Summary, project *types.Project) []Orphan {
@@ -58,7 +56,7 @@ func orphansAmong(all []moby.Summary, project *types.Project) []Orphan {
 	var orphans []Orphan
 	for _, c := range all {
 		service := c.Labels[api.ServiceLabel]
-		if _, has := known[service]; has || c.Labels[api.OneoffLabel] == "True" || len(c.Names) == 0 {
+		if _, has := known[service]; has || service == "" || c.Labels[api.OneoffLabel] == "True" || len(c.Names) == 0 {
 			continue
 		}
 		o := Orphan{Service: service, Container: strings.TrimPrefix(c.Names[0], "/"), State: string(c.State), id: c.ID}
@@ -115,6 +113,18 @@ func orphanText(orphans []Orphan) string {
 		return "a container is left of a service that the Compose files no longer have: " + names[0]
 	}
 	return fmt.Sprintf("%d containers are left of services that the Compose files no longer have: %s", len(orphans), strings.Join(names, ", "))
+}
+
+// settleOrphans removes the orphans, warns of them or leaves them alone, as the policy says; before a start, since they may hold what it
+// needs, such as a port. It says whether it has removed any.
+func settleOrphans(ctx context.Context, e OrphanAPI, orphans []Orphan, p OrphanPolicy, out *ui.Out) (bool, error) {
+	switch {
+	case p.Remove:
+		return len(orphans) > 0, RemoveOrphans(ctx, e, orphans, out)
+	case !p.Ignore:
+		SayOrphans(out, orphans)
+	}
+	return false, nil
 }
 
 // RemoveOrphans stops them, each within its own grace period, and removes them. As with docker compose no volume goes: those

@@ -26,6 +26,7 @@ type RestartOptions struct {
 	Rolling  bool          // without down-time: the new container is ready before the old one leaves
 	Memory   string        // as in StartOptions
 	Records  recreate.Records
+	TakeOver bool // as in StartOptions
 }
 
 // Restart restarts what changed, or what o names, in dependency order; what need not be touched stays up, and every volume is
@@ -38,11 +39,17 @@ func Restart(ctx context.Context, e *engine.Engine, project *types.Project, o Re
 		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout, fault.New(fault.Failed, "go tool mage status", "not everything was ready again within %s", o.Timeout))
 		defer cancel()
 	}
+	e = endingSurvivors(e, project.Name, o.Out)
 	r, err := restarterOf(e, project, o)
 	if err != nil {
 		return err
 	}
 	r.untilHealthy = o.Rolling
+	if !o.TakeOver {
+		if err := container.RefuseOthers(ctx, e, r.project, "restart"); err != nil {
+			return err
+		}
+	}
 	if err := r.checkProject(ctx); err != nil {
 		return err
 	}
@@ -109,7 +116,7 @@ func (r *restarter) run(ctx context.Context, plan RestartPlan) error {
 		return nil
 	}
 	// One that is run to its end is so even where those that wait for it are not restarted.
-	o := StartOptions{Out: r.out, Memory: r.memory, Records: r.records, jobs: container.Awaited(r.project), renew: map[string]renewal{}}
+	o := StartOptions{Out: r.out, Memory: r.memory, Records: r.records, jobs: container.Awaited(r.project), renew: map[string]renewal{}, Orphans: OrphanPolicy{Ignore: true}, TakeOver: true}
 	var names []string
 	for _, step := range plan.Steps {
 		names = append(names, step.Service)

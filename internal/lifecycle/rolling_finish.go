@@ -7,6 +7,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/container"
@@ -32,6 +33,9 @@ func finishRollouts(ctx context.Context, e *engine.Engine, project *types.Projec
 	}
 	return r.finishEarlier(ctx)
 }
+
+// replacement says whether the container was made to replace another without down-time.
+func replacement(c moby.Summary) bool { return c.Labels[replacesLabel] != "" }
 
 // finishEarlier puts right what a run that was killed left: a replacement that had not taken over is removed, and one that had
 // gets the old container's place.

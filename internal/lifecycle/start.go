@@ -29,6 +29,9 @@ type StartOptions struct {
 	Events  io.Writer        // where events are written as JSON, one a line; nil for nowhere
 	Memory  string           // a file that keeps how long services took to get ready, which saves probes; "" for none
 	Records recreate.Records // what containers were made from, so that the keys can be named that changed
+	Orphans OrphanPolicy     // what is done about containers of services that the files no longer have; they are named by default
+	// TakeOver makes the containers of another checkout this one's; else such containers are an error.
+	TakeOver bool
 
 	jobs map[string]bool // services that are run to their end, whether or not another one of the project waits for it
 	// renew makes the start a restart: by service, what is done to its containers before those are started that don't run then.
@@ -44,7 +47,8 @@ type renewal struct {
 }
 
 // Start creates what is missing or changed and starts the project's services as their dependencies get ready. What is
-// healthy stays up when something fails, and a second start goes on from there.
+// healthy stays up when something fails, and a second start goes on from there. An error of code Config says that the
+// containers are another checkout's.
 func Start(ctx context.Context, e *engine.Engine, project *types.Project, o StartOptions) error {
 	began := time.Now()
 	if o.Timeout > 0 {
@@ -56,21 +60,44 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, o Star
 	if err != nil {
 		return err
 	}
-	there, err := container.List(ctx, e, project.Name)
+	e = endingSurvivors(e, project.Name, o.Out)
+	there, err := prepare(ctx, e, project, o)
 	if err != nil {
 		return err
 	}
-	if err := refuse(ctx, e, project, there); err != nil {
-		return err
-	}
-	if err := finishRollouts(ctx, e, project, o.Out); err != nil {
-		return err
-	}
-	s, err := newStarter(ctx, e, project, o, began)
+	s, err := newStarter(ctx, e, project, o, began, there)
 	if err != nil {
 		return err
 	}
 	return s.run(ctx)
+}
+
+// prepare refuses what can't be started, and puts right what is in the way. It gives the containers that there are then, by service.
+func prepare(ctx context.Context, e *engine.Engine, project *types.Project, o StartOptions) (map[string][]moby.Summary, error) {
+	all, err := container.All(ctx, e, project.Name)
+	if err != nil {
+		return nil, err
+	}
+	if others := container.CheckoutsAmong(all, project); len(others) > 0 && !o.TakeOver {
+		return nil, container.Refusal(others, project, "start")
+	}
+	removed, err := settleOrphans(ctx, e, orphansAmong(all, project), o.Orphans, o.Out)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuse(ctx, e, project, container.ByService(all)); err != nil {
+		return nil, err
+	}
+	rolled := slices.ContainsFunc(all, replacement)
+	if rolled {
+		if err := finishRollouts(ctx, e, project, o.Out); err != nil {
+			return nil, err
+		}
+	}
+	if rolled || removed {
+		return container.List(ctx, e, project.Name)
+	}
+	return container.ByService(all), nil
 }
 
 // starter runs one start.
@@ -106,7 +133,9 @@ type starter struct {
 	twins   bool                      // networks of one name were found, and all but one removed
 }
 
-func newStarter(ctx context.Context, e *engine.Engine, project *types.Project, o StartOptions, began time.Time) (*starter, error) {
+func newStarter(
+	ctx context.Context, e *engine.Engine, project *types.Project, o StartOptions, began time.Time, there map[string][]moby.Summary,
+) (*starter, error) {
 	library, err := newCompose(e)
 	if err != nil {
 		return nil, err
@@ -116,7 +145,7 @@ func newStarter(ctx context.Context, e *engine.Engine, project *types.Project, o
 		memory: readiness.Recall(o.Memory), shells: readiness.NewShells(), news: newNews(), renew: o.renew,
 		created: map[string]*outcome{}, started: map[string]*outcome{}, healthy: map[string]*outcome{}, completed: map[string]*outcome{},
 		errs: map[string]error{}, timings: map[string]timing{}, found: map[string][]moby.Summary{},
-		compared: comparison{engine: e, project: project, records: o.Records},
+		compared: comparison{engine: e, project: project, records: o.Records}, before: there,
 	}
 	s.starts, s.cpus, s.budget = newRoom(int64(s.plan.startsAtOnce())), newRoom(milli(float64(s.plan.CPUs))), readiness.NewBudget(s.plan.CPUs)
 	for _, image := range s.memory.NoShell {
@@ -128,9 +157,6 @@ func newStarter(ctx context.Context, e *engine.Engine, project *types.Project, o
 		for _, outcomes := range []map[string]*outcome{s.created, s.started, s.healthy, s.completed} {
 			outcomes[step.Service] = newOutcome()
 		}
-	}
-	if s.before, err = container.List(ctx, e, project.Name); err != nil {
-		return nil, err
 	}
 	if err := s.compare(ctx); err != nil {
 		return nil, err

@@ -25,8 +25,11 @@ type StatusReport struct {
 	Fine     bool            `json:"fine"` // every service is as it should be
 	Services []ServiceStatus `json:"services"`
 	Orphans  []Orphan        `json:"orphans"` // containers of services that the Compose files no longer have
+	// Checkouts are other folders with a project of this name that has containers: start, restart, stop and cleanup refuse to touch them.
+	Checkouts []container.Checkout `json:"other_checkouts"`
 
 	verdicts []container.Verdict // on the services that are not
+	project  *types.Project
 }
 
 // ServiceStatus is one container of a service, or the lack of one.
@@ -45,11 +48,16 @@ type ServiceStatus struct {
 
 // Status asks the engine for every service's containers. The report is fine where every service is as it should be.
 func Status(ctx context.Context, e *engine.Engine, project *types.Project) (StatusReport, error) {
-	report := StatusReport{Project: project.Name, Fine: true, Services: []ServiceStatus{}, Orphans: []Orphan{}}
+	report := StatusReport{Project: project.Name, Fine: true, Services: []ServiceStatus{}, Orphans: []Orphan{}, project: project}
 	compose, err := newCompose(e)
 	if err != nil {
 		return report, err
 	}
+	others, err := container.Checkouts(ctx, e, project)
+	if err != nil {
+		return report, err
+	}
+	report.Checkouts = append([]container.Checkout{}, others...)
 	all, err := compose.Ps(ctx, project.Name, api.PsOptions{Project: project, All: true})
 	if err != nil {
 		return report, fmt.Errorf("listing the containers of %q: %w", project.Name, err)
@@ -99,6 +107,11 @@ func (r StatusReport) Print(out *ui.Out) {
 		rows = append(rows, []string{s.Service, s.coloured(), s.Container, s.Image, strings.Join(s.Ports, " ")})
 	}
 	ui.Table(out.Writer(), []string{"SERVICE", "STATUS", "CONTAINER", "IMAGE", "PORTS"}, rows)
+	for _, c := range r.Checkouts {
+		text, next := c.Says(r.project)
+		out.Warn("%s", text)
+		out.Info("  next: %s", next)
+	}
 	for _, v := range r.verdicts {
 		out.Warn("%s", v.Says())
 		out.Info("  next: %s", v.Next)

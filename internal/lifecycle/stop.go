@@ -12,16 +12,28 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// Stop stops the project's containers, dependants first, each within its own grace period. It removes nothing.
-func Stop(ctx context.Context, e *engine.Engine, project *types.Project, out *ui.Out) error {
-	if err := finishRollouts(ctx, e, project, out); err != nil {
+// StopOptions are the choices of a stop.
+type StopOptions struct {
+	Out      *ui.Out
+	TakeOver bool // stop containers of another checkout too; else such containers are an error
+}
+
+// Stop stops the project's containers, dependants first, each within its own grace period. It removes nothing. An error of code Config
+// says that the containers are another checkout's.
+func Stop(ctx context.Context, e *engine.Engine, project *types.Project, o StopOptions) error {
+	if !o.TakeOver {
+		if err := container.RefuseOthers(ctx, e, project, "stop"); err != nil {
+			return err
+		}
+	}
+	if err := finishRollouts(ctx, e, project, o.Out); err != nil {
 		return err
 	}
 	compose, err := newCompose(e)
 	if err != nil {
 		return err
 	}
-	return out.Step(ctx, "stopping "+project.Name, func(ctx context.Context, _ func(string)) error {
+	return o.Out.Step(ctx, "stopping "+project.Name, func(ctx context.Context, _ func(string)) error {
 		return container.RecordStops(ctx, e, project.Name, func() error {
 			if err := compose.Stop(ctx, project.Name, api.StopOptions{Project: project, Services: project.ServiceNames()}); err != nil {
 				return fmt.Errorf("stopping %q: %w", project.Name, err)

@@ -48,8 +48,16 @@ func Take(ctx context.Context, api API, project *types.Project, machine engine.M
 	if diskErr != nil {
 		return s, diskErr
 	}
+	others, err := container.Checkouts(ctx, api, project)
+	if err != nil {
+		return s, err
+	}
 	s.Services, s.Disk = services, disk
 	s.Findings = findings(s)
+	for _, c := range others {
+		text, next := c.Says(project)
+		s.Findings = append(s.Findings, Finding{Text: text, Next: next})
+	}
 	return s, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/moby/buildkit/client"
 
 	"github.com/25eloquence/compose-mage/internal/cleanup"
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -22,11 +23,13 @@ func Cleanup(ctx context.Context,
 	keep *string, // with -scope=host: build cache to keep, 10GB by default
 	volumes *string, // comma-separated volumes to remove with their data
 	images *string, // comma-separated images to remove, by name or ID
+	takeOver *bool, // -take-over: also what another checkout made under this project's name
 	json *bool, // print the plan as JSON; all other output goes to standard error
 	dryRun *bool, // -dry-run: only print the plan
 ) error {
 	return fault.Exit(ctx, cleanUp(ctx, cleanupChoice{
-		scope: value(scope, ""), keep: value(keep, ""), volumes: volumes, images: images, json: value(json, false), dryRun: value(dryRun, false),
+		scope: value(scope, ""), keep: value(keep, ""), volumes: volumes, images: images, takeOver: value(takeOver, false),
+		json: value(json, false), dryRun: value(dryRun, false),
 	}))
 }
 
@@ -35,6 +38,7 @@ type cleanupChoice struct {
 	scope, keep string
 	volumes     *string
 	images      *string
+	takeOver    bool
 	json        bool
 	dryRun      bool
 }
@@ -67,6 +71,11 @@ func cleanUp(ctx context.Context, c cleanupChoice) error {
 		return err
 	}
 	defer release()
+	if !c.takeOver {
+		if err := container.RefuseOthers(ctx, s.engine, s.stack.Project, "cleanup"); err != nil {
+			return err
+		}
+	}
 	plan, err := cleanup.MakePlan(ctx, s.engine, s.stack.Project, o)
 	if err != nil {
 		return err

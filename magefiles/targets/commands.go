@@ -31,7 +31,9 @@ var commands = map[string]command{
 		"platform": aText, "progress": aText, "json": aFlag, "dry-run": aFlag,
 	}},
 	"check":   {services: true, options: options{"services": aList, "json": aFlag}},
-	"cleanup": {options: options{"scope": aText, "keep": aText, "volumes": aList, "images": aList, "json": aFlag, "dry-run": aFlag}},
+	"cleanup": {options: options{
+		"scope": aText, "keep": aText, "volumes": aList, "images": aList, "take-over": aFlag, "json": aFlag, "dry-run": aFlag,
+	}},
 	"explain": {services: true, options: options{"services": aList}},
 	"fit":     {services: true, options: options{"services": aList, "json": aFlag}},
 	"full":    {services: true, options: options{"services": aList}},
@@ -42,15 +44,15 @@ var commands = map[string]command{
 	"models":  {values: []string{"model"}, options: options{"sum": aText, "service": aText, "volume": aText}},
 	"monitor": {services: true, options: options{"services": aList, "watch": aFlag, "every": aDuration, "disk": aFlag, "json": aFlag}},
 	"restart": {services: true, options: options{
-		"services": aList, "all": aFlag, "rolling": aFlag, "timeout": aDuration, "json": aFlag, "dry-run": aFlag,
+		"services": aList, "all": aFlag, "rolling": aFlag, "timeout": aDuration, "take-over": aFlag, "json": aFlag, "dry-run": aFlag,
 	}},
 	"setup": {},
 	"smoke": {},
 	"start": {services: true, options: options{
-		"services": aList, "timeout": aDuration, "remove-orphans": aFlag, "json": aFlag, "dry-run": aFlag,
+		"services": aList, "timeout": aDuration, "remove-orphans": aFlag, "take-over": aFlag, "json": aFlag, "dry-run": aFlag,
 	}},
 	"status":   {services: true, options: options{"services": aList, "json": aFlag}},
-	"stop":     {services: true, options: options{"services": aList}},
+	"stop":     {services: true, options: options{"services": aList, "take-over": aFlag}},
 	"teardown": {},
 	"test":     {},
 }

@@ -53,7 +53,7 @@ var jsonShapes = []struct {
 				Ports: []string{"127.0.0.1:8000->8000/tcp"},
 			},
 			{Service: "worker", Condition: container.Missing, Status: "not created", Why: "has no container", Next: "go tool mage start"},
-		}, Orphans: []lifecycle.Orphan{orphan},
+		}, Orphans: []lifecycle.Orphan{orphan}, Checkouts: []container.Checkout{{Folder: "/home/ann/shop", Services: []string{"web"}}},
 	}},
 	{"check -json", doctor.Report{Project: "shop", Findings: []finding.Finding{
 		finding.Good("engine.version", "engine 20.10.24 at unix:///var/run/docker.sock, overlay2, cgroup v1"),

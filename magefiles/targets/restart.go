@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -22,6 +23,7 @@ func Restart(ctx context.Context,
 	all *bool, // every service, changed or not
 	rolling *bool, // without down-time, where nothing forbids it
 	timeout *time.Duration, // for the whole restart; 0 for none beyond each service's own
+	takeOver *bool, // -take-over: make another checkout's containers of this project name this one's
 	json *bool, // with -dry-run: print JSON
 	dryRun *bool, // -dry-run: print what would be restarted, and why
 ) error {
@@ -31,6 +33,7 @@ func Restart(ctx context.Context,
 	}
 	return fault.Exit(ctx, restart(ctx, lifecycle.RestartOptions{
 		Services: named, All: value(all, false), Rolling: value(rolling, false), Timeout: value(timeout, 0),
+		TakeOver: value(takeOver, false),
 	}, value(dryRun, false), value(json, false)))
 }
 
@@ -55,6 +58,11 @@ func restart(ctx context.Context, o lifecycle.RestartOptions, dryRun, asJSON boo
 	}
 	o.Out, o.Memory, o.Records = s.out, start.Memory, start.Records
 	if dryRun {
+		if !o.TakeOver {
+			if err := container.RefuseOthers(ctx, s.engine, s.stack.Project, "restart"); err != nil {
+				return err
+			}
+		}
 		plan, err := lifecycle.PlanRestart(ctx, s.engine, s.stack.Project, o)
 		if err != nil {
 			return err

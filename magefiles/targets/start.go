@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
 	"github.com/25eloquence/compose-mage/internal/recreate"
@@ -23,11 +24,12 @@ func Start(ctx context.Context,
 	services *string, // comma-separated services and what they depend on; all by default
 	timeout *time.Duration, // for the whole start; 0 for none beyond each service's own
 	removeOrphans *bool, // -remove-orphans: also remove containers of services that the Compose files no longer have
+	takeOver *bool, // -take-over: make another checkout's containers of this project name this one's
 	json *bool, // one event a line as JSON, with -dry-run the plan; all other output goes to standard error
 	dryRun *bool, // -dry-run: print what would be done, why, and in which order
 ) error {
 	return fault.Exit(ctx, start(ctx, services, startChoice{
-		timeout: value(timeout, 0), removeOrphans: removeOrphans, json: value(json, false), dryRun: value(dryRun, false),
+		timeout: value(timeout, 0), removeOrphans: removeOrphans, takeOver: value(takeOver, false), json: value(json, false), dryRun: value(dryRun, false),
 	}))
 }
 
@@ -35,6 +37,7 @@ func Start(ctx context.Context,
 type startChoice struct {
 	timeout       time.Duration
 	removeOrphans *bool // nil: as COMPOSE_REMOVE_ORPHANS says
+	takeOver      bool
 	json, dryRun  bool
 }
 
@@ -48,7 +51,7 @@ func start(ctx context.Context, services *string, c startChoice) error {
 		return err
 	}
 	if c.dryRun {
-		return s.showStart(ctx, c.json, policy)
+		return s.showStart(ctx, c, policy)
 	}
 	if c.json {
 		s.out = ui.New(os.Stderr)
@@ -60,14 +63,11 @@ func start(ctx context.Context, services *string, c startChoice) error {
 	defer release()
 	s.out.Title("starting %s", s.stack.Project.Name)
 	s.sayFit()
-	if err := s.settleOrphans(ctx, policy); err != nil {
-		return err
-	}
 	o, err := s.startOptions()
 	if err != nil {
 		return err
 	}
-	o.Timeout = c.timeout
+	o.Timeout, o.Orphans, o.TakeOver = c.timeout, policy, c.takeOver
 	if c.json {
 		o.Events = os.Stdout
 	}
@@ -79,7 +79,12 @@ func start(ctx context.Context, services *string, c startChoice) error {
 }
 
 // showStart prints what a start would do.
-func (s *session) showStart(ctx context.Context, asJSON bool, policy lifecycle.OrphanPolicy) error {
+func (s *session) showStart(ctx context.Context, c startChoice, policy lifecycle.OrphanPolicy) error {
+	if !c.takeOver {
+		if err := container.RefuseOthers(ctx, s.engine, s.stack.Project, "start"); err != nil {
+			return err
+		}
+	}
 	orphans, err := lifecycle.Orphans(ctx, s.engine, s.stack.Project)
 	if err != nil {
 		return err
@@ -92,30 +97,13 @@ func (s *session) showStart(ctx context.Context, asJSON bool, policy lifecycle.O
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if c.json {
 		return writeJSON(os.Stdout, plan.Report(s.stack.Project.Name, orphans, policy.Remove))
 	}
 	for _, line := range lifecycle.OrphanPlan(orphans, policy) {
 		ui.Fprintf(s.out.Writer(), "%s\n", line)
 	}
 	plan.Print(s.out.Writer())
-	return nil
-}
-
-// settleOrphans removes the project's orphans, warns of them or leaves them alone, as policy says; before the start, since they
-// may hold what it needs, such as a port.
-func (s *session) settleOrphans(ctx context.Context, policy lifecycle.OrphanPolicy) error {
-	if policy.Ignore {
-		return nil
-	}
-	orphans, err := lifecycle.Orphans(ctx, s.engine, s.stack.Project)
-	if err != nil {
-		return err
-	}
-	if policy.Remove {
-		return lifecycle.RemoveOrphans(ctx, s.engine, orphans, s.out)
-	}
-	lifecycle.SayOrphans(s.out, orphans)
 	return nil
 }
 
@@ -143,11 +131,12 @@ func (s *session) startOptions() (lifecycle.StartOptions, error) {
 // Stop stops the services, dependants first; nothing is removed.
 func Stop(ctx context.Context,
 	services *string, // comma-separated services; all by default
+	takeOver *bool, // -take-over: also where another checkout made the containers
 ) error {
-	return fault.Exit(ctx, stop(ctx, services))
+	return fault.Exit(ctx, stop(ctx, services, value(takeOver, false)))
 }
 
-func stop(ctx context.Context, services *string) error {
+func stop(ctx context.Context, services *string, takeOver bool) error {
 	s, err := openOnly(ctx, services)
 	if err != nil {
 		return err
@@ -157,7 +146,7 @@ func stop(ctx context.Context, services *string) error {
 		return err
 	}
 	defer release()
-	return lifecycle.Stop(ctx, s.engine, s.stack.Project, s.out)
+	return lifecycle.Stop(ctx, s.engine, s.stack.Project, lifecycle.StopOptions{Out: s.out, TakeOver: takeOver})
 }
 
 // Status shows every service's state, image and ports.

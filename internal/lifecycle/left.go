@@ -1,0 +1,125 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/compose/v5/pkg/api"
+	moby "github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/shim"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// containerdClears is how long containerd may take to notice that a shim has ended, and to forget its container.
+const containerdClears = 5 * time.Second
+
+// survivors is an engine that starts containers also after another that was killed while it started them: what that one had started
+// runs on, unknown to its successor, and holds the container's ID and its volumes. It is ended first.
+type survivors struct {
+	client.APIClient
+	engine  *engine.Engine // for what it is, and where
+	project string
+	out     *ui.Out
+}
+
+// endingSurvivors gives the engine with that added, for the project's containers, ours and the Compose library's starts alike.
+func endingSurvivors(e *engine.Engine, project string, out *ui.Out) *engine.Engine {
+	if _, done := e.APIClient.(survivors); done {
+		return e
+	}
+	with := *e
+	with.APIClient = survivors{APIClient: e.APIClient, engine: e, project: project, out: out}
+	return &with
+}
+
+// blockedError is the error of a container that can't be started under its ID, although nothing of it runs.
+type blockedError struct{ err error }
+
+func (e *blockedError) Error() string { return e.err.Error() }
+func (e *blockedError) Unwrap() error { return e.err }
+
+// ContainerStart starts the container.
+func (s survivors) ContainerStart(ctx context.Context, id string, o client.ContainerStartOptions) (client.ContainerStartResult, error) {
+	started, err := s.APIClient.ContainerStart(ctx, id, o)
+	if err == nil {
+		return started, nil
+	}
+	found, inspectErr := s.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	c := found.Container
+	if inspectErr != nil || !fault.TaskLeft(err, c.ID) || c.Config == nil || c.Config.Labels[api.ProjectLabel] != s.project {
+		return started, err
+	}
+	name := strings.TrimPrefix(c.Name, "/")
+	ended, endErr := shim.End(ctx, s.engine, c)
+	switch {
+	case ctx.Err() != nil:
+		return started, context.Cause(ctx)
+	case endErr != nil:
+		return started, fault.New(fault.Failed, survivorsCommand(c.ID)+", then go tool mage start",
+			"starting %q: an engine that was killed left its program running, which this engine does not know of (%w); and it can't be ended from here: %w", name, err, endErr)
+	case ended == 0:
+		return started, &blockedError{err}
+	}
+	s.out.Info("%s: ended what an engine that was killed had left running", name)
+	for deadline := time.Now().Add(containerdClears); ; {
+		started, err = s.APIClient.ContainerStart(ctx, id, o)
+		if !fault.TaskLeft(err, c.ID) {
+			return started, err
+		}
+		if time.Now().After(deadline) || sleep(ctx, 100*time.Millisecond) != nil {
+			return started, &blockedError{err}
+		}
+	}
+}
+
+// survivorsCommand ends what is left of the container, on the machine that the engine runs on: its shim, and so all that the shim keeps.
+func survivorsCommand(id string) string {
+	return fmt.Sprintf("on the engine's machine: sudo pkill -KILL -f 'containerd-shim.* -id %s'", id)
+}
+
+// launchAll is launch, after what earlier runs left in the way is put right. It gives the containers that there are then.
+func (s *starter) launchAll(ctx context.Context, service string, all []moby.Summary) ([]moby.Summary, error) {
+	err := s.launch(ctx, service, all)
+	if ambiguous(err) {
+		if dropped, _ := s.dropTwins(ctx); dropped {
+			err = s.launch(ctx, service, all)
+		}
+	}
+	var blocked *blockedError
+	if !errors.As(err, &blocked) {
+		return all, err
+	}
+	s.out.Info("%s is made anew: the engine can't start it under its ID (%v)", service, err)
+	if err := s.remake(ctx, service); err != nil {
+		return all, err
+	}
+	found, err := container.List(ctx, s.engine, s.project.Name, service)
+	if err != nil {
+		return all, err
+	}
+	return found[service], s.launch(ctx, service, found[service])
+}
+
+// remake lets Compose make the service's containers anew; what is in their volumes, those without a name too, moves along.
+func (s *starter) remake(ctx context.Context, service string) error {
+	one, err := s.project.WithSelectedServices([]string{service}, types.IgnoreDependencies)
+	if err != nil {
+		return err
+	}
+	err = s.compose.Create(ctx, one.WithoutUnnecessaryResources(), api.CreateOptions{
+		Services: []string{service}, Recreate: api.RecreateForce, RecreateDependencies: api.RecreateNever, Inherit: true, IgnoreOrphans: true, QuietPull: true,
+	})
+	if err != nil {
+		return &createError{err}
+	}
+	return nil
+}
