@@ -14,6 +14,8 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/compose/v5/pkg/compose"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
 // creation is the part of a start in which the Compose library creates what is missing or changed: the whole project at once,
@@ -81,6 +83,9 @@ func (c *creation) run(ctx context.Context, outdated []string) {
 		switch {
 		case err == nil:
 			c.release(project, nil)
+			return
+		case fault.EngineLost(err): // what the library has told of it is text alone
+			c.release(project, &createError{err})
 			return
 		case ctx.Err() != nil:
 			c.release(project, context.Cause(ctx))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -108,21 +109,45 @@ func (s *starter) worst(ctx context.Context, service string) []moby.Summary {
 var causes = []struct {
 	words []string
 	code  fault.Code
-	next  string // %s is the service
+	next  func(s *starter, service string) string
 }{
-	{[]string{"no space left on device", "disk quota exceeded"}, fault.Resources, "go tool mage cleanup"},
-	{[]string{"executable file not found", "exec format error", "exec: \""}, fault.Config, "go tool mage build %s"},
-	{[]string{"no such image", "pull access denied", "manifest unknown", "repository does not exist"}, fault.Config, "go tool mage build %s"},
-	{[]string{"bind source path does not exist", "invalid mount config", "mount source"}, fault.Config, "go tool mage setup"},
-	{[]string{" is ambiguous ("}, fault.Failed, "docker network rm the one of the two, by its ID, that no container is in; then go tool mage start"},
-	{[]string{"is already in use by container"}, fault.Failed, "docker rm the container of that name, then go tool mage start"},
-	// An engine that can say what its runtime said has not gone away, even where that was "write init-p: broken pipe".
-	{[]string{"oci runtime", "runc create failed"}, fault.Failed, "go tool mage start"},
-	{[]string{"cannot connect to the docker daemon", "failed to connect to the docker api", "connection refused", "connection reset", "broken pipe", "unexpected eof", "docker.sock: connect"}, fault.Engine, "go tool mage start"},
+	{[]string{"no space left on device", "disk quota exceeded"}, fault.Resources, always("go tool mage cleanup")},
+	{[]string{"executable file not found", "exec format error", "exec: \""}, fault.Config, (*starter).correctProgram},
+	{[]string{"no such image", "pull access denied", "manifest unknown", "repository does not exist"}, fault.Config, (*starter).getImage},
+	{[]string{"bind source path does not exist", "invalid mount config", "mount source"}, fault.Config, always("go tool mage setup")},
+	{[]string{" is ambiguous ("}, fault.Failed, always("docker network rm the one of the two, by its ID, that no container is in; then go tool mage start")},
+	{[]string{"is already in use by container"}, fault.Failed, always("docker rm the container of that name, then go tool mage start")},
+	{[]string{"oci runtime", "runc create failed"}, fault.Failed, always("go tool mage start")},
+}
+
+func always(next string) func(*starter, string) string {
+	return func(*starter, string) string { return next }
+}
+
+// getImage is how the service gets an image that is not there: it is built, by whichever service builds it, or pulled.
+func (s *starter) getImage(service string) string {
+	image := api.GetImageNameOrDefault(s.project.Services[service], s.project.Name)
+	for _, name := range append([]string{service}, s.project.ServiceNames()...) {
+		if other := s.project.Services[name]; other.Build != nil && api.GetImageNameOrDefault(other, s.project.Name) == image {
+			return "go tool mage build " + fault.Quote(name) + ", then go tool mage start"
+		}
+	}
+	return "docker pull " + fault.Quote(image) + ", or correct image of " + fault.Quote(service) + "; then go tool mage start"
+}
+
+// correctProgram is what helps where the container's program can't be run: nothing of it is mended by a build alone.
+func (s *starter) correctProgram(service string) string {
+	if s.project.Services[service].Build == nil {
+		return "correct image, command and entrypoint of " + fault.Quote(service) + ", then go tool mage start"
+	}
+	return "correct command and entrypoint of " + fault.Quote(service) + ", or its Dockerfile; then go tool mage build start"
 }
 
 // cause says why the service failed, and what to do next.
 func (s *starter) cause(ctx context.Context, service string, err error) *fault.Error {
+	if fault.EngineLost(err) {
+		return fault.New(fault.Engine, fault.Again, "starting %q: the engine went away: %w", service, err)
+	}
 	var typed *fault.Error
 	if errors.As(err, &typed) { // a restart's, which knows more
 		said := *typed
@@ -156,18 +181,8 @@ func (s *starter) cause(ctx context.Context, service string, err error) *fault.E
 		return fault.New(fault.Registry, next, "starting %q: %w", service, err)
 	}
 	for _, c := range causes {
-		for _, words := range c.words {
-			if !strings.Contains(text, words) {
-				continue
-			}
-			next := strings.ReplaceAll(c.next, "%s", fault.Quote(service))
-			if strings.HasPrefix(next, "go tool mage build") && s.project != nil && s.project.Services[service].Build == nil {
-				next = "correct image, command and entrypoint of " + fault.Quote(service) + ", then go tool mage start"
-			}
-			if c.code == fault.Engine {
-				return fault.New(c.code, next, "starting %q: the engine went away: %w", service, err)
-			}
-			return fault.New(c.code, next, "starting %q: %w", service, err)
+		if slices.ContainsFunc(c.words, func(words string) bool { return strings.Contains(text, words) }) {
+			return fault.New(c.code, c.next(s, service), "starting %q: %w", service, err)
 		}
 	}
 	next := "go tool mage logs " + fault.Quote(service)

@@ -2,6 +2,9 @@ package lifecycle
 
 import (
 	"errors"
+	"fmt"
+	"net"
+	"syscall"
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -12,39 +15,47 @@ import (
 func TestCauseTellsTheRuntimesAnswerFromAnEngineThatIsGone(t *testing.T) {
 	const runtime = "Error response from daemon: failed to create shim task: OCI runtime create failed: runc create failed: " +
 		"unable to start container process: procResume: write init-p: broken pipe: unknown"
-	for words, want := range map[string]struct {
+	lost := &net.OpError{Op: "write", Net: "unix", Err: syscall.EPIPE}
+	for _, c := range []struct {
+		err  error
 		code fault.Code
 		text string
 	}{
-		runtime: {fault.Failed, `starting "db": ` + runtime + "\n  next: go tool mage start"},
-		"write unix @->/var/run/docker.sock: write: broken pipe": {
-			fault.Engine, `starting "db": the engine went away: write unix @->/var/run/docker.sock: write: broken pipe` + "\n  next: go tool mage start",
-		},
-		"Error response from daemon: OCI runtime create failed: exec: \"serve\": executable file not found in $PATH": {
-			fault.Config, `starting "db": Error response from daemon: OCI runtime create failed: exec: "serve": executable file not found in $PATH` + "\n  next: go tool mage build db",
-		},
+		{errors.New(runtime), fault.Failed, `starting "db": ` + runtime + "\n  next: go tool mage start"},
+		{fmt.Errorf("inspecting: %w", lost), fault.Engine, `starting "db": the engine went away: inspecting: write unix: broken pipe` + "\n  next: " + fault.Again},
+		{&createError{lost}, fault.Engine, `starting "db": the engine went away: creating the container: write unix: broken pipe` + "\n  next: " + fault.Again},
+		// A program's own words are none of the engine's.
+		{errors.New("connection refused"), fault.Failed, `starting "db": connection refused` + "\n  next: go tool mage logs db"},
 	} {
 		project := &types.Project{Services: types.Services{"db": built()}}
-		got := (&starter{project: project}).cause(t.Context(), "db", errors.New(words))
-		if got.Code != want.code || got.Error() != want.text {
-			t.Errorf("%q: got code %v, %q", words, got.Code, got)
+		got := (&starter{project: project}).cause(t.Context(), "db", c.err)
+		if got.Code != c.code || got.Error() != c.text {
+			t.Errorf("%q: got code %v, %q", c.err, got.Code, got)
 		}
 	}
 }
 
-// A build is advised only for a service that is built, and logs only of a container that was made.
+// A build is advised only where it helps: of a service that is built, and with what is to be corrected first; logs only of a container
+// that was made.
 func TestCauseAdvisesWhatHelps(t *testing.T) {
-	project := &types.Project{Services: types.Services{"built": built(), "pulled": {}}}
-	const words = "exec: \"serve\": executable file not found in $PATH"
+	other, shares, pulled := built(), types.ServiceConfig{Name: "shares"}, types.ServiceConfig{Name: "pulled"}
+	other.Name, other.Image, shares.Image, pulled.Image = "other", "shop/shared:1", "shop/shared:1", "redis:8"
+	project := &types.Project{Name: "shop", Services: types.Services{
+		"built": built(), "pulled": pulled, "other": other, "shares": shares,
+	}}
+	const words, lacks = "exec: \"serve\": executable file not found in $PATH", "No such image: x"
 	for name, c := range map[string]struct {
 		service string
 		err     error
 		next    string
 	}{
-		"built":      {"built", errors.New(words), "go tool mage build built"},
-		"not built":  {"pulled", errors.New(words), "correct image, command and entrypoint of pulled, then go tool mage start"},
-		"never made": {"pulled", &createError{errors.New("invalid mount path")}, "go tool mage check pulled"},
-		"made":       {"pulled", errors.New("something"), "go tool mage logs pulled"},
+		"built":                    {"built", errors.New(words), "correct command and entrypoint of built, or its Dockerfile; then go tool mage build start"},
+		"no image, built":          {"built", errors.New(lacks), "go tool mage build built, then go tool mage start"},
+		"no image, built by other": {"shares", errors.New(lacks), "go tool mage build other, then go tool mage start"},
+		"no image, pulled":         {"pulled", errors.New(lacks), "docker pull redis:8, or correct image of pulled; then go tool mage start"},
+		"not built":                {"pulled", errors.New(words), "correct image, command and entrypoint of pulled, then go tool mage start"},
+		"never made":               {"pulled", &createError{errors.New("invalid mount path")}, "go tool mage check pulled"},
+		"made":                     {"pulled", errors.New("something"), "go tool mage logs pulled"},
 	} {
 		if got := (&starter{project: project}).cause(t.Context(), c.service, c.err); got.Next != c.next {
 			t.Errorf("%s: next %q, want %q", name, got.Next, c.next)
@@ -54,6 +65,7 @@ func TestCauseAdvisesWhatHelps(t *testing.T) {
 
 func built() types.ServiceConfig {
 	var s types.ServiceConfig
+	s.Name = "built"
 	s.Build = &types.BuildConfig{}
 	return s
 }

@@ -208,7 +208,7 @@ func (s *starter) run(ctx context.Context) error {
 		err = s.cutShort(ctx)
 	} else if away := s.lastLook(ctx); len(s.errs) > 0 {
 		if err = s.failures(ctx); err == nil && away != nil {
-			err = fault.New(fault.Engine, "go tool mage start", "the engine went away: %w", away)
+			err = fault.New(fault.Engine, fault.Again, "the engine went away: %w", away)
 		}
 	}
 	chain := critical(s.timings)
