@@ -39,7 +39,7 @@ func Begin(container string, limit time.Duration) (*Freeze, error) {
 	if err != nil {
 		return fail(err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := state.MakeDir(dir); err != nil {
 		return fail(err)
 	}
 	f := &Freeze{group: g, record: filepath.Join(dir, container+".json")}

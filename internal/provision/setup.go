@@ -83,7 +83,7 @@ func begin(ctx context.Context, o Options) (*setup, func(), error) {
 		return nil, nil, err
 	}
 	for _, d := range []string{dir, filepath.Join(dir, "logs")} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
+		if err := state.MakeDir(d); err != nil {
 			return nil, nil, fmt.Errorf("making the state directory: %w", err)
 		}
 	}

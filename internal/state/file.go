@@ -12,7 +12,7 @@ import (
 // WriteFile replaces path in one step: a reader, and whoever comes after a kill, sees the old content or the new.
 func WriteFile(path string, data []byte, mode fs.FileMode) error {
 	if err := atomicwriter.WriteFile(path, data, mode); err != nil {
-		return fmt.Errorf("writing %q: %w", path, err)
+		return Unwritable(path, fmt.Errorf("writing %q: %w", path, err))
 	}
 	return nil
 }
@@ -20,8 +20,8 @@ func WriteFile(path string, data []byte, mode fs.FileMode) error {
 // Keep writes a file of the state directory, mode 0600, and makes its folder where that is missing. What is at its place and no file, as a
 // directory or a link, is set aside.
 func Keep(path string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("making a folder of the state directory: %w", err)
+	if err := MakeDir(filepath.Dir(path)); err != nil {
+		return err
 	}
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		if _, err := SetAside(path); err != nil {

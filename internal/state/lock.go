@@ -33,7 +33,7 @@ func LockProject(ctx context.Context, project string, out *ui.Out) (func(), erro
 	dir, err := Dir()
 	if err == nil {
 		dir = filepath.Join(dir, "projects", project)
-		err = os.MkdirAll(dir, 0o700)
+		err = MakeDir(dir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("locking project %q: %w", project, err)
@@ -64,7 +64,7 @@ func Lock(ctx context.Context, dir, what string, out *ui.Out) (func(), error) {
 		return nil, fault.New(fault.Config, "sudo chown -R $(id -u) "+fault.Quote(filepath.Dir(path))+", or another directory in "+Variable,
 			"locking %q: permission denied: another user has run a target with this state directory", dir)
 	case err != nil:
-		return nil, fmt.Errorf("locking %q: %w", dir, err)
+		return nil, Unwritable(dir, fmt.Errorf("locking %q: %w", dir, err))
 	case !got:
 		out.Info("another %s%s is at work: waiting for it", what, readHolder(path))
 		if err := wait(ctx, l, path, what, limit); err != nil {
