@@ -11,11 +11,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/moby/moby/api/types/container"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
@@ -195,6 +198,9 @@ func (f *fixture) anyFrozen() bool {
 	return frozen
 }
 
+// pressesVariable says at how many moments more TestIntegrationRollingCtrlC presses Ctrl-C, all over a roll-out; none by default.
+const pressesVariable = "ROLLPRESSES"
+
 // TestIntegrationRollingCtrlC presses Ctrl-C in the real command at more and more of a roll-out's way, with connections that stay
 // open and an old container that takes its time to end. One container is left, and the next roll-out finds nothing to put right.
 func TestIntegrationRollingCtrlC(t *testing.T) {
@@ -223,4 +229,55 @@ func TestIntegrationRollingCtrlC(t *testing.T) {
 			t.Errorf("%s after %q: left frozen", c.after, c.sign)
 		}
 	}
+	t.Setenv("INTERVAL", "2s")
+	left := 0
+	for n := range numberIn(t, pressesVariable, 0) {
+		left += f.pressAnywhere(n)
+	}
+	t.Logf("something was left for the next command %d times", left)
+}
+
+// pressAnywhere presses Ctrl-C at a random moment of a roll-out. It ends in Mage's time with 130, or was done before; a container
+// serves; and the next command, of whatever kind, leaves nothing but that one. It says how much there was to put right.
+func (f *fixture) pressAnywhere(n int) int {
+	t := f.t
+	t.Helper()
+	t.Setenv("VERSION", "anywhere-"+strconv.Itoa(n))
+	after := rand.N(6 * time.Second)
+	var printed output
+	command := f.mage("compose.yaml", &printed, "restart", "-rolling")
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	enginetest.Until(t, time.Minute, "the roll-out begins", func() bool { return strings.Contains(printed.String(), "restarting ") })
+	time.Sleep(after)
+	pressed := time.Now()
+	_ = syscall.Kill(-command.Process.Pid, syscall.SIGINT)
+	err := command.Wait()
+	var exit *exec.ExitError
+	if took := time.Since(pressed); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 130) || took > 5*time.Second {
+		t.Errorf("press %d, after %s: ended %s later with %v:\n%s", n, after, took, err, printed.String())
+	}
+	serving := slices.DeleteFunc(f.containers("web"), func(c container.InspectResponse) bool {
+		e := c.NetworkSettings.Networks[f.name+"_default"]
+		return !c.State.Running || c.State.Paused || e == nil || !slices.Contains(e.Aliases, "web")
+	})
+	if len(serving) == 0 || f.anyFrozen() {
+		t.Errorf("press %d, after %s: %d containers serve, frozen %v:\n%s", n, after, len(serving), f.anyFrozen(), printed.String())
+	}
+	left := len(f.containers("web")) - 1
+	next := [][]string{{"status"}, {"restart", "-rolling"}, {"start"}, {"monitor"}, {"logs"}, {"restart"}, {"cleanup"}, {"stop"}}[n%8]
+	var said output
+	if err := f.mage("compose.yaml", &said, next...).Run(); err != nil && next[0] != "status" {
+		t.Errorf("press %d, after %s: then %s ends with %v:\n%s", n, after, next, err, said.String())
+	}
+	if next[0] == "stop" {
+		if now := f.containers("web"); len(now) != 1 || now[0].State.Running {
+			t.Errorf("press %d, after %s: stop leaves %d containers", n, after, len(now))
+		}
+		f.mustStart()
+	}
+	f.wants("web", 1)
+	return left
 }

@@ -13,8 +13,24 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/freezer"
+	statedir "github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
+
+// PutRight puts right what a restart -rolling left that was killed or interrupted, for a command that does nothing with the project's
+// containers itself. It leaves alone what another run is at work on, and what is another checkout's.
+func PutRight(ctx context.Context, e *engine.Engine, project *types.Project, out *ui.Out) error {
+	all, err := container.All(ctx, e, project.Name)
+	if err != nil || !slices.ContainsFunc(all, replacement) || len(container.CheckoutsAmong(all, project)) > 0 {
+		return err
+	}
+	release := statedir.TryLockProject(project.Name)
+	if release == nil {
+		return nil
+	}
+	defer release()
+	return finishRollouts(ctx, e, project, out)
+}
 
 // finishRollouts puts right what a killed restart -rolling left, before something else is done with the project's containers.
 func finishRollouts(ctx context.Context, e *engine.Engine, project *types.Project, out *ui.Out) error {

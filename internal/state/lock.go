@@ -30,15 +30,36 @@ const (
 // LockProject takes a Compose project for this process, so that two starts don't create the same container, and gives
 // the way to release it. Where another run has it, it says so and waits.
 func LockProject(ctx context.Context, project string, out *ui.Out) (func(), error) {
-	dir, err := Dir()
-	if err == nil {
-		dir = filepath.Join(dir, "projects", project)
-		err = MakeDir(dir)
-	}
+	dir, err := projectDir(project)
 	if err != nil {
 		return nil, fmt.Errorf("locking project %q: %w", project, err)
 	}
 	return Lock(ctx, dir, "run on "+project, out)
+}
+
+// TryLockProject is LockProject for one who does not wait: it gives nil where another run has the project, or the lock can't be had.
+func TryLockProject(project string) func() {
+	dir, err := projectDir(project)
+	if err != nil {
+		return nil
+	}
+	if info, err := os.Lstat(filepath.Join(dir, "lock")); err == nil && !info.Mode().IsRegular() {
+		return nil // Lock says what is wrong with it
+	}
+	l := flock.New(filepath.Join(dir, "lock"), flock.SetPermissions(0o600))
+	if got, err := l.TryLock(); err != nil || !got {
+		return nil
+	}
+	return func() { _ = l.Unlock() }
+}
+
+func projectDir(project string) (string, error) {
+	dir, err := Dir()
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(dir, "projects", project)
+	return dir, MakeDir(dir)
 }
 
 // Lock takes a directory for this process and gives the way to release it. Where another has it, it says so (what it is, since when) and

@@ -88,6 +88,7 @@ func (s *session) buildImages(ctx context.Context, c buildChoice) error {
 		}
 		return nil
 	}
+	s.putRight(ctx)
 	if len(plan.Targets) == 0 {
 		s.out.Warn("no service to build: %s without a build section", strings.Join(plan.Pulled, ", "))
 		if c.json {

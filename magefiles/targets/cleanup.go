@@ -66,6 +66,9 @@ func cleanUp(ctx context.Context, c cleanupChoice) error {
 	builder, closeBuilder := s.builderBeside(ctx)
 	defer closeBuilder()
 	o.Builder = builder
+	if !c.dryRun {
+		s.putRight(ctx)
+	}
 	release, err := s.lock(ctx)
 	if err != nil {
 		return err

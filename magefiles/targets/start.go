@@ -165,6 +165,7 @@ func status(ctx context.Context, services *string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	s.putRight(ctx)
 	report, err := lifecycle.Status(ctx, s.engine, s.stack.Project)
 	if err != nil {
 		return err
@@ -210,5 +211,6 @@ func logs(ctx context.Context, services *string, o lifecycle.LogOptions) error {
 	if err != nil {
 		return err
 	}
+	s.putRight(ctx)
 	return lifecycle.Logs(ctx, s.engine, s.stack.Project, os.Stdout, o)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/freezer"
 	"github.com/25eloquence/compose-mage/internal/image"
+	"github.com/25eloquence/compose-mage/internal/lifecycle"
 	"github.com/25eloquence/compose-mage/internal/provision"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -99,6 +100,15 @@ func load(ctx context.Context, services *string, r compose.Request) (*session, e
 		ui.New(os.Stderr).Warn("%s", made.Note) // what a target prints as JSON stays JSON
 	}
 	return &session{out: ui.Stdout(), engine: e, stack: s, state: made}, nil
+}
+
+// putRight ends what a run that was killed left half done. It is for targets that would not do so anyway; what it says goes beside what
+// they print.
+func (s *session) putRight(ctx context.Context) {
+	out := ui.New(os.Stderr)
+	if err := lifecycle.PutRight(ctx, s.engine, s.stack.Project, out); err != nil && ctx.Err() == nil {
+		out.Warn("what an earlier run left half done is left so: %v", err)
+	}
 }
 
 // lock keeps other runs of ours from changing the same project meanwhile.

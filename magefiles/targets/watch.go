@@ -38,6 +38,7 @@ func watchStack(ctx context.Context, services *string, watch bool, every time.Du
 	if err != nil {
 		return err
 	}
+	s.putRight(ctx)
 	if watch {
 		return monitor.Watch(ctx, s.engine, s.stack.Project, s.engine.Machine(), s.out, every)
 	}
