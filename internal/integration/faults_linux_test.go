@@ -5,10 +5,8 @@ package integration
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,7 +15,6 @@ import (
 
 	"github.com/moby/moby/client"
 
-	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -202,52 +199,6 @@ func TestIntegrationTwoStartsAtOnce(t *testing.T) {
 	for _, s := range []string{"db", "web"} {
 		if all := f.all(s); len(all) != 1 || !all[0].State.Running {
 			t.Errorf("%s has %d containers", s, len(all))
-		}
-	}
-}
-
-// startedElsewhere is what the kill test runs in a process of its own.
-const startedElsewhere = "START_IN"
-
-func TestIntegrationStartElsewhere(t *testing.T) {
-	dir := os.Getenv(startedElsewhere)
-	if dir == "" {
-		t.Skip("only for TestIntegrationKilledAtAnyPoint")
-	}
-	e := enginetest.Connect(t)
-	s, err := compose.Load(context.Background(), compose.Request{Dir: dir, Machine: e.Machine()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = lifecycle.Start(context.Background(), e, s.Project, lifecycle.StartOptions{Out: ui.New(os.Stderr), Memory: filepath.Join(dir, "memory.json")})
-}
-
-// TestIntegrationKilledAtAnyPoint kills a start, of new containers and of ones that are recreated, at moments all over it. The
-// next one ends healthy, with one container a service, under its own name.
-func TestIntegrationKilledAtAnyPoint(t *testing.T) {
-	text := "services:\n  db: " + lateReady(t) + "    environment: {X: \"0\"}\n  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n"
-	f := newFixture(t, "compose.yaml", text)
-	random := rand.New(rand.NewPCG(4, 2))
-	for round := range 6 {
-		f.write("compose.yaml", strings.ReplaceAll(text, `X: "0"`, fmt.Sprintf(`X: "%d"`, round)))
-		command := exec.Command(os.Args[0], "-test.run=TestIntegrationStartElsewhere$")
-		command.Env = append(os.Environ(), startedElsewhere+"="+f.dir, "COMPOSE_PROJECT_NAME="+f.name)
-		if err := command.Start(); err != nil {
-			t.Fatal(err)
-		}
-		after := time.Duration(random.IntN(2500)) * time.Millisecond
-		time.Sleep(after)
-		_ = command.Process.Kill()
-		_ = command.Wait()
-		f.mustStart()
-		for _, s := range []string{"db", "web"} {
-			all := f.all(s)
-			if len(all) != 1 || !all[0].State.Running {
-				t.Fatalf("killed after %s: %s has %d containers", after, s, len(all))
-			}
-			if want := "/" + f.name + "-" + s + "-1"; all[0].Name != want {
-				t.Errorf("killed after %s: %s is named %s", after, s, all[0].Name)
-			}
 		}
 	}
 }
