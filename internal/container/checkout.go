@@ -70,12 +70,7 @@ func OfAnother(labels map[string]string, project *types.Project) bool {
 	if folder == "" || sameFile(folder, project.WorkingDir) {
 		return false
 	}
-	files := strings.Split(labels[api.ConfigFilesLabel], ",")
-	for i, file := range files {
-		if !filepath.IsAbs(file) {
-			files[i] = filepath.Join(folder, file)
-		}
-	}
+	files := configFiles(folder, labels[api.ConfigFilesLabel])
 	if len(project.ComposeFiles) > 0 && sameFile(files[0], project.ComposeFiles[0]) {
 		return false
 	}
@@ -85,6 +80,20 @@ func OfAnother(labels map[string]string, project *types.Project) bool {
 	return slices.ContainsFunc(files, func(file string) bool {
 		return there(file, func(i fs.FileInfo) bool { return i.Mode().IsRegular() })
 	})
+}
+
+// configFiles are the Compose files of a label; where a path of it has the comma that separates them, the label may be one path.
+func configFiles(folder, label string) []string {
+	files := strings.Split(label, ",")
+	if there(label, func(i fs.FileInfo) bool { return i.Mode().IsRegular() }) {
+		files = []string{label}
+	}
+	for i, file := range files {
+		if !filepath.IsAbs(file) {
+			files[i] = filepath.Join(folder, file)
+		}
+	}
+	return files
 }
 
 // there says whether the path is there and of the kind, or may not be looked at.

@@ -46,6 +46,7 @@ func TestAnotherCheckout(t *testing.T) {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	own := mustWrite(t, in("own/compose.yaml"))
 	other := mustWrite(t, in("other/compose.yaml"))
+	comma := mustWrite(t, in("oth,er/compose.yaml"))
 	mustWrite(t, in("own/override.yaml"))
 	mustWrite(t, in("emptied/README"))
 	mustWrite(t, in("project/README"))
@@ -73,6 +74,7 @@ func TestAnotherCheckout(t *testing.T) {
 		"moved: a file has its name":             {madeIn(in("a-file"), in("a-file/compose.yaml")), false},
 		"another project directory of this file": {madeIn(in("project"), own), false},
 		"the same by a linked file":              {madeIn(in("project"), in("linked.yaml")), false},
+		"another checkout, a comma in its path":  {madeIn(in("oth,er"), comma), true},
 		"from standard input":                    {madeIn(in("other"), "-"), false},
 		"no label":                               {madeIn("", ""), false},
 	} {

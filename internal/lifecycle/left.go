@@ -82,8 +82,9 @@ func (s survivors) ContainerStart(ctx context.Context, id string, o client.Conta
 }
 
 // survivorsCommand ends what is left of the container, on the machine that the engine runs on: its shim, and so all that the shim keeps.
+// The brackets keep the pattern from matching sudo's own command line.
 func survivorsCommand(id string) string {
-	return fmt.Sprintf("on the engine's machine: sudo pkill -KILL -f 'containerd-shim.* -id %s'", id)
+	return fmt.Sprintf("on the engine's machine: sudo pkill -KILL -f 'containerd-shi[m].* -id %s'", id)
 }
 
 // launchAll is launch, after what earlier runs left in the way is put right. It gives the containers that there are then.
