@@ -64,7 +64,11 @@ func newLosable(t *testing.T, behind string) *losableEngine {
 func TestIntegrationEngineLostAtAnyRequest(t *testing.T) {
 	f := newFixture(t, "compose.yaml", `services:
   db: {image: "IMAGE", stop_grace_period: 1s, healthcheck: {test: [CMD, /probe, health, "0", "0"], interval: 60s}, volumes: ["data:/data"]}
-  web: {image: "IMAGE", stop_grace_period: 1s, depends_on: {db: {condition: service_healthy}}, healthcheck: {test: [CMD, /probe, health, "0", "0"], interval: 60s}}
+  web:
+    image: "IMAGE"
+    stop_grace_period: 1s
+    depends_on: {db: {condition: service_healthy}}
+    healthcheck: {test: [CMD, /probe, health, "0", "0"], interval: 60s}
 volumes: {data: {}}
 `)
 	image := "it-lost:" + f.name

@@ -65,7 +65,8 @@ func (s survivors) ContainerStart(ctx context.Context, id string, o client.Conta
 		return started, context.Cause(ctx)
 	case endErr != nil:
 		return started, fault.New(fault.Failed, survivorsCommand(c.ID)+", then go tool mage start",
-			"starting %q: an engine that was killed left its program running, which this engine does not know of (%w); and it can't be ended from here: %w", name, err, endErr)
+			"starting %q: an engine that was killed left its program running, which this engine does not know of (%w); "+
+				"and it can't be ended from here: %w", name, err, endErr)
 	case ended == 0:
 		return started, &blockedError{err}
 	}

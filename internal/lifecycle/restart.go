@@ -116,7 +116,10 @@ func (r *restarter) run(ctx context.Context, plan RestartPlan) error {
 		return nil
 	}
 	// One that is run to its end is so even where those that wait for it are not restarted.
-	o := StartOptions{Out: r.out, Memory: r.memory, Records: r.records, jobs: container.Awaited(r.project), renew: map[string]renewal{}, Orphans: OrphanPolicy{Ignore: true}, TakeOver: true}
+	o := StartOptions{
+		Out: r.out, Memory: r.memory, Records: r.records, jobs: container.Awaited(r.project), renew: map[string]renewal{},
+		Orphans: OrphanPolicy{Ignore: true}, TakeOver: true, // the restart has asked
+	}
 	var names []string
 	for _, step := range plan.Steps {
 		names = append(names, step.Service)
