@@ -115,6 +115,8 @@ func TestIntegrationRollingKilled(t *testing.T) {
 		case 0, 2: // while the new container is frozen, and while the old one is
 			f.awaitFreeze(1 + n%4/2)
 			time.Sleep(time.Duration(rand.N(60)) * time.Millisecond)
+		case 3: // when the new container has taken over, or while it does
+			f.awaitTakeOver()
 		default:
 			time.Sleep(time.Duration(300+n%12*200) * time.Millisecond)
 		}
@@ -126,11 +128,15 @@ func TestIntegrationRollingKilled(t *testing.T) {
 		if len(f.containers("web")) == 2 {
 			halves++
 		}
+		if n%4 == 3 { // as when the machine is switched off then
+			f.stopContainers()
+		}
 		if n%6 == 2 { // the second process too: now the next command has to
 			f.killThawers()
 			var printed output
 			_ = f.mage("compose.yaml", &printed, "status").Run() // that not all is well it may well say
 			contains(t, printed.String(), "web")
+			f.wants("web", 1)
 			if f.anyFrozen() {
 				t.Fatalf("kill %d: still frozen after the next command:\n%s", n, printed.String())
 			}
@@ -149,6 +155,19 @@ func TestIntegrationRollingKilled(t *testing.T) {
 	t.Logf("%d kills: %d in the middle of a roll-out, %d while a container was frozen", kills, halves, frozen)
 	if halves*3 < kills || frozen == 0 && os.Geteuid() == 0 {
 		t.Errorf("only %d of %d kills hit a roll-out in its middle, and %d a freeze", halves, kills, frozen)
+	}
+}
+
+// awaitTakeOver waits until a container that replaces another is found under the service's name, or for a while.
+func (f *fixture) awaitTakeOver() {
+	f.t.Helper()
+	for deadline := time.Now().Add(8 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		for _, c := range f.containers("web") {
+			e := c.NetworkSettings.Networks[f.name+"_default"]
+			if c.Config.Labels["com.25eloquence.replaces"] != "" && e != nil && slices.Contains(e.Aliases, "web") && len(f.containers("web")) == 2 {
+				return
+			}
+		}
 	}
 }
 

@@ -110,10 +110,13 @@ func (r *restarter) finishPair(ctx context.Context, service string, old, fresh c
 			return err
 		}
 	}
-	if fresh.State.Running && r.announced(service, fresh) {
+	if r.announced(service, fresh) && (fresh.State.Running || !old.State.Running) {
 		r.out.Info("%s: ending the replacement that an earlier run began", old.Name())
 		if err := r.rename(whole, service, old.Number(), old.ID, fresh.ID); err != nil {
 			return err
+		}
+		if !old.State.Running {
+			return r.discard(whole, old.ID)
 		}
 		_, err := r.complete(ctx, whole, service, old, fresh.ID)
 		return err
@@ -125,7 +128,7 @@ func (r *restarter) finishPair(ctx context.Context, service string, old, fresh c
 	if err := r.discard(whole, fresh.ID); err != nil {
 		return err
 	}
-	if old.State.Running && !r.announced(service, old) {
+	if !r.announced(service, old) { // whether or not it runs: it would start without its names
 		return r.announce(ctx, whole, service, old.Number(), old.ID)
 	}
 	return nil
