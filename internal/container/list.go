@@ -55,21 +55,27 @@ func List(ctx context.Context, e Lister, project string, services ...string) (ma
 	if err != nil {
 		return nil, err
 	}
-	return ByService(all, services...), nil
+	return group(all, services), nil
 }
 
-// ByService gives what List gives, of containers that are listed already.
-func ByService(all []moby.Summary, services ...string) map[string][]moby.Summary {
+// ByService gives what List gives, of what All has given.
+func ByService(all []moby.Summary) map[string][]moby.Summary {
+	return group(slices.DeleteFunc(slices.Clone(all), func(c moby.Summary) bool {
+		_, hashed := c.Labels[api.ConfigHashLabel]
+		return !hashed || c.Labels[api.OneoffLabel] != "False"
+	}), nil)
+}
+
+func group(all []moby.Summary, services []string) map[string][]moby.Summary {
 	out := map[string][]moby.Summary{}
 	for _, c := range all {
 		service := c.Labels[api.ServiceLabel]
-		_, hashed := c.Labels[api.ConfigHashLabel]
-		if hashed && c.Labels[api.OneoffLabel] == "False" && (len(services) == 0 || slices.Contains(services, service)) {
+		if len(services) == 0 || slices.Contains(services, service) {
 			out[service] = append(out[service], c)
 		}
 	}
-	for _, group := range out {
-		slices.SortFunc(group, func(a, b moby.Summary) int {
+	for _, replicas := range out {
+		slices.SortFunc(replicas, func(a, b moby.Summary) int {
 			return cmp.Or(Number(a.Labels)-Number(b.Labels), cmp.Compare(a.Created, b.Created))
 		})
 	}
