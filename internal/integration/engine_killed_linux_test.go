@@ -20,6 +20,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/enginetest/current"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // engineKillsVariable says how many starts TestIntegrationEngineKilled kills each engine in; 1 by default.
@@ -178,6 +180,12 @@ func (c *crashable) killInStart(n int) int {
 	c.recover()
 	volumes := c.volumes()
 	c.out.Reset()
+	if n%4 == 3 { // a stop leaves none of it either
+		o := lifecycle.StopOptions{Out: ui.New(&c.out)}
+		if err := lifecycle.Stop(context.Background(), c.engine, c.load().Project, o); err != nil || len(c.shims()) > 0 {
+			t.Errorf("%s: then a stop leaves %d programs running, and says %v", what, len(c.shims()), err)
+		}
+	}
 	if err := c.start(context.Background()); err != nil {
 		t.Fatalf("%s: %v\n%s", what, err, c.out.String())
 	}

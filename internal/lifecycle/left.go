@@ -82,6 +82,49 @@ func (s survivors) ContainerStart(ctx context.Context, id string, o client.Conta
 	}
 }
 
+// endSurvivors ends what runs of the project's services although the engine takes it for ended, after a stop.
+func endSurvivors(ctx context.Context, e *engine.Engine, project *types.Project, out *ui.Out) error {
+	left, err := survivorsOf(ctx, e, project)
+	if err != nil || len(left) == 0 || sleep(ctx, survivesFor) != nil {
+		return err
+	}
+	again, err := survivorsOf(ctx, e, project)
+	if err != nil {
+		return err
+	}
+	for id, c := range again {
+		if _, before := left[id]; !before {
+			continue
+		}
+		if _, err := shim.End(ctx, e, c.InspectResponse); err != nil {
+			return fault.New(fault.Failed, survivorsCommand(id), "stopping %q: an engine that was killed left its program running: %w", c.Name(), err)
+		}
+		out.Info("%s: ended what an engine that was killed had left running", c.Name())
+	}
+	return nil
+}
+
+// survivesFor is how long a program that runs beside the engine's knowledge must have done so: one that has just ended, or that others
+// start right now, is seen so for a moment.
+const survivesFor = 2 * time.Second
+
+// survivorsOf are the containers of the project's services of which a program runs beside the engine's knowledge, by ID.
+func survivorsOf(ctx context.Context, e *engine.Engine, project *types.Project) (map[string]container.Replica, error) {
+	found, err := container.Inspect(ctx, e, project.Name, project.ServiceNames()...)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]container.Replica{}
+	for _, replicas := range found {
+		for _, c := range replicas {
+			if shim.Survives(e, c.InspectResponse) {
+				out[c.ID] = c
+			}
+		}
+	}
+	return out, nil
+}
+
 // survivorsCommand ends what is left of the container, on the machine that the engine runs on: its shim, and so all that the shim keeps.
 // The brackets keep the pattern from matching sudo's own command line.
 func survivorsCommand(id string) string {

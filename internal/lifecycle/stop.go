@@ -33,7 +33,7 @@ func Stop(ctx context.Context, e *engine.Engine, project *types.Project, o StopO
 	if err != nil {
 		return err
 	}
-	return o.Out.Step(ctx, "stopping "+project.Name, func(ctx context.Context, _ func(string)) error {
+	err = o.Out.Step(ctx, "stopping "+project.Name, func(ctx context.Context, _ func(string)) error {
 		return container.RecordStops(ctx, e, project.Name, func() error {
 			if err := compose.Stop(ctx, project.Name, api.StopOptions{Project: project, Services: project.ServiceNames()}); err != nil {
 				return fmt.Errorf("stopping %q: %w", project.Name, err)
@@ -41,4 +41,8 @@ func Stop(ctx context.Context, e *engine.Engine, project *types.Project, o StopO
 			return nil
 		})
 	})
+	if err != nil {
+		return err
+	}
+	return endSurvivors(ctx, e, project, o.Out)
 }

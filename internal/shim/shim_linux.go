@@ -52,6 +52,18 @@ func End(ctx context.Context, e *engine.Engine, c moby.InspectResponse) (int, er
 	return ended, nil
 }
 
+// Survives says whether a program of the container runs although the engine does not say so. That it is about to end, or to be known,
+// is for the caller to rule out.
+func Survives(e *engine.Engine, c moby.InspectResponse) bool {
+	if !e.Local() || c.State == nil || c.State.Running || c.State.Paused || c.State.Restarting {
+		return false
+	}
+	all, err := processes()
+	return err == nil && slices.ContainsFunc(all, func(p process) bool {
+		return p.isShim(c.ID) && slices.ContainsFunc(all, func(program process) bool { return program.parent == p.pid })
+	})
+}
+
 // process is one of this machine's. Its number alone would be another's after a while.
 type process struct {
 	pid, parent int
