@@ -48,15 +48,16 @@ type crashable struct {
 	dir string
 }
 
-// newCrashable starts the engine, the distribution's or a current one, with the image crashed:1, which holds the probe alone.
-func newCrashable(t *testing.T, distribution bool, files ...string) *crashable {
+// newCrashable starts the engine in a folder of its own, with the image crashed:1, which holds the probe alone.
+func newCrashable(t *testing.T, o current.Options, files ...string) *crashable {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "killed")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	own, err := current.Start(t.Context(), current.Options{Dir: dir, Distribution: distribution})
+	o.Dir = dir
+	own, err := current.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +136,7 @@ func TestIntegrationEngineKilled(t *testing.T) {
 		distribution bool
 	}{{"distribution", true}, {"current", false}} {
 		t.Run(engine.name, func(t *testing.T) {
-			c := newCrashable(t, engine.distribution, "compose.yaml", crashedProject)
+			c := newCrashable(t, current.Options{Distribution: engine.distribution}, "compose.yaml", crashedProject)
 			left := 0
 			for n := range kills {
 				left += c.killInStart(n)
