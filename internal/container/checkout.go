@@ -26,9 +26,6 @@ type Checkout struct {
 	Services []string `json:"services"` // by name
 }
 
-// TakeOverFlag is the option by which a target goes on with another checkout's containers.
-const TakeOverFlag = "-take-over"
-
 // Checkouts lists the other checkouts that the project's containers are of, whatever state they are in, by folder.
 func Checkouts(ctx context.Context, e Lister, project *types.Project) ([]Checkout, error) {
 	all, err := All(ctx, e, project.Name)
@@ -132,14 +129,14 @@ func Refusal(others []Checkout, project *types.Project, target string) *fault.Er
 	for i, o := range others {
 		said[i] = o.String()
 	}
-	f := fault.New(fault.Config, fmt.Sprintf("COMPOSE_PROJECT_NAME=%s go tool mage %s", own, target),
+	f := fault.New(fault.Config, "COMPOSE_PROJECT_NAME="+fault.Quote(own)+" go tool mage "+fault.Quote(target),
 		"containers of project %q are another checkout's, %s; nothing was touched", project.Name, strings.Join(said, ", and "))
 	f.Detail = append(f.Detail, "a name of its own for this one, "+project.WorkingDir+", keeps the two apart: COMPOSE_PROJECT_NAME="+own+
 		" in the environment or in its .env, or name: "+own+" in its Compose file")
 	if target == "stop" || target == "cleanup" { // under another name there is nothing to stop
-		f.Next = fmt.Sprintf("go tool mage %s in %s", target, fault.Quote(others[0].Folder))
+		f.Next = "cd " + fault.Quote(others[0].Folder) + " && go tool mage " + fault.Quote(target)
 	}
-	f.Detail = append(f.Detail, fmt.Sprintf("go tool mage %s %s goes on with them from here", target, TakeOverFlag))
+	f.Detail = append(f.Detail, "go tool mage "+fault.Quote(target)+" -take-over goes on with them from here")
 	return f
 }
 
@@ -151,7 +148,7 @@ func (c Checkout) String() string {
 // Says is what a look at the project has to tell of the checkout, and what to do about it.
 func (c Checkout) Says(project *types.Project) (text, next string) {
 	return fmt.Sprintf("containers of project %q are another checkout's, %s", project.Name, c),
-		fmt.Sprintf("COMPOSE_PROJECT_NAME=%s go tool mage start, or go tool mage start %s", OwnName(project), TakeOverFlag)
+		"COMPOSE_PROJECT_NAME=" + fault.Quote(OwnName(project)) + " go tool mage start, or go tool mage start -take-over"
 }
 
 // OwnName proposes a name for the project that tells it from another of its name: its folder's.

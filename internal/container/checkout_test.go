@@ -93,7 +93,7 @@ func TestTheRefusalSaysFolderAndVariable(t *testing.T) {
 	project := &types.Project{Name: "shop", WorkingDir: filepath.Dir(own), ComposeFiles: []string{own}}
 	for target, next := range map[string]string{
 		"start": "next: COMPOSE_PROJECT_NAME=co2 go tool mage start", "restart": "next: COMPOSE_PROJECT_NAME=co2 go tool mage restart",
-		"stop": "next: go tool mage stop in '" + filepath.Dir(other) + "'", "cleanup": "next: go tool mage cleanup in '" + filepath.Dir(other) + "'",
+		"stop": "next: cd '" + filepath.Dir(other) + "' && go tool mage stop", "cleanup": "next: cd '" + filepath.Dir(other) + "' && go tool mage cleanup",
 	} {
 		err := RefuseOthers(t.Context(), listing{madeIn(filepath.Dir(other), other)}, project, target)
 		var typed *fault.Error

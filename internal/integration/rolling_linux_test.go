@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
@@ -161,10 +162,22 @@ func TestIntegrationRollingKilled(t *testing.T) {
 // awaitTakeOver waits until a container that replaces another is found under the service's name, or for a while.
 func (f *fixture) awaitTakeOver() {
 	f.t.Helper()
-	for deadline := time.Now().Add(8 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		for _, c := range f.containers("web") {
-			e := c.NetworkSettings.Networks[f.name+"_default"]
-			if c.Config.Labels["com.25eloquence.replaces"] != "" && e != nil && slices.Contains(e.Aliases, "web") && len(f.containers("web")) == 2 {
+	fresh := client.Filters{}.Add("label", "com.docker.compose.project="+f.name, "com.25eloquence.replaces")
+	var was []string // those that had replaced one before
+	for n, deadline := 0, time.Now().Add(8*time.Second); time.Now().Before(deadline); n++ {
+		list, err := f.engine.ContainerList(context.Background(), client.ContainerListOptions{All: true, Filters: fresh})
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		for _, c := range list.Items {
+			if n == 0 {
+				was = append(was, c.ID)
+			}
+			found, err := f.engine.ContainerInspect(context.Background(), c.ID, client.ContainerInspectOptions{})
+			if err != nil || slices.Contains(was, c.ID) {
+				continue
+			}
+			if e := found.Container.NetworkSettings.Networks[f.name+"_default"]; e != nil && slices.Contains(e.Aliases, "web") {
 				return
 			}
 		}

@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -64,7 +63,7 @@ func (s survivors) ContainerStart(ctx context.Context, id string, o client.Conta
 	case ctx.Err() != nil:
 		return started, context.Cause(ctx)
 	case endErr != nil:
-		return started, fault.New(fault.Failed, survivorsCommand(c.ID)+", then go tool mage start",
+		return started, fault.New(fault.Failed, "on the engine's machine: sudo pkill -KILL -f "+fault.Quote(survivorsPattern(c.ID))+", then go tool mage start",
 			"starting %q: an engine that was killed left its program running, which this engine does not know of (%w); "+
 				"and it can't be ended from here: %w", name, err, endErr)
 	case ended == 0:
@@ -97,7 +96,7 @@ func endSurvivors(ctx context.Context, e *engine.Engine, project *types.Project,
 			continue
 		}
 		if _, err := shim.End(ctx, e, c.InspectResponse); err != nil {
-			return fault.New(fault.Failed, survivorsCommand(id), "stopping %q: an engine that was killed left its program running: %w", c.Name(), err)
+			return fault.New(fault.Failed, "on the engine's machine: sudo pkill -KILL -f "+fault.Quote(survivorsPattern(id)), "stopping %q: an engine that was killed left its program running: %w", c.Name(), err)
 		}
 		out.Info("%s: ended what an engine that was killed had left running", c.Name())
 	}
@@ -125,11 +124,9 @@ func survivorsOf(ctx context.Context, e *engine.Engine, project *types.Project) 
 	return out, nil
 }
 
-// survivorsCommand ends what is left of the container, on the machine that the engine runs on: its shim, and so all that the shim keeps.
-// The brackets keep the pattern from matching sudo's own command line.
-func survivorsCommand(id string) string {
-	return fmt.Sprintf("on the engine's machine: sudo pkill -KILL -f 'containerd-shi[m].* -id %s'", id)
-}
+// survivorsPattern finds what is left of the container among the processes of the engine's machine: its shim, and so all that the shim
+// keeps. The brackets keep it from finding sudo's own command line.
+func survivorsPattern(id string) string { return "containerd-shi[m].* -id " + id }
 
 // launchAll is launch, after what earlier runs left in the way is put right. It gives the containers that there are then.
 func (s *starter) launchAll(ctx context.Context, service string, all []moby.Summary) ([]moby.Summary, error) {

@@ -43,13 +43,15 @@ func TryLockProject(project string) func() {
 	if err != nil {
 		return nil
 	}
-	if info, err := os.Lstat(filepath.Join(dir, "lock")); err == nil && !info.Mode().IsRegular() {
+	path := filepath.Join(dir, "lock")
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil // Lock says what is wrong with it
 	}
-	l := flock.New(filepath.Join(dir, "lock"), flock.SetPermissions(0o600))
+	l := flock.New(path, flock.SetPermissions(0o600))
 	if got, err := l.TryLock(); err != nil || !got {
 		return nil
 	}
+	_ = Keep(path+holderSuffix, thisHolder())
 	return func() { _ = l.Unlock() }
 }
 

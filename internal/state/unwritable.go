@@ -27,14 +27,13 @@ func Unwritable(path string, err error) error {
 	if err == nil || dirErr != nil || errors.As(err, &known) || path != dir && !strings.HasPrefix(path, dir+string(filepath.Separator)) {
 		return err
 	}
-	elsewhere := Variable + "=DIRECTORY, one that you may write to, before the same command; setup makes what is missing there"
 	switch {
 	case fault.DiskFull(err):
 		return fault.New(fault.Resources, "go tool mage cleanup", "the state directory's disk is full: %w", err)
 	case errors.Is(err, fs.ErrPermission) && owned(dir):
 		return fault.New(fault.Config, "chmod -R u+rwX "+fault.Quote(dir)+", then the same command again", "the state directory can't be written to: %w", err)
 	case errors.Is(err, fs.ErrPermission):
-		return fault.New(fault.Config, "sudo chown -R $(id -u) "+fault.Quote(dir)+", or "+elsewhere, "the state directory can't be written to: %w", err)
+		return fault.New(fault.Config, "sudo chown -R $(id -u) "+fault.Quote(dir)+", or "+Variable+"=DIRECTORY before the same command", "the state directory can't be written to: %w", err)
 	}
-	return fault.New(fault.Config, elsewhere, "the state directory can't be written to: %w", err)
+	return fault.New(fault.Config, Variable+"=DIRECTORY, one that you may write to, before the same command; setup makes what is missing there", "the state directory can't be written to: %w", err)
 }
