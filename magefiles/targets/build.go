@@ -62,6 +62,9 @@ func build(ctx context.Context, services *string, c buildChoice) error {
 	if c.json {
 		s.out = ui.New(os.Stderr)
 	}
+	if !c.dryRun {
+		s.putRight(ctx)
+	}
 	return s.buildImages(ctx, c)
 }
 
@@ -88,7 +91,6 @@ func (s *session) buildImages(ctx context.Context, c buildChoice) error {
 		}
 		return nil
 	}
-	s.putRight(ctx)
 	if len(plan.Targets) == 0 {
 		s.out.Warn("no service to build: %s without a build section", strings.Join(plan.Pulled, ", "))
 		if c.json {
