@@ -30,7 +30,7 @@ var commands = map[string]command{
 		"services": aList, "no-cache": aFlag, "pull": aFlag, "fail-fast": aFlag, "push": aFlag, "attest": aFlag,
 		"platform": aText, "progress": aText, "json": aFlag, "dry-run": aFlag,
 	}},
-	"check":   {services: true, options: options{"services": aList, "json": aFlag}},
+	"check": {services: true, options: options{"services": aList, "json": aFlag}},
 	"cleanup": {options: options{
 		"scope": aText, "keep": aText, "volumes": aList, "images": aList, "take-over": aFlag, "json": aFlag, "dry-run": aFlag,
 	}},
