@@ -45,7 +45,9 @@ type Input struct {
 	// EngineBuilder is the address that means the engine's own BuildKit.
 	EngineBuilder string
 	Registry      string // host:port or URL; empty: none
-	StateDir      string // where state is kept
+	// OwnRegistry is Registry where setup started it, nil where it did not.
+	OwnRegistry interface{ Answers(context.Context) error }
+	StateDir    string // where state is kept
 	// Auth gives the credentials for an image's registry as the engine takes them; nil for none.
 	Auth func(image string) string
 }

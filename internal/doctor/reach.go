@@ -55,6 +55,12 @@ func checkRegistry(ctx context.Context, in Input) []finding.Finding {
 	}
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
+	if in.OwnRegistry != nil {
+		if err := in.OwnRegistry.Answers(ctx); err != nil {
+			return []finding.Finding{finding.Fail(fault.Registry, "registry.reach", "go tool mage setup", "the registry that setup started: %v", err)}
+		}
+		return []finding.Finding{finding.Good("registry.reach", "registry %s answers, and is the one that setup started", in.Registry)}
+	}
 	url := registryURL(in.Registry)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

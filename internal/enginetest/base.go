@@ -8,6 +8,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/util/staticfs"
+	"github.com/opencontainers/go-digest"
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
 
@@ -30,18 +31,7 @@ func Base(t testing.TB) string {
 	t.Helper()
 	registry := Registry(t)
 	ref := registry + "/library/debian:bookworm-slim"
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, "http://"+registry+"/v2/library/debian/manifests/bookworm-slim", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Accept", "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "+
-		"application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatalf("asking the registry for a base: %v", err)
-	}
-	_ = resp.Body.Close()
-	if resp.StatusCode == http.StatusOK {
+	if baseDigest(t, registry) != "" {
 		return ref
 	}
 	c, err := client.New(t.Context(), os.Getenv(verify.BuilderVariable))
@@ -60,4 +50,31 @@ func Base(t testing.TB) string {
 		t.Fatalf("copying debian:bookworm-slim to %s: %v", registry, err)
 	}
 	return ref
+}
+
+// BaseDigest is the digest of Base.
+func BaseDigest(t testing.TB) digest.Digest {
+	t.Helper()
+	Base(t)
+	return baseDigest(t, Registry(t))
+}
+
+// baseDigest is the digest of debian:bookworm-slim in the registry; "" where that lacks it.
+func baseDigest(t testing.TB, registry string) digest.Digest {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, "http://"+registry+"/v2/library/debian/manifests/bookworm-slim", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "+
+		"application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatalf("asking the registry for a base: %v", err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return ""
+	}
+	return digest.Digest(resp.Header.Get("Docker-Content-Digest"))
 }

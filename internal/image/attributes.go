@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/docker/compose/v5/pkg/api"
+
+	"github.com/25eloquence/compose-mage/internal/stepnet"
 )
 
 // attributes are the frontend's options, named as in BuildKit's frontend/dockerui.
@@ -104,7 +106,38 @@ func (t Target) buildArgs(env Environment) map[string]string {
 			args[name] = v
 		}
 	}
+	if t.Build.Network != "host" {
+		for name, value := range args {
+			if proxyArgument(name) {
+				args[name], _ = env.Steps.Reachable(value)
+			}
+		}
+	}
 	return args
+}
+
+// proxyArgument says whether a build argument names a proxy.
+func proxyArgument(name string) bool {
+	return slices.Contains(stepnet.ProxyVariables, strings.ToUpper(name))
+}
+
+// network says what the steps' network has that a reader should know: the host's own, or that a proxy can't be reached from it.
+func (t Target) network(env Environment) []string {
+	if env.Steps == nil {
+		return nil
+	}
+	if t.Build.Network == "host" {
+		return []string{fmt.Sprintf("%s: its build steps are on this machine's network, its loopback included (build.network: host)", t.Service)}
+	}
+	var out []string
+	args := t.buildArgs(env)
+	for _, name := range slices.Sorted(maps.Keys(args)) {
+		if _, reached := env.Steps.Reachable(args[name]); proxyArgument(name) && !reached {
+			port, _ := stepnet.LoopbackPort(args[name]) // the rest may hold a password
+			out = append(out, fmt.Sprintf("%s: its build steps do not reach %s on port %d of this machine's loopback; go tool mage setup leads them there", t.Service, name, port))
+		}
+	}
+	return out
 }
 
 // labels are what Compose puts on the images it builds, so that cleanup can prove whose they are.

@@ -144,7 +144,7 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 	}
 	printResults(o.Out, results)
 	for _, t := range plan.Targets {
-		r.notes = append(r.notes, t.unset(o.Environment)...)
+		r.notes = slices.Concat(r.notes, t.unset(o.Environment), t.network(o.Environment))
 	}
 	for _, w := range slices.Concat(r.notes, plan.Warnings, r.contexts.warnings(plan.Dir)) {
 		o.Out.Warn("%s", w)

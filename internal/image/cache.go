@@ -30,6 +30,9 @@ type Cache struct {
 	Branch string            // results are written under this name …
 	Main   string            // … and read from it and, after it, from this one
 	Write  bool
+	// Local is the registry that setup started, where the cache is in that: whoever else listens on its port must not pass for it.
+	// nil for another.
+	Local interface{ Answers(context.Context) error }
 }
 
 // ReadCache reads CACHE_REGISTRY's value: "host:port" or "host/path" (a registry), "type=gha[,scope=…]",
@@ -204,6 +207,9 @@ func place(e client.CacheOptionsEntry) string {
 func (c Cache) reach(ctx context.Context) error {
 	if c.Type != "registry" {
 		return nil
+	}
+	if c.Local != nil {
+		return c.Local.Answers(ctx)
 	}
 	host, _, _ := strings.Cut(c.Prefix, "/")
 	scheme := "https"

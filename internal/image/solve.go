@@ -26,6 +26,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/buildcontext"
 	"github.com/25eloquence/compose-mage/internal/regular"
+	"github.com/25eloquence/compose-mage/internal/stepnet"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -35,6 +36,7 @@ type Environment struct {
 	Proxies  map[string]string           // of the Docker configuration, by argument; those of Lookup win
 	CABundle string                      // path of the CA bundle offered to build steps as the secret "ca"; "" for none
 	Secrets  types.Secrets               // the project's top-level secrets
+	Steps    *stepnet.Network            // the network of build steps; nil where they share the builder's
 	Policy   *spb.Policy                 // pins the bases that are locked; nil for none
 	// PullPolicy is Policy for builds that ask for newer bases: only what no registry has is pinned.
 	PullPolicy *spb.Policy

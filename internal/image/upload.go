@@ -28,7 +28,7 @@ func openUpload(ctx context.Context, engine Engine) *upload {
 	reader, writer := io.Pipe()
 	u := &upload{body: writer, opened: make(chan error, 1), loaded: make(chan error, 1)}
 	go func() {
-		err := engineLoad(ctx, engine, reader)
+		err := LoadArchive(ctx, engine, reader)
 		_ = reader.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // ends write where the engine gave up
 		u.loaded <- err
 	}()
@@ -81,8 +81,8 @@ func (u *upload) drop() {
 // loadAnswer bounds what an engine says of an image that it loads: some lines for each layer.
 var loadAnswer = bounded.Limit{What: "the engine's answer to an image", Bytes: 64 << 20, Code: fault.Engine}
 
-// engineLoad streams a tarball to the engine and reads its answer, in which an error may come after the status.
-func engineLoad(ctx context.Context, engine Engine, tarball io.Reader) error {
+// LoadArchive streams a tarball (docker load) to the engine and reads its answer, in which an error may come after the status.
+func LoadArchive(ctx context.Context, engine Engine, tarball io.Reader) error {
 	answer, err := engine.ImageLoad(ctx, tarball)
 	if err != nil {
 		return err

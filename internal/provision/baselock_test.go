@@ -2,9 +2,9 @@ package provision
 
 import (
 	"errors"
-	"net/http"
-	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,70 +12,78 @@ import (
 
 	baselock "github.com/25eloquence/compose-mage/internal/bases"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// baseRegistry answers for the bases' manifests with these digests, by repository; it lacks the others.
-func baseRegistry(t *testing.T, digests map[string]string) string {
+// store has the registry's files say that it holds the base by this digest.
+func (s *setup) store(t *testing.T, name string, d digest.Digest) {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d, ok := digests[strings.Split(strings.TrimPrefix(r.URL.Path, "/v2/library/"), "/")[0]]
-		if !ok {
-			http.NotFound(w, r)
-			return
-		}
-		w.Header().Set("Docker-Content-Digest", d)
-	}))
-	t.Cleanup(server.Close)
-	return strings.TrimPrefix(server.URL, "http://")
-}
-
-func TestBasesMadeHereAreLockedInTheStateDirectory(t *testing.T) {
-	s := &setup{dir: t.TempDir()}
-	first, second, golang := digest.FromString("1"), digest.FromString("2"), digest.FromString("go")
-	// A damaged file is no obstacle: setup knows what belongs there.
-	if err := os.WriteFile(baselock.StateFile(s.dir), []byte("damaged\n"), 0o600); err != nil {
+	repository, tag, _ := strings.Cut(name, ":")
+	dir := filepath.Join(s.dir, "registry/docker/registry/v2/repositories/library", repository, "_manifests/tags", tag, "current")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, debian := range []digest.Digest{first, second, second} {
-		registry := baseRegistry(t, map[string]string{"debian": debian.String(), "golang": golang.String()})
-		if err := s.lockBases(t.Context(), registry); err != nil {
-			t.Fatal(err)
-		}
-		locked, err := baselock.Read(baselock.StateFile(s.dir))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if d, _ := locked.Digest(debianBase); d != debian {
-			t.Errorf("%s is locked to %q, want %q", debianBase, d, debian)
-		}
-		if d, _ := locked.Digest(golangBase); d != golang || locked.Len() != 2 {
-			t.Errorf("%s is locked to %q, of %v", golangBase, d, locked.Refs())
-		}
-	}
-	if err := s.unlockBases(); err != nil {
-		t.Fatal(err)
-	}
-	if locked, err := baselock.Read(baselock.StateFile(s.dir)); err != nil || locked.Len() != 0 {
-		t.Errorf("with the Hub there: %v, %v", locked.Refs(), err)
-	}
-	if err := s.unlockBases(); err != nil {
-		t.Errorf("a second time: %v", err)
-	}
+	write(t, filepath.Join(dir, "link"), d.String())
 }
 
-func TestBasesThatTheRegistryLacksAreNotLocked(t *testing.T) {
-	for name, digests := range map[string]map[string]string{
-		"one is missing":    {"debian": digest.FromString("1").String()},
-		"an answer is junk": {"debian": digest.FromString("1").String(), "golang": "sha256:junk"},
-	} {
-		s := &setup{dir: t.TempDir()}
-		err := s.lockBases(t.Context(), baseRegistry(t, digests))
-		var f *fault.Error
-		if !errors.As(err, &f) || f.Code != fault.Registry || !strings.Contains(err.Error(), "golang") {
-			t.Errorf("%s: got %v", name, err)
+// What setup pushed is what is locked; what the registry says afterwards changes no lock.
+func TestBasesAreLockedByWhatSetupPushed(t *testing.T) {
+	s := &setup{dir: t.TempDir(), out: ui.New(&tailBuffer{})}
+	debian, golang, other := digest.FromString("1"), digest.FromString("go"), digest.FromString("other")
+	missing := func(want ...string) {
+		t.Helper()
+		if got, err := s.missingBases(); err != nil || !slices.Equal(got, want) {
+			t.Errorf("missing: %v, %v; want %v", got, err, want)
 		}
-		if _, err := os.Stat(baselock.StateFile(s.dir)); err == nil {
-			t.Errorf("%s: half a lock was written", name)
+	}
+	missing(debianBase, golangBase)
+	// Somebody's push into a registry whose lock was lost: nobody knows what setup pushed.
+	s.store(t, debianBase, debian)
+	missing(debianBase, golangBase)
+	for name, d := range map[string]digest.Digest{debianBase: debian, golangBase: golang} {
+		s.store(t, name, d)
+		if err := s.lockBase(name, d); err != nil {
+			t.Fatal(err)
 		}
+	}
+	missing()
+	s.store(t, debianBase, other)
+	_, err := s.missingBases()
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Code != fault.Registry || !strings.Contains(err.Error(), "it was "+debian.String()+", it is "+other.String()) ||
+		!strings.HasPrefix(f.Next, "rm "+baselock.StateFile(s.dir)) {
+		t.Errorf("another base in the registry: %v", err)
+	}
+	if d, _ := s.lockedBases().Digest(debianBase); d != debian {
+		t.Errorf("the lock followed: %s", d)
+	}
+	// The next command helps: the base is made anew.
+	if err := os.Remove(baselock.StateFile(s.dir)); err != nil {
+		t.Fatal(err)
+	}
+	missing(debianBase, golangBase)
+}
+
+func TestADamagedLockIsNamedAndTheBasesAreMadeAnew(t *testing.T) {
+	said := &tailBuffer{}
+	s := &setup{dir: t.TempDir(), out: ui.New(said)}
+	for _, name := range baseNames {
+		s.store(t, name, digest.FromString(name))
+	}
+	write(t, baselock.StateFile(s.dir), "damaged\n")
+	if got, err := s.missingBases(); err != nil || !slices.Equal(got, baseNames) || !strings.Contains(string(said.bytes()), "bases.lock:1") {
+		t.Errorf("got %v, %v; said %q", got, err, said.bytes())
+	}
+	if err := s.lockBase(debianBase, digest.FromString(debianBase)); err != nil {
+		t.Fatal(err)
+	}
+	if d, ok := s.lockedBases().Digest(debianBase); !ok || d != digest.FromString(debianBase) {
+		t.Errorf("locked after the damage: %s", d)
+	}
+	if err := errors.Join(s.unlockBases(), s.unlockBases()); err != nil {
+		t.Errorf("with the Hub there: %v", err)
+	}
+	if locked := s.lockedBases(); locked.Len() != 0 {
+		t.Errorf("with the Hub there: %v", locked.Refs())
 	}
 }

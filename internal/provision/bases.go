@@ -2,6 +2,7 @@ package provision
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,10 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/moby/moby/client"
-
 	"github.com/25eloquence/compose-mage/docker/bases"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/registry"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -75,6 +75,10 @@ func (s *setup) ensureBases(ctx context.Context, f facts, p plan) error {
 		s.out.Done("base images: from Docker Hub%s", map[bool]string{true: " through " + s.mirror}[s.mirror != ""])
 		return s.unlockBases()
 	}
+	if p.registry == none {
+		s.out.Info("base images: the builder at %s gets them as it is set up to: Docker Hub does not answer here", s.state.Builder)
+		return nil
+	}
 	for _, name := range baseNames {
 		if !slices.Contains(p.bases, name) {
 			s.out.Done("base image: %s in %s (already there)", name, f.registry)
@@ -84,9 +88,6 @@ func (s *setup) ensureBases(ctx context.Context, f facts, p plan) error {
 		if err := s.offerBase(ctx, f, name); err != nil {
 			return err
 		}
-	}
-	if err := s.lockBases(ctx, f.registry); err != nil {
-		return err
 	}
 	// Both are in the registry now; the root file system served its turn.
 	return os.RemoveAll(filepath.Join(s.dir, "bases", "debian"))
@@ -99,7 +100,7 @@ func (s *setup) buildBase(ctx context.Context, f facts, name string) error {
 			return err
 		}
 		r := recipe{
-			builder: s.state.Builder, dir: dir, file: "debian.Dockerfile",
+			builder: s.state.Builder, network: s.state.Network, dir: dir, file: "debian.Dockerfile",
 			image:    f.registry + "/library/" + name,
 			contexts: map[string]string{"context": filepath.Join(s.dir, "bases", "debian")},
 		}
@@ -108,7 +109,11 @@ func (s *setup) buildBase(ctx context.Context, f facts, name string) error {
 				return err
 			}
 		}
-		return r.push(ctx, report)
+		pushed, err := r.push(ctx, report)
+		if err != nil {
+			return err
+		}
+		return s.lockBase(name, pushed)
 	})
 }
 
@@ -125,50 +130,77 @@ func golangRecipe(ctx context.Context, r recipe, log, empty string) (recipe, err
 	return r, nil
 }
 
-// offerBase pulls the image from the local registry and tags it, unless the engine has it. An image of that name from
-// elsewhere is the user's and stays.
+// offerBase loads the image into the engine under its name, unless the engine has it. The engine is given no address to ask: who
+// listens on a port of this machine while the registry is down would be believed. An image of that name from elsewhere is the user's
+// and stays.
 func (s *setup) offerBase(ctx context.Context, f facts, name string) error {
 	if !f.engineLocal && f.engine != "" {
-		// Its loopback is not ours.
+		// It may be of another platform.
 		s.out.Info("engine at %s is not on this machine: load %s there yourself", f.engine, name)
 		return nil
 	}
-	digest, err := imageDigest(ctx, f.registry, name)
-	if err != nil || digest == "" {
-		return fault.New(fault.Registry, "go tool mage setup", "looking up %q at %s (digest %q): %w", name, f.registry, digest, err)
+	base, err := s.base(ctx, f.registry, name)
+	if err != nil {
+		return err
 	}
-	repository, _, _ := strings.Cut(name, ":")
-	local := f.registry + "/library/" + repository
 	image, err := s.engine.ImageInspect(ctx, name)
-	if err == nil && !outdated(image.RepoDigests, local, digest) {
+	if err == nil && !s.outdated(image.ID, image.RepoDigests, base) {
 		return nil
 	}
-	return s.out.Step(ctx, "engine: pulling "+name, func(ctx context.Context, report func(string)) error {
+	return s.out.Step(ctx, "engine: loading "+name, func(ctx context.Context, _ func(string)) error {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 		defer cancel()
-		source := f.registry + "/library/" + name
-		resp, err := s.engine.ImagePull(ctx, source, client.ImagePullOptions{})
-		if err == nil {
-			err = resp.Wait(ctx)
+		if err := base.load(ctx, s.engine); err != nil {
+			return fault.New(fault.Engine, "go tool mage setup", "giving the engine %q: %w", name, err)
 		}
-		if err == nil {
-			_, err = s.engine.ImageTag(ctx, client.ImageTagOptions{Source: source, Target: name})
-		}
+		image, err := s.engine.ImageInspect(ctx, name)
 		if err != nil {
-			return fault.New(fault.Engine, "docker pull "+fault.Quote(source), "giving the engine %q: %w", name, err)
+			return fault.New(fault.Engine, "go tool mage setup", "giving the engine %q: %w", name, err)
 		}
-		return nil
+		if s.state.Loaded == nil {
+			s.state.Loaded = map[string]string{}
+		}
+		s.state.Loaded[name] = image.ID
+		return s.state.save(s.dir)
 	})
 }
 
-// outdated says whether an image is an earlier one of ours: it came from the local repository, and not by this digest.
-func outdated(digests []string, repository, digest string) bool {
-	ours := false
-	for _, d := range digests {
-		if strings.HasSuffix(d, "@"+digest) {
-			return false
-		}
-		ours = ours || strings.HasPrefix(d, repository+"@")
+// base is what the lock says of the name, as the registry has it.
+func (s *setup) base(ctx context.Context, address, name string) (baseImage, error) {
+	failed := func(err error) error {
+		return fault.New(fault.Registry, "go tool mage setup", "looking up %q at %s: %w", name, address, err)
 	}
-	return ours
+	locked, ok := s.lockedBases().Digest(name)
+	if !ok {
+		return baseImage{}, failed(errors.New("it is not locked"))
+	}
+	local := registry.Open(s.dir, address)
+	now, err := local.Digest(ctx, name)
+	if err != nil {
+		return baseImage{}, failed(err)
+	}
+	if now != locked {
+		return baseImage{}, otherBase(s.dir, name, locked, now)
+	}
+	b := baseImage{local: local, name: name, digest: locked}
+	if b.manifest, b.text, err = local.Manifest(ctx, name, locked); err != nil {
+		return baseImage{}, failed(err)
+	}
+	return b, nil
+}
+
+// outdated says whether the engine's image is an earlier one of ours: setup loaded it, or, before it did so, had the engine pull it
+// from the local registry.
+func (s *setup) outdated(id string, digests []string, now baseImage) bool {
+	if slices.Contains(now.ids(), id) {
+		return false
+	}
+	if s.state.Loaded[now.name] == id {
+		return true
+	}
+	repository, _, _ := strings.Cut(now.name, ":")
+	return slices.ContainsFunc(digests, func(d string) bool {
+		from, _, _ := strings.Cut(d, "@")
+		return from == now.local.Address+"/library/"+repository || s.earlier != "" && from == s.earlier+"/library/"+repository
+	})
 }

@@ -2,15 +2,17 @@ package provision
 
 import (
 	"bytes"
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/25eloquence/compose-mage/docker/bases"
+	"github.com/25eloquence/compose-mage/internal/registry"
+	"github.com/25eloquence/compose-mage/internal/stepnet"
 )
 
 // The copies exist because who imports this module has no tools folder; `go generate` makes them equal again.
@@ -31,8 +33,8 @@ func TestProgramsAreLinkedWithTheirVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	buildkit := "-X github.com/moby/buildkit/version.Version=" + strings.TrimPrefix(BuilderImage, "moby/buildkit:")
-	if !strings.Contains(flags, buildkit+" ") || strings.Count(flags, "-X ") != len(programs) {
-		t.Errorf("got %q, want a version for each of %d programs and %q", flags, len(programs), buildkit)
+	if !strings.Contains(flags, buildkit+" ") || strings.Count(flags, "-X ") != 2 {
+		t.Errorf("got %q, want the versions of buildkitd and registry, and %q", flags, buildkit)
 	}
 	if _, err := linkFlags([]byte("no go.mod")); err == nil {
 		t.Error("took what is no go.mod")
@@ -48,19 +50,19 @@ func TestProgramIsStaleUntilBuiltFromTheseVersions(t *testing.T) {
 		}
 		return strings.Join(names, " ")
 	}
-	if got := stale(); got != "registry buildkitd" {
+	if got := stale(); got != "registry buildkitd bridge loopback host-local" {
 		t.Errorf("nothing built: got %q", got)
 	}
 	write(t, s.bin("registry"), "program")
-	if got := stale(); got != "registry buildkitd" {
+	if got := stale(); got != "registry buildkitd bridge loopback host-local" {
 		t.Errorf("killed before the stamp was written: got %q", got)
 	}
 	write(t, s.bin("registry")+".stamp", s.stamp)
-	if got := stale(); got != "buildkitd" {
+	if got := stale(); got != "buildkitd bridge loopback host-local" {
 		t.Errorf("one built: got %q", got)
 	}
 	write(t, s.bin("registry")+".stamp", "older versions")
-	if got := stale(); got != "registry buildkitd" {
+	if got := stale(); got != "registry buildkitd bridge loopback host-local" {
 		t.Errorf("older versions: got %q", got)
 	}
 }
@@ -74,58 +76,54 @@ func TestRecipesAreEmbedded(t *testing.T) {
 }
 
 func TestOnlyOurOwnOlderImageIsReplaced(t *testing.T) {
-	const repository, digest = "127.0.0.1:5000/library/debian", "sha256:new"
-	for want, cases := range map[bool][][]string{
-		true:  {{repository + "@sha256:old"}},
-		false: {nil, {"debian@sha256:hub"}, {repository + "@sha256:new"}, {repository + "@sha256:old", repository + "@sha256:new"}},
-	} {
-		for _, digests := range cases {
-			if got := outdated(digests, repository, digest); got != want {
-				t.Errorf("%v: got %v, want %v", digests, got, want)
-			}
-		}
-	}
-}
-
-func TestRegistryIsTakenForOneOnlyIfItAnswersAsOne(t *testing.T) {
-	for name, c := range map[string]struct {
-		header string
-		status int
-		want   bool
+	const ours, earlier = "127.0.0.1:5001/library/debian@sha256:old", "127.0.0.1:5000/library/debian@sha256:old"
+	s := &setup{earlier: "127.0.0.1:5000", state: State{Loaded: map[string]string{debianBase: "loaded before"}}}
+	now := baseImage{local: registry.Open("", "127.0.0.1:5001"), name: debianBase, digest: "manifest"}
+	now.manifest.Config.Digest = "config"
+	for _, c := range []struct {
+		id      string
+		digests []string
+		want    bool
 	}{
-		"registry":     {"registry/2.0", 200, true},
-		"web server":   {"", 200, false},
-		"with a login": {"registry/2.0", 401, false},
+		{"loaded before", nil, true},
+		{"pulled by an earlier setup", []string{earlier}, true},
+		{"pulled", []string{ours}, true},
+		{"config", []string{earlier}, false},
+		{"manifest", nil, false},
+		{"the user's", nil, false},
+		{"the Hub's", []string{"debian@sha256:hub"}, false},
+		{"another registry's", []string{"127.0.0.1:5002/library/debian@sha256:old"}, false},
 	} {
-		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Docker-Distribution-Api-Version", c.header)
-			w.WriteHeader(c.status)
-		}))
-		if got := registryReady(strings.TrimPrefix(srv.URL, "http://"))(context.Background()) == nil; got != c.want {
-			t.Errorf("%s: got %v", name, got)
+		if got := s.outdated(c.id, c.digests, now); got != c.want {
+			t.Errorf("%s: got %v, want %v", c.id, got, c.want)
 		}
-		srv.Close()
 	}
 }
 
-// Another program on the first port moves the registry to the next.
-func TestRegistryAvoidsTakenPorts(t *testing.T) {
-	srv := httptest.NewServer(http.NotFoundHandler())
-	defer srv.Close()
-	taken := srv.URL[strings.LastIndexByte(srv.URL, ':')+1:]
-	t.Setenv(PortVariable, taken)
+// Another program on the first port moves the registry to the next, be it a registry itself, and be it the port of earlier runs: who
+// takes it while ours is down must not be taken for ours.
+func TestRegistryTakesNoPortOnWhichOthersListen(t *testing.T) {
+	squatter := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
+	}))
+	defer squatter.Close()
+	address := strings.TrimPrefix(squatter.URL, "http://")
+	t.Setenv(PortVariable, address[strings.LastIndexByte(address, ':')+1:])
 	s := &setup{dir: t.TempDir()}
-	addr, answering, err := s.registryAddress(t.Context())
-	if err != nil || answering || strings.HasSuffix(addr, ":"+taken) {
-		t.Errorf("got %q, %v, %v with port %s taken", addr, answering, err, taken)
+	for _, earlier := range []string{"", address} {
+		s.state.Registry, s.taken = earlier, nil
+		addr, err := s.registryAddress(t.Context())
+		if err != nil || addr == address || !slices.Equal(s.taken, []string{address}) {
+			t.Errorf("earlier %q: got %q, %v, taken %v, with a registry of others at %s", earlier, addr, err, s.taken, address)
+		}
 	}
 	s.state.Registry = "127.0.0.1:1"
-	if addr, _, err := s.registryAddress(t.Context()); err != nil || addr != "127.0.0.1:1" {
+	if addr, err := s.registryAddress(t.Context()); err != nil || addr != "127.0.0.1:1" {
 		t.Errorf("got %q, %v: the port of earlier runs is not kept", addr, err)
 	}
 	t.Setenv(PortVariable, "x")
 	s.state.Registry = ""
-	if _, _, err := s.registryAddress(t.Context()); err == nil {
+	if _, err := s.registryAddress(t.Context()); err == nil {
 		t.Errorf("%s=x is accepted", PortVariable)
 	}
 }
@@ -133,24 +131,30 @@ func TestRegistryAvoidsTakenPorts(t *testing.T) {
 func TestBuildkitdConfig(t *testing.T) {
 	s := &setup{dir: t.TempDir()}
 	f, p := facts{registry: "127.0.0.1:5000"}, plan{registry: start}
-	text, err := s.buildkitdConfig(f, p, "/state/buildkit", "/usr/sbin/runc")
+	network := &stepnet.Network{Bridge: "cm0"}
+	text, err := s.buildkitdConfig(f, p, "/state/buildkit", "/usr/sbin/runc", network)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"\ninsecure-entitlements = [\"network.host\"]\nroot = \"/state/buildkit\"", `binary = "/usr/sbin/runc"`, `networkMode = "host"`,
-		"[registry.\"docker.io\"]\n  mirrors = [\"127.0.0.1:5000\"]", "[registry.\"127.0.0.1:5000\"]\n  http = true",
+		"\ninsecure-entitlements = [\"network.host\"]\nroot = \"/state/buildkit\"", `binary = "/usr/sbin/runc"`, `networkMode = "cni"`,
+		"[registry.\"docker.io\"]\n  mirrors = [\"127.0.0.1:5000\"]",
+		// Without these BuildKit speaks plain HTTP to whoever listens there.
+		"[registry.\"127.0.0.1:5000\"]\n  http = false\n  insecure = false\n  ca = [\"" + s.dir + "/registry-keys/ca.pem\"]",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("lacks %q:\n%s", want, text)
 		}
 	}
+	if text, err = s.buildkitdConfig(f, p, "/state/buildkit", "", nil); err != nil || !strings.Contains(text, `networkMode = "host"`) {
+		t.Errorf("without a network: %v\n%s", err, text)
+	}
 	f.hub = true
-	if text, err = s.buildkitdConfig(f, p, "", ""); err != nil || strings.Contains(text, "docker.io") || strings.Contains(text, "root =") {
+	if text, err = s.buildkitdConfig(f, p, "", "", nil); err != nil || strings.Contains(text, "docker.io") || strings.Contains(text, "root =") {
 		t.Errorf("with the Hub and in a container: %v\n%s", err, text)
 	}
 	s.mirror = "http://mirror.example:80"
-	if text, err = s.buildkitdConfig(f, p, "", ""); err != nil ||
+	if text, err = s.buildkitdConfig(f, p, "", "", nil); err != nil ||
 		!strings.Contains(text, "mirrors = [\"mirror.example:80\"]") || !strings.Contains(text, "[registry.\"mirror.example:80\"]\n  http = true") {
 		t.Errorf("with a mirror of the engine's: %v\n%s", err, text)
 	}

@@ -15,7 +15,9 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/image"
+	"github.com/25eloquence/compose-mage/internal/registry"
 	"github.com/25eloquence/compose-mage/internal/state"
+	"github.com/25eloquence/compose-mage/internal/stepnet"
 )
 
 // ensureBuilder makes the plan's builder answer and notes its address.
@@ -76,7 +78,8 @@ func builderReady(address string) func(context.Context) error {
 	}
 }
 
-// ensureBuildkitd makes our own buildkitd run as a detached daemon beside the distribution's runc.
+// ensureBuildkitd makes our own buildkitd run as a detached daemon beside the distribution's runc, with a network of its steps' own
+// where the machine can have one.
 func (s *setup) ensureBuildkitd(ctx context.Context, f facts, p plan) error {
 	socket := s.socket()
 	if len(socket) > 100 {
@@ -87,20 +90,56 @@ func (s *setup) ensureBuildkitd(ctx context.Context, f facts, p plan) error {
 	if runc == "" {
 		return fault.New(fault.Builder, "apt-get install runc", "starting the builder: no runc on this machine")
 	}
-	config, err := s.buildkitdConfig(f, p, filepath.Join(s.dir, "buildkit"), runc)
+	s.state.Builder = "unix://" + socket
+	network, err := s.stepNetwork(ctx)
+	if err == nil {
+		err = s.startBuildkitd(ctx, f, p, runc, &network)
+		if err == nil {
+			err = network.Open()
+		}
+	}
+	if err == nil {
+		s.state.Network = &network
+		s.out.Done("build steps: a network of their own (%s), without this machine's loopback%s", network.Subnet, proxySentence(network))
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	s.out.Warn("build steps share this machine's network, its loopback included, so build only Dockerfiles that you would run: %s", firstLine(err))
+	s.state.Network = nil
+	return errors.Join(s.startBuildkitd(ctx, f, p, runc, nil), network.Remove(ctx))
+}
+
+// startBuildkitd makes buildkitd run, its steps in the network; nil for the host's.
+func (s *setup) startBuildkitd(ctx context.Context, f facts, p plan, runc string, network *stepnet.Network) error {
+	config, err := s.buildkitdConfig(f, p, filepath.Join(s.dir, "buildkit"), runc, network)
 	if err != nil {
 		return err
 	}
-	s.state.Builder = "unix://" + socket
 	d := daemon{
 		name: "builder", args: s.buildkitdArgs(), env: builderEnv,
-		log: s.logFile("buildkitd"), address: s.state.Builder, config: config + s.stamp,
+		log: s.logFile("buildkitd"), address: s.state.Builder, config: config + registry.IdentityIn(s.dir).Fingerprint() + s.stamp,
 		code: fault.Builder, ready: builderReady(s.state.Builder), within: 30 * time.Second,
 		caged: true, // a kill left build steps running, and their file systems mounted
 	}
+	if network != nil {
+		cni, err := network.CNI(s.cniLeases(), stepnet.MTU())
+		if err != nil {
+			return fmt.Errorf("configuring the network of build steps: %w", err)
+		}
+		d.config += string(cni)
+		if err := state.WriteIfChanged(s.cniConfig(), cni, 0o600); err != nil {
+			return err
+		}
+	}
 	return s.daemonStep(ctx, d, "builder: buildkitd at "+s.state.Builder, func() error {
-		if err := os.MkdirAll(filepath.Dir(socket), 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Dir(s.socket()), 0o700); err != nil {
 			return fmt.Errorf("making the socket's directory: %w", err)
+		}
+		// Steps that a killed builder had are gone, and their addresses free.
+		if err := os.RemoveAll(s.cniLeases()); err != nil {
+			return fmt.Errorf("freeing the addresses of build steps: %w", err)
 		}
 		return state.WriteIfChanged(s.buildkitdToml(), []byte(config), 0o600)
 	})
@@ -118,11 +157,9 @@ func (s *setup) buildkitdArgs() []string {
 	return []string{s.bin("buildkitd"), "--config", s.buildkitdToml(), "--addr", "unix://" + s.socket()}
 }
 
-// buildkitdConfig is buildkitd.toml. root and runc are empty in a container, which has its own.
-//
-// Steps run in the host's network: that needs no CNI plugins and no firewall rules, reaches what the host reaches
-// (proxies and registries on loopback too), and the builder is for the Dockerfiles of who may start containers anyway.
-func (s *setup) buildkitdConfig(f facts, p plan, root, runc string) (string, error) {
+// buildkitdConfig is buildkitd.toml. root and runc are empty in a container, which has its own; without a network steps share the
+// builder's.
+func (s *setup) buildkitdConfig(f facts, p plan, root, runc string, network *stepnet.Network) (string, error) {
 	var b strings.Builder
 	// As buildx makes its builders: who asks for the host's network in a build is given it. security.insecure is not, as by default nowhere.
 	b.WriteString("# Written by setup.\ninsecure-entitlements = [\"network.host\"]\n")
@@ -133,7 +170,12 @@ func (s *setup) buildkitdConfig(f facts, p plan, root, runc string) (string, err
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintf(&b, "\n[worker.oci]\n  enabled = true\n  networkMode = \"host\"\n  gc = true\n")
+	b.WriteString("\n[worker.oci]\n  enabled = true\n  gc = true\n")
+	if network != nil {
+		fmt.Fprintf(&b, "  networkMode = \"cni\"\n  cniConfigPath = %q\n  cniBinaryPath = %q\n  cniPoolSize = %d\n", s.cniConfig(), filepath.Dir(s.bin("bridge")), cniPool)
+	} else {
+		b.WriteString("  networkMode = \"host\"\n")
+	}
 	if runc != "" {
 		fmt.Fprintf(&b, "  binary = %q\n", runc)
 	}
@@ -145,12 +187,23 @@ func (s *setup) buildkitdConfig(f facts, p plan, root, runc string) (string, err
 		b.WriteString(mirrorToml(s.mirror))
 	}
 	if p.registry != none {
-		fmt.Fprintf(&b, "\n[registry.%q]\n  http = true\n", f.registry)
+		keys := registry.IdentityIn(s.dir)
+		if root == "" {
+			keys = containerKeys
+		}
+		b.WriteString(registryToml(f.registry, keys))
 		if !f.hub {
-			b.WriteString(mirrorToml("http://" + f.registry))
+			b.WriteString(mirrorToml(f.registry))
 		}
 	}
 	return b.String(), nil
+}
+
+// registryToml has the builder know the local registry by its certificate, and show its own. Without http = false it would speak plain
+// HTTP to every registry on the loopback.
+func registryToml(address string, keys registry.Identity) string {
+	return fmt.Sprintf("\n[registry.%q]\n  http = false\n  insecure = false\n  ca = [%q]\n  [[registry.%q.keypair]]\n    cert = %q\n    key = %q\n",
+		address, keys.CA(), address, keys.ClientCert(), keys.ClientKey())
 }
 
 // mirrorToml makes a registry Docker Hub's mirror.
@@ -160,7 +213,7 @@ func mirrorToml(mirror string) string {
 		host = u.Host
 	}
 	text := fmt.Sprintf("\n[registry.\"docker.io\"]\n  mirrors = [%q]\n", host)
-	if strings.HasPrefix(mirror, "http://") && !strings.HasPrefix(host, "127.0.0.1:") {
+	if strings.HasPrefix(mirror, "http://") {
 		text += fmt.Sprintf("\n[registry.%q]\n  http = true\n", host)
 	}
 	return text

@@ -5,6 +5,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -13,6 +19,8 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/registry"
+	"github.com/25eloquence/compose-mage/internal/stepnet"
 )
 
 // The builder's container and the volume with its cache.
@@ -27,11 +35,13 @@ const BuilderImage = "moby/buildkit:v0.34.2"
 // ensureContainer makes the builder's container run: on macOS, on Windows, and where setup is not root.
 func (s *setup) ensureContainer(ctx context.Context, f facts, p plan) error {
 	address := "docker-container://" + builderContainer
-	config, err := s.buildkitdConfig(f, p, "", "")
+	config, err := s.buildkitdConfig(f, p, "", "", nil)
 	if err != nil {
 		return err
 	}
-	want := daemon{args: []string{BuilderImage}, env: builderEnv, config: config}.configuration()
+	network := s.containerNetwork(f, p)
+	s.state.Network = nil
+	want := daemon{args: []string{BuilderImage, network}, env: builderEnv, config: config + registry.IdentityIn(s.dir).Fingerprint()}.configuration()
 	seen, err := s.engine.ContainerInspect(ctx, builderContainer, client.ContainerInspectOptions{})
 	if err != nil && !errdefs.IsNotFound(err) {
 		return fault.New(fault.Engine, "docker ps -a", "looking for the builder's container: %w", err)
@@ -51,7 +61,7 @@ func (s *setup) ensureContainer(ctx context.Context, f facts, p plan) error {
 		}
 		if !current {
 			report("pulling " + BuilderImage)
-			if err := s.createContainer(ctx, config, want); err != nil {
+			if err := s.createContainer(ctx, p, config, network, want); err != nil {
 				return err
 			}
 		}
@@ -62,9 +72,24 @@ func (s *setup) ensureContainer(ctx context.Context, f facts, p plan) error {
 	})
 }
 
+// containerKeys is where the builder's container has its keys to the local registry.
+var containerKeys = registry.IdentityAt("/etc/buildkit/registry-keys")
+
+// containerNetwork is the network of the builder's container, which build steps share. On Linux it is the host's where the builder
+// has to reach what is on the host's loopback: the local registry, and proxies.
+func (s *setup) containerNetwork(f facts, p plan) string {
+	ports, err := stepnet.Ports(s.proxies())
+	if f.os != "linux" || p.registry == none && len(ports) == 0 && err == nil {
+		return "default"
+	}
+	s.out.Warn("build steps share this machine's network, its loopback included, so build only Dockerfiles that you would run: " +
+		"the builder is a container that reaches the local registry, or a proxy, on the loopback")
+	return "host"
+}
+
 // createContainer pulls the image where the engine lacks it and creates the container, its configuration inside. It is
 // not started yet.
-func (s *setup) createContainer(ctx context.Context, config, label string) error {
+func (s *setup) createContainer(ctx context.Context, p plan, config, network, label string) error {
 	if _, err := s.engine.ImageInspect(ctx, BuilderImage); err != nil {
 		resp, err := s.engine.ImagePull(ctx, BuilderImage, client.ImagePullOptions{})
 		if err == nil {
@@ -83,7 +108,7 @@ func (s *setup) createContainer(ctx context.Context, config, label string) error
 		},
 		HostConfig: &container.HostConfig{
 			// BuildKit mounts and runs containers of its own.
-			Privileged: true, NetworkMode: "host",
+			Privileged: true, NetworkMode: container.NetworkMode(network),
 			Init:          new(bool),
 			RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyUnlessStopped},
 			Mounts:        []mount.Mount{{Type: mount.TypeVolume, Source: builderContainer, Target: "/var/lib/buildkit"}},
@@ -93,7 +118,20 @@ func (s *setup) createContainer(ctx context.Context, config, label string) error
 	if err != nil {
 		return fault.New(fault.Engine, "docker ps -a", "creating the builder's container: %w", err)
 	}
-	archive, err := tarFile("etc/buildkit/buildkitd.toml", []byte(config))
+	files := map[string][]byte{"etc/buildkit/buildkitd.toml": []byte(config)}
+	if p.registry != none {
+		mine := registry.IdentityIn(s.dir)
+		for from, to := range map[string]string{
+			mine.CA(): containerKeys.CA(), mine.ClientCert(): containerKeys.ClientCert(), mine.ClientKey(): containerKeys.ClientKey(),
+		} {
+			data, err := os.ReadFile(from)
+			if err != nil {
+				return fmt.Errorf("giving the builder's container the registry's keys: %w", err)
+			}
+			files[strings.TrimPrefix(to, "/")] = data
+		}
+	}
+	archive, err := tarFiles(files)
 	if err != nil {
 		return err
 	}
@@ -104,24 +142,28 @@ func (s *setup) createContainer(ctx context.Context, config, label string) error
 	return nil
 }
 
-// tarFile is an archive with the folders of path and the file.
-func tarFile(path string, data []byte) (*bytes.Buffer, error) {
+// tarFiles is an archive with the files, which are root's alone, and their folders.
+func tarFiles(files map[string][]byte) (*bytes.Buffer, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	headers := []*tar.Header{
-		{Name: "etc/buildkit/", Typeflag: tar.TypeDir, Mode: 0o755},
-		{Name: path, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(data))},
-	}
-	for _, h := range headers {
-		if err := w.WriteHeader(h); err != nil {
-			return nil, fmt.Errorf("archiving %q: %w", path, err)
+	made := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if dir := path.Dir(name) + "/"; !made[dir] {
+			made[dir] = true
+			if err := w.WriteHeader(&tar.Header{Name: dir, Typeflag: tar.TypeDir, Mode: 0o755}); err != nil {
+				return nil, fmt.Errorf("archiving %q: %w", dir, err)
+			}
+		}
+		err := tarEntry(w, name, int64(len(files[name])), 0o600, func(w io.Writer) error {
+			_, err := w.Write(files[name])
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("archiving %q: %w", name, err)
 		}
 	}
-	if _, err := w.Write(data); err != nil {
-		return nil, fmt.Errorf("archiving %q: %w", path, err)
-	}
 	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("archiving %q: %w", path, err)
+		return nil, fmt.Errorf("archiving the builder's files: %w", err)
 	}
 	return &b, nil
 }

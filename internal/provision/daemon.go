@@ -28,6 +28,7 @@ type daemon struct {
 	ready   func(ctx context.Context) error // nil once it answers
 	within  time.Duration                   // how long it may take to answer
 	caged   bool                            // what it starts and mounts ends with it
+	ending  time.Duration                   // how long it may take to end; 0 for 20 seconds
 }
 
 // configuration identifies how the daemon runs.
@@ -85,7 +86,11 @@ func (s *setup) ensure(ctx context.Context, d daemon, report func(string)) (foun
 			}
 		}
 		report("restarting: it has another configuration, or does not answer")
-		if err := p.stop(ctx, 20*time.Second); err != nil {
+		ending := d.ending
+		if ending == 0 {
+			ending = 20 * time.Second
+		}
+		if err := p.stop(ctx, ending); err != nil {
 			return false, err
 		}
 	}

@@ -22,15 +22,19 @@ const (
 
 // ensureEngine makes an engine answer, and connects to it.
 func (s *setup) ensureEngine(ctx context.Context, f facts, p plan) error {
-	if p.engine == found {
+	switch p.engine {
+	case found:
 		s.out.Done("engine: Docker %s at %s (already there)", s.engine.Info.ServerVersion, s.engine.Host)
+		s.warnOfMirrors()
 		return nil
+	case restart:
+		return s.restartEngine(ctx, f)
 	}
 	err := s.out.Step(ctx, "starting the Docker engine", func(ctx context.Context, report func(string)) error {
 		if f.systemd {
 			return s.startUnit(ctx, report)
 		}
-		return s.startDockerd(ctx, f, p, dockerdPid, containerdPid)
+		return s.startDockerd(ctx, p, dockerdPid, containerdPid)
 	})
 	if err != nil {
 		return err
@@ -58,7 +62,7 @@ func (s *setup) startUnit(ctx context.Context, report func(string)) error {
 }
 
 // startDockerd starts the engine where there is no systemd (a container, WSL 1, another init).
-func (s *setup) startDockerd(ctx context.Context, f facts, p plan, pidFile, containerdPidFile string) error {
+func (s *setup) startDockerd(ctx context.Context, p plan, pidFile, containerdPidFile string) error {
 	pid := readPid(pidFile)
 	runs := runsProgram(pid, "dockerd", "")
 	if p.engine == install && runs {
@@ -71,31 +75,29 @@ func (s *setup) startDockerd(ctx context.Context, f facts, p plan, pidFile, cont
 		if err != nil {
 			return err
 		}
-		return s.await(ctx, s.dockerd(f, p), nil)
+		return s.await(ctx, s.dockerd(), nil)
 	}
 	if !runs {
 		if err := errors.Join(removePid(pidFile), endContainerd(ctx, containerdPidFile)); err != nil {
 			return err
 		}
 	}
-	_, err := s.ensure(ctx, s.dockerd(f, p), func(string) {})
+	_, err := s.ensure(ctx, s.dockerd(), func(string) {})
 	return err
 }
 
-// dockerd is the engine as a detached daemon.
-func (s *setup) dockerd(f facts, p plan) daemon {
+// dockerd is the engine as a detached daemon. It has no mirror on the loopback: an engine knows neither certificates nor credentials of
+// a mirror there, so that whoever listened on that port while the registry was down would feed it. Setup loads the bases instead.
+func (s *setup) dockerd() daemon {
 	path := program("dockerd")
 	if path == "" {
 		path = "dockerd"
 	}
-	d := daemon{
+	return daemon{
 		name: "engine", args: append([]string{path}, s.dockerdArgs...), log: s.logFile("dockerd"),
 		address: "unix:///var/run/docker.sock", code: fault.Engine, within: time.Minute, ready: engineReady,
+		ending: time.Minute, // its containers end with it
 	}
-	if !f.hub && p.registry != none {
-		d.args = append(d.args, "--registry-mirror", "http://"+f.registry)
-	}
-	return d
 }
 
 func engineReady(ctx context.Context) error {

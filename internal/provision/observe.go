@@ -33,6 +33,9 @@ func (s *setup) observe(ctx context.Context) (facts, error) {
 		compiler: s.toolsDir == "" || program("gcc") != "",
 		runc:     program("runc") != "", debootstrap: program("debootstrap") != "",
 	}
+	if f.buildkitHost == "unix://"+s.socket() {
+		f.buildkitHost = "" // which is ours
+	}
 	_, err := os.Stat("/run/systemd/system")
 	f.systemd = err == nil
 	var hub bool
@@ -65,25 +68,21 @@ func (s *setup) observeEngine(ctx context.Context, f *facts) {
 	}
 	s.engine = e
 	f.engine, f.engineLocal, f.containerd = e.Host, e.Local(), e.ContainerdStore()
+	f.engineMirror = s.engineMirror()
 }
 
-// observeRegistry settles the registry's address and which bases it lacks. One that setup started and that is down now
-// is asked through its files.
+// observeRegistry settles the registry's address, and which bases it lacks by its files.
 func (s *setup) observeRegistry(ctx context.Context, f *facts) error {
-	addr, answering, err := s.registryAddress(ctx)
+	addr, err := s.registryAddress(ctx)
 	if err != nil {
 		return err
 	}
-	f.registry, f.registryAnswers = addr, answering
-	_, f.registryOurs = s.running(s.registryDaemon(addr))
-	f.registryOurs = f.registryOurs || !answering
-	for _, base := range baseNames {
-		if answering && hasImage(ctx, addr, base) || !answering && s.storedImage(base) {
-			continue
-		}
-		f.missing = append(f.missing, base)
+	f.registry = addr
+	if f.hub {
+		return nil
 	}
-	return nil
+	f.missing, err = s.missingBases()
+	return err
 }
 
 // workingMirror gives the host of the first mirror of Docker Hub that the engine has and that answers. A loopback one is

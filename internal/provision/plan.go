@@ -28,9 +28,8 @@ type facts struct {
 	cacheRegistry string // CACHE_REGISTRY
 	hub           bool   // Docker Hub or a mirror that the engine has answers
 
-	registry        string // the host:port that serves or will serve
-	registryAnswers bool   // somebody's registry serves there already
-	registryOurs    bool   // … and it is one that setup started
+	registry     string // the host:port that serves or will serve
+	engineMirror string // the mirror on the loopback that an earlier setup gave the engine which it started
 
 	compiler    bool // a C compiler for the race detector, or nobody needs one
 	runc        bool
@@ -45,6 +44,7 @@ type facts struct {
 const (
 	found   = "found"
 	start   = "start"
+	restart = "restart"
 	install = "install"
 	build   = "build"
 	none    = "none"
@@ -58,8 +58,8 @@ const (
 // plan is what setup will do. The zero plan does nothing.
 type plan struct {
 	packages []string // apt packages to install
-	engine   string   // found, start or install
-	registry string   // found, start or none
+	engine   string   // found, restart, start or install
+	registry string   // start or none
 	builder  string   // byHost, byEngine, byProcess or byContainer
 	programs []string // to build from tools/go.mod
 	rootfs   bool     // debootstrap runs
@@ -89,8 +89,8 @@ func decide(f facts) (plan, error) {
 	if err := p.planEngine(f); err != nil {
 		return plan{}, err
 	}
-	p.planRegistry(f)
 	p.planBuilder(f)
+	p.planRegistry(f)
 	if err := p.planBases(f); err != nil {
 		return plan{}, err
 	}
@@ -104,6 +104,8 @@ func (f facts) apt() bool { return f.root && (f.distro == "debian" || f.distro =
 
 func (p *plan) planEngine(f facts) error {
 	switch {
+	case f.engine != "" && f.engineMirror != "":
+		p.engine = restart
 	case f.engine != "":
 		p.engine = found
 	case f.denied:
@@ -159,14 +161,13 @@ func engineCommand(f facts) string {
 	return "install Docker: https://docs.docker.com/engine/install/"
 }
 
-// planRegistry gives a local registry to who needs one: the mirror where the Hub can't be reached, and the build cache
-// where none was named. Elsewhere than on Linux neither engine nor builder could reach it: they run in a virtual machine.
+// planRegistry gives a local registry to a builder that setup configures: the mirror where the Hub can't be reached, and the build
+// cache where none was named. Another builder has no key to it: the engine's own, for one, takes whoever listens on a port of the
+// loopback for a registry. Elsewhere than on Linux no builder could reach it: they run in a virtual machine.
 func (p *plan) planRegistry(f facts) {
 	switch {
-	case f.os != "linux" || (f.hub && f.cacheRegistry != ""):
+	case f.os != "linux" || p.builder == byHost || p.builder == byEngine || (f.hub && f.cacheRegistry != ""):
 		p.registry = none
-	case f.registryAnswers && !f.registryOurs:
-		p.registry = found
 	default:
 		p.registry = start
 		p.needProgram(f, "registry")
@@ -183,6 +184,9 @@ func (p *plan) planBuilder(f facts) {
 	case f.os == "linux" && f.root && (f.runc || p.engine == install || f.apt()):
 		p.builder = byProcess
 		p.needProgram(f, "buildkitd")
+		for _, name := range cniPlugins {
+			p.needProgram(f, name)
+		}
 		if !f.runc && p.engine != install {
 			p.packages = append(p.packages, "runc")
 		}
@@ -198,7 +202,7 @@ func (p *plan) needProgram(f facts, name string) {
 }
 
 func (p *plan) planBases(f facts) error {
-	if f.hub || len(f.missing) == 0 {
+	if f.hub || len(f.missing) == 0 || p.builder == byHost { // which has its own way to them
 		return nil
 	}
 	p.bases = f.missing

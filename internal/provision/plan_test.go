@@ -14,7 +14,7 @@ import (
 func debian() facts {
 	return facts{
 		os: "linux", root: true, distro: "debian", defaultEngine: true, engineError: errors.New("no engine"),
-		compiler: true, registry: "127.0.0.1:5000", missing: baseNames, stale: []string{"registry", "buildkitd"},
+		compiler: true, registry: "127.0.0.1:5000", missing: baseNames, stale: append([]string{"registry", "buildkitd"}, cniPlugins...),
 	}
 }
 
@@ -23,7 +23,6 @@ func ready() facts {
 	f := debian()
 	f.engine, f.engineLocal, f.engineError, f.dockerd = "unix:///var/run/docker.sock", true, nil, "/usr/sbin/dockerd"
 	f.runc, f.debootstrap, f.missing, f.stale = true, true, nil, nil
-	f.registryAnswers, f.registryOurs = true, true
 	return f
 }
 
@@ -38,14 +37,14 @@ func TestPlans(t *testing.T) {
 registry: start
 builder: process
 packages: docker.io iptables debootstrap
-programs: registry buildkitd
+programs: buildkitd bridge loopback host-local registry
 bases: debian:bookworm-slim golang:1.26-bookworm
 debootstrap`},
 		{"fresh, Hub", debian(), func(f *facts) { f.hub = true }, `engine: install
 registry: start
 builder: process
 packages: docker.io iptables
-programs: registry buildkitd`},
+programs: buildkitd bridge loopback host-local registry`},
 		{
 			"no C compiler for this repository's tests", ready(), func(f *facts) { f.compiler = false },
 			"engine: found\nregistry: start\nbuilder: process\npackages: gcc libc6-dev",
@@ -53,12 +52,15 @@ programs: registry buildkitd`},
 		{"all there", ready(), nil, "engine: found\nregistry: start\nbuilder: process"},
 		{"engine stopped", ready(), func(f *facts) { f.engine = "" }, "engine: start\nregistry: start\nbuilder: process"},
 		{"Hub and a cache registry", ready(), func(f *facts) { f.hub, f.cacheRegistry = true, "r.example" }, "engine: found\nregistry: none\nbuilder: process"},
-		{"someone's registry", ready(), func(f *facts) { f.registryOurs = false }, "engine: found\nregistry: found\nbuilder: process"},
+		{
+			"an engine with the mirror of an earlier setup", ready(), func(f *facts) { f.engineMirror = "http://127.0.0.1:5000" },
+			"engine: restart\nregistry: start\nbuilder: process",
+		},
 		{
 			"BUILDKIT_HOST", ready(), func(f *facts) { f.buildkitHost = "tcp://b:1234"; f.stale = []string{"buildkitd"} },
-			"engine: found\nregistry: start\nbuilder: BUILDKIT_HOST",
+			"engine: found\nregistry: none\nbuilder: BUILDKIT_HOST",
 		},
-		{"containerd's store", ready(), func(f *facts) { f.containerd, f.hub = true, true }, "engine: found\nregistry: start\nbuilder: engine"},
+		{"containerd's store", ready(), func(f *facts) { f.containerd, f.hub = true, true }, "engine: found\nregistry: none\nbuilder: engine"},
 		{"containerd's store, no Hub", ready(), func(f *facts) { f.containerd = true }, "engine: found\nregistry: start\nbuilder: process"},
 		{"not root", ready(), func(f *facts) { f.root = false }, "engine: found\nregistry: start\nbuilder: container"},
 		{"macOS", ready(), func(f *facts) { f.os, f.root, f.hub, f.distro = "darwin", false, true, "" }, "engine: found\nregistry: none\nbuilder: container"},

@@ -37,6 +37,10 @@ func findProcess(args []string) int {
 		return 0
 	}
 	for _, dir := range dirs {
+		// Anybody may give a process of theirs this command line.
+		if info, err := os.Stat(dir); err != nil || !ours(info) {
+			continue
+		}
 		line, err := os.ReadFile(filepath.Join(dir, "cmdline"))
 		if err != nil || !slices.Equal(strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00"), args) {
 			continue
@@ -48,6 +52,12 @@ func findProcess(args []string) int {
 		}
 	}
 	return 0
+}
+
+// ours says whether a process is this user's.
+func ours(dir os.FileInfo) bool {
+	stat, ok := dir.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == os.Geteuid()
 }
 
 // runsProgram says whether pid runs a program of this file name, with arg among its arguments unless that is empty.

@@ -36,13 +36,20 @@ var (
 // pinned is where a program that tools/go.mod pins and setup builds comes from.
 type pinned struct {
 	module, pkg string
-	version     string // the variable, below module, that its own release build sets
+	version     string // the variable, below module, that its own release build sets; "" where it knows none
 }
 
 var programs = map[string]pinned{
 	"buildkitd": {module: "github.com/moby/buildkit", pkg: "cmd/buildkitd", version: "version.Version"},
 	"registry":  {module: "github.com/distribution/distribution/v3", pkg: "cmd/registry", version: "version.version"},
+	// By which buildkitd gives its steps a network.
+	"bridge":     {module: "github.com/containernetworking/plugins", pkg: "plugins/main/bridge"},
+	"loopback":   {module: "github.com/containernetworking/plugins", pkg: "plugins/main/loopback"},
+	"host-local": {module: "github.com/containernetworking/plugins", pkg: "plugins/ipam/host-local"},
 }
+
+// cniPlugins are those programs.
+var cniPlugins = []string{"bridge", "loopback", "host-local"}
 
 func (s *setup) bin(name string) string { return filepath.Join(s.dir, "bin", name) }
 
@@ -77,7 +84,7 @@ func (s *setup) stalePrograms(context.Context) ([]string, error) {
 	hash.Write([]byte(flags))
 	s.stamp = hex.EncodeToString(hash.Sum(nil))
 	var stale []string
-	for _, name := range []string{"registry", "buildkitd"} {
+	for _, name := range append([]string{"registry", "buildkitd"}, cniPlugins...) {
 		built, err := bounded.ReadFile(s.bin(name) + ".stamp")
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("looking for %s: %w", name, err)
@@ -100,7 +107,7 @@ func linkFlags(mod []byte) (string, error) {
 	for _, name := range slices.Sorted(maps.Keys(programs)) {
 		p := programs[name]
 		for _, r := range file.Require {
-			if r.Mod.Path == p.module {
+			if r.Mod.Path == p.module && p.version != "" {
 				flags += " -X " + p.module + "/" + p.version + "=" + r.Mod.Version
 			}
 		}

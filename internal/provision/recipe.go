@@ -7,13 +7,16 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	"github.com/opencontainers/go-digest"
 	"github.com/tonistiigi/fsutil"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/stepnet"
 )
 
 // recipe is a Dockerfile that the builder builds and pushes to the local registry.
@@ -24,6 +27,7 @@ type recipe struct {
 	image    string            // host:port/repository:tag
 	contexts map[string]string // folders: "context" is the build context, others are named contexts
 	args     map[string]string
+	network  *stepnet.Network // of its steps; nil where they share the host's
 }
 
 // proxyVariables are the build arguments that BuildKit passes to steps without having them in the cache key.
@@ -35,7 +39,7 @@ func (r recipe) options() (client.SolveOpt, error) {
 		FrontendAttrs: map[string]string{"filename": r.file},
 		LocalMounts:   map[string]fsutil.FS{},
 		Exports: []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{
-			"name": r.image, "push": "true", "registry.insecure": "true",
+			"name": r.image, "push": "true",
 		}}},
 	}
 	folders := map[string]string{"dockerfile": r.dir}
@@ -58,6 +62,9 @@ func (r recipe) options() (client.SolveOpt, error) {
 	for _, name := range proxyVariables {
 		for _, name := range []string{name, strings.ToLower(name)} {
 			if value := os.Getenv(name); value != "" {
+				if !strings.EqualFold(name, "NO_PROXY") {
+					value, _ = r.network.Reachable(value)
+				}
 				o.FrontendAttrs["build-arg:"+name] = value
 			}
 		}
@@ -72,22 +79,27 @@ func (r recipe) options() (client.SolveOpt, error) {
 	return o, nil
 }
 
-// push builds r and pushes the image.
-func (r recipe) push(ctx context.Context, report func(string)) error {
+// push builds r, pushes the image and gives its digest.
+func (r recipe) push(ctx context.Context, report func(string)) (digest.Digest, error) {
 	o, err := r.options()
 	if err != nil {
-		return err
+		return "", err
 	}
 	c, err := client.New(ctx, r.builder)
 	if err != nil {
-		return fault.New(fault.Builder, "go tool mage setup", "connecting to the builder at %q: %w", r.builder, err)
+		return "", fault.New(fault.Builder, "go tool mage setup", "connecting to the builder at %q: %w", r.builder, err)
 	}
 	defer c.Close()
 	var log tailBuffer
+	var pushed digest.Digest
 	status := make(chan *client.SolveStatus)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		_, err := c.Solve(ctx, nil, o, status)
+		answer, err := c.Solve(ctx, nil, o, status)
+		if err == nil {
+			pushed = digest.Digest(answer.ExporterResponse[exptypes.ExporterImageDigestKey])
+			err = pushed.Validate()
+		}
 		return err
 	})
 	g.Go(func() error {
@@ -104,8 +116,8 @@ func (r recipe) push(ctx context.Context, report func(string)) error {
 		return nil
 	})
 	if err := g.Wait(); err != nil {
-		return fault.New(fault.Builder, "go tool mage setup", "building %q from %s: %w", r.image, r.file, err).
+		return "", fault.New(fault.Builder, "go tool mage setup", "building %q from %s: %w", r.image, r.file, err).
 			WithDetail(lastLines(log.bytes(), 12)...)
 	}
-	return nil
+	return pushed, nil
 }

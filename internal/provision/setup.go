@@ -37,7 +37,10 @@ type setup struct {
 	engine   *engine.Engine // nil until it answers
 	mirror   string         // a mirror of Docker Hub that the engine has, scheme://host
 	toolsDir string
-	stamp    string // identifies the versions of the programs
+	stamp    string         // identifies the versions of the programs
+	taken    []string       // addresses at which the registry would be, and something else listens
+	earlier  string         // the registry's address before this run
+	project  *types.Project // may name proxies; nil for none
 	// dockerdArgs are for an engine beside the machine's own (tests).
 	dockerdArgs []string
 }
@@ -91,7 +94,7 @@ func begin(ctx context.Context, o Options) (*setup, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &setup{dir: dir, out: o.Out, toolsDir: o.ToolsDir}
+	s := &setup{dir: dir, out: o.Out, toolsDir: o.ToolsDir, project: o.Project}
 	if s.state, err = loadFrom(dir); err == nil {
 		err = s.state.setAsideDamaged()
 	}
@@ -99,6 +102,7 @@ func begin(ctx context.Context, o Options) (*setup, func(), error) {
 		release()
 		return nil, nil, err
 	}
+	s.earlier = s.state.Registry
 	if s.state.Note != "" {
 		o.Out.Warn("%s", s.state.Note)
 	}

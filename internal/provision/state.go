@@ -10,6 +10,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/state"
+	"github.com/25eloquence/compose-mage/internal/stepnet"
 )
 
 // EngineBuilder is the State.Builder that means the engine's own BuildKit.
@@ -22,6 +23,10 @@ type State struct {
 	Builder string `json:"builder,omitempty"`
 	// Registry is the local registry's host:port; empty where none was made.
 	Registry string `json:"registry,omitempty"`
+	// Network is that of the builder's steps; nil where they share the host's.
+	Network *stepnet.Network `json:"network,omitempty"`
+	// Loaded are the IDs of the base images that setup has given the engine, by name.
+	Loaded map[string]string `json:"loaded,omitempty"`
 	// Processes are the daemons that setup started, and that Teardown stops.
 	Processes []Process `json:"processes,omitempty"`
 	// Container is the builder's container, where setup made one.

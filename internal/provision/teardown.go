@@ -63,6 +63,12 @@ func Teardown(ctx context.Context, o Options) error {
 		}
 	}
 	s.state.Builder = ""
+	if s.state.Network != nil {
+		if err := s.state.Network.Remove(ctx); err != nil {
+			return err
+		}
+		s.state.Network = nil
+	}
 	if err := s.state.save(s.dir); err != nil {
 		return err
 	}

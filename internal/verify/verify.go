@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/25eloquence/compose-mage/internal/enginetest/mirror"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -24,18 +25,27 @@ const (
 )
 
 // Integration runs all tests of the main module, those behind the build tag integration too, one package at a time:
-// they share one engine. What the environment names already as the tests' builder or registry wins: in CI the build cache
-// is in a registry that no test may write to.
-func Integration(ctx context.Context, out *ui.Out, builder, registry string) error {
+// they share one engine. They push to a registry of their own, which is gone afterwards, or to the one that the environment
+// names: never to the build cache's.
+func Integration(ctx context.Context, out *ui.Out, builder string) error {
 	// -p=1 would compile one package at a time too, so everything is compiled before.
 	if err := run(ctx, out, ".", nil, "build", "-race", "-tags=integration", "./..."); err != nil {
 		return err
 	}
-	return run(ctx, out, ".", environment(builder, registry), "test", "-race", "-tags=integration", "-p=1", "-count=1", "-timeout=25m", "./...")
+	registry := os.Getenv(RegistryVariable)
+	if registry == "" {
+		m, err := mirror.Start(ctx)
+		if err != nil {
+			return fault.New(fault.Registry, "go tool mage setup", "%w", err)
+		}
+		defer func() { _ = m.Close() }()
+		registry = m.Address
+	}
+	return run(ctx, out, ".", Environment(builder, registry), "test", "-race", "-tags=integration", "-p=1", "-count=1", "-timeout=25m", "./...")
 }
 
-// environment is what the tests find builder and registry by, but for what is named already.
-func environment(builder, registry string) []string {
+// Environment is what the tests find builder and registry by, but for what is named already.
+func Environment(builder, registry string) []string {
 	var env []string
 	for _, pair := range [][2]string{{BuilderVariable, builder}, {RegistryVariable, registry}} {
 		if os.Getenv(pair[0]) == "" {

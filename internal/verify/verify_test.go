@@ -15,7 +15,7 @@ func TestEnvironmentLeavesWhatIsNamed(t *testing.T) {
 	} {
 		t.Setenv(BuilderVariable, c.builder)
 		t.Setenv(RegistryVariable, c.registry)
-		if got := fmt.Sprint(environment("b", "r")); got != c.want {
+		if got := fmt.Sprint(Environment("b", "r")); got != c.want {
 			t.Errorf("with %q and %q named: got %s, want %s", c.builder, c.registry, got, c.want)
 		}
 	}

@@ -60,11 +60,15 @@ func (s *session) doctorInput() (doctor.Input, error) {
 	if cache.Type == "registry" {
 		registry, _, _ = strings.Cut(cache.Prefix, "/")
 	}
-	return doctor.Input{
+	in := doctor.Input{
 		API: s.engine, Host: s.engine.Host, Local: s.engine.Local(), Info: s.engine.Info, Machine: s.engine.Machine(),
 		Project: s.stack.Project, Notices: s.stack.Notices, Unheeded: s.stack.Unheeded, Builder: s.builderAddress(),
 		EngineBuilder: provision.EngineBuilder, Registry: registry, StateDir: dir, Auth: s.credentials,
-	}, nil
+	}
+	if cache.Local != nil {
+		in.OwnRegistry = cache.Local
+	}
+	return in, nil
 }
 
 // credentials gives those of docker login for an image's registry, as the engine takes them; "" for none.

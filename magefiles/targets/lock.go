@@ -125,7 +125,11 @@ func (b *throughBuilder) Resolve(ctx context.Context, refs []string) (map[string
 	if err != nil {
 		return nil, err
 	}
-	made := provision.MadeBases(ctx, setup.Registry)
+	dir, err := state.Dir()
+	if err != nil {
+		return nil, err
+	}
+	made := provision.MadeBases(ctx, dir, setup.Registry)
 	for _, ref := range refs {
 		if d, ok := made.Digest(ref); ok && d == digests[ref] {
 			return nil, fault.New(fault.Config, "go tool mage setup, then go tool mage lock",

@@ -3,17 +3,23 @@
 package targets
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/25eloquence/compose-mage/internal/bases"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/provision"
+	"github.com/25eloquence/compose-mage/internal/registry"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -66,8 +72,8 @@ func TestIntegrationLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, ok := provision.MadeBases(ctx, enginetest.Registry(t)).Digest("debian:bookworm-slim")
-	if got, _ := locked.Digest(ref); !ok || got != want {
+	want := enginetest.BaseDigest(t)
+	if got, _ := locked.Digest(ref); got != want {
 		t.Errorf("%s is locked to %q, and the registry has %q", ref, got, want)
 	}
 	if err := lock(ctx, true); err != nil {
@@ -90,18 +96,37 @@ func TestIntegrationLock(t *testing.T) {
 	}
 }
 
+// localRegistry stands for the registry that a setup with that state directory started: it has one digest for every name.
+func localRegistry(t *testing.T, dir string, d digest.Digest) string {
+	t.Helper()
+	keys := registry.IdentityIn(dir)
+	if _, err := keys.Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(keys.ServerCert(), keys.ServerKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Docker-Content-Digest", d.String())
+	}))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS13}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "https://")
+}
+
 // The digests of bases that setup made are worth nothing elsewhere: they must not get into the project's file, neither
 // where setup wrote them down nor where an older one did not.
 func TestIntegrationLockNeverTakesThisMachinesDigests(t *testing.T) {
 	const ref = "debian:bookworm-slim"
-	enginetest.Base(t)
-	made := provision.MadeBases(t.Context(), enginetest.Registry(t))
+	base := enginetest.BaseDigest(t)
 	stackFrom(t, ref)
 	dir, err := state.Dir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	state, err := json.Marshal(provision.State{Registry: enginetest.Registry(t)})
+	state, err := json.Marshal(provision.State{Registry: localRegistry(t, dir, base)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +134,11 @@ func TestIntegrationLockNeverTakesThisMachinesDigests(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCode(t, lock(t.Context(), false), fault.Config, "made on this machine")
-	if err := made.Write(bases.StateFile(dir)); err != nil {
+	made, err := bases.New(map[string]digest.Digest{ref: base})
+	if err == nil {
+		err = made.Write(bases.StateFile(dir))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	if err := lock(t.Context(), false); err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
 	"github.com/25eloquence/compose-mage/internal/provision"
+	"github.com/25eloquence/compose-mage/internal/registry"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -198,10 +199,13 @@ const (
 	CacheMainVariable  = "CACHE_MAIN"     // the branch whose cache every branch reads; "main" by default
 )
 
-// cacheRegistry is CACHE_REGISTRY, or the registry that setup made.
+// cacheRegistry is CACHE_REGISTRY, or the registry that setup made: for its own builder, no other has the keys.
 func (s *session) cacheRegistry() string {
 	if v := os.Getenv(CacheVariable); v != "" {
 		return v
+	}
+	if s.builderAddress() != s.state.Builder {
+		return ""
 	}
 	return s.state.Registry
 }
@@ -211,6 +215,13 @@ func (s *session) cache() (image.Cache, error) {
 	c, err := image.ReadCache(s.cacheRegistry())
 	if err != nil || c.Type == "" {
 		return c, err
+	}
+	if host, _, _ := strings.Cut(c.Prefix, "/"); c.Type == "registry" && host == s.state.Registry {
+		dir, err := state.Dir()
+		if err != nil {
+			return c, err
+		}
+		c.Local = registry.Open(dir, host)
 	}
 	switch v := os.Getenv(CacheWriteVariable); v {
 	case "", "true", "1":

@@ -32,7 +32,7 @@ func test(ctx context.Context) error {
 	if err := s.testServices(ctx); err != nil {
 		return err
 	}
-	if err := verify.Integration(ctx, s.out, s.builderAddress(), s.cacheRegistry()); err != nil {
+	if err := verify.Integration(ctx, s.out, s.builderAddress()); err != nil {
 		return err
 	}
 	return smokeTest(ctx, true)

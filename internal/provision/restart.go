@@ -1,0 +1,110 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// engineMirror is the mirror on the loopback with which an earlier setup started the engine that runs; "" for none. Setup does not
+// touch an engine that it did not start.
+func (s *setup) engineMirror() string {
+	p, ok := s.state.process("engine")
+	if !ok || !p.alive() {
+		return ""
+	}
+	i := slices.Index(p.Args, "--registry-mirror")
+	if i < 0 || i+1 >= len(p.Args) || !onLoopback(p.Args[i+1]) {
+		return ""
+	}
+	return p.Args[i+1]
+}
+
+// onLoopback says whether a mirror's address is on this machine's loopback.
+func onLoopback(mirror string) bool {
+	u, err := url.Parse(mirror)
+	return err == nil && (net.ParseIP(u.Hostname()).IsLoopback() || u.Hostname() == "localhost")
+}
+
+// warnOfMirrors names the mirrors on the loopback that somebody gave the engine.
+func (s *setup) warnOfMirrors() {
+	if s.engine.Info.RegistryConfig == nil {
+		return
+	}
+	for _, mirror := range s.engine.Info.RegistryConfig.Mirrors {
+		if onLoopback(mirror) {
+			s.out.Warn("engine: it takes %s for Docker Hub, and whoever listens there, of all users of this machine, "+
+				"gives it its images; setup does not need that: take it out of the engine's configuration", mirror)
+		}
+	}
+}
+
+// restartEngine starts the engine again without the mirror on the loopback that an earlier setup gave it. Containers end with an
+// engine; those that ran are started again.
+func (s *setup) restartEngine(ctx context.Context, f facts) error {
+	list, err := s.engine.ContainerList(ctx, client.ContainerListOptions{})
+	if err != nil {
+		return fault.New(fault.Engine, "docker ps", "listing what runs before the engine is restarted: %w", err)
+	}
+	s.out.Info("engine: an earlier setup had it take %s for Docker Hub, and so whoever listens there: it is restarted without", f.engineMirror)
+	if len(list.Items) > 0 {
+		s.out.Info("engine: %d containers end with it and are started again: %s", len(list.Items), strings.Join(containerNames(list.Items), ", "))
+	}
+	err = s.out.Step(ctx, "restarting the Docker engine", func(ctx context.Context, report func(string)) error {
+		_, err := s.ensure(ctx, s.dockerd(), report)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if s.engine, err = engine.Connect(ctx); err != nil {
+		return err
+	}
+	return s.startAgain(ctx, list.Items)
+}
+
+// startAgain starts the containers that the engine has not started itself, in the order in which they were made: what others wait for
+// comes first.
+func (s *setup) startAgain(ctx context.Context, ran []container.Summary) error {
+	slices.SortStableFunc(ran, func(a, b container.Summary) int { return int(a.Created - b.Created) })
+	var failed []error
+	for _, c := range ran {
+		within, cancel := context.WithTimeout(ctx, time.Minute)
+		_, err := s.engine.ContainerStart(within, c.ID, client.ContainerStartOptions{})
+		cancel()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", containerNames([]container.Summary{c})[0], err))
+		}
+	}
+	if err := errors.Join(failed...); err != nil {
+		s.out.Warn("not started again (docker start NAME): %v", err)
+	}
+	return nil
+}
+
+func containerNames(list []container.Summary) []string {
+	var names []string
+	for _, c := range list {
+		name := c.ID
+		if len(c.Names) > 0 {
+			name = strings.TrimPrefix(c.Names[0], "/")
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
