@@ -19,11 +19,17 @@ import (
 func (s *setup) store(t *testing.T, name string, d digest.Digest) {
 	t.Helper()
 	repository, tag, _ := strings.Cut(name, ":")
-	dir := filepath.Join(s.dir, "registry/docker/registry/v2/repositories/library", repository, "_manifests/tags", tag, "current")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		t.Fatal(err)
+	root := filepath.Join(s.dir, "registry/docker/registry/v2")
+	manifests := filepath.Join(root, "repositories/library", repository, "_manifests")
+	for _, path := range []string{
+		filepath.Join(manifests, "tags", tag, "current/link"), filepath.Join(manifests, "revisions/sha256", d.Encoded(), "link"),
+		filepath.Join(root, "blobs/sha256", d.Encoded()[:2], d.Encoded(), "data"),
+	} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, path, d.String())
 	}
-	write(t, filepath.Join(dir, "link"), d.String())
 }
 
 // What setup pushed is what is locked; what the registry says afterwards changes no lock.
@@ -57,6 +63,13 @@ func TestBasesAreLockedByWhatSetupPushed(t *testing.T) {
 	if d, _ := s.lockedBases().Digest(debianBase); d != debian {
 		t.Errorf("the lock followed: %s", d)
 	}
+	// Deleted by its digest: the tag stays.
+	s.store(t, debianBase, debian)
+	if err := os.RemoveAll(filepath.Join(s.dir, "registry/docker/registry/v2/repositories/library/debian/_manifests/revisions")); err != nil {
+		t.Fatal(err)
+	}
+	missing(debianBase)
+	s.store(t, debianBase, other)
 	// The next command helps: the base is made anew.
 	if err := os.Remove(baselock.StateFile(s.dir)); err != nil {
 		t.Fatal(err)

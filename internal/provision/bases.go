@@ -179,6 +179,9 @@ func (s *setup) base(ctx context.Context, address, name string) (baseImage, erro
 	if err != nil {
 		return baseImage{}, failed(err)
 	}
+	if now == "" {
+		return baseImage{}, failed(errors.New("the registry lacks it"))
+	}
 	if now != locked {
 		return baseImage{}, otherBase(s.dir, name, locked, now)
 	}

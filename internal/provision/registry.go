@@ -135,10 +135,24 @@ func (s *setup) untrusted() string {
 // storedDigest is the digest of an image in the files of the registry, which may be down; "" where it lacks the image.
 func (s *setup) storedDigest(name string) digest.Digest {
 	repository, tag, _ := strings.Cut(name, ":")
-	data, err := os.ReadFile(filepath.Join(s.dir, "registry/docker/registry/v2/repositories/library", repository,
-		"_manifests/tags", tag, "current/link"))
+	root := filepath.Join(s.dir, "registry/docker/registry/v2")
+	manifests := filepath.Join(root, "repositories/library", repository, "_manifests")
+	data, err := os.ReadFile(filepath.Join(manifests, "tags", tag, "current/link"))
 	if err != nil {
 		return ""
 	}
-	return digest.Digest(strings.TrimSpace(string(data)))
+	d, err := digest.Parse(strings.TrimSpace(string(data)))
+	if err != nil {
+		return ""
+	}
+	// A tag outlives the manifest that was deleted by its digest.
+	for _, path := range []string{
+		filepath.Join(manifests, "revisions", d.Algorithm().String(), d.Encoded(), "link"),
+		filepath.Join(root, "blobs", d.Algorithm().String(), d.Encoded()[:2], d.Encoded(), "data"),
+	} {
+		if _, err := os.Stat(path); err != nil {
+			return ""
+		}
+	}
+	return d
 }

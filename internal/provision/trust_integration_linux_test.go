@@ -162,6 +162,17 @@ func (s *squatter) requests() []string {
 // solve builds a Dockerfile beside the stranger, and gives what its steps printed.
 func (h *trusting) solve(dockerfile string, edit func(*client.SolveOpt)) (string, error) {
 	h.t.Helper()
+	c, err := client.New(h.t.Context(), h.state.Builder)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer c.Close()
+	return h.solveOn(c, dockerfile, edit)
+}
+
+// solveOn is solve on any builder.
+func (h *trusting) solveOn(c *client.Client, dockerfile string, edit func(*client.SolveOpt)) (string, error) {
+	h.t.Helper()
 	dir := h.t.TempDir()
 	if err := errors.Join(os.Link(h.stranger, filepath.Join(dir, "stranger")), os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o600)); err != nil {
 		h.t.Fatal(err)
@@ -170,11 +181,6 @@ func (h *trusting) solve(dockerfile string, edit func(*client.SolveOpt)) (string
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	c, err := client.New(h.t.Context(), h.state.Builder)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer c.Close()
 	opt := client.SolveOpt{
 		Frontend: "dockerfile.v0", FrontendAttrs: map[string]string{}, LocalMounts: map[string]fsutil.FS{"context": tree, "dockerfile": tree},
 	}
@@ -407,4 +413,79 @@ func linkLocal(name string) string {
 		}
 	}
 	return ""
+}
+
+// startEarlier starts registry and builder as setup did before the registry had keys, and records them as it did.
+func (h *trusting) startEarlier() {
+	h.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	_ = l.Close()
+	h.state.Registry, h.state.Builder = addr, "unix://"+h.socket()
+	write(h.t, filepath.Join(h.dir, "registry.yaml"), fmt.Sprintf("version: 0.1\nstorage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: %q}\n", filepath.Join(h.dir, "registry"), addr))
+	write(h.t, h.buildkitdToml(), fmt.Sprintf("root = %q\n[worker.oci]\n  enabled = true\n  networkMode = \"host\"\n  binary = %q\n[worker.containerd]\n  enabled = false\n"+
+		"[registry.%q]\n  http = true\n[registry.\"docker.io\"]\n  mirrors = [%q]\n", filepath.Join(h.dir, "buildkit"), program("runc"), addr, addr))
+	if err := os.MkdirAll(filepath.Dir(h.socket()), 0o700); err != nil {
+		h.t.Fatal(err)
+	}
+	for _, d := range []daemon{
+		{name: "registry", args: h.registryDaemon(addr).args, log: h.logFile("registry"), address: addr, config: "earlier", within: 20 * time.Second, ready: func(context.Context) error {
+			if free(addr) {
+				return errors.New("not yet")
+			}
+			return nil
+		}},
+		{name: "builder", args: h.buildkitdArgs(), log: h.logFile("buildkitd"), address: h.state.Builder, config: "earlier", within: 20 * time.Second, ready: builderReady(h.state.Builder), caged: true},
+	} {
+		if err := h.start(h.t.Context(), d); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+// A machine that an earlier setup made ready: the next one says what it changes, and what was there stays.
+func TestIntegrationTheNextSetupTakesAnEarlierOneOver(t *testing.T) {
+	h := newTrusting(t, "")
+	h.startEarlier()
+	addr := h.state.Registry
+	if out := h.asNobody("registry", addr); !strings.Contains(out, "answered http GET /v2/_catalog 200") {
+		t.Fatalf("the earlier registry is no earlier one:\n%s", out)
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "Dockerfile"), "FROM scratch\nCOPY Dockerfile /\n")
+	r := recipe{builder: h.state.Builder, dir: dir, file: "Dockerfile", image: addr + "/library/" + debianBase, contexts: map[string]string{"context": dir}}
+	pushed, err := r.push(t.Context(), func(string) {})
+	if err == nil {
+		err = h.lockBase(debianBase, pushed)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, p := h.provision()
+	if f.registry != addr {
+		t.Errorf("the registry moved from %s to %s", addr, f.registry)
+	}
+	for _, want := range []string{"the registry now answers only who has its keys", "rm -r " + filepath.Join(h.dir, "registry"), "build steps: a network of their own"} {
+		if !strings.Contains(string(h.said.bytes()), want) {
+			t.Errorf("%q is not said:\n%s", want, h.said.bytes())
+		}
+	}
+	if out := h.asNobody("registry", addr); strings.Contains(out, "answered") {
+		t.Errorf("the registry and another user:\n%s", out)
+	}
+	if b, err := h.base(t.Context(), f.registry, debianBase); err != nil || b.digest != pushed {
+		t.Errorf("the base of before: %v", err)
+	}
+	// The builder takes its bases from there as before, without the Hub.
+	if _, err := h.solve("FROM debian:bookworm-slim\n", nil); err != nil {
+		t.Errorf("a build from the base of before: %v", err)
+	}
+	pids := func() string { return fmt.Sprint(h.state.Processes[0].PID, h.state.Processes[1].PID) }
+	before := pids()
+	if err := errors.Join(h.ensureRegistry(t.Context(), f, p), h.ensureBuilder(t.Context(), f, p)); err != nil || pids() != before {
+		t.Errorf("a second setup: %v, processes %s and %s", err, before, pids())
+	}
 }

@@ -1,0 +1,94 @@
+//go:build integration
+
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/image"
+	testprograms "github.com/25eloquence/compose-mage/internal/pinned"
+)
+
+// The engine is given the bases, not an address to ask for them: docker compose build and docker build find them by their usual names,
+// and no registry is asked.
+func TestIntegrationPlainDockerComposeFindsTheBases(t *testing.T) {
+	h := newTrusting(t, "")
+	f, _ := h.provision()
+	e, err := engine.Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("base%d:1", time.Now().UnixNano()) // of no registry
+	repository, _, _ := strings.Cut(name, ":")
+	remove := func(images ...string) {
+		for _, image := range images {
+			_, _ = e.ImageRemove(context.Background(), image, client.ImageRemoveOptions{Force: true})
+		}
+	}
+	t.Cleanup(func() { remove(repository+"-app", name) })
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "one"), "one")
+	write(t, filepath.Join(dir, "two"), "two")
+	write(t, filepath.Join(dir, "Dockerfile"), "FROM scratch\nCOPY one /\nCOPY two /\nENV OF=base\n")
+	base := recipe{builder: h.state.Builder, dir: dir, file: "Dockerfile", image: f.registry + "/library/" + name, contexts: map[string]string{"context": dir}}
+	pushed, err := base.push(t.Context(), func(string) {})
+	if err == nil {
+		err = h.lockBase(name, pushed)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := h.base(t.Context(), f.registry, name)
+	if err == nil {
+		err = b.load(t.Context(), e)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := e.ImageInspect(t.Context(), name)
+	if err != nil || !slices.Contains(b.ids(), loaded.ID) || h.outdated(loaded.ID, nil, b) || len(loaded.RootFS.Layers) != 2 {
+		t.Fatalf("the engine has %+v, %v; want one of %v", loaded, err, b.ids())
+	}
+	app := t.TempDir()
+	write(t, filepath.Join(app, "Dockerfile"), "FROM "+name+"\nCOPY Dockerfile /\n")
+	write(t, filepath.Join(app, "compose.yaml"), "name: "+repository+"\nservices: {app: {build: .}}\n")
+	compose, err := testprograms.Build(t.Context(), "docker-compose")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(compose[0], "build")
+	cmd.Dir, cmd.Env = app, append(os.Environ(), "DOCKER_BUILDKIT=0", "DOCKER_HOST="+e.Host)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("docker compose build: %v\n%s", err, out)
+	}
+	own, err := image.ConnectEngine(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	if _, err := h.solveOn(own.Client, "FROM "+name+"\nCOPY Dockerfile /\n", nil); err != nil {
+		t.Errorf("the engine's own BuildKit: %v", err)
+	}
+	built, err := e.ImageInspect(t.Context(), repository+"-app")
+	if err != nil || len(built.RootFS.Layers) != 3 || built.Config == nil || !slices.Contains(built.Config.Env, "OF=base") {
+		t.Errorf("docker compose built %+v, %v", built.RootFS, err)
+	}
+	// A layer that is another than the manifest says does not get into the engine.
+	b.manifest.Layers[0].Size--
+	remove(repository+"-app", name)
+	if err := b.load(t.Context(), e); err == nil || errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "something else") {
+		t.Errorf("a layer that was cut short: %v", err)
+	}
+}
