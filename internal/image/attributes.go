@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/docker/compose/v5/pkg/api"
+	"github.com/moby/buildkit/util/entitlements"
 
 	"github.com/25eloquence/compose-mage/internal/stepnet"
 )
@@ -130,6 +131,9 @@ func (t Target) network(env Environment) []string {
 		return []string{fmt.Sprintf("%s: its build steps are on this machine's network, its loopback included (build.network: host)", t.Service)}
 	}
 	var out []string
+	if slices.Contains(t.Build.Entitlements, entitlements.EntitlementNetworkHost.String()) {
+		out = append(out, fmt.Sprintf("%s: its build steps may use this machine's network, its loopback included (build.entitlements: network.host)", t.Service))
+	}
 	args := t.buildArgs(env)
 	for _, name := range slices.Sorted(maps.Keys(args)) {
 		if _, reached := env.Steps.Reachable(args[name]); proxyArgument(name) && !reached {

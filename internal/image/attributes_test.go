@@ -1,6 +1,7 @@
 package image
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/moby/buildkit/client"
+
+	"github.com/25eloquence/compose-mage/internal/stepnet"
 )
 
 // lookup is an environment of these variables, names and values in turn.
@@ -54,6 +57,43 @@ func TestArgumentsComeFromTheProject(t *testing.T) {
 	})
 	if len(got) != 4 || got["A"] != "1" || got["FROM_ENV"] != "2" || got["HTTP_PROXY"] != "http://host" || got["FTP_PROXY"] != "ftp" {
 		t.Errorf("got %v", got)
+	}
+}
+
+// Build steps in a network of their own find a proxy on the loopback at the gateway; those in the host's where it is.
+func TestProxiesOnTheLoopbackAreGivenAsStepsReachThem(t *testing.T) {
+	steps := &stepnet.Network{Gateway: netip.MustParseAddr("10.214.1.1"), Ports: []int{3128}}
+	own, no := "http://localhost:3128", "localhost,127.0.0.1:3128"
+	env := Environment{
+		Lookup: lookup("HTTP_PROXY", "http://u:p@127.0.0.1:3128", "no_proxy", no), Proxies: map[string]string{"FTP_PROXY": "http://u:p@127.0.0.1:3129"}, Steps: steps,
+	}
+	target := Target{Key: "app", Service: "app", Build: types.BuildConfig{Args: types.MappingWithEquals{"https_proxy": &own, "SERVICE": &own}}}
+	got := target.attributes("p", env)
+	for name, want := range map[string]string{
+		"HTTP_PROXY": "http://u:p@10.214.1.1:3128", "https_proxy": "http://10.214.1.1:3128", "no_proxy": no, "SERVICE": own, "FTP_PROXY": "http://u:p@127.0.0.1:3129",
+	} {
+		if got["build-arg:"+name] != want {
+			t.Errorf("%s is %q, want %q", name, got["build-arg:"+name], want)
+		}
+	}
+	said := target.network(env)
+	if len(said) != 1 || !strings.Contains(said[0], "app: its build steps do not reach FTP_PROXY on port 3129") || strings.Contains(said[0], "u:p") {
+		t.Errorf("said %q", said)
+	}
+	target.Build.Network = "host"
+	if got := target.attributes("p", env); got["build-arg:https_proxy"] != own {
+		t.Errorf("network: host: %q", got["build-arg:https_proxy"])
+	}
+	if said := target.network(env); len(said) != 1 || !strings.Contains(said[0], "on this machine's network, its loopback included (build.network: host)") {
+		t.Errorf("network: host: said %q", said)
+	}
+	env.Steps = nil
+	if said := target.network(env); said != nil {
+		t.Errorf("steps that share the builder's network: said %q", said)
+	}
+	target.Build.Network, target.Build.Entitlements, env.Steps = "", []string{"network.host"}, &stepnet.Network{Ports: []int{3128, 3129}}
+	if said := target.network(env); len(said) != 1 || !strings.Contains(said[0], "may use this machine's network") {
+		t.Errorf("entitlements: said %q", said)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/registry"
 )
 
 func TestReadCache(t *testing.T) {
@@ -180,6 +181,18 @@ func TestReach(t *testing.T) {
 		if err := (Cache{Type: "registry", Prefix: plain.Addr().String()}).reach(t.Context()); err != nil {
 			t.Errorf("plain HTTP is the builder's to allow: %v", err)
 		}
+	}
+	// The registry that setup started answers for itself: another on its port is asked nothing.
+	asked := 0
+	stranger := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+	defer stranger.Close()
+	address := strings.TrimPrefix(stranger.URL, "http://")
+	dir := t.TempDir()
+	if _, err := registry.IdentityIn(dir).Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	if err := (Cache{Type: "registry", Prefix: address, Local: registry.Open(dir, address)}).reach(t.Context()); !registry.Stranger(err) || asked > 0 {
+		t.Errorf("a stranger on the local registry's port: %v, asked %d times", err, asked)
 	}
 	if err := (Cache{Type: "gha"}).reach(t.Context()); err != nil {
 		t.Error(err)
