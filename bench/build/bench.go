@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/25eloquence/compose-mage/bench/internal/rig"
+	"github.com/25eloquence/compose-mage/internal/enginetest/mirror"
 	"github.com/25eloquence/compose-mage/internal/pinned"
 )
 
@@ -32,7 +33,8 @@ type bench struct {
 	cache                 *rig.Daemon
 	daemons               []*rig.Daemon
 	logs                  int
-	alone                 *os.File // keeps other benches away
+	mirror                *mirror.Mirror // of our own, where -registry names none
+	alone                 *os.File       // keeps other benches away
 }
 
 // open copies the repository, builds the peers and starts what the runs need.
@@ -73,6 +75,12 @@ func open(ctx context.Context, c config) (_ *bench, err error) {
 	}
 	if err := b.plugins(); err != nil {
 		return nil, err
+	}
+	if b.registry == "" {
+		if b.mirror, err = mirror.Start(ctx); err != nil {
+			return nil, err
+		}
+		b.registry = b.mirror.Address
 	}
 	if b.cache, err = b.startRegistry(ctx, paths[2]); err != nil {
 		return nil, err
@@ -214,6 +222,9 @@ func (b *bench) close() error {
 	}
 	for _, d := range slices.Backward(b.daemons) {
 		failed = append(failed, d.Stop())
+	}
+	if b.mirror != nil {
+		failed = append(failed, b.mirror.Close())
 	}
 	if b.work != "" && !b.keep {
 		failed = append(failed, os.RemoveAll(b.work))

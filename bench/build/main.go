@@ -5,7 +5,7 @@
 //	go run ./bench/build -stacks=5 -cases=unchanged,source -engine=current
 //
 // It copies the sources, starts a buildkitd and a cache registry of its own, names every image bench-…/…, and removes what it
-// made; the machine's builder and its cache stay as they are. The base images come from -registry. It needs root and runc, as
+// made; the machine's builder and its cache stay as they are. The base images come from -registry, by default a copy of those that setup made. It needs root and runc, as
 // buildkitd does, and for -engine=current iptables.
 package main
 
@@ -53,7 +53,7 @@ func parse(args []string) (config, error) {
 	flags.IntVar(&c.pairs, "pairs", 5, "timed runs of each tool in each case")
 	flags.StringVar(&c.out, "out", "", "file for the Markdown; standard output by default")
 	flags.StringVar(&c.dir, "dir", filepath.Join(cache, "compose-mage", "bench"), "where builder, caches and copies lie meanwhile; a short path on a real disk")
-	flags.StringVar(&c.registry, "registry", "127.0.0.1:5000", "Docker Hub's mirror, plain HTTP")
+	flags.StringVar(&c.registry, "registry", "", "Docker Hub's mirror, plain HTTP; by default a copy of what setup made")
 	flags.StringVar(&c.ca, "ca", "/etc/ssl/certs/ca-certificates.crt", "the CA bundle that Dockerfiles mount as the secret ca")
 	flags.BoolVar(&c.keep, "keep", false, "keep copies, caches and the runs' logs until the next bench")
 	flags.BoolVar(&c.noBytes, "no-bytes", false, "don't count the bytes that reach the engine")

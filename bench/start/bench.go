@@ -19,6 +19,7 @@ import (
 	"github.com/25eloquence/compose-mage/bench/internal/figures"
 	"github.com/25eloquence/compose-mage/bench/internal/rig"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/enginetest/mirror"
 	"github.com/25eloquence/compose-mage/internal/pinned"
 )
 
@@ -35,7 +36,8 @@ type bench struct {
 	ports         []int
 	runs          int
 	daemons       []*rig.Daemon
-	alone         *os.File // keeps other benches away
+	mirror        *mirror.Mirror // of our own, where -registry names none
+	alone         *os.File       // keeps other benches away
 }
 
 // open builds the tools, finds or starts the engine and makes the image of the generated stacks.
@@ -98,6 +100,13 @@ func (b *bench) openEngine(ctx context.Context) error {
 		b.host = rig.HostAddress()
 	case "current":
 		rig.Say("building and starting a current engine")
+		if b.registry == "" {
+			var err error
+			if b.mirror, err = mirror.Start(ctx); err != nil {
+				return err
+			}
+			b.registry = b.mirror.Address
+		}
 		d, host, err := rig.StartEngine(ctx, b.root, b.work, b.registry, "")
 		if d != nil {
 			b.daemons = append(b.daemons, d)
@@ -189,6 +198,9 @@ func (b *bench) close() error {
 	}
 	for _, d := range slices.Backward(b.daemons) {
 		failed = append(failed, d.Stop())
+	}
+	if b.mirror != nil {
+		failed = append(failed, b.mirror.Close())
 	}
 	if b.work != "" && !b.keep {
 		failed = append(failed, os.RemoveAll(b.work))

@@ -57,7 +57,7 @@ func parse(args []string) (config, error) {
 	flags.IntVar(&c.pairs, "pairs", 5, "timed runs of each tool in each case")
 	flags.StringVar(&c.out, "out", "", "file for the Markdown; standard output by default")
 	flags.StringVar(&c.dir, "dir", filepath.Join(cache, "compose-mage", "bench"), "where files lie meanwhile; a short path on a real disk")
-	flags.StringVar(&c.registry, "registry", "127.0.0.1:5000", "Docker Hub's mirror, plain HTTP, for -engine=current")
+	flags.StringVar(&c.registry, "registry", "", "Docker Hub's mirror, plain HTTP, for -engine=current; by default a copy of what setup made")
 	flags.BoolVar(&c.keep, "keep", false, "keep the runs' logs until the next bench")
 	if err := flags.Parse(args); err != nil {
 		return c, err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -16,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rule is a jump from one of the kernel's chains to ours.
+// jump is a rule that leads from one of the kernel's chains to ours.
 type jump struct{ table, from, to string }
 
 func (n Network) chain(kind string) string { return strings.ToUpper(n.Bridge) + "-" + kind }
@@ -84,14 +85,42 @@ func (n Network) Guard(ctx context.Context) error {
 		return err
 	}
 	for _, j := range n.jumps(n.hasDockerUser(ctx)) {
-		// Anew, so that it is the first again.
-		for iptables(ctx, "iptables", "", "-w", "10", "-t", j.table, "-D", j.from, "-j", j.to) == nil {
-		}
-		if err := iptables(ctx, "iptables", "", "-w", "10", "-t", j.table, "-I", j.from, "-j", j.to); err != nil {
+		if err := j.first(ctx); err != nil {
 			return err
 		}
 	}
 	return n.guard6(ctx)
+}
+
+// first makes the jump the first of its chain, and never leaves the chain without it.
+func (j jump) first(ctx context.Context) error {
+	list, err := iptablesOutput(ctx, "iptables", "", "-w", "10", "-t", j.table, "-S", j.from)
+	if err != nil {
+		return err
+	}
+	var at []int // of the rules, from 1
+	number := 0
+	for line := range strings.Lines(list) {
+		if !strings.HasPrefix(line, "-A ") {
+			continue
+		}
+		number++
+		if strings.TrimSpace(line) == "-A "+j.from+" -j "+j.to {
+			at = append(at, number)
+		}
+	}
+	if len(at) == 1 && at[0] == 1 {
+		return nil
+	}
+	if err := iptables(ctx, "iptables", "", "-w", "10", "-t", j.table, "-I", j.from, "-j", j.to); err != nil {
+		return err
+	}
+	for _, old := range slices.Backward(at) {
+		if err := iptables(ctx, "iptables", "", "-w", "10", "-t", j.table, "-D", j.from, strconv.Itoa(old+1)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // guard6 keeps steps from the host by IPv6: the kernel gives both ends of the bridge addresses of their own.
@@ -143,8 +172,13 @@ func (n Network) Remove(ctx context.Context) error {
 	return removeBridge(n.Bridge)
 }
 
-// Refused is an iptables command that the machine could not do.
+// iptables runs one of its commands.
 func iptables(ctx context.Context, name, stdin string, args ...string) error {
+	_, err := iptablesOutput(ctx, name, stdin, args...)
+	return err
+}
+
+func iptablesOutput(ctx context.Context, name, stdin string, args ...string) (string, error) {
 	path := name
 	for _, dir := range []string{"", "/usr/sbin", "/sbin"} {
 		if found, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
@@ -158,12 +192,12 @@ func iptables(ctx context.Context, name, stdin string, args ...string) error {
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return "", ctx.Err()
 		}
 		first, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n")
-		return fmt.Errorf("%s: %w %s", name, err, first)
+		return "", fmt.Errorf("%s: %w %s", name, err, first)
 	}
-	return nil
+	return said.String(), nil
 }
 
 // removeBridge takes the bridge down and away; iproute2 is not on every machine.

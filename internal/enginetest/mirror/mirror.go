@@ -110,7 +110,12 @@ func (m *Mirror) await(ctx context.Context) error {
 		}
 		resp, err := http.DefaultClient.Do(req)
 		if err == nil {
-			return resp.Body.Close()
+			_ = resp.Body.Close()
+			select {
+			case <-m.ended: // another answers
+			default:
+				return nil
+			}
 		}
 		select {
 		case <-ctx.Done():
