@@ -26,7 +26,7 @@ func (s *setup) ensureEngine(ctx context.Context, f facts, p plan) error {
 	case found:
 		s.out.Done("engine: Docker %s at %s (already there)", s.engine.Info.ServerVersion, s.engine.Host)
 		s.warnOfMirrors()
-		return nil
+		return s.startAgain(ctx)
 	case restart:
 		return s.restartEngine(ctx, f)
 	}
@@ -43,7 +43,7 @@ func (s *setup) ensureEngine(ctx context.Context, f facts, p plan) error {
 		return err
 	}
 	s.out.Done("engine: Docker %s at %s", s.engine.Info.ServerVersion, s.engine.Host)
-	return nil
+	return s.startAgain(ctx)
 }
 
 // startUnit starts the engine where systemd is PID 1.

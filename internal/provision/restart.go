@@ -1,15 +1,16 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
@@ -59,7 +60,15 @@ func (s *setup) restartEngine(ctx context.Context, f facts) error {
 	}
 	s.out.Info("engine: an earlier setup had it take %s for Docker Hub, and so whoever listens there: it is restarted without", f.engineMirror)
 	if len(list.Items) > 0 {
-		s.out.Info("engine: %d containers end with it and are started again: %s", len(list.Items), strings.Join(containerNames(list.Items), ", "))
+		s.out.Info("engine: what runs ends with it and is started again: %s", strings.Join(containerNames(list.Items), ", "))
+	}
+	// In the order in which they were made: what others wait for comes first. Written down, for setup may be killed meanwhile.
+	slices.SortStableFunc(list.Items, func(a, b container.Summary) int { return cmp.Compare(a.Created, b.Created) })
+	for _, c := range list.Items {
+		s.state.StartAgain = append(s.state.StartAgain, c.ID)
+	}
+	if err := s.state.save(s.dir); err != nil {
+		return err
 	}
 	err = s.out.Step(ctx, "restarting the Docker engine", func(ctx context.Context, report func(string)) error {
 		_, err := s.ensure(ctx, s.dockerd(), report)
@@ -71,29 +80,31 @@ func (s *setup) restartEngine(ctx context.Context, f facts) error {
 	if s.engine, err = engine.Connect(ctx); err != nil {
 		return err
 	}
-	return s.startAgain(ctx, list.Items)
+	return s.startAgain(ctx)
 }
 
-// startAgain starts the containers that the engine has not started itself, in the order in which they were made: what others wait for
-// comes first.
-func (s *setup) startAgain(ctx context.Context, ran []container.Summary) error {
-	slices.SortStableFunc(ran, func(a, b container.Summary) int { return int(a.Created - b.Created) })
+// startAgain starts the containers that ended with the engine when setup restarted it, and that the engine has not started itself.
+func (s *setup) startAgain(ctx context.Context) error {
+	if len(s.state.StartAgain) == 0 {
+		return nil
+	}
 	var failed []error
-	for _, c := range ran {
+	for _, id := range s.state.StartAgain {
 		within, cancel := context.WithTimeout(ctx, time.Minute)
-		_, err := s.engine.ContainerStart(within, c.ID, client.ContainerStartOptions{})
+		_, err := s.engine.ContainerStart(within, id, client.ContainerStartOptions{})
 		cancel()
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return ctx.Err() // the next setup goes on
 		}
-		if err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", containerNames([]container.Summary{c})[0], err))
+		if err != nil && !errdefs.IsNotFound(err) { // one that was to be removed at its end
+			failed = append(failed, err)
 		}
 	}
 	if err := errors.Join(failed...); err != nil {
-		s.out.Warn("not started again (docker start NAME): %v", err)
+		s.out.Warn("what ran before the engine was restarted does not all run again; docker start NAME tells more: %v", err)
 	}
-	return nil
+	s.state.StartAgain = nil
+	return s.state.save(s.dir)
 }
 
 func containerNames(list []container.Summary) []string {

@@ -104,7 +104,18 @@ func TestEngineLosesTheMirrorOfAnEarlierSetup(t *testing.T) {
 	if err != nil || strings.Join(containerNames(running.Items), " ") != "runs" {
 		t.Errorf("running afterwards: %v, %v", containerNames(running.Items), err)
 	}
-	for _, want := range []string{"http://127.0.0.1:5000", "1 containers end with it and are started again: runs"} {
+	// A setup that was killed in between: the next one goes on.
+	if _, err := s.engine.ContainerStop(t.Context(), "runs", client.ContainerStopOptions{Timeout: new(int)}); err != nil {
+		t.Fatal(err)
+	}
+	s.state.StartAgain = []string{"gone", "runs"}
+	if err := s.ensureEngine(t.Context(), f, plan{engine: found}); err != nil || len(s.state.StartAgain) > 0 {
+		t.Errorf("after a kill: %v, still to start: %v", err, s.state.StartAgain)
+	}
+	if running, err = s.engine.ContainerList(t.Context(), client.ContainerListOptions{}); err != nil || len(running.Items) != 1 {
+		t.Errorf("running after a kill and another setup: %v, %v", containerNames(running.Items), err)
+	}
+	for _, want := range []string{"http://127.0.0.1:5000", "what runs ends with it and is started again: runs"} {
 		if !strings.Contains(string(said.bytes()), want) {
 			t.Errorf("%q is not said:\n%s", want, said.bytes())
 		}

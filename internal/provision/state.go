@@ -27,6 +27,8 @@ type State struct {
 	Network *stepnet.Network `json:"network,omitempty"`
 	// Loaded are the IDs of the base images that setup has given the engine, by name.
 	Loaded map[string]string `json:"loaded,omitempty"`
+	// StartAgain are the IDs of the containers that ran before setup restarts the engine, until they run again.
+	StartAgain []string `json:"startAgain,omitempty"`
 	// Processes are the daemons that setup started, and that Teardown stops.
 	Processes []Process `json:"processes,omitempty"`
 	// Container is the builder's container, where setup made one.
