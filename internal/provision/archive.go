@@ -48,7 +48,9 @@ func (b baseImage) archive(ctx context.Context, w io.Writer) error {
 	if self.MediaType == "" {
 		self.MediaType = ocispecs.MediaTypeImageManifest
 	}
-	index, err := json.Marshal(ocispecs.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageIndex, Manifests: []ocispecs.Descriptor{self}})
+	index, err := json.Marshal(ocispecs.Index{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageIndex, Manifests: []ocispecs.Descriptor{self},
+	})
 	if err != nil {
 		return err
 	}

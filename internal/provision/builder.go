@@ -172,7 +172,8 @@ func (s *setup) buildkitdConfig(f facts, p plan, root, runc string, network *ste
 	}
 	b.WriteString("\n[worker.oci]\n  enabled = true\n  gc = true\n")
 	if network != nil {
-		fmt.Fprintf(&b, "  networkMode = \"cni\"\n  cniConfigPath = %q\n  cniBinaryPath = %q\n  cniPoolSize = %d\n", s.cniConfig(), filepath.Dir(s.bin("bridge")), cniPool)
+		fmt.Fprintf(&b, "  networkMode = \"cni\"\n  cniConfigPath = %q\n  cniBinaryPath = %q\n  cniPoolSize = %d\n",
+			s.cniConfig(), filepath.Dir(s.bin("bridge")), cniPool)
 	} else {
 		b.WriteString("  networkMode = \"host\"\n")
 	}

@@ -35,12 +35,20 @@ func IdentityAt(dir string) Identity { return Identity{dir} }
 // IdentityIn is the identity that the state directory holds, or will hold once Ensure has made it.
 func IdentityIn(stateDir string) Identity { return Identity{filepath.Join(stateDir, "registry-keys")} }
 
-// The files, for configurations that name them.
-func (i Identity) CA() string         { return filepath.Join(i.dir, "ca.pem") }     // signed both certificates; its key was thrown away
-func (i Identity) ServerCert() string { return filepath.Join(i.dir, "server.pem") } // the registry's
-func (i Identity) ServerKey() string  { return filepath.Join(i.dir, "server.key") }
-func (i Identity) ClientCert() string { return filepath.Join(i.dir, "client.pem") } // its clients'
-func (i Identity) ClientKey() string  { return filepath.Join(i.dir, "client.key") }
+// CA is the file of the certificate that signed the others, whose key was thrown away.
+func (i Identity) CA() string { return filepath.Join(i.dir, "ca.pem") }
+
+// ServerCert is the file of the registry's certificate.
+func (i Identity) ServerCert() string { return filepath.Join(i.dir, "server.pem") }
+
+// ServerKey is the file of its key.
+func (i Identity) ServerKey() string { return filepath.Join(i.dir, "server.key") }
+
+// ClientCert is the file of the certificate that clients show.
+func (i Identity) ClientCert() string { return filepath.Join(i.dir, "client.pem") }
+
+// ClientKey is the file of its key.
+func (i Identity) ClientKey() string { return filepath.Join(i.dir, "client.key") }
 
 const (
 	validFor   = 10 * 365 * 24 * time.Hour

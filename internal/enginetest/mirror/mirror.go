@@ -80,8 +80,8 @@ func (m *Mirror) start(ctx context.Context, from, program string) error {
 	m.Address = l.Addr().String()
 	_ = l.Close()
 	config := filepath.Join(m.dir, "registry.yaml")
-	text := fmt.Sprintf("version: 0.1\nlog: {level: warn, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\nhttp: {addr: %q}\n",
-		store, m.Address)
+	text := fmt.Sprintf("version: 0.1\nlog: {level: warn, accesslog: {disabled: true}}\n"+
+		"storage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\nhttp: {addr: %q}\n", store, m.Address)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return err
 	}
