@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
@@ -90,5 +94,54 @@ func TestIntegrationPlainDockerComposeFindsTheBases(t *testing.T) {
 	remove(repository+"-app", name)
 	if err := b.load(t.Context(), e); err == nil || errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "something else") {
 		t.Errorf("a layer that was cut short: %v", err)
+	}
+}
+
+// What a container publishes, on all interfaces or on the loopback, is out of a build step's reach by each of the machine's addresses and
+// by the container's own: refused, not left unanswered.
+func TestIntegrationBuildStepsReachNoPublishedService(t *testing.T) {
+	h := newTrusting(t, "")
+	h.provision()
+	e, err := engine.Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := importProgram(t, e, h.stranger, fmt.Sprintf("published%d:1", time.Now().UnixNano()))
+	t.Cleanup(func() { _, _ = e.ImageRemove(context.Background(), name, client.ImageRemoveOptions{Force: true}) })
+	port := network.MustParsePort("80/tcp")
+	c, err := e.ContainerCreate(t.Context(), client.ContainerCreateOptions{
+		Config:     &container.Config{Image: name, Cmd: []string{"/stranger", "squat", "0.0.0.0:80", "plain"}, ExposedPorts: network.PortSet{port: {}}},
+		HostConfig: &container.HostConfig{PortBindings: network.PortMap{port: {{HostIP: netip.MustParseAddr("0.0.0.0")}, {HostIP: netip.MustParseAddr("127.0.0.1")}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_, _ = e.ContainerRemove(context.Background(), c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	})
+	if _, err := e.ContainerStart(t.Context(), c.ID, client.ContainerStartOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := e.ContainerInspect(t.Context(), c.ID, client.ContainerInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := seen.Container.NetworkSettings.Networks["bridge"].IPAddress.String() + ":80"
+	targets := []string{own}
+	for _, b := range seen.Container.NetworkSettings.Ports[port] {
+		for _, address := range []string{"127.0.0.1", h.state.Network.Gateway.String(), seen.Container.NetworkSettings.Networks["bridge"].Gateway.String()} {
+			targets = append(targets, net.JoinHostPort(address, b.HostPort))
+		}
+	}
+	var out string
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(out, "reached "+own) && time.Now().Before(deadline); {
+		out = h.asNobody(append([]string{"dial"}, targets...)...)
+	}
+	if !strings.Contains(out, "reached "+own) || len(targets) != 7 {
+		t.Fatalf("nobody reaches the container itself, so this shows nothing:\n%s", out)
+	}
+	out, err = h.solve(fmt.Sprintf("FROM scratch\nCOPY stranger /\nRUN [\"/stranger\", \"dial\", \"%s\"]\n", strings.Join(targets, `", "`)), nil)
+	if err != nil || strings.Contains(out, "reached") || strings.Contains(out, "timeout") || strings.Count(out, "connection refused") != len(targets) {
+		t.Errorf("a build step: %v\n%s", err, out)
 	}
 }

@@ -27,10 +27,16 @@ func sleepingImage(t *testing.T, e *engine.Engine) string {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	data := read(t, filepath.Join(dir, "sleeper"))
+	return importProgram(t, e, filepath.Join(dir, "sleeper"), "sleeper:1")
+}
+
+// importProgram gives the engine an image of that name with a static program in its root.
+func importProgram(t *testing.T, e *engine.Engine, path, name string) string {
+	t.Helper()
+	data := read(t, path)
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
-	if err := w.WriteHeader(&tar.Header{Name: "sleeper", Mode: 0o755, Size: int64(len(data))}); err != nil {
+	if err := w.WriteHeader(&tar.Header{Name: filepath.Base(path), Mode: 0o755, Size: int64(len(data))}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Write(data); err != nil {
@@ -39,7 +45,7 @@ func sleepingImage(t *testing.T, e *engine.Engine) string {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := e.ImageImport(t.Context(), client.ImageImportSource{Source: &layer, SourceName: "-"}, "sleeper:1", client.ImageImportOptions{})
+	answer, err := e.ImageImport(t.Context(), client.ImageImportSource{Source: &layer, SourceName: "-"}, name, client.ImageImportOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +54,7 @@ func sleepingImage(t *testing.T, e *engine.Engine) string {
 	if _, err := said.ReadFrom(answer); err != nil {
 		t.Fatal(err)
 	}
-	return "sleeper:1"
+	return name
 }
 
 // An earlier setup gave the engine that it started a mirror on the loopback, where every user of the machine can listen. The next one

@@ -55,6 +55,8 @@ func (n Network) Rules() string {
 	for _, port := range n.Ports {
 		add("DNAT", "-i %s -d %s/32 -p tcp --dport %d -j DNAT --to-destination 127.0.0.1:%d", n.Bridge, n.Gateway, port, port)
 	}
+	// What is sent to this machine stays here, to be refused: the engine would lead it to the container that published the port.
+	add("DNAT", "-i %s -m addrtype --dst-type LOCAL -j ACCEPT", n.Bridge)
 	add("SNAT", "-s %s ! -o %s -j MASQUERADE", n.Subnet, n.Bridge)
 	b.WriteString("COMMIT\n")
 	table("filter", "INPUT", "FORWARD")
