@@ -138,7 +138,8 @@ func (t Target) network(env Environment) []string {
 	for _, name := range slices.Sorted(maps.Keys(args)) {
 		if _, reached := env.Steps.Reachable(args[name]); proxyArgument(name) && !reached {
 			port, _ := stepnet.LoopbackPort(args[name]) // the rest may hold a password
-			out = append(out, fmt.Sprintf("%s: its build steps do not reach %s on port %d of this machine's loopback; go tool mage setup leads them there", t.Service, name, port))
+			out = append(out, fmt.Sprintf("%s: its build steps do not reach %s on port %d of this machine's loopback", t.Service, name, port)+
+				"; go tool mage setup leads them there")
 		}
 	}
 	return out

@@ -66,7 +66,7 @@ func (s *setup) missingBases() ([]string, error) {
 
 // otherBase is the refusal of a base that somebody else has pushed.
 func otherBase(dir, name string, was, is digest.Digest) error {
-	return fault.New(fault.Registry, "rm "+baselock.StateFile(dir)+", then go tool mage setup: it makes the base images anew",
+	return fault.New(fault.Registry, "rm "+fault.Quote(baselock.StateFile(dir))+", then go tool mage setup: it makes the base images anew",
 		"the base image %q in the local registry is not the one that setup made: it was %s, it is %s", name, was, is)
 }
 

@@ -129,7 +129,7 @@ func (s *setup) ensureRegistry(ctx context.Context, f facts, p plan) error {
 
 // untrusted is what others may have written while the registry asked nobody for a key.
 func (s *setup) untrusted() string {
-	return strings.Join([]string{filepath.Join(s.dir, "registry"), filepath.Join(s.dir, "buildkit"), baselock.StateFile(s.dir)}, " ")
+	return fault.Quote(filepath.Join(s.dir, "registry"), filepath.Join(s.dir, "buildkit"), baselock.StateFile(s.dir))
 }
 
 // storedDigest is the digest of an image in the files of the registry, which may be down; "" where it lacks the image.
