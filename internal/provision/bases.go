@@ -100,7 +100,7 @@ func (s *setup) buildBase(ctx context.Context, f facts, name string) error {
 			return err
 		}
 		r := recipe{
-			builder: s.state.Builder, network: s.state.Network, dir: dir, file: "debian.Dockerfile",
+			builder: s.state.Builder, network: s.state.StepNetwork(s.state.Builder), dir: dir, file: "debian.Dockerfile",
 			image:    f.registry + "/library/" + name,
 			contexts: map[string]string{"context": filepath.Join(s.dir, "bases", "debian")},
 		}

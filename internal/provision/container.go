@@ -20,7 +20,6 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/registry"
-	"github.com/25eloquence/compose-mage/internal/stepnet"
 )
 
 // The builder's container and the volume with its cache.
@@ -39,8 +38,7 @@ func (s *setup) ensureContainer(ctx context.Context, f facts, p plan) error {
 	if err != nil {
 		return err
 	}
-	network := s.containerNetwork(f, p)
-	s.state.Network = nil
+	network := s.containerNetwork(f)
 	want := daemon{args: []string{BuilderImage, network}, env: builderEnv, config: config + registry.IdentityIn(s.dir).Fingerprint()}.configuration()
 	seen, err := s.engine.ContainerInspect(ctx, builderContainer, client.ContainerInspectOptions{})
 	if err != nil && !errdefs.IsNotFound(err) {
@@ -75,15 +73,14 @@ func (s *setup) ensureContainer(ctx context.Context, f facts, p plan) error {
 // containerKeys is where the builder's container has its keys to the local registry.
 var containerKeys = registry.IdentityAt("/etc/buildkit/registry-keys")
 
-// containerNetwork is the network of the builder's container, which build steps share. On Linux it is the host's where the builder
-// has to reach what is on the host's loopback: the local registry, and proxies.
-func (s *setup) containerNetwork(f facts, p plan) string {
-	ports, err := stepnet.Ports(s.proxies())
-	if f.os != "linux" || p.registry == none && len(ports) == 0 && err == nil {
+// containerNetwork is the network of the builder's container, which build steps share. On Linux it is the host's, for registries and
+// proxies on the loopback; elsewhere the container's own, unless the build cache is in a registry on the virtual machine's loopback.
+func (s *setup) containerNetwork(f facts) string {
+	if f.os != "linux" && (f.cacheRegistry == "" || !onLoopback("http://"+f.cacheRegistry)) {
 		return "default"
 	}
-	s.out.Warn("build steps share this machine's network, its loopback included, so build only Dockerfiles that you would run: " +
-		"the builder is a container that reaches the local registry, or a proxy, on the loopback")
+	s.out.Warn("build steps share the machine's network, its loopback included, so build only Dockerfiles that you would run: " +
+		"the builder is a container that has to reach what is on the loopback")
 	return "host"
 }
 

@@ -100,6 +100,14 @@ func (s State) save(dir string) error {
 	return state.Keep(filepath.Join(dir, "state.json"), append(data, '\n'))
 }
 
+// StepNetwork is the network of the steps of what is built on that builder; nil where they share the builder's.
+func (s State) StepNetwork(builder string) *stepnet.Network {
+	if p, ok := s.process("builder"); ok && p.Address == builder {
+		return s.Network
+	}
+	return nil
+}
+
 func (s State) process(name string) (Process, bool) {
 	i := slices.IndexFunc(s.Processes, func(p Process) bool { return p.Name == name })
 	if i < 0 {

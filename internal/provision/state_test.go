@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/state"
+	"github.com/25eloquence/compose-mage/internal/stepnet"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 func TestStateIsReadAsWritten(t *testing.T) {
@@ -115,5 +117,33 @@ func TestRecycledPidIsNeverSignalled(t *testing.T) {
 	}
 	if now, err := identity(cmd.Process.Pid); err == nil && now == start {
 		t.Error("our own process was not stopped")
+	}
+}
+
+// Proxies are led to the steps of the builder that setup started, not to those of another, which know no such gateway.
+func TestTheStepsNetworkIsThatOfSetupsBuilder(t *testing.T) {
+	n := &stepnet.Network{Bridge: "cm1"}
+	s := State{Builder: "tcp://other:1234", Network: n, Processes: []Process{{Name: "builder", Address: "unix:///state/run/buildkitd.sock"}}}
+	if s.StepNetwork("unix:///state/run/buildkitd.sock") != n || s.StepNetwork(s.Builder) != nil || (State{Network: n}).StepNetwork("") != nil {
+		t.Error("the network is another builder's")
+	}
+}
+
+func TestTheBuildersContainerIsInTheHostsNetworkOnlyWhereItMustBe(t *testing.T) {
+	for name, c := range map[string]struct {
+		f    facts
+		want string
+	}{
+		"Linux":                            {facts{os: "linux"}, "host"},
+		"macOS":                            {facts{os: "darwin"}, "default"},
+		"macOS, a cache elsewhere":         {facts{os: "darwin", cacheRegistry: "ghcr.io/o/r"}, "default"},
+		"Windows, a cache on a loopback":   {facts{os: "windows", cacheRegistry: "localhost:5000/x"}, "host"},
+		"Windows, a cache of another kind": {facts{os: "windows", cacheRegistry: "type=gha"}, "default"},
+	} {
+		said := &tailBuffer{}
+		s := &setup{out: ui.New(said)}
+		if got := s.containerNetwork(c.f); got != c.want || (len(said.bytes()) > 0) != (c.want == "host") {
+			t.Errorf("%s: %s, said %q", name, got, said.bytes())
+		}
 	}
 }

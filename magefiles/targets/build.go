@@ -17,7 +17,6 @@ import (
 	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/provision"
 	"github.com/25eloquence/compose-mage/internal/state"
-	"github.com/25eloquence/compose-mage/internal/stepnet"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -160,12 +159,8 @@ func (s *session) buildEnvironment(dir string) (image.Environment, error) {
 			proxies[name] = *value
 		}
 	}
-	var steps *stepnet.Network
-	if s.builderAddress() == s.state.Builder {
-		steps = s.state.Network
-	}
 	return image.Environment{
-		Steps: steps, Lookup: s.stack.Project.Environment.Resolve, Proxies: proxies, CABundle: provision.SourceCA(), Secrets: s.stack.Project.Secrets,
+		Steps: s.state.StepNetwork(s.builderAddress()), Lookup: s.stack.Project.Environment.Resolve, Proxies: proxies, CABundle: provision.SourceCA(), Secrets: s.stack.Project.Secrets,
 		Policy: lock.Policy(), PullPolicy: made.Policy(),
 	}, nil
 }
