@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -89,6 +91,10 @@ func begin(ctx context.Context, o Options) (*setup, func(), error) {
 		if err := state.MakeDir(d); err != nil {
 			return nil, nil, fmt.Errorf("making the state directory: %w", err)
 		}
+	}
+	if info, err := os.Stat(dir); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o002 != 0 {
+		return nil, nil, fault.New(fault.Config, "chmod o-w "+fault.Quote(dir),
+			"the state directory %q can be written to by every user of this machine: what setup starts from there would be theirs", dir)
 	}
 	release, err := state.Lock(ctx, dir, "setup", o.Out)
 	if err != nil {

@@ -6,10 +6,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/stepnet"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -144,6 +146,28 @@ func TestTheBuildersContainerIsInTheHostsNetworkOnlyWhereItMustBe(t *testing.T) 
 		s := &setup{out: ui.New(said)}
 		if got := s.containerNetwork(c.f); got != c.want || (len(said.bytes()) > 0) != (c.want == "host") {
 			t.Errorf("%s: %s, said %q", name, got, said.bytes())
+		}
+	}
+}
+
+// Programs, keys and configurations lie there: who can replace them is trusted with all of it.
+func TestAStateDirectoryOpenToAllIsRefused(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("it has no such modes")
+	}
+	dir := t.TempDir()
+	t.Setenv(state.Variable, dir)
+	for mode, ok := range map[os.FileMode]bool{0o777: false, 0o1777: false, 0o702: false, 0o700: true, 0o755: true, 0o775: true} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		_, release, err := begin(t.Context(), Options{Out: ui.New(&tailBuffer{})})
+		if err == nil {
+			release()
+		}
+		var f *fault.Error
+		if (err == nil) != ok || !ok && (!errors.As(err, &f) || f.Code != fault.Config || f.Next != "chmod o-w "+dir) {
+			t.Errorf("mode %o: %v", mode, err)
 		}
 	}
 }
