@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/docker/bases"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/registry"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
@@ -150,7 +152,7 @@ func (s *setup) offerBase(ctx context.Context, f facts, name string) error {
 	return s.out.Step(ctx, "engine: loading "+name, func(ctx context.Context, _ func(string)) error {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 		defer cancel()
-		if err := base.load(ctx, s.engine); err != nil {
+		if err := load(ctx, s.engine, base); err != nil {
 			return fault.New(fault.Engine, "go tool mage setup", "giving the engine %q: %w", name, err)
 		}
 		image, err := s.engine.ImageInspect(ctx, name)
@@ -166,44 +168,53 @@ func (s *setup) offerBase(ctx context.Context, f facts, name string) error {
 }
 
 // base is what the lock says of the name, as the registry has it.
-func (s *setup) base(ctx context.Context, address, name string) (baseImage, error) {
+func (s *setup) base(ctx context.Context, address, name string) (registry.Image, error) {
 	failed := func(err error) error {
 		return fault.New(fault.Registry, "go tool mage setup", "looking up %q at %s: %w", name, address, err)
 	}
 	locked, ok := s.lockedBases().Digest(name)
 	if !ok {
-		return baseImage{}, failed(errors.New("it is not locked"))
+		return registry.Image{}, failed(errors.New("it is not locked"))
 	}
 	local := registry.Open(s.dir, address)
 	now, err := local.Digest(ctx, name)
 	if err != nil {
-		return baseImage{}, failed(err)
+		return registry.Image{}, failed(err)
 	}
 	if now == "" {
-		return baseImage{}, failed(errors.New("the registry lacks it"))
+		return registry.Image{}, failed(errors.New("the registry lacks it"))
 	}
 	if now != locked {
-		return baseImage{}, otherBase(s.dir, name, locked, now)
+		return registry.Image{}, otherBase(s.dir, name, locked, now)
 	}
-	b := baseImage{local: local, name: name, digest: locked}
-	if b.manifest, b.text, err = local.Manifest(ctx, name, locked); err != nil {
-		return baseImage{}, failed(err)
+	b := registry.Image{Registry: local, Name: name, Digest: locked}
+	if b.Manifest, b.Text, err = local.Manifest(ctx, name, locked); err != nil {
+		return registry.Image{}, failed(err)
 	}
 	return b, nil
 }
 
 // outdated says whether the engine's image is an earlier one of ours: setup loaded it, or, before it did so, had the engine pull it
 // from the local registry.
-func (s *setup) outdated(id string, digests []string, now baseImage) bool {
-	if slices.Contains(now.ids(), id) {
+func (s *setup) outdated(id string, digests []string, now registry.Image) bool {
+	if slices.Contains(now.IDs(), id) {
 		return false
 	}
-	if s.state.Loaded[now.name] == id {
+	if s.state.Loaded[now.Name] == id {
 		return true
 	}
-	repository, _, _ := strings.Cut(now.name, ":")
+	repository, _, _ := strings.Cut(now.Name, ":")
 	return slices.ContainsFunc(digests, func(d string) bool {
 		from, _, _ := strings.Cut(d, "@")
-		return from == now.local.Address+"/library/"+repository || s.earlier != "" && from == s.earlier+"/library/"+repository
+		return from == now.Registry.Address+"/library/"+repository || s.earlier != "" && from == s.earlier+"/library/"+repository
 	})
+}
+
+// load gives the engine the image.
+func load(ctx context.Context, e image.Engine, base registry.Image) error {
+	reader, writer := io.Pipe()
+	go func() { _ = writer.CloseWithError(base.Archive(ctx, writer)) }()
+	err := image.LoadArchive(ctx, e, reader)
+	_ = reader.Close() // ends the archive where the engine gave up
+	return err
 }

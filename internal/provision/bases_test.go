@@ -78,8 +78,8 @@ func TestRecipesAreEmbedded(t *testing.T) {
 func TestOnlyOurOwnOlderImageIsReplaced(t *testing.T) {
 	const ours, earlier = "127.0.0.1:5001/library/debian@sha256:old", "127.0.0.1:5000/library/debian@sha256:old"
 	s := &setup{earlier: "127.0.0.1:5000", state: State{Loaded: map[string]string{debianBase: "loaded before"}}}
-	now := baseImage{local: registry.Open("", "127.0.0.1:5001"), name: debianBase, digest: "manifest"}
-	now.manifest.Config.Digest = "config"
+	now := registry.Image{Registry: registry.Open("", "127.0.0.1:5001"), Name: debianBase, Digest: "manifest"}
+	now.Manifest.Config.Digest = "config"
 	for _, c := range []struct {
 		id      string
 		digests []string

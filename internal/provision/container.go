@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path"
@@ -151,10 +150,11 @@ func tarFiles(files map[string][]byte) (*bytes.Buffer, error) {
 				return nil, fmt.Errorf("archiving %q: %w", dir, err)
 			}
 		}
-		err := tarEntry(w, name, int64(len(files[name])), 0o600, func(w io.Writer) error {
-			_, err := w.Write(files[name])
-			return err
-		})
+		data := files[name]
+		err := w.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o600, Size: int64(len(data))})
+		if err == nil {
+			_, err = w.Write(data)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("archiving %q: %w", name, err)
 		}

@@ -56,14 +56,14 @@ func TestIntegrationPlainDockerComposeFindsTheBases(t *testing.T) {
 	}
 	b, err := h.base(t.Context(), f.registry, name)
 	if err == nil {
-		err = b.load(t.Context(), e)
+		err = load(t.Context(), e, b)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	loaded, err := e.ImageInspect(t.Context(), name)
-	if err != nil || !slices.Contains(b.ids(), loaded.ID) || h.outdated(loaded.ID, nil, b) || len(loaded.RootFS.Layers) != 2 {
-		t.Fatalf("the engine has %+v, %v; want one of %v", loaded, err, b.ids())
+	if err != nil || !slices.Contains(b.IDs(), loaded.ID) || h.outdated(loaded.ID, nil, b) || len(loaded.RootFS.Layers) != 2 {
+		t.Fatalf("the engine has %+v, %v; want one of %v", loaded, err, b.IDs())
 	}
 	app := t.TempDir()
 	write(t, filepath.Join(app, "Dockerfile"), "FROM "+name+"\nCOPY Dockerfile /\n")
@@ -90,9 +90,9 @@ func TestIntegrationPlainDockerComposeFindsTheBases(t *testing.T) {
 		t.Errorf("docker compose built %+v, %v", built.RootFS, err)
 	}
 	// A layer that is another than the manifest says does not get into the engine.
-	b.manifest.Layers[0].Size--
+	b.Manifest.Layers[0].Size--
 	remove(repository+"-app", name)
-	if err := b.load(t.Context(), e); err == nil || errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "something else") {
+	if err := load(t.Context(), e, b); err == nil || errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "something else") {
 		t.Errorf("a layer that was cut short: %v", err)
 	}
 }

@@ -109,7 +109,7 @@ func TestIntegrationABaseThatSetupDidNotPushIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b, err := h.base(t.Context(), f.registry, debianBase); err != nil || b.digest != was {
+	if b, err := h.base(t.Context(), f.registry, debianBase); err != nil || b.Digest != was {
 		t.Fatalf("what setup pushed: %v", err)
 	}
 	is, err := push("two").push(t.Context(), func(string) {})
@@ -217,7 +217,7 @@ func TestIntegrationTheNextSetupTakesAnEarlierOneOver(t *testing.T) {
 	if out := h.asNobody("registry", addr); strings.Contains(out, "answered") {
 		t.Errorf("the registry and another user:\n%s", out)
 	}
-	if b, err := h.base(t.Context(), f.registry, debianBase); err != nil || b.digest != pushed {
+	if b, err := h.base(t.Context(), f.registry, debianBase); err != nil || b.Digest != pushed {
 		t.Errorf("the base of before: %v", err)
 	}
 	// The builder takes its bases from there as before, without the Hub.
