@@ -35,7 +35,7 @@ var readings = map[string]string{
 	"internal/image/load.go tarLayer":                             "to the engine, piece by piece",
 	"internal/image/load.go ahead":                                "to the engine, piece by piece",
 	"internal/image/load.go unpackZstd":                           "to a file, of a bounded reader",
-	"internal/image/upload.go engineLoad":                         "of a bounded reader",
+	"internal/image/upload.go LoadArchive":                        "of a bounded reader",
 	"internal/models/models.go download.verify":                   "into a hash, of a file that a download has bounded",
 	"internal/models/place.go Options.pack":                       "to the engine, of a file that a download has bounded",
 	"internal/provision/run.go logTail":                           "of the last 64 KiB of a log",
@@ -53,6 +53,11 @@ var readings = map[string]string{
 	"internal/provision/process_linux.go identity":                kernel,
 	"internal/provision/process_linux.go findProcess":             kernel,
 	"internal/provision/process_linux.go runsProgram":             kernel,
+	"internal/registry/client.go Local.Blob":                      "of a limited reader",
+	"internal/shim/shim_linux.go look":                            kernel,
+	"internal/stepnet/rules_linux.go Network.Guard":               kernel,
+	"internal/stepnet/rules_linux.go Taken":                       kernel,
+	"internal/stepnet/rules_linux.go MTU":                         kernel,
 	"magefiles/targets/menu.go readLine":                          "from the user's terminal",
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/registry"
 )
@@ -78,7 +78,7 @@ func (s *setup) containerNetwork(f facts) string {
 	if f.os != "linux" && (f.cacheRegistry == "" || !onLoopback("http://"+f.cacheRegistry)) {
 		return "default"
 	}
-	s.out.Warn("build steps share the machine's network, its loopback included, so build only Dockerfiles that you would run: " +
+	s.out.Warn("build steps share the machine's network, its loopback included, so build only Dockerfiles that you would run: %s",
 		"the builder is a container that has to reach what is on the loopback")
 	return "host"
 }
@@ -120,7 +120,7 @@ func (s *setup) createContainer(ctx context.Context, p plan, config, network, la
 		for from, to := range map[string]string{
 			mine.CA(): containerKeys.CA(), mine.ClientCert(): containerKeys.ClientCert(), mine.ClientKey(): containerKeys.ClientKey(),
 		} {
-			data, err := os.ReadFile(from)
+			data, err := bounded.ReadFile(from)
 			if err != nil {
 				return fmt.Errorf("giving the builder's container the registry's keys: %w", err)
 			}

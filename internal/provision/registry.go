@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	baselock "github.com/25eloquence/compose-mage/internal/bases"
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/registry"
 	"github.com/25eloquence/compose-mage/internal/state"
@@ -120,9 +121,9 @@ func (s *setup) ensureRegistry(ctx context.Context, f facts, p plan) error {
 		return state.WriteIfChanged(filepath.Join(s.dir, "registry.yaml"), []byte(s.registryConfig(f.registry)), 0o600)
 	})
 	if err == nil && made && old.Name != "" {
-		s.out.Info("the registry now answers only who has its keys (%s): before, every user of this machine could read and write it. "+
-			"What it holds from then stays. Where you do not trust those users: go tool mage teardown, rm -r %s, go tool mage setup",
-			filepath.Dir(registry.IdentityIn(s.dir).CA()), s.untrusted())
+		s.out.Info("the registry now answers only who has its keys (%s): before, every user of this machine could read and write it",
+			filepath.Dir(registry.IdentityIn(s.dir).CA()))
+		s.out.Info("what it holds from then stays; where you do not trust those users: go tool mage teardown, rm -r %s, go tool mage setup", s.untrusted())
 	}
 	return err
 }
@@ -137,7 +138,7 @@ func (s *setup) storedDigest(name string) digest.Digest {
 	repository, tag, _ := strings.Cut(name, ":")
 	root := filepath.Join(s.dir, "registry/docker/registry/v2")
 	manifests := filepath.Join(root, "repositories/library", repository, "_manifests")
-	data, err := os.ReadFile(filepath.Join(manifests, "tags", tag, "current/link"))
+	data, err := bounded.ReadFile(filepath.Join(manifests, "tags", tag, "current/link"))
 	if err != nil {
 		return ""
 	}

@@ -45,8 +45,7 @@ func (s *setup) warnOfMirrors() {
 	}
 	for _, mirror := range s.engine.Info.RegistryConfig.Mirrors {
 		if onLoopback(mirror) {
-			s.out.Warn("engine: it takes %s for Docker Hub, and whoever listens there, of all users of this machine, "+
-				"gives it its images; setup does not need that: take it out of the engine's configuration", mirror)
+			s.out.Warn("engine: it takes %s for Docker Hub, and whoever listens there gives it its images; take it out of its configuration", mirror)
 		}
 	}
 }

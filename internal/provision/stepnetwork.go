@@ -12,6 +12,7 @@ import (
 	"github.com/docker/cli/cli/config"
 
 	"github.com/25eloquence/compose-mage/internal/stepnet"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // cniPool is how many networks the builder keeps ready: one for each step that is likely to run at a time.
@@ -75,7 +76,7 @@ func (s *setup) proxies() []string {
 	if s.engine != nil {
 		host = s.engine.Host
 	}
-	for name, value := range config.LoadDefaultConfigFile(os.Stderr).ParseProxyConfig(host, nil) {
+	for name, value := range config.LoadDefaultConfigFile(ui.New(os.Stderr).Writer()).ParseProxyConfig(host, nil) {
 		if value != nil && !strings.EqualFold(name, "NO_PROXY") {
 			proxies = append(proxies, *value)
 		}

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"archive/tar"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -69,7 +68,7 @@ func (i Image) Archive(ctx context.Context, w io.Writer) error {
 		{blob(i.Digest), i.Text},
 	} {
 		if err := tarEntry(out, f.name, int64(len(f.data)), func(w io.Writer) error {
-			_, err := io.Copy(w, bytes.NewReader(f.data))
+			_, err := w.Write(f.data)
 			return err
 		}); err != nil {
 			return err

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
+	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -116,7 +118,7 @@ func (l *Local) read(ctx context.Context, path string, d digest.Digest) ([]byte,
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("asking the registry at %s for %s: %s", l.Address, d, resp.Status)
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, largestManifest))
+	data, err := bounded.Limit{What: "the registry's answer", Bytes: largestManifest, Code: fault.Registry}.ReadAll(resp.Body)
 	if err != nil {
 		return nil, err
 	}

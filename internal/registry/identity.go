@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -76,7 +77,7 @@ func (i Identity) Ensure() (made bool, err error) {
 
 // Fingerprint tells this identity from one that was made before or after; empty where there is none.
 func (i Identity) Fingerprint() string {
-	data, err := os.ReadFile(i.CA())
+	data, err := bounded.ReadFile(i.CA())
 	if err != nil {
 		return ""
 	}
@@ -182,7 +183,7 @@ func (i Identity) private() error {
 }
 
 func (i Identity) pool() (*x509.CertPool, error) {
-	data, err := os.ReadFile(i.CA())
+	data, err := bounded.ReadFile(i.CA())
 	if err != nil {
 		return nil, err
 	}

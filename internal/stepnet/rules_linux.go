@@ -14,6 +14,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"golang.org/x/sys/unix"
 )
 
@@ -309,7 +310,7 @@ func nameServers(path, resolved string) error {
 }
 
 func readNameServers(path string) []netip.Addr {
-	data, err := os.ReadFile(path)
+	data, err := bounded.ReadFile(path)
 	if err != nil {
 		return nil
 	}
