@@ -93,21 +93,30 @@ func processes() ([]process, error) {
 // look gives the process of that number; false where there is none, or it has ended.
 func look(pid int) (process, bool) {
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
-	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
-	if err != nil {
-		return process{}, false
-	}
+	stat := firstOf(filepath.Join(dir, "stat"))
 	// The command's name is in parentheses, and may have some itself.
-	f := strings.Fields(string(stat)[strings.LastIndex(string(stat), ")")+1:])
+	f := strings.Fields(stat[strings.LastIndex(stat, ")")+1:])
 	const state, parent, started = 0, 1, 19 // the third, the fourth and the 22nd field
 	if len(f) <= started || f[state] == "Z" || f[state] == "X" {
 		return process{}, false
 	}
 	p := process{pid: pid, started: f[started]}
 	p.parent, _ = strconv.Atoi(f[parent])
-	text, _ := os.ReadFile(filepath.Join(dir, "cmdline")) // none where it is the kernel's, or hidden
-	p.args = strings.Split(strings.TrimRight(string(text), "\x00"), "\x00")
+	text := firstOf(filepath.Join(dir, "cmdline")) // none where it is the kernel's, or hidden
+	p.args = strings.Split(strings.TrimRight(text, "\x00"), "\x00")
 	return p, true
+}
+
+// firstOf is the beginning of one of the kernel's files; a command line may be long, and a shim's is not.
+func firstOf(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	text := make([]byte, 4096)
+	n, _ := f.Read(text)
+	return string(text[:n])
 }
 
 // isShim says whether it is the shim of the container.
