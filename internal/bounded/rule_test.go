@@ -54,7 +54,6 @@ var readings = map[string]string{
 	"internal/provision/process_linux.go findProcess":             kernel,
 	"internal/provision/process_linux.go runsProgram":             kernel,
 	"internal/registry/client.go Local.Blob":                      "of a limited reader",
-	"internal/shim/shim_linux.go look":                            kernel,
 	"internal/stepnet/rules_linux.go Network.Guard":               kernel,
 	"internal/stepnet/rules_linux.go Taken":                       kernel,
 	"internal/stepnet/rules_linux.go MTU":                         kernel,
