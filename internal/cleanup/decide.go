@@ -2,8 +2,6 @@ package cleanup
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -26,8 +24,6 @@ const (
 	labelVolume  = "com.docker.compose.volume"
 	labelHash    = "com.docker.compose.config-hash"
 	labelHook    = "com.docker.compose.hook"
-	labelFolder  = "com.docker.compose.project.working_dir"
-	labelFiles   = "com.docker.compose.project.config_files"
 	labelHolds   = "com.25eloquence.volume" // data or cache
 )
 
@@ -125,8 +121,8 @@ func (d *decision) containerStays(c container.Summary) (why string, stays bool) 
 		return "created a moment ago, may be about to start", true
 	case d.plan.Scope == Project && !ours:
 		return "", true
-	case d.plan.Scope == Project && d.seen.checkouts[c.Labels[labelFolder]]:
-		return fmt.Sprintf("%s; of the checkout in %s", state, c.Labels[labelFolder]), true
+	case d.plan.Scope == Project && d.seen.others[c.ID] != "":
+		return fmt.Sprintf("%s; of the checkout in %s", state, d.seen.others[c.ID]), true
 	case d.plan.Scope == Project && !d.byCompose(c):
 		return state + "; not known to be made by Compose", true
 	case oneOff:
@@ -152,35 +148,6 @@ func (d *decision) byCompose(c container.Summary) bool {
 		}
 	}
 	return false
-}
-
-// checkouts gives the folders, other than here, of which containers say that their Compose files are in them, and where there are such.
-func checkouts(containers []container.Summary, here string) map[string]bool {
-	found := map[string]bool{}
-	for _, c := range containers {
-		folder := c.Labels[labelFolder]
-		if _, known := found[folder]; known || folder == "" {
-			continue
-		}
-		file := slices.ContainsFunc(strings.Split(c.Labels[labelFiles], ","), func(file string) bool {
-			if !filepath.IsAbs(file) {
-				file = filepath.Join(folder, file)
-			}
-			info, err := os.Stat(file)
-			return err == nil && info.Mode().IsRegular()
-		})
-		found[folder] = file && !sameFolder(folder, here)
-	}
-	return found
-}
-
-func sameFolder(a, b string) bool {
-	one, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	other, err := os.Stat(b)
-	return err == nil && os.SameFile(one, other)
 }
 
 // active says whether a container is at work, and so never goes.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/network"
@@ -18,6 +19,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/builds"
+	ours "github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -44,6 +46,8 @@ type Options struct {
 	Volumes []string
 	// Images are the images to remove whatever the record says of them, by a name or by (the beginning of) an ID.
 	Images []string
+	// TakeOver is whether what another checkout made under the project's name counts as this one's.
+	TakeOver bool
 	// Builds is the record of the project's built images; nil where there is none.
 	Builds *builds.Store
 	// Builder is the managed builder whose cache is pruned too; nil where there is none.
@@ -138,7 +142,7 @@ type observed struct {
 	every        []image.Summary     // these too, without shared sizes
 	records      []builds.Record     // of images that builds made, the last built first
 	folder       string              // of the Compose files, as records name it
-	checkouts    map[string]bool     // other folders that hold Compose files of a container, as its labels name them
+	others       map[string]string   // by the ID of a container that another checkout made: its folder
 	networks     []network.Summary   // of the host, without those the engine makes itself
 	volumes      []volume.Volume
 	engineCache  int64
@@ -153,14 +157,14 @@ func MakePlan(ctx context.Context, api API, project *types.Project, opts Options
 		return Plan{}, fault.New(fault.Usage, "go tool mage cleanup -scope=project", "unknown scope %q%s: it is project or host", opts.Scope,
 			fault.DidYouMean(string(opts.Scope), []string{string(Project), string(Host)}))
 	}
-	seen, err := observe(ctx, api, project.WorkingDir, opts)
+	seen, err := observe(ctx, api, project, opts)
 	if err != nil {
 		return Plan{}, err
 	}
 	plan, err := decide(seen, project, opts)
 	plan.again = func(ctx context.Context) (Plan, error) {
 		opts.Volumes, opts.Images, opts.Builder = nil, nil, nil
-		seen, err := observe(ctx, api, project.WorkingDir, opts)
+		seen, err := observe(ctx, api, project, opts)
 		if err != nil {
 			return Plan{}, err
 		}
@@ -169,26 +173,31 @@ func MakePlan(ctx context.Context, api API, project *types.Project, opts Options
 	return plan, err
 }
 
-func observe(ctx context.Context, api API, folder string, opts Options) (observed, error) {
+func observe(ctx context.Context, engine API, project *types.Project, opts Options) (observed, error) {
 	seen := observed{now: time.Now(), builderCache: -1, folder: opts.Builds.Folder()}
 	// The record is read before the images are listed: one that a build makes meanwhile has none yet.
 	if seen.records = opts.Builds.Records(); opts.Scope == Host {
 		seen.records = opts.Builds.All()
 	}
 	// system df alone gives sizes, sharing and reference counts, for all kinds and on every engine since 20.10.
-	use, err := diskspace.Stored(ctx, api, client.DiskUsageOptions{Containers: true, Images: true, Volumes: true, BuildCache: true, Verbose: true})
+	use, err := diskspace.Stored(ctx, engine, client.DiskUsageOptions{Containers: true, Images: true, Volumes: true, BuildCache: true, Verbose: true})
 	if err != nil {
 		return seen, fmt.Errorf("asking the engine what it stores: %w", err)
 	}
 	seen.containers, seen.images, seen.volumes = use.Containers.Items, use.Images.Items, use.Volumes.Items
 	seen.engineCache = use.BuildCache.TotalSize
-	every, err := api.ImageList(ctx, client.ImageListOptions{All: true})
+	every, err := engine.ImageList(ctx, client.ImageListOptions{All: true})
 	if err != nil {
 		return seen, fmt.Errorf("listing images: %w", err)
 	}
 	seen.every = every.Items
-	seen.checkouts = checkouts(seen.containers, folder)
-	list, err := api.NetworkList(ctx, client.NetworkListOptions{})
+	seen.others = map[string]string{}
+	for _, c := range seen.containers {
+		if !opts.TakeOver && ours.OfAnother(c.Labels, project) {
+			seen.others[c.ID] = c.Labels[api.WorkingDirLabel]
+		}
+	}
+	list, err := engine.NetworkList(ctx, client.NetworkListOptions{})
 	if err != nil {
 		return seen, fmt.Errorf("listing networks: %w", err)
 	}

@@ -157,7 +157,7 @@ func randomWorld(r *rand.Rand) world {
 
 // engine is the world as an engine tells it.
 func (w world) engine() observed {
-	seen := observed{now: now, folder: here, builderCache: -1, checkouts: map[string]bool{"/src/clone": true}}
+	seen := observed{now: now, folder: here, builderCache: -1, others: map[string]string{}}
 	seen.every = []image.Summary{{ID: "sha256:pulled"}}
 	project := map[bool]string{true: "shop", false: "cafe"}
 	for _, p := range w.images {
@@ -183,7 +183,7 @@ func (w world) engine() observed {
 			s.Labels[labelOneOff] = "True"
 		}
 		if c.aClone {
-			s.Labels[labelFolder] = "/src/clone"
+			seen.others[c.id] = "/src/clone"
 		}
 		switch at := slices.IndexFunc(seen.every, func(i image.Summary) bool { return i.ID == c.image }); {
 		case c.compose:

@@ -96,7 +96,7 @@ func cleanUp(ctx context.Context, c cleanupChoice) error {
 
 // options reads what can be understood without an engine.
 func (c cleanupChoice) options() (cleanup.Options, error) {
-	o := cleanup.Options{Scope: cleanup.Scope(c.scope)}
+	o := cleanup.Options{Scope: cleanup.Scope(c.scope), TakeOver: c.takeOver}
 	var err error
 	if o.Volumes, err = names(c.volumes); err != nil {
 		return o, err
