@@ -153,7 +153,7 @@ func (s *setup) offerBase(ctx context.Context, f facts, name string) error {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 		defer cancel()
 		if err := load(ctx, s.engine, base); err != nil {
-			return fault.New(fault.Engine, "go tool mage setup", "giving the engine %q: %w", name, err)
+			return err
 		}
 		image, err := s.engine.ImageInspect(ctx, name)
 		if err != nil {
@@ -210,11 +210,22 @@ func (s *setup) outdated(id string, digests []string, now registry.Image) bool {
 	})
 }
 
-// load gives the engine the image.
+// load gives the engine the image. The error says which of the two, registry or engine, it is about.
 func load(ctx context.Context, e image.Engine, base registry.Image) error {
 	reader, writer := io.Pipe()
-	go func() { _ = writer.CloseWithError(base.Archive(ctx, writer)) }()
+	read := make(chan error, 1)
+	go func() {
+		err := base.Archive(ctx, writer)
+		_ = writer.CloseWithError(err)
+		read <- err
+	}()
 	err := image.LoadArchive(ctx, e, reader)
 	_ = reader.Close() // ends the archive where the engine gave up
+	if from := <-read; from != nil && !errors.Is(from, io.ErrClosedPipe) && ctx.Err() == nil {
+		return fault.New(fault.Registry, "go tool mage setup", "reading %q from the local registry: %w", base.Name, from)
+	}
+	if err != nil && ctx.Err() == nil {
+		return fault.New(fault.Engine, "go tool mage setup", "giving the engine %q: %w", base.Name, err)
+	}
 	return err
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/image"
 	testprograms "github.com/25eloquence/compose-mage/internal/pinned"
 )
@@ -92,7 +93,8 @@ func TestIntegrationPlainDockerComposeFindsTheBases(t *testing.T) {
 	// A layer that is another than the manifest says does not get into the engine.
 	b.Manifest.Layers[0].Size--
 	remove(repository+"-app", name)
-	if err := load(t.Context(), e, b); err == nil || errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "something else") {
+	var known *fault.Error
+	if err := load(t.Context(), e, b); !errors.As(err, &known) || known.Code != fault.Registry || !strings.Contains(err.Error(), "something else") {
 		t.Errorf("a layer that was cut short: %v", err)
 	}
 }
