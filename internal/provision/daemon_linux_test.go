@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -211,5 +212,32 @@ func TestFailedChildShowsItsLastLines(t *testing.T) {
 	}
 	if got := strings.Join(tailOf(err), "|"); got != "one|two|log: "+log {
 		t.Errorf("tail: got %q", got)
+	}
+}
+
+// A script that holds a lock runs setup: the daemon must not hold it on.
+func TestDaemonKeepsNothingOpenOfItsStartersOwn(t *testing.T) {
+	s := testSetup(t)
+	held := filepath.Join(t.TempDir(), "lock")
+	write(t, held, "")
+	file, err := os.Open(held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	inherited, err := syscall.Dup(int(file.Fd())) // not closed on exec, as what a shell passes on
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(inherited)
+	_, pid := ensure(t, s, testDaemon(t, s))
+	links, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	if err != nil || len(links) == 0 {
+		t.Fatalf("%v, %v", links, err)
+	}
+	for _, link := range links {
+		if to, err := os.Readlink(link); err == nil && to == held {
+			t.Errorf("the daemon has %s open", held)
+		}
 	}
 }

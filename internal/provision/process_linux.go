@@ -80,4 +80,16 @@ func childAttributes(caged bool) *syscall.SysProcAttr {
 }
 
 // detach makes cmd a daemon's: a session of its own, so that neither our end nor our terminal's Ctrl-C reaches it.
-func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
+// What this process was given open besides, such as the lock of a script that runs setup, the daemon would keep open for good.
+func detach(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return
+	}
+	for _, entry := range open {
+		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
+}
