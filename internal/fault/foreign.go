@@ -73,5 +73,6 @@ func DiskFull(err error) bool {
 		return true
 	}
 	text := strings.ToLower(strings.TrimSpace(err.Error()))
+	text = strings.TrimSuffix(text, ": unknown") // what containerd appends where it has no code
 	return strings.HasSuffix(text, ": no space left on device") || strings.HasSuffix(text, ": disk quota exceeded")
 }

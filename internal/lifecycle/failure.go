@@ -105,13 +105,12 @@ func (s *starter) worst(ctx context.Context, service string) []moby.Summary {
 	return []moby.Summary{culprit}
 }
 
-// causes are the engine's and the library's words for what the user can do something about.
+// causes are the engine's and the library's words for what the user can do something about and that neither has a type for.
 var causes = []struct {
 	words []string
 	code  fault.Code
 	next  func(s *starter, service string) string
 }{
-	{[]string{"no space left on device", "disk quota exceeded"}, fault.Resources, always("go tool mage cleanup")},
 	{[]string{"executable file not found", "exec format error", "exec: \""}, fault.Config, (*starter).correctProgram},
 	{[]string{"no such image", "pull access denied", "manifest unknown", "repository does not exist"}, fault.Config, (*starter).getImage},
 	{[]string{"bind source path does not exist", "invalid mount config", "mount source"}, fault.Config, always("go tool mage setup")},
@@ -174,8 +173,11 @@ func (s *starter) cause(ctx context.Context, service string, err error) *fault.E
 		who, next := s.holder(ctx, p)
 		return fault.New(fault.Resources, next, "starting %q: port %s is taken%s: %w", service, p, who, err)
 	}
+	if fault.DiskFull(err) {
+		return fault.New(fault.Resources, "go tool mage cleanup", "starting %q: %w", service, err)
+	}
 	var pull *pullError
-	if errors.As(err, &pull) && !strings.Contains(text, "no space left on device") {
+	if errors.As(err, &pull) {
 		// The engine's words are about the registry here, as in "connection refused".
 		next := "docker pull " + fault.Quote(pull.image) + ", once its name, the registry and docker login are right; then go tool mage start"
 		return fault.New(fault.Registry, next, "starting %q: %w", service, err)

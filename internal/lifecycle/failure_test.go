@@ -24,6 +24,14 @@ func TestCauseTellsTheRuntimesAnswerFromAnEngineThatIsGone(t *testing.T) {
 		{errors.New(runtime), fault.Failed, `starting "db": ` + runtime + "\n  next: go tool mage start"},
 		{fmt.Errorf("inspecting: %w", lost), fault.Engine, `starting "db": the engine went away: inspecting: write unix: broken pipe` + "\n  next: " + fault.Again},
 		{&createError{lost}, fault.Engine, `starting "db": the engine went away: creating the container: write unix: broken pipe` + "\n  next: " + fault.Again},
+		{&createError{errors.New("mkdir /x: no space left on device: unknown")}, fault.Resources, `starting "db": creating the container: ` +
+			"mkdir /x: no space left on device: unknown\n  next: go tool mage cleanup"},
+		{&pullError{"redis", "write /x: disk quota exceeded"}, fault.Resources, `starting "db": pulling redis: write /x: disk quota exceeded` +
+			"\n  next: go tool mage cleanup"},
+		// A name is none of the engine's words.
+		{errors.New(`exec: "no space left on device": executable file not found in $PATH: unknown`), fault.Config, `starting "db": ` +
+			`exec: "no space left on device": executable file not found in $PATH: unknown` +
+			"\n  next: correct command and entrypoint of db, or its Dockerfile; then go tool mage build start"},
 		// A program's own words are none of the engine's.
 		{errors.New("connection refused"), fault.Failed, `starting "db": connection refused` + "\n  next: go tool mage logs db"},
 	} {
