@@ -98,9 +98,20 @@ func (s *session) buildImages(ctx context.Context, c buildChoice) error {
 		}
 		return nil
 	}
+	results, err := s.buildPlan(ctx, c, plan, cache)
+	if c.json && results != nil {
+		if jsonErr := image.WriteJSON(os.Stdout, results); err == nil {
+			err = jsonErr
+		}
+	}
+	return err
+}
+
+// buildPlan builds a plan of images; the results are nil where none was begun.
+func (s *session) buildPlan(ctx context.Context, c buildChoice, plan image.Plan, cache image.Cache) ([]image.Result, error) {
 	builders, err := s.connectBuilders(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() {
 		for _, b := range builders {
@@ -109,31 +120,25 @@ func (s *session) buildImages(ctx context.Context, c buildChoice) error {
 	}()
 	dir, err := state.Dir()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if c.pull {
 		if err := s.moveLock(ctx, builders[0]); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	environment, err := s.buildEnvironment(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.out.Title("building %d images", len(plan.Targets))
-	results, err := image.Build(ctx, plan, image.Options{
+	return image.Build(ctx, plan, image.Options{
 		Builders: builders, Engine: s.engine, Out: s.out, Progress: c.progress, Cache: cache, Memory: filepath.Join(dir, "images"),
 		Explain:  explain.NewStore(filepath.Join(dir, "inputs")),
 		Builds:   s.builds(dir),
 		FailFast: c.failFast, Push: c.push, Attest: c.attest,
 		Environment: environment,
 	})
-	if c.json {
-		if jsonErr := image.WriteJSON(os.Stdout, results); err == nil {
-			err = jsonErr
-		}
-	}
-	return err
 }
 
 // builds is the record of the project's built images. dir is the state's.
