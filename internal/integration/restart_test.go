@@ -52,7 +52,7 @@ func TestIntegrationRestartOnlyWhatChanged(t *testing.T) {
 		f.wants("web", 1)
 	}
 	expect("nothing changed")
-	contains(t, f.out.String(), "nothing changed: db, web stay up; -all restarts them")
+	contains(t, f.out.String(), "nothing changed in db, web; -all restarts all the same")
 	t.Setenv("VERSION", "2")
 	expect("configuration", "web")
 	expect("after that, nothing")

@@ -201,7 +201,7 @@ func (p RestartPlan) left() string {
 	case len(p.Left) == 0:
 		return ""
 	case len(p.Steps) == 0:
-		return "nothing changed: " + strings.Join(p.Left, ", ") + " stay as they are; -all restarts them"
+		return "nothing changed in " + strings.Join(p.Left, ", ") + "; -all restarts all the same"
 	}
 	return "left alone: " + strings.Join(p.Left, ", ") + "; -all restarts them too"
 }

@@ -45,7 +45,7 @@ stage 3: restart sidecar: it shares the network of web
 left alone: api, cache, db; -all restarts them too
 `, back,
 		},
-		"nothing": {nil, RestartOptions{}, "nothing changed: api, cache, db, sidecar, web stay as they are; -all restarts them\n", nil},
+		"nothing": {nil, RestartOptions{}, "nothing changed in api, cache, db, sidecar, web; -all restarts all the same\n", nil},
 		"what others depend on": {map[string]change{"cache": image}, RestartOptions{}, `stage 0: replace cache: its image changed
 left alone: api, db, sidecar, web; -all restarts them too
 `, nil},
