@@ -18,6 +18,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/builddisplay"
 	"github.com/25eloquence/compose-mage/internal/builds"
+	"github.com/25eloquence/compose-mage/internal/cacheprobe"
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -65,6 +66,7 @@ type run struct {
 	show     *builddisplay.Display
 	stop     context.CancelCauseFunc
 	asked    func(context.Context) error // whether the cache's registry answers
+	probe    *cacheprobe.Probe           // which registries do not give a cache's manifest
 
 	naming sync.Map // image name -> *sync.Mutex
 	noting sync.Mutex
@@ -117,6 +119,9 @@ func Build(ctx context.Context, plan Plan, o Options) ([]Result, error) {
 		})
 		return silent
 	}
+	r.probe = cacheprobe.New(cacheWithin, func(registry string) {
+		r.note("the build caches at %s are neither read nor written: the registry gave no manifest within %s", registry, cacheWithin)
+	})
 	r.pool = newPool(o.Builders)
 	keys, names := make([]string, len(plan.Targets)), []string(nil)
 	for i, t := range plan.Targets {
@@ -335,11 +340,8 @@ func (r *run) push(ctx context.Context, t Target, m *member, opt request) (Resul
 		opt.platform(strings.Join(has, ","))
 	}
 	t.attest(opt.FrontendAttrs, r.Attest)
-	cache := r.Cache
-	if !r.reachable(ctx, m) {
-		cache = Cache{Write: r.Cache.Write}
-	}
-	opt.CacheImports, opt.CacheExports = t.imports(cache), append(t.exports(cache), t.inline()...)
+	opt.CacheImports = r.importable(ctx, t, m)
+	opt.CacheExports = append(r.exportable(ctx, t, m), t.inline()...)
 	opt.Exports = []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{
 		"name": strings.Join(t.Names, ","), "push": "true", "oci-mediatypes": "true",
 	}}}

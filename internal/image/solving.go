@@ -66,8 +66,7 @@ func (s *solving) confirm(ctx context.Context) (*recorder, error) {
 // there, no registry is asked for its cache first; should a step have to run all the same (a pruned builder), the solve
 // starts again with the registry's.
 func (s *solving) verify(ctx context.Context) (*recorder, error) {
-	imports := s.target.imports(s.Cache)
-	if s.same && len(imports) > 0 {
+	if s.same && len(s.target.imports(s.Cache)) > 0 {
 		if done, ok := s.quick.begin(); ok {
 			rec, err := s.verifyQuickly(ctx)
 			done()
@@ -77,10 +76,7 @@ func (s *solving) verify(ctx context.Context) (*recorder, error) {
 			s.quick.running.Wait()
 		}
 	}
-	if len(imports) > 0 && !s.reachable(ctx, s.member) {
-		imports = s.target.imports(Cache{}) // the Compose file's own
-	}
-	s.opt.CacheImports = imports
+	s.opt.CacheImports = s.importable(ctx, s.target, s.member)
 	rec := newRecorder(s.target.Service, s.show)
 	// An image in which a step runs will have to be loaded: what the engine holds of the project is asked while it runs.
 	rec.firstRun = func() {
@@ -132,8 +128,8 @@ func (s *solving) finding(ctx context.Context) request {
 	}
 	opt.Internal = true
 	opt.CacheExports = s.target.inline()
-	if s.target.fresh() && s.reachable(ctx, s.member) { // a second solve would run those steps again
-		opt.CacheExports = append(opt.CacheExports, s.target.exports(s.Cache)...)
+	if s.target.fresh() { // a second solve would run those steps again
+		opt.CacheExports = append(opt.CacheExports, s.exportable(ctx, s.target, s.member)...)
 	}
 	return opt
 }
@@ -163,9 +159,8 @@ func (s *solving) id() string {
 // export begins writing the registry cache where it lacks results, and gives a function that waits for its end and returns
 // what went wrong. An export that failed or was killed is made up for by the next build.
 func (s *solving) export(ctx context.Context, past *memory, ran bool) func() []string {
-	exports := s.target.exports(s.Cache)
 	past.Unexported = past.Unexported || ran
-	if len(exports) == 0 || !past.Unexported {
+	if !past.Unexported || len(s.target.exports(s.Cache)) == 0 {
 		return func() []string { return nil }
 	}
 	if s.target.fresh() {
@@ -173,7 +168,8 @@ func (s *solving) export(ctx context.Context, past *memory, ran bool) func() []s
 		return func() []string { return nil }
 	}
 	past.keep()
-	if !s.reachable(ctx, s.member) { // said once for all images
+	exports := s.exportable(ctx, s.target, s.member)
+	if len(exports) == 0 { // said once for all images
 		return func() []string { return nil }
 	}
 	ended := make(chan string, 1)
