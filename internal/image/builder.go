@@ -9,9 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/containerd/v2/core/content/proxy"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/grpchijack"
+	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	// The address schemes that BUILDKIT_HOST may use beside unix and tcp.
@@ -109,4 +111,12 @@ func (b *Builder) alive(ctx context.Context) bool {
 	defer cancel()
 	_, err := b.ListWorkers(answer)
 	return err == nil
+}
+
+// size is that of a blob in the builder's store.
+func (b *Builder) size(blob digest.Digest) (int64, error) {
+	answer, cancel := context.WithTimeout(context.Background(), answerWithin)
+	defer cancel()
+	info, err := proxy.NewContentStore(b.ContentClient()).Info(answer, blob)
+	return info.Size, err
 }

@@ -9,8 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/registry"
@@ -196,5 +200,46 @@ func TestReach(t *testing.T) {
 	}
 	if err := (Cache{Type: "gha"}).reach(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSilenceOfAnExport gives a registry the time that a slow one needs for what is being written.
+func TestSilenceOfAnExport(t *testing.T) {
+	sizes := map[string]int64{"small": 2048, "large": 10 << 20, "huge": 1 << 40}
+	for name, c := range map[string]struct {
+		begun, ended []string
+		want         time.Duration
+	}{
+		"packing":           {[]string{"preparing build cache for export"}, nil, layerWithin},
+		"a manifest":        {[]string{"writing cache image manifest sha256:1"}, nil, pieceWithin},
+		"a small layer":     {[]string{"writing layer small"}, nil, pieceWithin},
+		"the largest":       {[]string{"writing layer small", "writing layer large"}, nil, pieceWithin + 80*time.Second},
+		"a large one ended": {[]string{"writing layer small", "writing layer large"}, []string{"writing layer large"}, pieceWithin},
+		"a huge layer":      {[]string{"writing layer huge"}, nil, layerWithin},
+		"of unknown size":   {[]string{"writing layer gone"}, nil, layerWithin},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRecorder("app", nil)
+			r.size = func(d digest.Digest) (int64, error) {
+				if size, ok := sizes[d.String()]; ok {
+					return size, nil
+				}
+				return 0, errors.New("no such blob")
+			}
+			r.update(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: "v", Name: "exporting cache to registry"}}})
+			for _, id := range c.begun {
+				r.update(&client.SolveStatus{Statuses: []*client.VertexStatus{{Vertex: "v", ID: id}}})
+			}
+			now := time.Now()
+			for _, id := range c.ended {
+				r.update(&client.SolveStatus{Statuses: []*client.VertexStatus{{Vertex: "v", ID: id, Completed: &now}}})
+			}
+			synctest.Wait() // for the sizes
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if got := r.writeWithin(); got != c.want {
+				t.Errorf("%s: %s, want %s", name, got, c.want)
+			}
+		})
 	}
 }

@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -230,4 +231,37 @@ func near(targets []Target, members map[string]*member) {
 	for _, t := range targets {
 		place(t)
 	}
+}
+
+// solve runs one solve, forwards its progress until the channel is drained, and ends it where a registry is silent.
+func solve(before context.Context, b *Builder, q request, rec *recorder) (*client.SolveResponse, error) {
+	ctx, cancel := context.WithCancelCause(before)
+	defer cancel(nil)
+	rec.stop, rec.size = cancel, b.size
+	status := make(chan *client.SolveStatus)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		for s := range status {
+			rec.update(s)
+		}
+	}()
+	go rec.watch(ctx)
+	resp, err := q.solve(ctx, b, status)
+	<-drained
+	switch {
+	case err == nil || ctx.Err() == nil:
+		return resp, err
+	case errors.Is(context.Cause(ctx), errCacheSilent): // the image is made: from the builder's own cache it is named without that export
+		rec.warning = errCacheSilent.Error()
+		return solve(before, b, q.withoutExport(), newRecorder(rec.name, nil))
+	}
+	return nil, context.Cause(ctx)
+}
+
+// withoutExport is the request once its steps have run, but for the cache in a registry.
+func (q request) withoutExport() request {
+	q.FrontendAttrs = withoutNoCache(q.FrontendAttrs)
+	q.CacheExports = slices.DeleteFunc(slices.Clone(q.CacheExports), func(e client.CacheOptionsEntry) bool { return e.Type != inlineCache })
+	return q
 }

@@ -37,6 +37,9 @@ type recorder struct {
 	ran     bool // a step of the Dockerfile
 	byID    map[digest.Digest]*step
 	warning string // of the cache export, which never fails a build
+	// size is that of a blob that the builder has; nil where nothing is known of any.
+	size    func(digest.Digest) (int64, error)
+	writing map[string]int64 // what of the cache is being written, with its size
 }
 
 type step struct {
@@ -51,7 +54,7 @@ type step struct {
 }
 
 func newRecorder(name string, show *builddisplay.Display) *recorder {
-	return &recorder{name: name, out: show.Source(), byID: map[digest.Digest]*step{}, stop: func(error) {}}
+	return &recorder{name: name, out: show.Source(), byID: map[digest.Digest]*step{}, writing: map[string]int64{}, stop: func(error) {}}
 }
 
 // update takes one status from BuildKit.
@@ -63,6 +66,7 @@ func (r *recorder) update(s *client.SolveStatus) {
 	for _, x := range s.Statuses {
 		if st := r.byID[x.Vertex]; st != nil {
 			st.seen = time.Now()
+			r.written(x)
 		}
 	}
 	for _, l := range s.Logs {
@@ -214,10 +218,54 @@ func (r *recorder) endSilent() {
 			strings.Contains(st.name, "] FROM ") && silent > layerWithin:
 			r.stop(fault.New(fault.Registry, "try again once the registry answers; go tool mage setup makes base images where Docker Hub can't be reached",
 				"%s: the registry has not answered for %s", st.name, silent.Round(time.Second)))
-		case strings.Contains(st.name, "exporting cache") && silent > layerWithin:
+		case strings.Contains(st.name, "exporting cache") && silent > r.writeWithin():
 			r.stop(errCacheSilent)
 		}
 	}
+}
+
+// written follows what of the cache is written: the builder says when each blob begins and ends, and nothing in between.
+func (r *recorder) written(x *client.VertexStatus) {
+	if !strings.HasPrefix(x.ID, "writing ") {
+		return
+	}
+	if x.Completed != nil {
+		delete(r.writing, x.ID)
+		return
+	}
+	layer, ok := strings.CutPrefix(x.ID, "writing layer ")
+	if !ok { // a manifest or a configuration
+		r.writing[x.ID] = 0
+		return
+	}
+	r.writing[x.ID] = sizeUnknown
+	if r.size == nil {
+		return
+	}
+	go func() {
+		size, err := r.size(digest.Digest(layer))
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if _, still := r.writing[x.ID]; still && err == nil {
+			r.writing[x.ID] = size
+		}
+	}()
+}
+
+// sizeUnknown gives a layer all the time that any has.
+const sizeUnknown = 1 << 40
+
+// writeWithin is how long the export of a cache may be without news: what the slowest registry needs for the largest of what is
+// being written. While nothing is, the builder packs the layers.
+func (r *recorder) writeWithin() time.Duration {
+	if len(r.writing) == 0 {
+		return layerWithin
+	}
+	var largest int64
+	for _, size := range r.writing {
+		largest = max(largest, size)
+	}
+	return min(layerWithin, pieceWithin+time.Duration(largest/slowest)*time.Second)
 }
 
 // failed gives the step that broke the build and its last output; "" where none is known. Of several it is the one that the error is of.

@@ -22,8 +22,12 @@ import (
 const (
 	cacheWithin = 10 * time.Second // to give a cache's manifest
 	baseWithin  = 45 * time.Second // to name a base image's digest
-	layerWithin = 3 * time.Minute  // between two pieces of a layer, or of the cache's export
+	layerWithin = 3 * time.Minute  // between two pieces of a layer, or two layers of the cache's export; …
+	pieceWithin = 20 * time.Second // … of a small one
 )
+
+// slowest is a registry that takes this many bytes of a layer in a second.
+const slowest = 128 << 10
 
 var (
 	errRan         = errors.New("a step is about to run")
@@ -369,26 +373,4 @@ func withoutNoCache(attrs map[string]string) map[string]string {
 		}
 	}
 	return out
-}
-
-// solve runs one solve, forwards its progress until the channel is drained, and ends it where a registry is silent.
-func solve(ctx context.Context, b *Builder, q request, rec *recorder) (*client.SolveResponse, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	rec.stop = cancel
-	status := make(chan *client.SolveStatus)
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		for s := range status {
-			rec.update(s)
-		}
-	}()
-	go rec.watch(ctx)
-	resp, err := q.solve(ctx, b, status)
-	<-drained
-	if err != nil && ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	return resp, err
 }

@@ -260,36 +260,6 @@ func TestIntegrationHostileRegistries(t *testing.T) {
 	}
 }
 
-// TestIntegrationHostileCaches builds with a cache of each kind: the image is made all the same, and what was wrong with the cache is said;
-// one whose answer does not end is a registry's fault, with the command that leaves it out.
-func TestIntegrationHostileCaches(t *testing.T) {
-	addresses, _ := serveHostile(t)
-	kinds := kindsOfRegistry()
-	if os.Getenv("HOSTILE") == "" {
-		kinds = []string{"closes", "no-json"}
-	}
-	loggedIn(t, addresses)
-	for _, kind := range kinds {
-		t.Run(kind, func(t *testing.T) {
-			f := newFixture(t, "compose.yaml", "services: {a: {build: {context: ., dockerfile_inline: \"FROM scratch\\nCOPY x /x\"}}}\n")
-			f.write("x", kind+f.name)
-			begun := time.Now()
-			results, err := f.build(context.Background(), addresses[kind]+"/cache")
-			if err != nil || len(results) != 1 || results[0].State != image.Loaded {
-				t.Fatalf("%v\n%s", err, f.out.String())
-			}
-			said := strings.Join(results[0].Warnings, " ") + f.out.String()
-			if !strings.Contains(said, addresses[kind]) || strings.Contains(said, "s3cret") {
-				t.Errorf("nothing is said of the cache: %s", said)
-			}
-			if took := time.Since(begun); took > time.Minute {
-				t.Errorf("it took %s", took)
-			}
-			t.Logf("%s: %s", time.Since(begun).Round(time.Millisecond), said)
-		})
-	}
-}
-
 // TestIntegrationAStepsWords builds steps that print, and fail with, what other failures say: each is the step's own failure.
 func TestIntegrationAStepsWords(t *testing.T) {
 	words := []string{
