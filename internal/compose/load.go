@@ -303,7 +303,12 @@ func configError(files, read []string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	all := append(slices.Clone(files), read...)
+	var all []string
+	for _, file := range slices.Concat(files, read) {
+		if !slices.Contains(all, file) { // one that is there twice would be two places
+			all = append(all, file)
+		}
+	}
 	if missing := (*fs.PathError)(nil); errors.As(err, &missing) {
 		if where := lineOfPath(all, missing.Path); where != "" {
 			return fault.New(fault.Config, fault.Correct, "%s: %w", where, err)
