@@ -123,7 +123,7 @@ func TestNoLineOfAForeignDockerfile(t *testing.T) {
 		}
 	}
 	step := failedRun("x")
-	if got := r.unquoted(Target{Service: "app", Dockerfile: other + "/Dockerfile"}, step); got != step {
+	if got := r.unquoted(Target{Service: "app", Dockerfile: other + "/Dockerfile"}, step); got != step { //nolint:errorlint // it is the same error, untouched
 		t.Errorf("a step of a Dockerfile that is one: %v", got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -149,7 +150,7 @@ type filter struct {
 func (f *filter) Write(p []byte) (int, error) {
 	f.out.mu.Lock()
 	defer f.out.mu.Unlock()
-	text := append(f.rest, p...)
+	text := slices.Concat(f.rest, p)
 	whole := len(text) - unfinished(text)
 	f.rest = bytes.Clone(text[whole:])
 	if _, err := io.WriteString(f.out.w, render(string(text[:whole]), printable.Lines)); err != nil {
