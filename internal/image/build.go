@@ -345,8 +345,11 @@ func (r *run) push(ctx context.Context, t Target, m *member, opt request) (Resul
 	opt.Exports = []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{
 		"name": strings.Join(t.Names, ","), "push": "true", "oci-mediatypes": "true",
 	}}}
-	resp, err := solve(ctx, m.Builder, opt, rec)
+	resp, without, err := solveOrGiveUp(ctx, m.Builder, opt, rec)
 	rec.into(&res)
+	if without != "" {
+		res.Warnings = append(res.Warnings, without)
+	}
 	if rec.warning != "" {
 		res.Warnings = append(res.Warnings, "the build cache was not written: "+lastLine(rec.warning))
 	}

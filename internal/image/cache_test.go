@@ -243,3 +243,41 @@ func TestSilenceOfAnExport(t *testing.T) {
 		})
 	}
 }
+
+// TestLayerThatStopsComing ends a solve that waits for a layer of a cache, and no other: the builder says ten times a second how far it is.
+func TestLayerThatStopsComing(t *testing.T) {
+	started := time.Now()
+	for name, c := range map[string]struct {
+		step   string
+		cached bool
+		id     string
+		rate   int64         // bytes in a second
+		within time.Duration // 0 for never
+	}{
+		"a cached step": {"[1/2] COPY x /x", true, "sha256:1", 0, stepWithin + 2*time.Second},
+		"a slow one":    {"[1/2] COPY x /x", true, "sha256:1", 1, 0},
+		"its unpacking": {"[1/2] COPY x /x", true, "extracting sha256:1", 0, 0},
+		"one that runs": {"[1/2] RUN x", false, "sha256:1", 0, 0},
+		"a base":        {"[1/2] FROM x", false, "sha256:1", 0, layerWithin + 2*time.Second},
+		"a slow base":   {"[1/2] FROM x", false, "sha256:1", 1, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, stopped := newRecorder("app", nil), error(nil)
+			r.stop = func(err error) { stopped = err }
+			r.update(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: "v", Name: c.step, Cached: c.cached, Started: &started}}})
+			begun := time.Now()
+			for time.Since(begun) < 10*time.Minute && stopped == nil {
+				far := int64(time.Since(begun).Seconds()) * c.rate
+				r.update(&client.SolveStatus{Statuses: []*client.VertexStatus{{Vertex: "v", ID: c.id, Current: far, Total: 1 << 20}}})
+				r.endSilent()
+				time.Sleep(time.Second)
+			}
+			if took := time.Since(begun); (stopped != nil) != (c.within > 0) || stopped != nil && took > c.within {
+				t.Errorf("%s: after %s: %v", name, took, stopped)
+			}
+			if c.cached && stopped != nil && !errors.Is(stopped, errLayerSilent) {
+				t.Errorf("%s: %v", name, stopped)
+			}
+		})
+	}
+}

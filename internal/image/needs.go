@@ -259,6 +259,20 @@ func solve(before context.Context, b *Builder, q request, rec *recorder) (*clien
 	return nil, context.Cause(ctx)
 }
 
+// solveOrGiveUp is solve, made again without the caches that it imports where nothing more comes of a layer that one of them has; warning
+// says so.
+func solveOrGiveUp(ctx context.Context, b *Builder, q request, rec *recorder) (resp *client.SolveResponse, warning string, err error) {
+	resp, err = solve(ctx, b, q, rec)
+	if !errors.Is(err, errLayerSilent) || len(q.CacheImports) == 0 {
+		return resp, "", err
+	}
+	warning = fmt.Sprintf("the build cache at %s was given up: nothing more of a layer came for %s", place(q.CacheImports[0]), stepWithin)
+	q.CacheImports = nil
+	rec.reset()
+	resp, err = solve(ctx, b, q, rec)
+	return resp, warning, err
+}
+
 // withoutExport is the request once its steps have run, but for the cache in a registry.
 func (q request) withoutExport() request {
 	q.FrontendAttrs = withoutNoCache(q.FrontendAttrs)

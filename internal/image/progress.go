@@ -40,6 +40,8 @@ type recorder struct {
 	// size is that of a blob that the builder has; nil where nothing is known of any.
 	size    func(digest.Digest) (int64, error)
 	writing map[string]int64 // what of the cache is being written, with its size
+	said    map[string]int64 // by step and what it is about: how far it was
+	fetched time.Time        // when something of a layer last came
 }
 
 type step struct {
@@ -48,13 +50,15 @@ type step struct {
 	error   string
 	started bool
 	ended   bool
-	seen    time.Time // when the builder last had something to say of it
-	took    time.Duration
-	lines   []string
+	// fetching says that a layer of it is awaited from a registry.
+	fetching bool
+	seen     time.Time // when the builder last had something to say of it
+	took     time.Duration
+	lines    []string
 }
 
 func newRecorder(name string, show *builddisplay.Display) *recorder {
-	return &recorder{name: name, out: show.Source(), byID: map[digest.Digest]*step{}, writing: map[string]int64{}, stop: func(error) {}}
+	return &recorder{name: name, out: show.Source(), byID: map[digest.Digest]*step{}, writing: map[string]int64{}, said: map[string]int64{}, stop: func(error) {}}
 }
 
 // update takes one status from BuildKit.
@@ -65,7 +69,7 @@ func (r *recorder) update(s *client.SolveStatus) {
 	}
 	for _, x := range s.Statuses {
 		if st := r.byID[x.Vertex]; st != nil {
-			st.seen = time.Now()
+			r.progress(st, x)
 			r.written(x)
 		}
 	}
@@ -213,14 +217,39 @@ func (r *recorder) endSilent() {
 		silent := time.Since(st.seen)
 		switch {
 		case strings.Contains(st.name, builddisplay.Importing) && silent > cacheWithin:
-			r.stop(fault.New(fault.Registry, "CACHE_REGISTRY=none for a build without it", "%s: the registry has not answered for %s", st.name, silent.Round(time.Second)))
+			r.stop(fault.New(fault.Registry, "CACHE_REGISTRY=none for a build without it", "%s: the registry has not answered for %s, and until it does this builder begins no step of any build",
+				st.name, silent.Round(time.Second)))
 		case strings.Contains(st.name, "] load metadata for ") && silent > baseWithin,
 			strings.Contains(st.name, "] FROM ") && silent > layerWithin:
 			r.stop(fault.New(fault.Registry, "try again once the registry answers; go tool mage setup makes base images where Docker Hub can't be reached",
 				"%s: the registry has not answered for %s", st.name, silent.Round(time.Second)))
+		case st.cached && st.fetching && !strings.Contains(st.name, "] FROM ") && time.Since(r.fetched) > stepWithin:
+			r.stop(fault.New(fault.Registry, "CACHE_REGISTRY=none for a build without it", "%s: %w for %s", st.name, errLayerSilent, stepWithin))
 		case strings.Contains(st.name, "exporting cache") && silent > r.writeWithin():
 			r.stop(errCacheSilent)
 		}
+	}
+}
+
+// progress notes whether there is some: the builder says ten times a second how far a layer is, that is also where it does not move.
+func (r *recorder) progress(st *step, x *client.VertexStatus) {
+	key, far := x.Vertex.String()+" "+x.ID, x.Current
+	if x.Completed != nil {
+		far = -1
+	}
+	before, known := r.said[key]
+	moved := !known || before != far
+	if moved {
+		r.said[key], st.seen = far, time.Now()
+	}
+	switch {
+	case strings.HasPrefix(x.ID, "sha256:"):
+		st.fetching = x.Completed == nil
+		if moved {
+			r.fetched = time.Now()
+		}
+	case moved: // such as the unpacking of a layer, which is the builder's
+		st.fetching = false
 	}
 }
 
@@ -266,6 +295,15 @@ func (r *recorder) writeWithin() time.Duration {
 		largest = max(largest, size)
 	}
 	return min(layerWithin, pieceWithin+time.Duration(largest/slowest)*time.Second)
+}
+
+// reset forgets a solve that is made again.
+func (r *recorder) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.byID)
+	clear(r.said)
+	r.ran = false
 }
 
 // failed gives the step that broke the build and its last output; "" where none is known. Of several it is the one that the error is of.

@@ -24,6 +24,7 @@ const (
 	baseWithin  = 45 * time.Second // to name a base image's digest
 	layerWithin = 3 * time.Minute  // between two pieces of a layer, or two layers of the cache's export; …
 	pieceWithin = 20 * time.Second // … of a small one
+	stepWithin  = 30 * time.Second // between two pieces of a result that a build cache has
 )
 
 // slowest is a registry that takes this many bytes of a layer in a second.
@@ -32,6 +33,7 @@ const slowest = 128 << 10
 var (
 	errRan         = errors.New("a step is about to run")
 	errCacheSilent = errors.New("the registry did not answer")
+	errLayerSilent = errors.New("the build cache's registry has sent nothing more of a layer")
 	errEdited      = errors.New("the sources changed while they were built; build again")
 )
 
@@ -74,7 +76,7 @@ func (s *solving) verify(ctx context.Context) (*recorder, error) {
 		if done, ok := s.quick.begin(); ok {
 			rec, err := s.verifyQuickly(ctx)
 			done()
-			if !errors.Is(err, errRan) {
+			if !errors.Is(err, errRan) && !errors.Is(err, errLayerSilent) {
 				return rec, err
 			}
 			s.quick.running.Wait()
@@ -106,7 +108,11 @@ func (s *solving) verifyQuickly(ctx context.Context) (*recorder, error) {
 
 // find runs the solve and keeps what it answers.
 func (s *solving) find(ctx context.Context, rec *recorder) error {
-	resp, err := solve(ctx, s.member.Builder, s.finding(ctx), rec)
+	resp, without, err := solveOrGiveUp(ctx, s.member.Builder, s.finding(ctx), rec)
+	if without != "" {
+		s.opt.CacheImports = nil
+		s.warnings = append(s.warnings, without)
+	}
 	if err != nil {
 		return err
 	}
