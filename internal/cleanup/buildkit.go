@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/moby/buildkit/client"
 )
 
@@ -54,6 +55,9 @@ func prune(ctx context.Context, c *client.Client, keepBytes int64) (int64, error
 	err := c.Prune(ctx, dropped, client.PruneAll, client.WithKeepOpt(0, keepBytes, 0, 0))
 	close(dropped)
 	total := <-freed
+	if fault.BuilderLost(err) && ctx.Err() == nil {
+		return total, fault.New(fault.Builder, "go tool mage setup", "pruning the builder's cache: the builder went away: %w", err)
+	}
 	if err != nil {
 		return total, fmt.Errorf("pruning the builder's cache: %w", err)
 	}

@@ -207,7 +207,11 @@ func observe(ctx context.Context, engine API, project *types.Project, opts Optio
 		}
 	}
 	if opts.Builder != nil {
-		if seen.builderCache, err = opts.Builder.Usage(ctx); err != nil {
+		seen.builderCache, err = opts.Builder.Usage(ctx)
+		switch {
+		case fault.BuilderLost(err) && ctx.Err() == nil: // one that is gone has no cache worth failing for
+			seen.builderCache = -1
+		case err != nil:
 			return seen, err
 		}
 	}
