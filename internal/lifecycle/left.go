@@ -19,7 +19,7 @@ import (
 )
 
 // containerdClears is how long containerd may take to notice that a shim has ended, and to forget its container.
-const containerdClears = 5 * time.Second
+const containerdClears = 15 * time.Second
 
 // survivors is an engine that starts containers also after another that was killed while it started them: what that one had started
 // runs on, unknown to its successor, and holds the container's ID and its volumes. It is ended first.
