@@ -271,12 +271,13 @@ func (r *recorder) written(x *client.VertexStatus) {
 	if r.size == nil {
 		return
 	}
+	id := x.ID // the display changes x
 	go func() {
 		size, err := r.size(digest.Digest(layer))
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if _, still := r.writing[x.ID]; still && err == nil {
-			r.writing[x.ID] = size
+		if _, still := r.writing[id]; still && err == nil {
+			r.writing[id] = size
 		}
 	}()
 }

@@ -249,7 +249,7 @@ func TestIntegrationRestartSeesEveryChange(t *testing.T) {
 	if err := run(); err != nil {
 		t.Fatal(err)
 	}
-	contains(t, f.out.String(), "nothing changed: ")
+	contains(t, f.out.String(), "nothing changed in ")
 	f.expectOnly(kinds("2", false), run)
 }
 
@@ -383,7 +383,7 @@ volumes: {data: {labels: {v: "${NET-1}"}}}
 	if err := f.restart(t.Context(), "", lifecycle.RestartOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	contains(t, f.out.String(), "nothing changed: db", "the volume "+f.name+"_data has other settings")
+	contains(t, f.out.String(), "nothing changed in db", "the volume "+f.name+"_data has other settings")
 	if all := touched(before, f.ids()); len(all) > 0 {
 		t.Errorf("touched %v", all)
 	}

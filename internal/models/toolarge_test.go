@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,7 +31,7 @@ func TestServerThatFillsTheDisk(t *testing.T) {
 		"a range, and none is due": {map[string]string{"Content-Range": "bytes */9999999"}, http.StatusRequestedRangeNotSatisfiable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sent := 0
+			var sent atomic.Int64
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				status := answer.status
 				if status == http.StatusOK || r.Header.Get("Range") != "" {
@@ -41,9 +42,9 @@ func TestServerThatFillsTheDisk(t *testing.T) {
 					status = http.StatusOK
 				}
 				w.WriteHeader(status)
-				for piece := make([]byte, 64<<10); sent < 64*most; {
+				for piece := make([]byte, 64<<10); sent.Load() < 64*most; {
 					n, err := w.Write(piece)
-					if sent += n; err != nil {
+					if sent.Add(int64(n)); err != nil {
 						return
 					}
 				}
@@ -61,8 +62,8 @@ func TestServerThatFillsTheDisk(t *testing.T) {
 			if got := size(d.part()) + size(d.path()); got > 0 {
 				t.Errorf("%d bytes are left", got)
 			}
-			if sent > 32*most {
-				t.Errorf("%d bytes were sent", sent)
+			if got := sent.Load(); got > 32*most {
+				t.Errorf("%d bytes were sent", got)
 			}
 		})
 	}
