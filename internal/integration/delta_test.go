@@ -105,15 +105,21 @@ func TestIntegrationALayerPrunedInBetweenIsSentAfterAll(t *testing.T) {
 	f.noise("base", 2<<20)
 	f.noise("top", 1<<20)
 	f.mustBuild()
-	f.noise("top", 1<<20)
 	var e *forgetful
 	f.with = func(o *image.Options) {
 		e = &forgetful{Engine: o.Engine, drop: func() { f.removeImage(f.name + "-a") }}
 		o.Engine = e
 	}
-	got := f.mustBuild()[0]
+	var got image.Result
+	for range 10 {
+		f.noise("top", 1<<20)
+		// A load that is opened before the engine has said what it holds sends all of the image at once: then it is tried again.
+		if got = f.mustBuild()[0]; e.n > 1 {
+			break
+		}
+	}
 	if e.n != 2 || len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "the whole image was sent") {
-		t.Errorf("%d loads, warnings %q", e.n, got.Warnings)
+		t.Errorf("%d loads of %d bytes in all, warnings %q\n%s", e.n, got.Loaded, got.Warnings, f.out.String())
 	}
 	got.Warnings = nil
 	f.sameAsTheEngine(got)
