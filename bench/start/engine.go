@@ -172,8 +172,22 @@ func (b *bench) makeNetworks(ctx context.Context, s *stack, project string) erro
 
 // make makes one container again.
 func (b *bench) make(ctx context.Context, one spec) error {
-	if _, err := b.engine.ContainerCreate(ctx, one.options); err != nil {
-		return fmt.Errorf("making %q: %w", one.options.Name, err)
+	options, ends := one.options, one.options.NetworkingConfig.EndpointsConfig
+	first := string(options.HostConfig.NetworkMode)
+	if _, ok := ends[first]; ok { // an engine before 25 makes a container in one network only
+		options.NetworkingConfig = &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{first: ends[first]}}
+	}
+	if _, err := b.engine.ContainerCreate(ctx, options); err != nil {
+		return fmt.Errorf("making %q: %w", options.Name, err)
+	}
+	for name, end := range ends {
+		if _, there := options.NetworkingConfig.EndpointsConfig[name]; there {
+			continue
+		}
+		o := client.NetworkConnectOptions{Container: options.Name, EndpointConfig: end}
+		if _, err := b.engine.NetworkConnect(ctx, name, o); err != nil {
+			return fmt.Errorf("connecting %q to %q: %w", options.Name, name, err)
+		}
 	}
 	return nil
 }
