@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/25eloquence/compose-mage/internal/enginetest/mirror"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -24,9 +25,15 @@ const (
 	RegistryVariable = "TEST_REGISTRY"
 )
 
-// Integration runs all tests of the main module, those behind the build tag integration too, one package at a time:
-// they share one engine. They push to a registry of their own, which is gone afterwards, or to the one that the environment
-// names: never to the build cache's.
+// What shares the engine with no other test: it compares the machine's interfaces and firewall before and after.
+const aloneTests = "./internal/enginetest/..."
+
+// longTests mostly wait for containers, so that all other tests run beside them.
+const longTests = "./internal/integration/..."
+
+// Integration runs all tests of the main module, those behind the build tag integration too: the long ones beside the others,
+// which run one package at a time, for they share one engine. They push to a registry of their own, which is gone afterwards,
+// or to the one that the environment names: never to the build cache's.
 func Integration(ctx context.Context, out *ui.Out, builder string) error {
 	// -p=1 would compile one package at a time too, so everything is compiled before.
 	if err := run(ctx, out, ".", nil, "build", "-race", "-tags=integration", "./..."); err != nil {
@@ -41,7 +48,45 @@ func Integration(ctx context.Context, out *ui.Out, builder string) error {
 		defer func() { _ = m.Close() }()
 		registry = m.Address
 	}
-	return run(ctx, out, ".", Environment(builder, registry), "test", "-race", "-tags=integration", "-p=1", "-count=1", "-timeout=25m", "./...")
+	others, err := otherPackages(ctx, ".")
+	if err != nil {
+		return err
+	}
+	test := func(packages ...string) error {
+		args := []string{"test", "-race", "-tags=integration", "-p=1", "-count=1", "-timeout=25m"}
+		return run(ctx, out, ".", Environment(builder, registry), append(args, packages...)...)
+	}
+	if err := test(aloneTests); err != nil {
+		return err
+	}
+	var long, short error
+	var both sync.WaitGroup
+	both.Go(func() { long = test(longTests) })
+	both.Go(func() { short = test(others...) })
+	both.Wait()
+	return errors.Join(long, short)
+}
+
+// otherPackages lists the module's packages that are neither the long tests nor those that run alone.
+func otherPackages(ctx context.Context, dir string) ([]string, error) {
+	list := func(patterns ...string) ([]string, error) {
+		command := exec.CommandContext(ctx, "go", append([]string{"list", "-tags=integration"}, patterns...)...)
+		command.Dir, command.Stderr = dir, ui.New(os.Stderr).Writer()
+		text, err := command.Output()
+		if err != nil {
+			return nil, fault.New(fault.Failed, "", "listing the packages of %s: %w", dir, err)
+		}
+		return strings.Fields(string(text)), nil
+	}
+	all, err := list("./...")
+	if err != nil {
+		return nil, err
+	}
+	apart, err := list(aloneTests, longTests)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(name string) bool { return slices.Contains(apart, name) }), nil
 }
 
 // Environment is what the tests find builder and registry by, but for what is named already.
@@ -132,7 +177,11 @@ func findModules(root string) ([]string, error) {
 
 // run runs the go command in dir and passes its output on; it dies with ctx.
 func run(ctx context.Context, out *ui.Out, dir string, env []string, args ...string) error {
-	out.Title("%s: %s", dir, strings.TrimSpace(strings.Join(env, " ")+" go "+strings.Join(args, " ")))
+	said := args
+	if many := 10; len(args) > many { // a list of packages
+		said = append(slices.Clone(args[:many]), fmt.Sprintf("and %d more", len(args)-many))
+	}
+	out.Title("%s: %s", dir, strings.TrimSpace(strings.Join(env, " ")+" go "+strings.Join(said, " ")))
 	command := exec.CommandContext(ctx, "go", args...)
 	command.Dir, command.Stdout, command.Stderr = dir, out.Writer(), ui.New(os.Stderr).Writer()
 	command.Env = append(os.Environ(), env...)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -17,6 +18,19 @@ func TestEnvironmentLeavesWhatIsNamed(t *testing.T) {
 		t.Setenv(RegistryVariable, c.registry)
 		if got := fmt.Sprint(Environment("b", "r")); got != c.want {
 			t.Errorf("with %q and %q named: got %s, want %s", c.builder, c.registry, got, c.want)
+		}
+	}
+}
+
+func TestEveryPackageIsTestedOnce(t *testing.T) {
+	others, err := otherPackages(t.Context(), filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(others, "\n") + "\n"
+	for name, want := range map[string]bool{"internal/verify": true, "internal/cleanup": true, "internal/integration": false, "internal/enginetest": false} {
+		if strings.Contains(all, "/"+name+"\n") != want {
+			t.Errorf("%s beside the long tests: %t, want %t, in\n%s", name, !want, want, all)
 		}
 	}
 }
