@@ -1,4 +1,5 @@
-// Package sources walks this repository's own Go sources, for tests of rules that each file has to keep. It knows no rule.
+// Package sources walks this repository's own Go sources, for tests of rules that each file has to keep. The package
+// knows no rule.
 package sources
 
 import (
@@ -7,11 +8,32 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
+	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
+
+// Module is the path of the module that the sources are of.
+const Module = "github.com/25eloquence/compose-mage"
+
+// File is a source file.
+type File struct {
+	*ast.File
+	Path   string // below the repository's root, with slashes
+	Source string
+	Set    *token.FileSet
+	Test   bool // compiled for tests alone: its name says so, or no target runs what its package has
+}
+
+// Dir is the package's directory below the root.
+func (f File) Dir() string { return path.Dir(f.Path) }
+
+// Line is where a node of the file begins.
+func (f File) Line(n ast.Node) int { return f.Set.Position(n.Pos()).Line }
 
 // Call is a call in a source file.
 type Call struct {
@@ -30,8 +52,8 @@ func (c Call) String() string {
 // Place is what a list of exceptions names: file and function.
 func (c Call) Place() string { return c.File + " " + c.Func }
 
-// root is the repository's.
-func root(t testing.TB) string {
+// Root is the repository's root directory.
+func Root(t testing.TB) string {
 	t.Helper()
 	_, file, _, ok := runtime.Caller(0)
 	if !ok {
@@ -40,23 +62,32 @@ func root(t testing.TB) string {
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
-// Calls calls visit with each call in what is compiled of internal and magefiles for the product: neither tests nor what only they use.
-func Calls(t testing.TB, visit func(Call)) {
+// trees are the directories of the module whose code this package walks, as far as they are there.
+var trees = []string{"internal", "magefiles", "stack"}
+
+// forTests are the packages whose code no target runs.
+var forTests = []string{"architecture", "enginetest", "golden", "integration", "mutants", "parity", "pinned", "sources"}
+
+// Files calls visit with each Go file of the module's packages, tests included, in the order of their paths.
+func Files(t testing.TB, visit func(File)) {
 	t.Helper()
-	top := root(t)
-	files := token.NewFileSet()
-	for _, dir := range []string{"internal", "magefiles"} {
+	top := Root(t)
+	set := token.NewFileSet()
+	for _, dir := range trees {
+		if _, err := os.Stat(filepath.Join(top, dir)); err != nil {
+			continue
+		}
 		err := filepath.WalkDir(filepath.Join(top, dir), func(path string, d fs.DirEntry, err error) error {
 			if err != nil {
 				return err
 			}
-			if d.IsDir() && (d.Name() == "testdata" || d.Name() == "enginetest" || d.Name() == "golden" || d.Name() == "pinned" || d.Name() == "sources") {
+			if d.IsDir() && d.Name() == "testdata" {
 				return fs.SkipDir
 			}
-			if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			if d.IsDir() || !strings.HasSuffix(path, ".go") {
 				return nil
 			}
-			parsed, err := parser.ParseFile(files, path, nil, 0)
+			source, err := os.ReadFile(path)
 			if err != nil {
 				return err
 			}
@@ -64,14 +95,16 @@ func Calls(t testing.TB, visit func(Call)) {
 			if err != nil {
 				return err
 			}
-			for _, decl := range parsed.Decls {
-				ast.Inspect(decl, func(n ast.Node) bool {
-					if call, ok := n.(*ast.CallExpr); ok {
-						visit(Call{call, filepath.ToSlash(rel), files.Position(call.Pos()).Line, function(decl), Text(call.Fun)})
-					}
-					return true
-				})
+			parsed, err := parser.ParseFile(set, path, source, parser.ParseComments)
+			if err != nil {
+				return err
 			}
+			f := File{File: parsed, Path: filepath.ToSlash(rel), Source: string(source), Set: set}
+			f.Test = strings.HasSuffix(f.Path, "_test.go") ||
+				slices.ContainsFunc(strings.Split(f.Dir(), "/"), func(part string) bool {
+					return slices.Contains(forTests, part)
+				})
+			visit(f)
 			return nil
 		})
 		if err != nil {
@@ -80,8 +113,26 @@ func Calls(t testing.TB, visit func(Call)) {
 	}
 }
 
-// function names a function, after its receiver's type where it has one; "" for another declaration.
-func function(decl ast.Decl) string {
+// Calls calls visit with each call in what is compiled for the product: neither tests nor what only they use.
+func Calls(t testing.TB, visit func(Call)) {
+	t.Helper()
+	Files(t, func(f File) {
+		if f.Test {
+			return
+		}
+		for _, decl := range f.Decls {
+			ast.Inspect(decl, func(n ast.Node) bool {
+				if call, ok := n.(*ast.CallExpr); ok {
+					visit(Call{call, f.Path, f.Line(call), Function(decl), Text(call.Fun)})
+				}
+				return true
+			})
+		}
+	})
+}
+
+// Function names a function, after its receiver's type where it has one; "a variable" for another declaration.
+func Function(decl ast.Decl) string {
 	f, ok := decl.(*ast.FuncDecl)
 	if !ok {
 		return "a variable"
@@ -113,7 +164,8 @@ func Text(e ast.Expr) string {
 	return "…"
 }
 
-// Allowed checks that each call stands in one of the places, which have a reason each, and that none of these is out of date.
+// Allowed checks that each call stands in one of the places, which have a reason each, and that none of these is out
+// of date.
 func Allowed(t testing.TB, calls []Call, places map[string]string, remedy string) {
 	t.Helper()
 	used := map[string]bool{}
