@@ -14,6 +14,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/orphan"
+	"github.com/25eloquence/compose-mage/internal/status"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -44,7 +46,7 @@ func TestIntegrationTwoCheckoutsOfOneName(t *testing.T) {
 	if now := one.all("db"); len(now) != 1 || now[0].ID != was.ID || now[0].State.StartedAt != was.State.StartedAt || !now[0].State.Running {
 		t.Fatal("the other checkout's container was touched")
 	}
-	report, err := lifecycle.Status(t.Context(), f.engine, two.load().Project)
+	report, err := status.Of(t.Context(), f.engine, two.load().Project)
 	if err != nil || len(report.Checkouts) != 1 || report.Checkouts[0].Folder != one.dir {
 		t.Errorf("status knows of %+v, %v", report.Checkouts, err)
 	}
@@ -81,7 +83,7 @@ func refusesOthers(c *fixture, folder string) {
 	project, out := c.load().Project, ui.New(&c.out)
 	ctx := context.Background()
 	for target, err := range map[string]error{
-		"start":   lifecycle.Start(ctx, c.engine, project, lifecycle.StartOptions{Out: out, Orphans: lifecycle.OrphanPolicy{Remove: true}}),
+		"start":   lifecycle.Start(ctx, c.engine, project, lifecycle.StartOptions{Out: out, Orphans: orphan.Policy{Remove: true}}),
 		"restart": lifecycle.Restart(ctx, c.engine, project, lifecycle.RestartOptions{Out: out, All: true}),
 		"stop":    lifecycle.Stop(ctx, c.engine, project, lifecycle.StopOptions{Out: out}),
 	} {

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/logstream"
 	"github.com/25eloquence/compose-mage/internal/pinned"
+	"github.com/25eloquence/compose-mage/internal/status"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -64,13 +66,13 @@ func TestIntegrationWeWorkOnWhatComposeStarted(t *testing.T) {
 		t.Error("a start made the containers anew")
 	}
 	var printed bytes.Buffer
-	report, err := lifecycle.Status(context.Background(), f.engine, f.load().Project)
+	report, err := status.Of(context.Background(), f.engine, f.load().Project)
 	if report.Print(ui.New(&printed)); err != nil || !report.Fine {
 		t.Errorf("status: %v, %v\n%s", report.Fine, err, printed.String())
 	}
 	contains(t, printed.String(), f.name+"-web-2")
 	printed.Reset()
-	if err := lifecycle.Logs(context.Background(), f.engine, f.load().Project, &printed, lifecycle.LogOptions{Tail: "all"}); err != nil {
+	if err := logstream.Print(context.Background(), f.engine, f.load().Project, &printed, logstream.Options{Tail: "all"}); err != nil {
 		t.Error(err)
 	}
 	contains(t, printed.String(), "db-1 ", "web-2 ", "| spoken")

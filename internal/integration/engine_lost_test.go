@@ -21,6 +21,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
 	"github.com/25eloquence/compose-mage/internal/monitor"
+	"github.com/25eloquence/compose-mage/internal/status"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -89,7 +90,7 @@ volumes: {data: {}}
 			return lifecycle.Restart(ctx, e, project, lifecycle.RestartOptions{Out: out, All: true})
 		}},
 		{"status", func(ctx context.Context, e *engine.Engine) error {
-			_, err := lifecycle.Status(ctx, e, project)
+			_, err := status.Of(ctx, e, project)
 			return err
 		}},
 		{"monitor", func(ctx context.Context, e *engine.Engine) error {

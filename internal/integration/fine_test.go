@@ -22,6 +22,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
 	"github.com/25eloquence/compose-mage/internal/monitor"
+	"github.com/25eloquence/compose-mage/internal/status"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -159,7 +160,7 @@ func (f *fixture) bring(all map[string]staged) {
 // notFine are the services of which the judges say that they are not as they should be, and what they are.
 func (f *fixture) notFine() map[string]container.Condition {
 	f.t.Helper()
-	report, err := lifecycle.Status(context.Background(), f.engine, f.load().Project)
+	report, err := status.Of(context.Background(), f.engine, f.load().Project)
 	f.must(err)
 	out := map[string]container.Condition{}
 	for _, s := range report.Services {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/status"
 )
 
 // The engine says what it applied: what it was asked for is in force, and what was changed behind our back is found.
@@ -22,7 +22,7 @@ func TestIntegrationMisfitsAreFound(t *testing.T) {
 		t.Fatalf("%v\n%s", err, f.out.String())
 	}
 	project := f.load().Project
-	found, err := lifecycle.Misfits(ctx, f.engine, project)
+	found, err := status.Misfits(ctx, f.engine, project)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestIntegrationMisfitsAreFound(t *testing.T) {
 	web.Deploy.Resources.Limits.MemoryBytes = 128 << 20
 	web.Deploy.Resources.Reservations.MemoryBytes = 1 << 50
 	project.Services["web"] = web
-	if found, err = lifecycle.Misfits(ctx, f.engine, project); err != nil {
+	if found, err = status.Misfits(ctx, f.engine, project); err != nil {
 		t.Fatal(err)
 	}
 	contains(t, strings.Join(found, "\n"), "the memory reservations add up to 1PiB, above the machine's", fmt.Sprintf("web: memory limit %s is not in force, the engine has %s", "128MiB", "64MiB"))

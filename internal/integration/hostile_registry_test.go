@@ -46,7 +46,7 @@ func body(kind, text string) func(http.ResponseWriter, *http.Request, string) {
 	}
 }
 
-func status(code int) func(http.ResponseWriter, *http.Request, string) {
+func refuse(code int) func(http.ResponseWriter, *http.Request, string) {
 	return func(w http.ResponseWriter, _ *http.Request, _ string) {
 		http.Error(w, "connection refused; code = Unavailable", code)
 	}
@@ -94,8 +94,8 @@ var hostileRegistries = map[string]hostileRegistry{
 		w.Header().Set("WWW-Authenticate", `Bearer realm="`+elsewhere+`/token",service="x"`)
 		w.WriteHeader(http.StatusUnauthorized)
 	}},
-	"500": {answer: status(http.StatusInternalServerError)},
-	"503": {answer: status(http.StatusServiceUnavailable)},
+	"500": {answer: refuse(http.StatusInternalServerError)},
+	"503": {answer: refuse(http.StatusServiceUnavailable)},
 	"truncated": {answer: func(w http.ResponseWriter, _ *http.Request, _ string) {
 		w.Header().Set("Content-Type", manifestType)
 		w.Header().Set("Content-Length", "5000")

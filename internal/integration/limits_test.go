@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/25eloquence/compose-mage/internal/enginetest"
-	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/status"
 )
 
 // Limits far above any machine, in each spelling: the engine takes what clamping made of them, and has it in force. It used to
@@ -39,7 +39,7 @@ func TestIntegrationClampedLimitsStart(t *testing.T) {
 	if got, want := f.all("quota")[0].HostConfig.CPUQuota, int64(machine.CPUs)*50_000; got != want {
 		t.Errorf("cpu_quota is %d, want %d", got, want)
 	}
-	found, err := lifecycle.Misfits(context.Background(), f.engine, f.load().Project)
+	found, err := status.Misfits(context.Background(), f.engine, f.load().Project)
 	if err != nil || strings.Contains(strings.Join(found, "\n"), "not in force") {
 		t.Errorf("got %q, %v", found, err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/status"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -53,7 +54,7 @@ func TestIntegrationStartInOrderAndTwice(t *testing.T) {
 			t.Errorf("a second start touched %s", name)
 		}
 	}
-	report, err := lifecycle.Status(context.Background(), f.engine, f.load().Project)
+	report, err := status.Of(context.Background(), f.engine, f.load().Project)
 	if report.Print(ui.New(&f.out)); err != nil || !report.Fine {
 		t.Errorf("status: %v, %v", report.Fine, err)
 	}

@@ -15,7 +15,10 @@ import (
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/compose/v5/pkg/compose"
 
+	"github.com/25eloquence/compose-mage/internal/composelib"
+	"github.com/25eloquence/compose-mage/internal/diagnosis"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/wait"
 )
 
 // creation is the part of a start in which the Compose library creates what is missing or changed: the whole project at once,
@@ -48,13 +51,13 @@ func newCreation(ctx context.Context, s *starter) (*creation, error) {
 		if why := s.outdated[service]; why != "" {
 			return why
 		}
-		return s.compared.why(ctx, service, s.before, anew)
+		return s.compared.Why(ctx, service, s.before, anew)
 	}
 	c.kept = sync.OnceFunc(func() {
 		if s.renew != nil {
 			return // the restart's plan has said so
 		}
-		kept, err := s.compared.keptVolumes(ctx)
+		kept, err := s.compared.KeptVolumes(ctx)
 		if err != nil {
 			s.out.Warn("some volume stays as it is, though its settings in the Compose file changed: %v", err)
 		}
@@ -64,7 +67,7 @@ func newCreation(ctx context.Context, s *starter) (*creation, error) {
 	})
 	var err error
 	// A container is made in some 15 ms; more at a time than there are CPUs would only keep the first from starting.
-	c.compose, err = newCompose(s.engine, compose.WithEventProcessor(c), compose.WithMaxConcurrency(s.plan.CPUs),
+	c.compose, err = composelib.New(s.engine, compose.WithEventProcessor(c), compose.WithMaxConcurrency(s.plan.CPUs),
 		compose.WithPrompt(func(string, bool) (bool, error) {
 			c.kept()
 			return false, nil
@@ -79,13 +82,13 @@ func (c *creation) run(ctx context.Context, outdated []string) {
 	for {
 		err := c.compose.Create(ctx, project, c.options(outdated))
 		failed := c.culprits()
-		maps.Copy(failed, lackingProviders(project, err))
+		maps.Copy(failed, diagnosis.MissingProviders(project, err))
 		switch {
 		case err == nil:
 			c.release(project, nil)
 			return
 		case fault.EngineLost(err): // what the library has told of it is text alone
-			c.release(project, &createError{err})
+			c.release(project, &diagnosis.CreateError{Err: err})
 			return
 		case ctx.Err() != nil:
 			c.release(project, context.Cause(ctx))
@@ -93,17 +96,17 @@ func (c *creation) run(ctx context.Context, outdated []string) {
 		case cerrdefs.IsConflict(err) && conflicts < conflictRetries:
 			// Another compose works on the project, or a killed run left a container without labels: what it made counts next time.
 			conflicts++
-			if sleep(ctx, 300*time.Millisecond) != nil {
+			if wait.For(ctx, 300*time.Millisecond) != nil {
 				continue
 			}
 		case ambiguous(err) && c.dropped(ctx):
 		case len(failed) == 0:
-			c.release(project, &createError{err})
+			c.release(project, &diagnosis.CreateError{Err: err})
 			return
 		default:
 			left := c.without(project, failed)
 			if len(left.Services) == len(project.Services) { // or it would begin anew for ever
-				c.release(project, &createError{err})
+				c.release(project, &diagnosis.CreateError{Err: err})
 				return
 			}
 			if project = left; len(project.Services) == 0 {
@@ -116,15 +119,9 @@ func (c *creation) run(ctx context.Context, outdated []string) {
 
 // dropped says whether networks of one name were in the way, and are gone.
 func (c *creation) dropped(ctx context.Context) bool {
-	dropped, err := dropTwins(ctx, c.starter.engine, c.starter.project.Name)
+	dropped, err := removeDuplicateNetworks(ctx, c.starter.engine, c.starter.project.Name)
 	return dropped && err == nil
 }
-
-// createError is the error of a container that could not be made.
-type createError struct{ err error }
-
-func (e *createError) Error() string { return "creating the container: " + e.err.Error() }
-func (e *createError) Unwrap() error { return e.err }
 
 // options say what docker compose up says, but that the outdated services are recreated even though nothing in their configuration
 // has changed, and that in a restart each service is recreated when its turn comes.
@@ -188,7 +185,7 @@ func (c *creation) On(events ...api.Resource) {
 		}
 		if s, ok := c.starter.project.Services[e.ID]; ok && s.Provider != nil {
 			if e.Status == api.Error {
-				c.fail(e.ID, &providerError{s.Provider.Type, errors.New(e.Text)})
+				c.fail(e.ID, &diagnosis.ProviderError{Kind: s.Provider.Type, Err: errors.New(e.Text)})
 			}
 			continue
 		}
@@ -198,7 +195,7 @@ func (c *creation) On(events ...api.Resource) {
 		}
 		switch {
 		case e.Status == api.Error:
-			c.fail(service, &createError{errors.New(e.Text)})
+			c.fail(service, &diagnosis.CreateError{Err: errors.New(e.Text)})
 		case e.Status == api.Working && e.Text == recreating:
 			c.recreates(service)
 		case e.Status == api.Done && (e.Text == api.StatusCreated || e.Text == "Recreated" || e.Text == api.StatusRunning):
@@ -230,7 +227,7 @@ func (c *creation) pull(image string, e api.Resource) {
 		project := c.starter.project
 		for name, s := range project.Services {
 			if s.Image == image || slices.Contains(api.GetDependentImages(s, project.Name), image) {
-				c.failed[name] = &pullError{image, e.Details}
+				c.failed[name] = &diagnosis.PullError{Image: image, Text: e.Details}
 			}
 		}
 	}
@@ -239,11 +236,6 @@ func (c *creation) pull(image string, e api.Resource) {
 		c.starter.out.Info("pulling %s", image)
 	}
 }
-
-// pullError is the error of an image that could not be pulled.
-type pullError struct{ image, text string }
-
-func (e *pullError) Error() string { return "pulling " + e.image + ": " + e.text }
 
 // fail counts the first container only that could not be made: that ends the others.
 func (c *creation) fail(service string, err error) {
@@ -269,6 +261,9 @@ func (c *creation) made(service, id string) {
 		c.starter.created[service].settle(nil)
 	}
 }
+
+// recreating is what the library says when it begins to make a container anew.
+const recreating = "Recreate"
 
 var (
 	byName = regexp.MustCompile(`^Container (.+)$`)
@@ -323,16 +318,5 @@ func (o *outcome) wait(ctx context.Context) error {
 		return o.err
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -12,6 +13,10 @@ import (
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/diagnosis"
+	"github.com/25eloquence/compose-mage/internal/shim"
 )
 
 // halfway is the name of a container that was made to replace another by a run that was killed before it gave it the other's.
@@ -90,4 +95,42 @@ func chosenPorts(s types.ServiceConfig) bool {
 		}
 	}
 	return false
+}
+
+// launchAll is launch, after what earlier runs left in the way is put right. It gives the containers that there are then.
+func (s *starter) launchAll(ctx context.Context, service string, all []moby.Summary) ([]moby.Summary, error) {
+	err := s.launch(ctx, service, all)
+	if ambiguous(err) {
+		if dropped, _ := s.removeDuplicateNetworks(ctx); dropped {
+			err = s.launch(ctx, service, all)
+		}
+	}
+	var blocked *shim.BlockedError
+	if !errors.As(err, &blocked) {
+		return all, err
+	}
+	s.out.Info("%s is made anew: the engine can't start it under its ID (%v)", service, err)
+	if err := s.remake(ctx, service); err != nil {
+		return all, err
+	}
+	found, err := container.List(ctx, s.engine, s.project.Name, service)
+	if err != nil {
+		return all, err
+	}
+	return found[service], s.launch(ctx, service, found[service])
+}
+
+// remake lets Compose make the service's containers anew; what is in their volumes, those without a name too, moves along.
+func (s *starter) remake(ctx context.Context, service string) error {
+	one, err := s.project.WithSelectedServices([]string{service}, types.IgnoreDependencies)
+	if err != nil {
+		return err
+	}
+	err = s.compose.Create(ctx, one.WithoutUnnecessaryResources(), api.CreateOptions{
+		Services: []string{service}, Recreate: api.RecreateForce, RecreateDependencies: api.RecreateNever, Inherit: true, IgnoreOrphans: true, QuietPull: true,
+	})
+	if err != nil {
+		return &diagnosis.CreateError{Err: err}
+	}
+	return nil
 }

@@ -62,31 +62,31 @@ func PlanStart(ctx context.Context, e *engine.Engine, project *types.Project, re
 	if err != nil {
 		return plan, err
 	}
-	compared := comparison{engine: e, project: project, records: records}
-	changes, _, err := compared.changes(ctx, found)
+	compared := recreate.Comparison{Engine: e, Project: project, Records: records}
+	changes, _, err := compared.Changes(ctx, found)
 	if err != nil {
 		return plan, err
 	}
 	plan.act(changes, found)
-	plan.Kept, err = compared.keptVolumes(ctx)
+	plan.Kept, err = compared.KeptVolumes(ctx)
 	return plan, err
 }
 
 // act says of each step what is done. What changed only in its state is started where it does not run, and otherwise awaited.
-func (p *Plan) act(changes map[string]change, found map[string][]container.Replica) {
+func (p *Plan) act(changes map[string]recreate.Change, found map[string][]container.Replica) {
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		c, have := changes[s.Service], found[s.Service]
 		stopped := slices.ContainsFunc(have, func(r container.Replica) bool { return !r.Runs() && !r.State.Restarting })
 		switch {
-		case c.recreate:
-			s.Do, s.Why = doRecreate, c.why
+		case c.Recreate:
+			s.Do, s.Why = doRecreate, c.Why
 		case len(have) == 0 && s.Replicas > 0:
 			s.Do = doCreate
-		case c.start, stopped && s.OneShot:
-			s.Do, s.Why = doStart, c.why
+		case c.Start, stopped && s.OneShot:
+			s.Do, s.Why = doStart, c.Why
 		default:
-			s.Do, s.Why = doKeep, c.why
+			s.Do, s.Why = doKeep, c.Why
 		}
 	}
 }

@@ -1,18 +1,18 @@
 package lifecycle
 
 import (
-	"fmt"
-
 	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/25eloquence/compose-mage/internal/orphan"
 )
 
 // StartReport is the plan of a start for programs.
 type StartReport struct {
-	Project      string      `json:"project"`
-	Steps        []StartStep `json:"steps"`          // those that wait for less first
-	StartsAtOnce int         `json:"starts_at_once"` // containers that the engine is asked to start at a time
-	CPUs         int         `json:"cpus"`           // of the machine: what the reservations of those that start may come to
-	Orphans      []Orphan    `json:"orphans"`        // containers of services that the Compose files no longer have
+	Project      string             `json:"project"`
+	Steps        []StartStep        `json:"steps"`          // those that wait for less first
+	StartsAtOnce int                `json:"starts_at_once"` // containers that the engine is asked to start at a time
+	CPUs         int                `json:"cpus"`           // of the machine: what the reservations of those that start may come to
+	Orphans      []orphan.Container `json:"orphans"`        // containers of services that the Compose files no longer have
 	// RemoveOrphans says that the start removes them first.
 	RemoveOrphans bool     `json:"remove_orphans"`
 	Kept          []string `json:"kept"` // a sentence for each volume that stays as it is though its settings changed
@@ -38,10 +38,10 @@ type StartWait struct {
 }
 
 // Report gives the plan with the orphans that were found.
-func (p Plan) Report(project string, orphans []Orphan, remove bool) StartReport {
+func (p Plan) Report(project string, orphans []orphan.Container, remove bool) StartReport {
 	r := StartReport{
 		Project: project, Steps: []StartStep{}, StartsAtOnce: p.startsAtOnce(), CPUs: p.CPUs,
-		Orphans: append([]Orphan{}, orphans...), RemoveOrphans: remove, Kept: append([]string{}, p.Kept...),
+		Orphans: append([]orphan.Container{}, orphans...), RemoveOrphans: remove, Kept: append([]string{}, p.Kept...),
 	}
 	for _, s := range p.Steps {
 		step := StartStep{
@@ -58,20 +58,6 @@ func (p Plan) Report(project string, orphans []Orphan, remove bool) StartReport 
 		r.Steps = append(r.Steps, step)
 	}
 	return r
-}
-
-// OrphanPlan gives a line for each orphan of what a start does about it.
-func OrphanPlan(orphans []Orphan, p OrphanPolicy) []string {
-	var lines []string
-	for _, o := range orphans {
-		switch {
-		case p.Remove:
-			lines = append(lines, fmt.Sprintf("first: remove the orphan %s of service %s", o.Container, o.Service))
-		case !p.Ignore:
-			lines = append(lines, fmt.Sprintf("left alone: the orphan %s of service %s; -remove-orphans removes it", o.Container, o.Service))
-		}
-	}
-	return lines
 }
 
 // RestartReport is the plan of a restart for programs.

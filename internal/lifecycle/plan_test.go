@@ -8,38 +8,18 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/compose-spec/compose-go/v2/types"
+	moby "github.com/moby/moby/api/types/container"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/composetest"
+	"github.com/25eloquence/compose-mage/internal/container"
 )
-
-// load reads a Compose file's text, or the repository's own stack for "".
-func load(t *testing.T, text string) *types.Project {
-	t.Helper()
-	for _, v := range []string{"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"} {
-		t.Setenv(v, "")
-		_ = os.Unsetenv(v)
-	}
-	dir := filepath.Join("..", "..")
-	if text != "" {
-		dir = t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else {
-		t.Setenv("COMPOSE_PROFILES", "agent-v1")
-	}
-	s, err := compose.Load(context.Background(), compose.Request{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.Project
-}
 
 // TestPlanOfTheStack is the specification's staged start: what nothing is needed for first, the agent last.
 func TestPlanOfTheStack(t *testing.T) {
+	t.Setenv("COMPOSE_PROFILES", "agent-v1")
 	var got bytes.Buffer
-	MakePlan(load(t, ""), 2).Print(&got)
+	MakePlan(composetest.LoadDir(t, filepath.Join("..", "..")), 2).Print(&got)
 	want := `stage 0: start azure-tts
 stage 0: start redis
 stage 0: start whisper-stt
@@ -54,7 +34,7 @@ at most 4 containers start at a time; services that reserve CPUs start as long a
 }
 
 func TestPlanConditionsAndWaiters(t *testing.T) {
-	p := MakePlan(load(t, `services:
+	p := MakePlan(composetest.Load(t, `services:
   db: {image: x, deploy: {replicas: 2, resources: {reservations: {cpus: "9"}}}}
   migrate: {image: x, depends_on: {db: {condition: service_started}}}
   web: {image: x, depends_on: {migrate: {condition: service_completed_successfully}, db: {condition: service_healthy, restart: true}}}
@@ -95,4 +75,15 @@ func TestACycleIsNamed(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "cycle") || !strings.Contains(err.Error(), "-> b ->") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// one is a container in that state.
+func one(status moby.ContainerState, change func(*container.Replica)) container.Replica {
+	c := container.Replica{InspectResponse: moby.InspectResponse{
+		Name: "/p-s-1", State: &moby.State{Status: status, Running: status == moby.StateRunning}, Config: &moby.Config{},
+	}}
+	if change != nil {
+		change(&c)
+	}
+	return c
 }

@@ -6,14 +6,18 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/docker/compose/v5/pkg/api"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/composelib"
 	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/diagnosis"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/orphan"
 	"github.com/25eloquence/compose-mage/internal/readiness"
 	"github.com/25eloquence/compose-mage/internal/recreate"
+	"github.com/25eloquence/compose-mage/internal/rollout"
+	"github.com/25eloquence/compose-mage/internal/shim"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -39,7 +43,7 @@ func Restart(ctx context.Context, e *engine.Engine, project *types.Project, o Re
 		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout, fault.New(fault.Failed, "go tool mage status", "not everything was ready again within %s", o.Timeout))
 		defer cancel()
 	}
-	e = endingSurvivors(e, project.Name, o.Out)
+	e = shim.EndingSurvivors(e, project.Name, o.Out)
 	r, err := restarterOf(e, project, o)
 	if err != nil {
 		return err
@@ -53,7 +57,7 @@ func Restart(ctx context.Context, e *engine.Engine, project *types.Project, o Re
 	if err := r.checkProject(ctx); err != nil {
 		return err
 	}
-	if err := r.finishEarlier(ctx); err != nil {
+	if err := r.rollout().FinishEarlier(ctx); err != nil {
 		return err
 	}
 	plan, err := PlanRestart(ctx, e, project, o)
@@ -77,6 +81,11 @@ type restarter struct {
 	// untilHealthy makes a roll-out end when Docker calls the new container healthy, or roll back. A start or a stop that only puts
 	// right what was left does not wait for that.
 	untilHealthy bool
+}
+
+// rollout gives what replaces the project's containers without down-time.
+func (r *restarter) rollout() *rollout.Rollout {
+	return &rollout.Rollout{Engine: r.engine, Project: r.project, Out: r.out, UntilHealthy: r.untilHealthy}
 }
 
 func newRestarter(e *engine.Engine, project *types.Project, out *ui.Out) (*restarter, error) {
@@ -118,7 +127,7 @@ func (r *restarter) run(ctx context.Context, plan RestartPlan) error {
 	// One that is run to its end is so even where those that wait for it are not restarted.
 	o := StartOptions{
 		Out: r.out, Memory: r.memory, Records: r.records, jobs: container.Awaited(r.project), renew: map[string]renewal{},
-		Orphans: OrphanPolicy{Ignore: true}, TakeOver: true, // the restart has asked
+		Orphans: orphan.Policy{Ignore: true}, TakeOver: true, // the restart has asked
 	}
 	var names []string
 	for _, step := range plan.Steps {
@@ -129,7 +138,7 @@ func (r *restarter) run(ctx context.Context, plan RestartPlan) error {
 			o.renew[step.Service] = renewal{func(ctx context.Context) error { return r.renew(ctx, step) }, early}
 		}
 	}
-	picked, err := r.onlyWithProviders(names...)
+	picked, err := composelib.OnlyWithProviders(r.project, names...)
 	if err != nil {
 		return err
 	}
@@ -140,88 +149,25 @@ func (r *restarter) run(ctx context.Context, plan RestartPlan) error {
 func (r *restarter) renew(ctx context.Context, step RestartStep) error {
 	switch {
 	case step.Roll:
-		return r.roll(ctx, step.Service)
+		return r.rollout().Service(ctx, step.Service)
 	case step.Replicas > 1:
 		return r.oneByOne(ctx, step)
 	case step.Recreate:
-		return r.recreate(ctx, step.Service, view{}, 0)
+		return r.recreate(ctx, composelib.Restriction{Service: step.Service}, 0)
 	}
-	return r.stop(ctx, view{service: step.Service})
+	return composelib.Stop(ctx, r.engine, r.project, composelib.Restriction{Service: step.Service})
 }
 
-// only gives the project with the named services alone, and with what they use: Compose makes every network anew whose settings
-// changed, and can't where others are in it.
-func (r *restarter) only(services ...string) (*types.Project, error) {
-	project, err := r.project.WithSelectedServices(services, types.IgnoreDependencies)
-	if err != nil {
-		return nil, err
+// recreate makes the service's containers anew; r and scale are as composelib.Recreate has them.
+func (r *restarter) recreate(ctx context.Context, shown composelib.Restriction, scale int) error {
+	err := composelib.Recreate(ctx, r.engine, r.project, shown, scale)
+	if err == nil {
+		return nil
 	}
-	return project.WithoutUnnecessaryResources(), nil
-}
-
-// recreate lets Compose make the replacements of the service's containers, then stop and remove the old ones; what is in
-// anonymous volumes moves along. scale is how many containers of the service v lets Compose see; 0 for all.
-func (r *restarter) recreate(ctx context.Context, service string, v view, scale int) error {
-	project, err := r.onlyWithProviders(service)
-	if err != nil {
-		return err
-	}
-	if s := project.Services[service]; scale > 0 {
-		s.SetScale(scale)
-		project.Services[service] = s
-	}
-	library, err := r.compose(v)
-	if err != nil {
-		return err
-	}
-	err = library.Create(ctx, project, api.CreateOptions{
-		Services: []string{service}, Recreate: api.RecreateForce, RecreateDependencies: api.RecreateNever, Inherit: true, IgnoreOrphans: true, QuietPull: true,
-	})
-	if err != nil {
-		return r.notCreated(ctx, service, err)
-	}
-	return nil
-}
-
-// notCreated says why containers of the service could not be made, as a start does.
-func (r *restarter) notCreated(ctx context.Context, service string, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	s := &starter{engine: r.engine, project: r.project}
-	return s.cause(ctx, service, &createError{err})
-}
-
-// stop stops the view's service within its grace period.
-func (r *restarter) stop(ctx context.Context, v view) error {
-	project, err := r.only(v.service)
-	if err != nil {
-		return err
-	}
-	library, err := r.compose(v)
-	if err != nil {
-		return err
-	}
-	if err := library.Stop(ctx, project.Name, api.StopOptions{Project: project, Services: []string{v.service}}); err != nil {
-		return fmt.Errorf("stopping %q: %w", v.service, err)
-	}
-	return nil
-}
-
-// start starts what does not run of the view's service.
-func (r *restarter) start(ctx context.Context, v view) error {
-	project, err := r.only(v.service)
-	if err != nil {
-		return err
-	}
-	library, err := r.compose(v)
-	if err != nil {
-		return err
-	}
-	if err := library.Start(ctx, project.Name, api.StartOptions{Project: project}); err != nil {
-		return fmt.Errorf("starting %q: %w", v.service, err)
-	}
-	return nil
+	return diagnosis.Start(ctx, r.engine, r.project, shown.Service, &diagnosis.CreateError{Err: err})
 }
 
 // oneByOne restarts a service's replicas, each only when the one before is ready.
@@ -231,14 +177,14 @@ func (r *restarter) oneByOne(ctx context.Context, step RestartStep) error {
 		return err
 	}
 	for _, old := range found[step.Service] {
-		alone := view{service: step.Service, seen: func(id string) bool { return id == old.ID }}
+		alone := composelib.Restriction{Service: step.Service, Shows: func(id string) bool { return id == old.ID }}
 		if step.Recreate {
-			err = r.recreate(ctx, step.Service, alone, 1)
+			err = r.recreate(ctx, alone, 1)
 		} else {
-			err = r.stop(ctx, alone)
+			err = composelib.Stop(ctx, r.engine, r.project, alone)
 		}
 		if err == nil {
-			err = r.start(ctx, view{service: step.Service})
+			err = composelib.Start(ctx, r.engine, r.project, composelib.Restriction{Service: step.Service})
 		}
 		if err == nil {
 			err = r.numberReady(ctx, step.Service, old.Number())

@@ -11,9 +11,11 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/25eloquence/compose-mage/internal/composelib"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/recreate"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -49,15 +51,16 @@ func PlanRestart(ctx context.Context, e *engine.Engine, project *types.Project, 
 	if err != nil {
 		return RestartPlan{}, err
 	}
-	compared := comparison{engine: e, project: r.project, records: o.Records}
-	changes, networks, err := compared.changes(ctx, found)
+	compared := recreate.Comparison{Engine: e, Project: r.project, Records: o.Records}
+	changes, networks, err := compared.Changes(ctx, found)
 	if err != nil {
 		return RestartPlan{}, err
 	}
 	plan := planRestart(r.project, changes, networks, o)
-	if plan.Kept, err = compared.keptVolumes(ctx); err != nil {
+	if plan.Kept, err = compared.KeptVolumes(ctx); err != nil {
 		return RestartPlan{}, err
 	}
+	rolled := r.rollout()
 	for i, step := range plan.Steps {
 		plan.Steps[i].Replicas = len(found[step.Service])
 		running := slices.ContainsFunc(found[step.Service], container.Replica.Runs)
@@ -65,7 +68,7 @@ func PlanRestart(ctx context.Context, e *engine.Engine, project *types.Project, 
 			continue
 		}
 		plan.Steps[i].Roll = true
-		if plan.Steps[i].Refused, err = r.refusals(ctx, step.Service, found[step.Service]); err != nil {
+		if plan.Steps[i].Refused, err = rolled.Refusals(ctx, step.Service, found[step.Service]); err != nil {
 			return RestartPlan{}, err
 		}
 	}
@@ -74,19 +77,19 @@ func PlanRestart(ctx context.Context, e *engine.Engine, project *types.Project, 
 
 // planRestart picks the services and orders them. changes are those of the services that changed, networks the keys of the networks
 // that are made anew.
-func planRestart(project *types.Project, changes map[string]change, networks map[string]bool, o RestartOptions) RestartPlan {
-	picked := map[string]change{}
+func planRestart(project *types.Project, changes map[string]recreate.Change, networks map[string]bool, o RestartOptions) RestartPlan {
+	picked := map[string]recreate.Change{}
 	for _, name := range project.ServiceNames() {
 		c, changed := changes[name]
 		switch {
 		case len(o.Services) > 0 && !slices.Contains(o.Services, name):
 			continue
 		case changed:
-			c.start = c.start && !o.All && len(o.Services) == 0
+			c.Start = c.Start && !o.All && len(o.Services) == 0
 		case o.All:
-			c.why = "all are"
+			c.Why = "all are"
 		case len(o.Services) > 0:
-			c.why = "it is named"
+			c.Why = "it is named"
 		default:
 			continue
 		}
@@ -97,7 +100,7 @@ func planRestart(project *types.Project, changes map[string]change, networks map
 	plan := RestartPlan{All: o.All && len(o.Services) == 0}
 	for _, s := range MakePlan(project, 1).Steps { // by stage
 		if c, ok := picked[s.Service]; ok {
-			plan.Steps = append(plan.Steps, RestartStep{Service: s.Service, Stage: s.Stage, Why: c.why, Recreate: c.recreate, Start: c.start})
+			plan.Steps = append(plan.Steps, RestartStep{Service: s.Service, Stage: s.Stage, Why: c.Why, Recreate: c.Recreate, Start: c.Start})
 		} else {
 			plan.Left = append(plan.Left, s.Service)
 		}
@@ -107,7 +110,7 @@ func planRestart(project *types.Project, changes map[string]change, networks map
 }
 
 // addNeighbours adds the services that are in a network with one of the picked that is made anew: it can't be while they are in it.
-func addNeighbours(project *types.Project, picked, changes map[string]change, networks map[string]bool) {
+func addNeighbours(project *types.Project, picked, changes map[string]recreate.Change, networks map[string]bool) {
 	for grown := true; grown; {
 		grown = false
 		for key := range networks {
@@ -115,7 +118,7 @@ func addNeighbours(project *types.Project, picked, changes map[string]change, ne
 				continue
 			}
 			for name, c := range changes {
-				if _, ok := picked[name]; !ok && c.recreate && uses(project, name, key) {
+				if _, ok := picked[name]; !ok && c.Recreate && uses(project, name, key) {
 					picked[name], grown = c, true
 				}
 			}
@@ -130,12 +133,12 @@ func uses(project *types.Project, service, network string) bool {
 
 // addDependants adds the services that can't stay as they are when one of the picked is restarted: those in its namespaces,
 // which end with it, and those whose file asks for it with restart: true.
-func addDependants(project *types.Project, picked map[string]change) {
+func addDependants(project *types.Project, picked map[string]recreate.Change) {
 	for grown := true; grown; {
 		grown = false
 		for _, name := range project.ServiceNames() {
 			for other, c := range picked {
-				why, shares := "", sharesWith(project.Services[name], other)
+				why, shares := "", composelib.Shares(project.Services[name], other)
 				switch dependency, depends := project.Services[name].DependsOn[other]; {
 				case shares != "":
 					why = fmt.Sprintf("it shares the %s of %s", shares, other)
@@ -146,30 +149,15 @@ func addDependants(project *types.Project, picked map[string]change) {
 				}
 				mine, ok := picked[name]
 				if !ok {
-					mine.why = why
+					mine.Why = why
 				}
-				recreate := mine.recreate || shares != "" && c.recreate
-				grown = grown || !ok || recreate != mine.recreate || mine.start
-				mine.recreate, mine.start = recreate, false
+				recreate := mine.Recreate || shares != "" && c.Recreate
+				grown = grown || !ok || recreate != mine.Recreate || mine.Start
+				mine.Recreate, mine.Start = recreate, false
 				picked[name] = mine
 			}
 		}
 	}
-}
-
-// sharesWith says what of the other service's container this one's uses: network, ipc, pid or volumes; "" for nothing.
-func sharesWith(s types.ServiceConfig, other string) string {
-	for _, m := range []struct{ kind, mode string }{{"network", s.NetworkMode}, {"ipc", s.Ipc}, {"pid", s.Pid}} {
-		if m.mode == types.ServicePrefix+other {
-			return m.kind
-		}
-	}
-	for _, from := range s.VolumesFrom {
-		if name, _, _ := strings.Cut(from, ":"); name == other {
-			return "volumes"
-		}
-	}
-	return ""
 }
 
 // Print writes the plan, a line per service.

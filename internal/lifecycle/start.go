@@ -1,3 +1,5 @@
+// Package lifecycle owns the start, the restart and the stop of a stack: the Compose library creates its containers, and we start each as
+// what it depends on gets ready. It never removes a volume.
 package lifecycle
 
 import (
@@ -14,11 +16,17 @@ import (
 	moby "github.com/moby/moby/api/types/container"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/composelib"
 	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/containerevents"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/orphan"
 	"github.com/25eloquence/compose-mage/internal/readiness"
 	"github.com/25eloquence/compose-mage/internal/recreate"
+	"github.com/25eloquence/compose-mage/internal/rollout"
+	"github.com/25eloquence/compose-mage/internal/semaphore"
+	"github.com/25eloquence/compose-mage/internal/shim"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -29,7 +37,7 @@ type StartOptions struct {
 	Events  io.Writer        // where events are written as JSON, one a line; nil for nowhere
 	Memory  string           // a file that keeps how long services took to get ready, which saves probes; "" for none
 	Records recreate.Records // what containers were made from, so that the keys can be named that changed
-	Orphans OrphanPolicy     // what is done about containers of services that the files no longer have; they are named by default
+	Orphans orphan.Policy    // what is done about containers of services that the files no longer have; they are named by default
 	// TakeOver makes the containers of another checkout this one's; else such containers are an error.
 	TakeOver bool
 
@@ -60,7 +68,7 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, o Star
 	if err != nil {
 		return err
 	}
-	e = endingSurvivors(e, project.Name, o.Out)
+	e = shim.EndingSurvivors(e, project.Name, o.Out)
 	there, err := prepare(ctx, e, project, o)
 	if err != nil {
 		return err
@@ -81,16 +89,16 @@ func prepare(ctx context.Context, e *engine.Engine, project *types.Project, o St
 	if others := container.CheckoutsAmong(all, project); len(others) > 0 && !o.TakeOver {
 		return nil, container.Refusal(others, project, "start")
 	}
-	removed, err := settleOrphans(ctx, e, orphansAmong(all, project), o.Orphans, o.Out)
+	removed, err := orphan.Settle(ctx, e, orphan.Among(all, project), o.Orphans, o.Out)
 	if err != nil {
 		return nil, err
 	}
 	if err := refuse(ctx, e, project, container.ByService(all)); err != nil {
 		return nil, err
 	}
-	rolled := slices.ContainsFunc(all, replacement)
+	rolled := slices.ContainsFunc(all, rollout.Replacement)
 	if rolled {
-		if err := finishRollouts(ctx, e, project, o.Out); err != nil {
+		if err := rollout.Finish(ctx, e, project, o.Out); err != nil {
 			return nil, err
 		}
 	}
@@ -110,15 +118,15 @@ type starter struct {
 	began   time.Time
 	before  map[string][]moby.Summary // the containers that were there, by service
 
-	compared comparison
+	compared recreate.Comparison
 	outdated map[string]string // services that are made anew although Compose would keep them, and why
 
-	starts *room // containers that the engine starts at a time
-	cpus   *room // thousandths of cores
+	starts *semaphore.Ranked // containers that the engine starts at a time
+	cpus   *semaphore.Ranked // thousandths of cores
 	budget *readiness.Budget
 	shells *readiness.Shells
 	memory *readiness.Memory
-	news   *news
+	events *containerevents.Feed
 	renew  map[string]renewal // as in StartOptions
 
 	creation *creation
@@ -126,28 +134,28 @@ type starter struct {
 	// What becomes of each service, by name.
 	created, started, healthy, completed map[string]*outcome
 
-	mu      sync.Mutex
-	errs    map[string]error
-	timings map[string]timing
-	found   map[string][]moby.Summary // the containers that there are now, by service, as far as the start has come
-	twins   bool                      // networks of one name were found, and all but one removed
+	mu         sync.Mutex
+	errs       map[string]error
+	timings    map[string]timing
+	found      map[string][]moby.Summary // the containers that there are now, by service, as far as the start has come
+	duplicates bool                      // networks of one name were found, and all but one removed
 }
 
 func newStarter(
 	ctx context.Context, e *engine.Engine, project *types.Project, o StartOptions, began time.Time, there map[string][]moby.Summary,
 ) (*starter, error) {
-	library, err := newCompose(e)
+	library, err := composelib.New(e)
 	if err != nil {
 		return nil, err
 	}
 	s := &starter{
 		engine: e, compose: library, project: project, out: o.Out, began: began, plan: MakePlan(project, e.Machine().CPUs),
-		memory: readiness.Recall(o.Memory), shells: readiness.NewShells(), news: newNews(), renew: o.renew,
+		memory: readiness.Recall(o.Memory), shells: readiness.NewShells(), events: containerevents.New(), renew: o.renew,
 		created: map[string]*outcome{}, started: map[string]*outcome{}, healthy: map[string]*outcome{}, completed: map[string]*outcome{},
 		errs: map[string]error{}, timings: map[string]timing{}, found: map[string][]moby.Summary{},
-		compared: comparison{engine: e, project: project, records: o.Records}, before: there,
+		compared: recreate.Comparison{Engine: e, Project: project, Records: o.Records}, before: there,
 	}
-	s.starts, s.cpus, s.budget = newRoom(int64(s.plan.startsAtOnce())), newRoom(milli(float64(s.plan.CPUs))), readiness.NewBudget(s.plan.CPUs)
+	s.starts, s.cpus, s.budget = semaphore.New(int64(s.plan.startsAtOnce())), semaphore.New(milli(float64(s.plan.CPUs))), readiness.NewBudget(s.plan.CPUs)
 	for _, image := range s.memory.NoShell {
 		s.shells.Lack(image)
 	}
@@ -174,21 +182,21 @@ func (s *starter) compare(ctx context.Context) error {
 	var networks map[string]bool
 	var err error
 	if s.renew == nil {
-		s.outdated, networks, err = s.compared.beyondCompose(ctx, s.before)
+		s.outdated, networks, err = s.compared.BeyondCompose(ctx, s.before)
 	} else {
-		networks, err = s.compared.divergedNetworks(ctx)
+		networks, err = s.compared.DivergedNetworks(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	return s.compared.networksAreFree(ctx, networks, s.before)
+	return s.compared.NetworksAreFree(ctx, networks, s.before)
 }
 
 func (s *starter) run(ctx context.Context) error {
 	listening, stop := context.WithCancel(ctx)
 	defer stop()
 	var all, aside sync.WaitGroup
-	aside.Go(func() { s.news.follow(listening, s.engine, s.project.Name) })
+	aside.Go(func() { s.events.Follow(listening, s.engine, s.project.Name) })
 	all.Go(func() { s.creation.run(ctx, slices.Sorted(maps.Keys(s.outdated))) })
 	for _, step := range s.plan.Steps {
 		all.Go(func() { s.step(ctx, step) })
@@ -242,7 +250,7 @@ func (s *starter) launched() bool {
 // waiter waits for one container of the service; fresh is one that this start has started, whose time is worth remembering.
 func (s *starter) waiter(c moby.Summary, step Step, fresh bool) *readiness.Waiter {
 	w := &readiness.Waiter{
-		API: s.engine, ID: c.ID, Service: step.Service, Docker: true, Budget: s.budget, Shells: s.shells, Crowded: s.starts.crowded, Rank: step.Rank, News: s.news.of(c.ID),
+		API: s.engine, ID: c.ID, Service: step.Service, Docker: true, Budget: s.budget, Shells: s.shells, Crowded: s.starts.Contended, Rank: step.Rank, News: s.events.Of(c.ID),
 		Local: s.engine.Local(), Inside: s.engine.SharesNetwork(), Warn: s.out.Warn,
 		Tell:  func(last string) { s.progress.set(step.Service, stateProbing, last) },
 		Ports: s.memory.Of(step.Service), Started: compose.ReadyOnceStarted(s.project.Services[step.Service]),

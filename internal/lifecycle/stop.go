@@ -7,8 +7,11 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
 
+	"github.com/25eloquence/compose-mage/internal/composelib"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/rollout"
+	"github.com/25eloquence/compose-mage/internal/shim"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -26,16 +29,16 @@ func Stop(ctx context.Context, e *engine.Engine, project *types.Project, o StopO
 			return err
 		}
 	}
-	if err := finishRollouts(ctx, e, project, o.Out); err != nil {
+	if err := rollout.Finish(ctx, e, project, o.Out); err != nil {
 		return err
 	}
-	compose, err := newCompose(e)
+	library, err := composelib.New(e)
 	if err != nil {
 		return err
 	}
 	err = o.Out.Step(ctx, "stopping "+project.Name, func(ctx context.Context, _ func(string)) error {
 		return container.RecordStops(ctx, e, project.Name, func() error {
-			if err := compose.Stop(ctx, project.Name, api.StopOptions{Project: project, Services: project.ServiceNames()}); err != nil {
+			if err := library.Stop(ctx, project.Name, api.StopOptions{Project: project, Services: project.ServiceNames()}); err != nil {
 				return fmt.Errorf("stopping %q: %w", project.Name, err)
 			}
 			return nil
@@ -44,5 +47,5 @@ func Stop(ctx context.Context, e *engine.Engine, project *types.Project, o StopO
 	if err != nil {
 		return err
 	}
-	return endSurvivors(ctx, e, project, o.Out)
+	return shim.EndSurvivors(ctx, e, project, o.Out)
 }

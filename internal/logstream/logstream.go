@@ -1,5 +1,5 @@
-// Package logstream owns how containers' logs are read for a library that keeps each line in memory until it ends: one that is too long
-// is broken. It prints nothing.
+// Package logstream owns how containers' logs are read and printed: for a library that keeps each line in memory until the line ends, one
+// that is too long is broken.
 package logstream
 
 import (

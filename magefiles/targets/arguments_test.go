@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/logstream"
 )
 
 // stackOf gives the services that the stack of a test has.
@@ -133,7 +133,7 @@ func TestOptionsAreSpelledAsOnTheCommandLine(t *testing.T) {
 
 func TestLogsRefusesATailThatIsNoNumber(t *testing.T) {
 	for _, tail := range []string{"abc", "", "1.5", "ALL"} {
-		err := logs(context.Background(), nil, lifecycle.LogOptions{Tail: tail})
+		err := logs(context.Background(), nil, logstream.Options{Tail: tail})
 		var f *fault.Error
 		if !errors.As(err, &f) || f.Code != fault.Usage || !strings.Contains(err.Error(), "next: go tool mage logs -tail=100") {
 			t.Errorf("-tail=%s: got %v", tail, err)

@@ -24,6 +24,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
 	"github.com/25eloquence/compose-mage/internal/monitor"
+	"github.com/25eloquence/compose-mage/internal/orphan"
+	"github.com/25eloquence/compose-mage/internal/status"
 )
 
 const jsonIntro = `# What -json prints
@@ -37,8 +39,8 @@ This page is made from the code: ` + "`UPDATE=1 go test ./magefiles/targets -run
 `
 
 var (
-	at     = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
-	orphan = lifecycle.Orphan{Service: "old", Container: "shop-old-1", State: "running"}
+	at       = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	leftOver = orphan.Container{Service: "old", Container: "shop-old-1", State: "running"}
 )
 
 // jsonShapes is what each command prints, with an example of it.
@@ -46,21 +48,21 @@ var jsonShapes = []struct {
 	command string
 	example any
 }{
-	{"status -json", lifecycle.StatusReport{
-		Project: "shop", Services: []lifecycle.ServiceStatus{
+	{"status -json", status.Report{
+		Project: "shop", Services: []status.Service{
 			{
 				Service: "web", Fine: true, Condition: container.Healthy, Health: "healthy", Status: "Up 2 minutes (healthy)", Container: "shop-web-1", Image: "shop/web:1",
 				Ports: []string{"127.0.0.1:8000->8000/tcp"},
 			},
 			{Service: "worker", Condition: container.Missing, Status: "not created", Why: "has no container", Next: "go tool mage start"},
-		}, Orphans: []lifecycle.Orphan{orphan}, Checkouts: []container.Checkout{{Folder: "/home/ann/shop", Services: []string{"web"}}},
+		}, Orphans: []orphan.Container{leftOver}, Checkouts: []container.Checkout{{Folder: "/home/ann/shop", Services: []string{"web"}}},
 	}},
 	{"check -json", doctor.Report{Project: "shop", Findings: []finding.Finding{
 		finding.Good("engine.version", "engine 20.10.24 at unix:///var/run/docker.sock, overlay2, cgroup v1"),
 		finding.Fail(fault.Config, "secret.file", "go tool mage setup", `secret "token": open secrets/token: no such file or directory`).Of("web"),
 	}}},
 	{"start -dry-run -json", lifecycle.StartReport{
-		Project: "shop", Kept: []string{}, StartsAtOnce: 8, CPUs: 4, Orphans: []lifecycle.Orphan{orphan}, Steps: []lifecycle.StartStep{
+		Project: "shop", Kept: []string{}, StartsAtOnce: 8, CPUs: 4, Orphans: []orphan.Container{leftOver}, Steps: []lifecycle.StartStep{
 			{Service: "db", Replicas: 1, CPUs: 0.5, Action: "keep", Waits: []lifecycle.StartWait{}},
 			{Service: "web", Stage: 1, Replicas: 2, Action: "recreate", Why: "its image changed", Waits: []lifecycle.StartWait{{Service: "db", Condition: "service_healthy"}}},
 		},

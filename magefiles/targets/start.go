@@ -11,8 +11,11 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/logstream"
+	"github.com/25eloquence/compose-mage/internal/orphan"
 	"github.com/25eloquence/compose-mage/internal/recreate"
 	"github.com/25eloquence/compose-mage/internal/state"
+	"github.com/25eloquence/compose-mage/internal/status"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -46,7 +49,7 @@ func start(ctx context.Context, services *string, c startChoice) error {
 	if err != nil {
 		return err
 	}
-	policy, err := lifecycle.ReadOrphanPolicy(s.stack.Settings, c.removeOrphans)
+	policy, err := orphan.ReadPolicy(s.stack.Settings, c.removeOrphans)
 	if err != nil {
 		return err
 	}
@@ -79,13 +82,13 @@ func start(ctx context.Context, services *string, c startChoice) error {
 }
 
 // showStart prints what a start would do.
-func (s *session) showStart(ctx context.Context, c startChoice, policy lifecycle.OrphanPolicy) error {
+func (s *session) showStart(ctx context.Context, c startChoice, policy orphan.Policy) error {
 	if !c.takeOver {
 		if err := container.RefuseOthers(ctx, s.engine, s.stack.Project, "start"); err != nil {
 			return err
 		}
 	}
-	orphans, err := lifecycle.Orphans(ctx, s.engine, s.stack.Project)
+	orphans, err := orphan.List(ctx, s.engine, s.stack.Project)
 	if err != nil {
 		return err
 	}
@@ -100,7 +103,7 @@ func (s *session) showStart(ctx context.Context, c startChoice, policy lifecycle
 	if c.json {
 		return writeJSON(os.Stdout, plan.Report(s.stack.Project.Name, orphans, policy.Remove))
 	}
-	for _, line := range lifecycle.OrphanPlan(orphans, policy) {
+	for _, line := range orphan.PlanLines(orphans, policy) {
 		ui.Fprintf(s.out.Writer(), "%s\n", line)
 	}
 	plan.Print(s.out.Writer())
@@ -109,7 +112,7 @@ func (s *session) showStart(ctx context.Context, c startChoice, policy lifecycle
 
 // sayMisfits warns of limits that the engine did not put in force, and of sums that exceed the machine.
 func (s *session) sayMisfits(ctx context.Context) {
-	found, err := lifecycle.Misfits(ctx, s.engine, s.stack.Project)
+	found, err := status.Misfits(ctx, s.engine, s.stack.Project)
 	if err != nil {
 		s.out.Warn("what the engine made of the limits is not known: %v", err)
 	}
@@ -157,21 +160,21 @@ func Status(ctx context.Context,
 	services *string, // comma-separated services; all by default
 	json *bool, // print JSON
 ) error {
-	return fault.Exit(ctx, status(ctx, services, value(json, false)))
+	return fault.Exit(ctx, showStatus(ctx, services, value(json, false)))
 }
 
-func status(ctx context.Context, services *string, asJSON bool) error {
+func showStatus(ctx context.Context, services *string, asJSON bool) error {
 	s, err := openOnly(ctx, services)
 	if err != nil {
 		return err
 	}
 	s.putRight(ctx)
-	report, err := lifecycle.Status(ctx, s.engine, s.stack.Project)
+	report, err := status.Of(ctx, s.engine, s.stack.Project)
 	if err != nil {
 		return err
 	}
 	if services == nil && !s.stack.Settings.IgnoreOrphans {
-		if report.Orphans, err = lifecycle.Orphans(ctx, s.engine, s.stack.Project); err != nil {
+		if report.Orphans, err = orphan.List(ctx, s.engine, s.stack.Project); err != nil {
 			return err
 		}
 	}
@@ -179,7 +182,7 @@ func status(ctx context.Context, services *string, asJSON bool) error {
 		err = writeJSON(os.Stdout, report)
 	} else {
 		report.Print(s.out)
-		lifecycle.SayOrphans(s.out, report.Orphans)
+		orphan.Warn(s.out, report.Orphans)
 	}
 	if err == nil && !report.Fine {
 		err = fault.New(fault.Failed, report.Next(), "not every service of %q is as it should be", s.stack.Project.Name)
@@ -194,7 +197,7 @@ func Logs(ctx context.Context,
 	tail *string, // lines of each container; "all" for everything
 	since *string, // a duration (10m) or a time
 ) error {
-	err := logs(ctx, services, lifecycle.LogOptions{
+	err := logs(ctx, services, logstream.Options{
 		Follow: value(follow, false), Tail: value(tail, "100"), Since: value(since, ""),
 	})
 	if value(follow, false) && errors.Is(ctx.Err(), context.Canceled) {
@@ -203,7 +206,7 @@ func Logs(ctx context.Context,
 	return fault.Exit(ctx, err)
 }
 
-func logs(ctx context.Context, services *string, o lifecycle.LogOptions) error {
+func logs(ctx context.Context, services *string, o logstream.Options) error {
 	if _, err := strconv.Atoi(o.Tail); err != nil && o.Tail != "all" {
 		return fault.New(fault.Usage, "go tool mage logs -tail=100", "-tail=%s is neither a number of lines nor all", o.Tail)
 	}
@@ -212,5 +215,5 @@ func logs(ctx context.Context, services *string, o lifecycle.LogOptions) error {
 		return err
 	}
 	s.putRight(ctx)
-	return lifecycle.Logs(ctx, s.engine, s.stack.Project, os.Stdout, o)
+	return logstream.Print(ctx, s.engine, s.stack.Project, os.Stdout, o)
 }

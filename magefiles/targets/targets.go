@@ -19,9 +19,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/freezer"
 	"github.com/25eloquence/compose-mage/internal/image"
-	"github.com/25eloquence/compose-mage/internal/lifecycle"
 	"github.com/25eloquence/compose-mage/internal/provision"
 	"github.com/25eloquence/compose-mage/internal/registry"
+	"github.com/25eloquence/compose-mage/internal/rollout"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -107,7 +107,7 @@ func load(ctx context.Context, services *string, r compose.Request) (*session, e
 // they print.
 func (s *session) putRight(ctx context.Context) {
 	out := ui.New(os.Stderr)
-	if err := lifecycle.PutRight(ctx, s.engine, s.stack.Project, out); err != nil && ctx.Err() == nil {
+	if err := rollout.PutRight(ctx, s.engine, s.stack.Project, out); err != nil && ctx.Err() == nil {
 		out.Warn("what an earlier run left half done is left so: %v", err)
 	}
 }

@@ -1,0 +1,222 @@
+package recreate
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/compose/v5/pkg/api"
+	moby "github.com/moby/moby/api/types/container"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/25eloquence/compose-mage/internal/composelib"
+	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/engine"
+)
+
+// Change is why a service is not as it should be, and whether it gets new containers, or only a start of those that do not run.
+type Change struct {
+	Why             string
+	Recreate, Start bool
+}
+
+// Comparison compares a project's containers with what they should be. Whether the model or the image of a container
+// differs is docker compose's own verdict; what Compose does not see is added to it. start and restart both use it.
+type Comparison struct {
+	Engine  *engine.Engine
+	Project *types.Project
+	Records Records
+}
+
+// Changes says of each service that is not as its files and its image say, why, and gives the keys of the networks
+// that are made anew. found are the project's containers.
+func (c Comparison) Changes(
+	ctx context.Context, found map[string][]container.Replica,
+) (changes map[string]Change, networks map[string]bool, err error) {
+	anew, networks, err := c.BeyondCompose(ctx, summaries(found))
+	if err != nil {
+		return nil, nil, err
+	}
+	diverged, err := c.rehearse(ctx, found)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range diverged {
+		if anew[name] == "" {
+			anew[name] = c.Why(ctx, name, summaries(found), diverged)
+		}
+	}
+	spread(c.Project, anew, found)
+	out := map[string]Change{}
+	for _, name := range c.Project.ServiceNames() {
+		s := c.Project.Services[name]
+		if s.Provider != nil {
+			continue
+		}
+		if why := anew[name]; why != "" {
+			out[name] = Change{Why: why, Recreate: true}
+		} else if other := stateChange(s, found[name], c.Engine.Now()); other.Why != "" {
+			out[name] = other
+		}
+	}
+	return out, networks, nil
+}
+
+// spread adds the services whose containers use the namespaces or volumes of one that is made anew: those end with it.
+func spread(project *types.Project, anew map[string]string, found map[string][]container.Replica) {
+	for grown := true; grown; {
+		grown = false
+		for _, name := range project.ServiceNames() {
+			if anew[name] != "" || len(found[name]) == 0 {
+				continue
+			}
+			for _, other := range slices.Sorted(maps.Keys(anew)) {
+				if shares := composelib.Shares(project.Services[name], other); shares != "" {
+					anew[name], grown = fmt.Sprintf("it shares the %s of %s", shares, other), true
+				}
+			}
+		}
+	}
+}
+
+// BeyondCompose says which services have containers that docker compose up would keep, or would not make well, and
+// why they are made anew: other content is copied into them, they hold files that are gone or replaced, or a network
+// of theirs is made anew. (Compose attaches the old container to the new network without its service's name, so that
+// nobody finds it.) It gives those networks' keys too. It looks into no container that mounts no file of this machine
+// and has nothing copied into it.
+func (c Comparison) BeyondCompose(
+	ctx context.Context, found map[string][]moby.Summary,
+) (reasons map[string]string, networks map[string]bool, err error) {
+	g, within := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		reasons, err = c.outdated(within, found)
+		return err
+	})
+	g.Go(func() (err error) {
+		networks, err = c.DivergedNetworks(within)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, nil, err
+	}
+	for _, name := range c.Project.ServiceNames() {
+		s := c.Project.Services[name]
+		for _, r := range found[name] { // its labels say so, which docker compose does not compare
+			if container.OfAnother(r.Labels, c.Project) && reasons[name] == "" {
+				reasons[name] = "another checkout made it, " + r.Labels[api.WorkingDirLabel]
+			}
+		}
+		for _, key := range s.NetworksByPriority() {
+			if networks[key] && len(found[name]) > 0 && reasons[name] == "" {
+				reasons[name] = fmt.Sprintf("the settings of its network %s changed", key)
+			}
+		}
+	}
+	return reasons, networks, nil
+}
+
+// stateChange judges a service whose containers are made from the right model; now is the time by the engine's clock.
+func stateChange(s types.ServiceConfig, replicas []container.Replica, now time.Time) Change {
+	v := container.Judge(s, replicas, now)
+	switch v.Condition {
+	case container.Paused, container.Unhealthy, container.Looping: // it runs, in a way
+		return Change{Why: v.Says()}
+	}
+	if !v.Fine {
+		return Change{Why: v.Says(), Start: true}
+	}
+	return Change{}
+}
+
+// Why says why Compose makes a service's containers anew; diverged are all services that it does so with.
+func (c Comparison) Why(
+	ctx context.Context, service string, found map[string][]moby.Summary, diverged []string,
+) string {
+	s, replicas := c.Project.Services[service], found[service]
+	keys, recorded := c.changedKeys(s, replicas)
+	if len(keys) > 0 {
+		return "its configuration changed: " + strings.Join(keys, ", ")
+	}
+	image, err := c.Engine.ImageInspect(ctx, api.GetImageNameOrDefault(s, c.Project.Name))
+	switch {
+	case cerrdefs.IsNotFound(err):
+		return "its image is not there"
+	case err == nil && slices.ContainsFunc(replicas, func(r moby.Summary) bool { return r.ImageID != image.ID }):
+		return "its image changed"
+	}
+	for _, other := range diverged {
+		if shares := composelib.Shares(s, other); shares != "" {
+			return fmt.Sprintf("it shares the %s of %s", shares, other)
+		}
+	}
+	for _, key := range s.NetworksByPriority() {
+		name := c.Project.Networks[key].Name
+		if slices.ContainsFunc(replicas, func(r moby.Summary) bool { return !attached(r, name) }) {
+			return fmt.Sprintf("it is not attached to its network %s", key)
+		}
+	}
+	for _, v := range s.Volumes {
+		volume, ok := c.Project.Volumes[v.Source]
+		if ok && slices.ContainsFunc(replicas, func(r moby.Summary) bool { return !mounts(r, volume.Name) }) {
+			return fmt.Sprintf("it does not mount the volume %s", volume.Name)
+		}
+	}
+	if recorded {
+		return "docker compose's record of its configuration or image changed" // as after a change of its version
+	}
+	return "its configuration changed"
+}
+
+// changedKeys names the keys in which the service's model is not what its containers were made from, and says whether
+// that is on record of any.
+func (c Comparison) changedKeys(s types.ServiceConfig, replicas []moby.Summary) ([]string, bool) {
+	recorded := false
+	for _, r := range replicas {
+		record, ok := c.Records.Of(r.ID)
+		if !ok {
+			continue
+		}
+		recorded = true
+		now, err := KeysOf(s, r.ID)
+		if err != nil {
+			return nil, false // then there are no names to give
+		}
+		if keys := Differences(record.Keys, now); len(keys) > 0 {
+			return keys, true
+		}
+	}
+	return nil, recorded
+}
+
+// attached says whether the container has an endpoint in the network. One that never ran has none yet, and none that
+// it should have.
+func attached(r moby.Summary, network string) bool {
+	return r.NetworkSettings == nil || r.NetworkSettings.Networks[network] != nil
+}
+
+func mounts(r moby.Summary, volume string) bool {
+	return slices.ContainsFunc(r.Mounts, func(m moby.MountPoint) bool { return m.Name == volume })
+}
+
+// summaries gives what List would have given of the containers.
+func summaries(found map[string][]container.Replica) map[string][]moby.Summary {
+	out := map[string][]moby.Summary{}
+	for service, replicas := range found {
+		for _, r := range replicas {
+			s := moby.Summary{
+				ID: r.ID, Names: []string{r.InspectResponse.Name}, ImageID: r.Image, Mounts: r.Mounts, State: r.State.Status,
+				Labels: r.Config.Labels,
+			}
+			if r.NetworkSettings != nil {
+				s.NetworkSettings = &moby.NetworkSettingsSummary{Networks: maps.Clone(r.NetworkSettings.Networks)}
+			}
+			out[service] = append(out[service], s)
+		}
+	}
+	return out
+}

@@ -1,0 +1,121 @@
+package recreate
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/compose/v5/pkg/api"
+	"github.com/docker/compose/v5/pkg/compose"
+	moby "github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// ours finds what is the project's.
+func (c Comparison) ours() client.Filters {
+	return client.Filters{}.Add("label", api.ProjectLabel+"="+c.Project.Name)
+}
+
+// DivergedNetworks gives the keys of the networks that Compose will make anew, as their settings or name changed.
+func (c Comparison) DivergedNetworks(ctx context.Context) (map[string]bool, error) {
+	out := map[string]bool{}
+	if len(c.Project.Networks) == 0 {
+		return out, nil
+	}
+	list, err := c.Engine.NetworkList(ctx, client.NetworkListOptions{Filters: c.ours()})
+	if err != nil {
+		return nil, fmt.Errorf("listing the networks of %q: %w", c.Project.Name, err)
+	}
+	for key, desired := range c.Project.Networks {
+		same := slices.DeleteFunc(slices.Clone(list.Items), func(n network.Summary) bool {
+			return n.Labels[api.NetworkLabel] != key
+		})
+		if desired.External || len(same) == 0 {
+			continue
+		}
+		// Of several, Compose takes the one of the right name.
+		is := same[0]
+		if i := slices.IndexFunc(same, func(n network.Summary) bool { return n.Name == desired.Name }); i >= 0 {
+			is = same[i]
+		}
+		hash, err := compose.NetworkHash(&desired)
+		if err != nil {
+			return nil, fmt.Errorf("hashing the configuration of network %q: %w", key, err)
+		}
+		if was := is.Labels[api.ConfigHashLabel]; was != "" && was != hash {
+			out[key] = true
+		}
+	}
+	return out, nil
+}
+
+// KeptVolumes has a sentence for each volume that was made with other settings than the Compose file's. docker
+// compose asks whether it shall be made anew, losing what is in it; here it never is.
+func (c Comparison) KeptVolumes(ctx context.Context) ([]string, error) {
+	if len(c.Project.Volumes) == 0 {
+		return nil, nil
+	}
+	list, err := c.Engine.VolumeList(ctx, client.VolumeListOptions{Filters: c.ours()})
+	if err != nil {
+		return nil, fmt.Errorf("listing the volumes of %q: %w", c.Project.Name, err)
+	}
+	var out []string
+	for _, key := range c.Project.VolumeNames() {
+		desired := c.Project.Volumes[key]
+		hash, err := compose.VolumeHash(desired)
+		if err != nil {
+			return nil, fmt.Errorf("hashing the configuration of volume %q: %w", key, err)
+		}
+		for _, v := range list.Items {
+			was := v.Labels[api.ConfigHashLabel]
+			if v.Name != desired.Name || v.Labels[api.VolumeLabel] != key || bool(desired.External) || was == "" || was == hash {
+				continue
+			}
+			out = append(out, fmt.Sprintf("the volume %s has other settings than the Compose file's: it stays as it is, "+
+				"with its data; without its containers, docker volume rm %s removes it and its data, "+
+				"and the next start makes it anew", v.Name, v.Name))
+		}
+	}
+	return out, nil
+}
+
+// NetworksAreFree is an error where one of the networks that are made anew has a container in it that is none of the
+// project's services as they are here. The engine does not remove such a network, and Compose has stopped the others
+// by then.
+func (c Comparison) NetworksAreFree(ctx context.Context, networks map[string]bool, found map[string][]moby.Summary) error {
+	mine := map[string]bool{}
+	named := map[string]string{}
+	for service, replicas := range found {
+		for _, r := range replicas {
+			_, mine[r.ID] = c.Project.Services[service]
+			named[r.ID] = service
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(networks)) {
+		name := c.Project.Networks[key].Name
+		inspected, err := c.Engine.NetworkInspect(ctx, name, client.NetworkInspectOptions{})
+		if cerrdefs.IsNotFound(err) {
+			continue // it gets another name, and the old one may stay
+		}
+		if err != nil {
+			return fmt.Errorf("inspecting the network %q: %w", name, err)
+		}
+		for id, endpoint := range inspected.Network.Containers {
+			if mine[id] {
+				continue
+			}
+			next := fmt.Sprintf("docker network disconnect %s %s", fault.Quote(name), fault.Quote(endpoint.Name))
+			if service := named[id]; c.Project.AllServices()[service].Name != "" {
+				next = "go tool mage start " + fault.Quote(append(c.Project.ServiceNames(), service)...)
+			}
+			return fault.New(fault.Config, next, "the settings of the network %s changed, and it can't be made anew while %s, "+
+				"which is not to be started here, is in it; nothing was touched", name, endpoint.Name)
+		}
+	}
+	return nil
+}
