@@ -23,6 +23,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/bases"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/registry"
 )
 
 // front stands before the registry in TEST_REGISTRY, notes what it is asked and can be cut off.
@@ -95,7 +96,7 @@ func build(t *testing.T, c *client.Client, dockerfile, file string, lock bases.L
 // resolve locks refs through the builder.
 func resolve(t *testing.T, c *client.Client, refs ...string) bases.Lock {
 	t.Helper()
-	lock, changes, err := bases.Refresh(t.Context(), bases.Builder{Client: c}, refs, bases.Lock{}, bases.Lock{})
+	lock, changes, err := bases.Refresh(t.Context(), registry.Builder{Client: c}, refs, bases.Lock{}, bases.Lock{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +221,7 @@ func TestIntegrationRefreshFailsWholeWhereOneRegistryIsAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lock, changes, err := bases.Refresh(t.Context(), bases.Builder{Client: c}, []string{away, here, missing}, old, bases.Lock{})
+	lock, changes, err := bases.Refresh(t.Context(), registry.Builder{Client: c}, []string{away, here, missing}, old, bases.Lock{})
 	var known *fault.Error
 	if !errors.As(err, &known) || known.Code != fault.Registry || lock.Len() > 0 || len(changes) > 0 {
 		t.Fatalf("got %v, %v, %v", lock.Refs(), changes, err)
@@ -235,7 +236,7 @@ func TestIntegrationRefreshFailsWholeWhereOneRegistryIsAway(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := bases.Refresh(ctx, bases.Builder{Client: c}, []string{here}, old, bases.Lock{}); !errors.Is(err, context.Canceled) {
+	if _, _, err := bases.Refresh(ctx, registry.Builder{Client: c}, []string{here}, old, bases.Lock{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: got %v", err)
 	}
 }

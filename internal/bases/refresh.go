@@ -2,14 +2,12 @@ package bases
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
@@ -97,27 +95,4 @@ func changes(old, next Lock) []Change {
 	}
 	slices.SortFunc(out, func(a, b Change) int { return strings.Compare(a.Ref, b.Ref) })
 	return out
-}
-
-// resolveAll asks ask for every reference, at most 8 at a time, and joins what failed.
-func resolveAll(ctx context.Context, refs []string, ask func(context.Context, string) (digest.Digest, error)) (map[string]digest.Digest, error) {
-	found := make([]digest.Digest, len(refs))
-	failed := make([]error, len(refs))
-	var g errgroup.Group
-	g.SetLimit(8)
-	for i, ref := range refs {
-		g.Go(func() error {
-			found[i], failed[i] = ask(ctx, ref)
-			return nil // the others' errors are worth knowing too
-		})
-	}
-	_ = g.Wait()
-	if err := errors.Join(failed...); err != nil {
-		return nil, err
-	}
-	digests := make(map[string]digest.Digest, len(refs))
-	for i, ref := range refs {
-		digests[ref] = found[i]
-	}
-	return digests, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/distribution/reference"
 
+	"github.com/25eloquence/compose-mage/internal/dockerfile"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/regular"
 )
@@ -59,13 +60,14 @@ func Refs(project *types.Project) ([]string, error) {
 func serviceRefs(workingDir string, service types.ServiceConfig) ([]string, error) {
 	b := service.Build
 	refs := contextImages(b.AdditionalContexts)
-	name, data, err := dockerfile(workingDir, b)
-	if err != nil || data == nil {
+	name, text, err := readDockerfile(workingDir, b)
+	if err != nil || text == nil {
 		return refs, err
 	}
 	for _, platform := range targetPlatforms(service) {
-		f := dockerfileReader{name: name, args: buildArgs(b.Args, platform), contexts: b.AdditionalContexts}
-		more, err := f.read(data)
+		more, err := dockerfileRefs(name, text, dockerfile.Options{
+			Args: ownArgs(b.Args), Platform: platform, Builder: "linux/" + runtime.GOARCH,
+		}, b.AdditionalContexts)
 		if err != nil {
 			return nil, err
 		}
@@ -74,40 +76,47 @@ func serviceRefs(workingDir string, service types.ServiceConfig) ([]string, erro
 	return refs, nil
 }
 
-// dockerfile gives the Dockerfile's name and text; nil where only the builder can read it.
-func dockerfile(workingDir string, b *types.BuildConfig) (string, []byte, error) {
+// dockerfileRefs lists the references of one Dockerfile that a digest can lock. name is for errors; contexts are the named contexts.
+func dockerfileRefs(name string, text []byte, o dockerfile.Options, contexts map[string]string) ([]string, error) {
+	var refs []string
+	syntax := dockerfile.Syntax(text, o.Args)
+	if syntax != "" && lockable(syntax) {
+		refs = append(refs, syntax)
+	}
+	plan, err := dockerfile.Parse(string(text), o)
+	if err != nil && syntax != "" {
+		return refs, nil // it may be in a language of its own, and the image that reads it is its only base
+	}
+	if err != nil {
+		return nil, dockerfile.Located(name, err)
+	}
+	if in := plan.Unfilled(); in != nil {
+		return nil, fmt.Errorf("%s:%d: %w", name, in.Line, in.Err)
+	}
+	return append(refs, slices.DeleteFunc(plan.Images(contexts), func(ref string) bool { return !lockable(ref) })...), nil
+}
+
+// readDockerfile gives the Dockerfile's name and text; nil where only the builder can read it.
+func readDockerfile(workingDir string, b *types.BuildConfig) (string, []byte, error) {
 	if b.DockerfileInline != "" {
 		return "dockerfile_inline", []byte(b.DockerfileInline), nil
 	}
-	if remote(b.Context) {
+	if dockerfile.Remote(b.Context) {
 		return "", nil, nil
 	}
-	path := b.Dockerfile
-	if path == "" {
-		path = "Dockerfile"
+	context := b.Context
+	if !filepath.IsAbs(context) {
+		context = filepath.Join(workingDir, context)
 	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(b.Context, path)
-	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(workingDir, path)
-	}
-	data, err := regular.Read(path, mostDockerfile)
+	path := dockerfile.Path(context, b.Dockerfile)
+	text, err := regular.Read(path, dockerfile.MaxBytes)
 	if err != nil {
 		return "", nil, err
 	}
 	if rel, err := filepath.Rel(workingDir, path); err == nil && filepath.IsLocal(rel) {
 		path = rel
 	}
-	return path, data, nil
-}
-
-// mostDockerfile is the largest Dockerfile that is read, in bytes.
-const mostDockerfile = 8 << 20
-
-// remote says whether a build context is fetched by the builder.
-func remote(context string) bool {
-	return strings.Contains(context, "://") || strings.HasPrefix(context, "git@") || strings.HasPrefix(context, "github.com/")
+	return path, text, nil
 }
 
 // contextImages lists the additional contexts that are images: "docker-image://alpine:3".
@@ -147,14 +156,9 @@ func targetPlatforms(service types.ServiceConfig) []string {
 	return []string{"linux/" + runtime.GOARCH}
 }
 
-// buildArgs are the arguments that FROM lines may use besides those that the Dockerfile declares: the platform's, as
-// BuildKit's frontend sets them, and the service's own, which win.
-func buildArgs(own types.MappingWithEquals, platform string) map[string]string {
-	part := append(strings.SplitN(platform, "/", 3), "", "")
-	args := map[string]string{
-		"TARGETPLATFORM": platform, "TARGETOS": part[0], "TARGETARCH": part[1], "TARGETVARIANT": part[2],
-		"BUILDPLATFORM": "linux/" + runtime.GOARCH, "BUILDOS": "linux", "BUILDARCH": runtime.GOARCH, "BUILDVARIANT": "",
-	}
+// ownArgs are the build arguments of a service that have a value.
+func ownArgs(own types.MappingWithEquals) map[string]string {
+	args := map[string]string{}
 	for name, value := range own {
 		if value != nil {
 			args[name] = *value

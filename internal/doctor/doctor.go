@@ -12,11 +12,11 @@ import (
 	"github.com/moby/moby/api/types/system"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/buildplan"
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
-	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/preflight"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -170,7 +170,7 @@ func checkBuilds(_ context.Context, in Input) []finding.Finding {
 		return nil
 	}
 	var out []finding.Finding
-	for _, p := range image.Problems(in.Project) {
+	for _, p := range buildplan.Problems(in.Project) {
 		out = append(out, finding.Fail(fault.Config, "build.source", "mend build: of "+fault.Quote(p.Service)+" in the Compose file", "%s", p.What).Of(p.Service))
 	}
 	return out

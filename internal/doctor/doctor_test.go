@@ -94,18 +94,6 @@ func TestDisk(t *testing.T) {
 	}
 }
 
-func TestRegistryURL(t *testing.T) {
-	for address, want := range map[string]string{
-		"127.0.0.1:5000": "http://127.0.0.1:5000/v2/", "localhost:5000": "http://localhost:5000/v2/", "registry.example": "https://registry.example/v2/",
-		"registry.example:5000": "https://registry.example:5000/v2/", "http://r.example/": "http://r.example/v2/", "ghcr.io/owner/cache": "https://ghcr.io/v2/", "127.0.0.1:5000/a/b": "http://127.0.0.1:5000/v2/",
-		"https://r.example/a": "https://r.example/v2/", "[::1]:5000": "http://[::1]:5000/v2/",
-	} {
-		if got := registryURL(address); got != want {
-			t.Errorf("%s: %s, want %s", address, got, want)
-		}
-	}
-}
-
 func TestRegistry(t *testing.T) {
 	for status, want := range map[int]finding.Severity{200: finding.OK, 401: finding.OK, 404: finding.Failure, 502: finding.Failure} {
 		if got := registryAnswer("r", status); got.Severity != want {

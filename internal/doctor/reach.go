@@ -3,14 +3,14 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/builder"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
-	"github.com/25eloquence/compose-mage/internal/image"
+	"github.com/25eloquence/compose-mage/internal/registry"
 )
 
 // reachTimeout bounds each question to a builder or registry.
@@ -30,12 +30,12 @@ func checkBuilder(ctx context.Context, in Input) []finding.Finding {
 func reachBuilder(ctx context.Context, in Input, address string) finding.Finding {
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
-	var c *image.Builder
+	var c *builder.Builder
 	var err error
 	if address == in.EngineBuilder {
-		c, err = image.ConnectEngine(ctx, in.API)
+		c, err = builder.ConnectEngine(ctx, in.API)
 	} else {
-		c, err = image.Connect(ctx, address)
+		c, err = builder.Connect(ctx, address)
 	}
 	if err != nil {
 		first, _, _ := strings.Cut(err.Error(), "\n")
@@ -61,55 +61,20 @@ func checkRegistry(ctx context.Context, in Input) []finding.Finding {
 		}
 		return []finding.Finding{finding.Good("registry.reach", "registry %s answers, and is the one that setup started", in.Registry)}
 	}
-	url := registryURL(in.Registry)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return []finding.Finding{finding.Fail(fault.Registry, "registry.reach", "", "the registry's address %q: %v", in.Registry, err)}
-	}
-	resp, err := http.DefaultClient.Do(req)
+	status, err := registry.Status(ctx, in.Registry)
 	if err != nil {
 		return []finding.Finding{finding.Fail(fault.Registry, "registry.reach", "go tool mage setup", "registry %s does not answer: %v", in.Registry, err)}
 	}
-	_ = resp.Body.Close()
-	return []finding.Finding{registryAnswer(in.Registry, resp.StatusCode)}
+	return []finding.Finding{registryAnswer(in.Registry, status)}
 }
 
-// hostOf is the registry of an address that may name a place in it, as CACHE_REGISTRY does: ghcr.io of ghcr.io/owner/cache.
-func hostOf(address string) string {
-	scheme, rest, ok := strings.Cut(address, "://")
-	if !ok {
-		scheme, rest = "", address
-	}
-	host, _, _ := strings.Cut(rest, "/")
-	if scheme != "" {
-		return scheme + "://" + host
-	}
-	return host
-}
-
-// registryURL is the address of the registry's version check. As the engine does, a loopback registry is asked in plain HTTP.
-func registryURL(address string) string {
-	address = hostOf(address)
-	if strings.Contains(address, "://") {
-		return address + "/v2/"
-	}
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		host = address
-	}
-	if ip := net.ParseIP(host); host == "localhost" || (ip != nil && ip.IsLoopback()) {
-		return "http://" + address + "/v2/"
-	}
-	return "https://" + address + "/v2/"
-}
-
-// registryAnswer judges the status of /v2/: 200, or 401 where it wants a login first.
+// registryAnswer judges the status of /v2/: 200, 401 where the registry wants a login first, or a redirection.
 func registryAnswer(address string, status int) finding.Finding {
-	switch status {
-	case http.StatusOK:
+	switch {
+	case status == http.StatusOK, status >= 300 && status < 400:
 		return finding.Good("registry.reach", "registry %s answers", address)
-	case http.StatusUnauthorized:
+	case status == http.StatusUnauthorized:
 		return finding.Good("registry.reach", "registry %s answers, and wants a login", address)
 	}
-	return finding.Fail(fault.Registry, "registry.reach", "docker login "+fault.Quote(hostOf(address)), "registry %s answers %s to /v2/", address, strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status))))
+	return finding.Fail(fault.Registry, "registry.reach", "docker login "+fault.Quote(registry.Host(address)), "registry %s answers %s to /v2/", address, strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status))))
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/25eloquence/compose-mage/internal/buildinputs"
+	"github.com/25eloquence/compose-mage/internal/dockerfile"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -17,7 +19,7 @@ type cause struct {
 
 // lineChange is an instruction that changed.
 type lineChange struct {
-	stage *stage
+	stage *dockerfile.Stage
 	text  string
 	line  int
 	step  bool
@@ -27,32 +29,32 @@ type lineChange struct {
 
 // comparison is two records and their plans.
 type comparison struct {
-	before, after *Record
-	old, new      *plan
+	before, after *buildinputs.Record
+	old, new      *dockerfile.Plan
 	a             alignment
-	causes        map[*node][]cause
+	causes        map[*dockerfile.Node][]cause
 }
 
 // compare finds what changed for each step, and the lines of the Dockerfile that did.
-func compare(before, after *Record, old, new *plan) (map[*node][]cause, []lineChange) {
-	c := comparison{before: before, after: after, old: old, new: new, a: align(old, new), causes: map[*node][]cause{}}
-	for _, n := range new.nodes {
-		var was *node
-		if n.in != nil && c.a.old[n.in] != nil {
-			was = c.a.old[n.in].node
+func compare(before, after *buildinputs.Record, old, new *dockerfile.Plan) (map[*dockerfile.Node][]cause, []lineChange) {
+	c := comparison{before: before, after: after, old: old, new: new, a: align(old, new), causes: map[*dockerfile.Node][]cause{}}
+	for _, n := range new.Nodes {
+		var was *dockerfile.Node
+		if n.Instruction != nil && c.a.old[n.Instruction] != nil {
+			was = c.a.old[n.Instruction].Node
 		}
-		switch n.kind {
-		case end:
-			for _, o := range c.a.gone[n.stage] {
-				if o.node != nil {
+		switch n.Kind {
+		case dockerfile.End:
+			for _, o := range c.a.gone[n.Stage] {
+				if o.Node != nil {
 					c.put(n, c.removedLine(o))
 				}
 			}
-		case from:
+		case dockerfile.From:
 			c.put(n, c.base(n, was)...)
 		default:
 			c.put(n, c.line(n)...)
-			if was != nil && was.kind == n.kind {
+			if was != nil && was.Kind == n.Kind {
 				c.put(n, c.values(n, was)...)
 				c.put(n, c.files(n, was)...)
 				c.put(n, c.moved(n, was)...)
@@ -62,7 +64,7 @@ func compare(before, after *Record, old, new *plan) (map[*node][]cause, []lineCh
 	return c.causes, c.changedLines()
 }
 
-func (c *comparison) put(n *node, causes ...cause) {
+func (c *comparison) put(n *dockerfile.Node, causes ...cause) {
 	for _, x := range causes {
 		if !slices.ContainsFunc(c.causes[n], func(y cause) bool { return y.key == x.key }) {
 			c.causes[n] = append(c.causes[n], x)
@@ -71,19 +73,19 @@ func (c *comparison) put(n *node, causes ...cause) {
 }
 
 // line says that the step's own instruction is new or another, or that steps before it are gone.
-func (c *comparison) line(n *node) []cause {
+func (c *comparison) line(n *dockerfile.Node) []cause {
 	var out []cause
-	for _, o := range c.a.removed[n.in] {
-		if o.node != nil {
+	for _, o := range c.a.removed[n.Instruction] {
+		if o.Node != nil {
 			out = append(out, c.removedLine(o))
 		}
 	}
 	switch {
-	case c.a.same[n.in]:
-	case c.a.stages[n.stage] == nil && c.before.Target != c.after.Target:
+	case c.a.same[n.Instruction]:
+	case c.a.stages[n.Stage] == nil && c.before.Target != c.after.Target:
 		out = append(out, c.retargeted())
 	default:
-		out = append(out, c.instruction(n.in))
+		out = append(out, c.instruction(n.Instruction))
 	}
 	return out
 }
@@ -95,7 +97,7 @@ func (c *comparison) retargeted() cause {
 	return cause{key: "target", why: targetChanged(c.before, c.after)}
 }
 
-func targetChanged(before, after *Record) string {
+func targetChanged(before, after *buildinputs.Record) string {
 	return fmt.Sprintf("target changed from %s to %s", stageName(before.Target), stageName(after.Target))
 }
 
@@ -107,27 +109,27 @@ func stageName(target string) string {
 }
 
 // instruction says how a line of the Dockerfile changed.
-func (c *comparison) instruction(in *instruction) cause {
+func (c *comparison) instruction(in *dockerfile.Instruction) cause {
 	was := c.a.old[in]
 	if was == nil {
-		return cause{key: fmt.Sprint("line ", in.line), why: fmt.Sprintf("line %d is new", in.line), detail: c.new.text("+ ", in.line, in.last)}
+		return cause{key: fmt.Sprint("line ", in.Line), why: fmt.Sprintf("line %d is new", in.Line), detail: lines(c.new, "+ ", in.Line, in.Last)}
 	}
 	return cause{
-		key: fmt.Sprint("line ", in.line), why: fmt.Sprintf("line %d changed", in.line),
-		detail: difference(c.old.lines[was.line-1:min(was.last, len(c.old.lines))], c.new.lines[in.line-1:min(in.last, len(c.new.lines))]),
+		key: fmt.Sprint("line ", in.Line), why: fmt.Sprintf("line %d changed", in.Line),
+		detail: difference(c.old.Lines[was.Line-1:min(was.Last, len(c.old.Lines))], c.new.Lines[in.Line-1:min(in.Last, len(c.new.Lines))]),
 	}
 }
 
-func (c *comparison) removedLine(o *instruction) cause {
+func (c *comparison) removedLine(o *dockerfile.Instruction) cause {
 	return cause{
-		key: fmt.Sprint("removed ", o.line), why: fmt.Sprintf("line %d of the last build's Dockerfile is gone", o.line),
-		detail: c.old.text("- ", o.line, o.last),
+		key: fmt.Sprint("removed ", o.Line), why: fmt.Sprintf("line %d of the last build's Dockerfile is gone", o.Line),
+		detail: lines(c.old, "- ", o.Line, o.Last),
 	}
 }
 
-// text gives lines of the Dockerfile for people.
-func (p *plan) text(prefix string, first, last int) []string {
-	return capped(prefixed(prefix, p.lines[first-1:min(last, len(p.lines))]), maxLines)
+// lines gives lines of the Dockerfile for people.
+func lines(p *dockerfile.Plan, prefix string, first, last int) []string {
+	return capped(prefixed(prefix, p.Lines[first-1:min(last, len(p.Lines))]), maxLines)
 }
 
 const maxLines = 6
@@ -161,32 +163,32 @@ func difference(old, new []string) []string {
 }
 
 // values compares the variables, user, shell and options that a step sees.
-func (c *comparison) values(n, was *node) []cause {
+func (c *comparison) values(n, was *dockerfile.Node) []cause {
 	var out []cause
-	names := n.uses
-	if n.kind == run {
+	names := n.Uses
+	if n.Kind == dockerfile.Run {
 		names = map[string]bool{}
-		for _, vars := range []map[string]variable{n.vars, was.vars} {
+		for _, vars := range []map[string]dockerfile.Variable{n.Vars, was.Vars} {
 			for name := range vars {
 				names[name] = true
 			}
 		}
 		out = append(out, c.options()...)
 	}
-	out = append(out, c.variables(names, n.vars, was.vars)...)
-	for _, s := range [][2]setting{{was.user, n.user}, {was.shell, n.shell}} {
-		if s[0].value != s[1].value {
-			out = append(out, c.setter(s[1].at, s[0].at))
+	out = append(out, c.variables(names, n.Vars, was.Vars)...)
+	for _, s := range [][2]dockerfile.Setting{{was.User, n.User}, {was.Shell, n.Shell}} {
+		if s[0].Value != s[1].Value {
+			out = append(out, c.setter(s[1].At, s[0].At))
 		}
 	}
-	if len(out) == 0 && n.expanded != was.expanded && c.a.same[n.in] {
-		out = append(out, cause{key: "expanded " + n.expanded, why: "its arguments changed", detail: []string{"- " + was.expanded, "+ " + n.expanded}})
+	if len(out) == 0 && n.Expanded != was.Expanded && c.a.same[n.Instruction] {
+		out = append(out, cause{key: "expanded " + n.Expanded, why: "its arguments changed", detail: []string{"- " + was.Expanded, "+ " + n.Expanded}})
 	}
 	return out
 }
 
 // setter says which line gave something another value. Either may be nil.
-func (c *comparison) setter(now, then *instruction) cause {
+func (c *comparison) setter(now, then *dockerfile.Instruction) cause {
 	switch {
 	case now != nil:
 		return c.instruction(now)
@@ -196,7 +198,7 @@ func (c *comparison) setter(now, then *instruction) cause {
 }
 
 // variables gives the causes of other values of the named variables.
-func (c *comparison) variables(names map[string]bool, now, then map[string]variable) []cause {
+func (c *comparison) variables(names map[string]bool, now, then map[string]dockerfile.Variable) []cause {
 	var out []cause
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		for _, x := range c.variable(name, now, then, map[string]bool{}) {
@@ -210,27 +212,27 @@ func (c *comparison) variables(names map[string]bool, now, then map[string]varia
 
 // variable gives the causes of another value of one variable; of one whose line has not changed, those of what it is made
 // from.
-func (c *comparison) variable(name string, now, then map[string]variable, seen map[string]bool) []cause {
+func (c *comparison) variable(name string, now, then map[string]dockerfile.Variable, seen map[string]bool) []cause {
 	a, hasNow := now[name]
 	b, hadThen := then[name]
-	if seen[name] || hasNow == hadThen && a.value == b.value {
+	if seen[name] || hasNow == hadThen && a.Value == b.Value {
 		return nil
 	}
 	seen[name] = true
 	switch {
-	case (a.arg || b.arg) && c.argChanged(name):
+	case (a.CallerArg || b.CallerArg) && c.argChanged(name):
 		return []cause{c.argument(name)}
-	case a.at != nil && c.a.same[a.at]:
+	case a.At != nil && c.a.same[a.At]:
 		if strings.HasPrefix(name, "TARGET") && c.before.Platform != c.after.Platform {
 			return []cause{c.platform()}
 		}
 		var out []cause
-		for _, used := range slices.Sorted(maps.Keys(a.uses)) {
+		for _, used := range slices.Sorted(maps.Keys(a.Uses)) {
 			out = append(out, c.variable(used, now, then, seen)...)
 		}
 		return out
-	case a.at != nil || b.at != nil:
-		return []cause{c.setter(a.at, b.at)}
+	case a.At != nil || b.At != nil:
+		return []cause{c.setter(a.At, b.At)}
 	default:
 		return nil
 	}
@@ -247,7 +249,7 @@ func (c *comparison) argument(name string) cause {
 	b, then := c.before.Args[name]
 	out := cause{key: "arg " + name}
 	switch {
-	case secret.MatchString(name), then && now && fault.Redact(a) == fault.Redact(b):
+	case buildinputs.IsSecret(name), then && now && fault.Redact(a) == fault.Redact(b):
 		out.why = fmt.Sprintf("build argument %s changed", name)
 	case !then:
 		out.why = fmt.Sprintf("build argument %s is now given: %q", name, a)
@@ -288,20 +290,20 @@ func (c *comparison) options() []cause {
 // changedLines lists the instructions that changed and are no steps, and the steps that are gone with nothing after them.
 func (c *comparison) changedLines() []lineChange {
 	var out []lineChange
-	for _, s := range c.new.stages {
+	for _, s := range c.new.Stages {
 		if c.a.stages[s] == nil {
 			continue
 		}
-		for _, in := range s.instructions {
+		for _, in := range s.Instructions {
 			for _, o := range c.a.removed[in] {
-				out = append(out, lineChange{s, masked(o.short), in.line, o.node != nil, true, c.removedLine(o)})
+				out = append(out, lineChange{s, masked(o.Short), in.Line, o.Node != nil, true, c.removedLine(o)})
 			}
-			if !c.a.same[in] && in.keyword != string(from) {
-				out = append(out, lineChange{s, masked(in.short), in.line, in.node != nil, false, c.instruction(in)})
+			if !c.a.same[in] && in.Keyword != string(dockerfile.From) {
+				out = append(out, lineChange{s, masked(in.Short), in.Line, in.Node != nil, false, c.instruction(in)})
 			}
 		}
 		for _, o := range c.a.gone[s] {
-			out = append(out, lineChange{s, masked(o.short), lastOf(s.instructions).line, o.node != nil, true, c.removedLine(o)})
+			out = append(out, lineChange{s, masked(o.Short), s.Instructions[len(s.Instructions)-1].Line, o.Node != nil, true, c.removedLine(o)})
 		}
 	}
 	return out

@@ -6,71 +6,62 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/distribution/reference"
 	"github.com/moby/patternmatcher"
+
+	"github.com/25eloquence/compose-mage/internal/buildinputs"
+	"github.com/25eloquence/compose-mage/internal/dockerfile"
 )
 
 // base says that a stage begins on something else.
-func (c *comparison) base(n, was *node) []cause {
+func (c *comparison) base(n, was *dockerfile.Node) []cause {
 	if was == nil {
-		if c.a.stages[n.stage] == nil {
+		if c.a.stages[n.Stage] == nil {
 			if c.before.Target != c.after.Target {
 				return []cause{c.retargeted()}
 			}
-			return []cause{c.instruction(n.in)}
+			return []cause{c.instruction(n.Instruction)}
 		}
-		return []cause{c.instruction(n.in)}
+		return []cause{c.instruction(n.Instruction)}
 	}
 	var out []cause
-	if !c.old.reached[was.stage] {
+	if !c.old.Reached[was.Stage] {
 		out = append(out, c.retargeted())
 	}
-	onto, wasOnto := n.stage.onto, was.stage.onto
+	onto, wasOnto := n.Stage.Onto, was.Stage.Onto
 	switch {
-	case (onto == nil) != (wasOnto == nil), onto != nil && c.a.stages[onto] != wasOnto, n.expanded != was.expanded:
-		if by := c.variables(n.uses, n.vars, was.vars); len(by) > 0 && c.a.same[n.in] {
+	case (onto == nil) != (wasOnto == nil), onto != nil && c.a.stages[onto] != wasOnto, n.Expanded != was.Expanded:
+		if by := c.variables(n.Uses, n.Vars, was.Vars); len(by) > 0 && c.a.same[n.Instruction] {
 			out = append(out, by...)
-		} else if c.a.same[n.in] {
-			out = append(out, cause{key: "base " + n.expanded, why: fmt.Sprintf("base changed from %s to %s", was.expanded, n.expanded)})
+		} else if c.a.same[n.Instruction] {
+			out = append(out, cause{key: "base " + n.Expanded, why: fmt.Sprintf("base changed from %s to %s", was.Expanded, n.Expanded)})
 		} else {
-			out = append(out, c.instruction(n.in))
+			out = append(out, c.instruction(n.Instruction))
 		}
-	case n.image != "":
+	case n.Image != "":
 		out = append(out, c.moved(n, was)...)
 		out = append(out, c.files(n, was)...)
 	}
-	if onto == nil && n.real() && c.before.Platform != c.after.Platform {
+	if onto == nil && n.IsStep() && c.before.Platform != c.after.Platform {
 		out = append(out, c.platform())
 	}
 	return out
 }
 
 // moved says that an image's tag names another digest, or that a named context is another.
-func (c *comparison) moved(n, was *node) []cause {
-	if n.image == "" || n.image != was.image {
+func (c *comparison) moved(n, was *dockerfile.Node) []cause {
+	if n.Image == "" || n.Image != was.Image {
 		return nil
 	}
-	tree := strings.ToLower(n.image)
+	tree := strings.ToLower(n.Image)
 	if a, b := c.after.Trees[tree].Address, c.before.Trees[tree].Address; a != b {
-		return []cause{{key: "context " + tree, why: fmt.Sprintf("context %q changed from %q to %q", n.image, b, a)}}
+		return []cause{{key: "context " + tree, why: fmt.Sprintf("context %q changed from %q to %q", n.Image, b, a)}}
 	}
-	full, name := fullReference(n.image)
+	full, name := dockerfile.FullReference(n.Image)
 	a, b := c.after.Bases[full], c.before.Bases[full]
 	if a == "" || b == "" || a == b {
 		return nil
 	}
 	return []cause{{key: "base " + full, why: fmt.Sprintf("base %s moved from %s to %s", name, shortDigest(b), shortDigest(a))}}
-}
-
-// fullReference gives the form in which BuildKit names an image, and the one in which people do. A reference that is none
-// stays as it is.
-func fullReference(ref string) (full, familiar string) {
-	named, err := reference.ParseNormalizedNamed(ref)
-	if err != nil {
-		return ref, ref
-	}
-	tagged := reference.TagNameOnly(named)
-	return tagged.String(), reference.FamiliarString(tagged)
 }
 
 func shortDigest(digest string) string {
@@ -81,27 +72,15 @@ func shortDigest(digest string) string {
 	return algorithm + ":" + hex[:min(len(hex), 12)]
 }
 
-// base keeps the digest of a base.
-func (r *Record) base(ref, digest string) {
-	if digest == "" {
-		return
-	}
-	if r.Bases == nil {
-		r.Bases = map[string]string{}
-	}
-	full, _ := fullReference(ref)
-	r.Bases[full] = digest
-}
-
 // files compares what a step takes from its contexts.
-func (c *comparison) files(n, was *node) []cause {
-	if !slices.EqualFunc(n.reads, was.reads, func(a, b read) bool { return a.tree == b.tree && a.path == b.path && a.all == b.all }) {
+func (c *comparison) files(n, was *dockerfile.Node) []cause {
+	if !slices.EqualFunc(n.Sources, was.Sources, func(a, b dockerfile.Source) bool { return a.Context == b.Context && a.Path == b.Path && a.All == b.All }) {
 		return nil // the line or a variable says so
 	}
-	byTree := map[string][]read{}
+	byTree := map[string][]dockerfile.Source{}
 	var trees []string
-	for _, r := range n.reads {
-		tree := strings.ToLower(r.tree)
+	for _, r := range n.Sources {
+		tree := strings.ToLower(r.Context)
 		if byTree[tree] == nil {
 			trees = append(trees, tree)
 		}
@@ -112,7 +91,7 @@ func (c *comparison) files(n, was *node) []cause {
 		reads := byTree[tree]
 		d := differ{now: taken(c.after, tree, reads), then: taken(c.before, tree, reads), before: c.before.Trees[tree], after: c.after.Trees[tree]}
 		if x, ok := d.cause(tree); ok {
-			if slices.ContainsFunc(reads, func(r read) bool { return r.unsure }) {
+			if slices.ContainsFunc(reads, func(r dockerfile.Source) bool { return r.Unsure }) {
 				x.why += " (a variable in its path comes from the base: it may copy that)"
 			}
 			out = append(out, x)
@@ -122,18 +101,18 @@ func (c *comparison) files(n, was *node) []cause {
 }
 
 // taken gives the files of a record that the reads match.
-func taken(r *Record, tree string, reads []read) map[string]File {
-	all := r.tree(tree, r.Trees[tree].Dir)
+func taken(r *buildinputs.Record, tree string, reads []dockerfile.Source) map[string]buildinputs.File {
+	all := r.ContextFiles(tree, r.Trees[tree].Dir)
 	links := map[string]string{}
 	for p, f := range all {
 		if f.Link != "" {
 			links[p] = f.Link
 		}
 	}
-	reads = followed(reads, links)
-	out := map[string]File{}
+	reads = dockerfile.Followed(reads, links)
+	out := map[string]buildinputs.File{}
 	for p, f := range all {
-		if slices.ContainsFunc(reads, func(x read) bool { return x.matches(p) }) {
+		if slices.ContainsFunc(reads, func(x dockerfile.Source) bool { return x.Matches(p) }) {
 			out[p] = f
 		}
 	}
@@ -142,8 +121,8 @@ func taken(r *Record, tree string, reads []read) map[string]File {
 
 // differ is one step's files in two builds.
 type differ struct {
-	now, then     map[string]File
-	before, after Files
+	now, then     map[string]buildinputs.File
+	before, after buildinputs.Files
 	lines         []string // "changed a/b"
 	paths         []string
 	ignored       bool // the ignore file took part
@@ -164,7 +143,7 @@ func (d *differ) cause(tree string) (cause, bool) {
 		case old.Mode.IsDir() && f.Mode.IsDir(): // its mode is nothing to BuildKit: the integration test shows that
 		case old.Mode != f.Mode:
 			d.add(p, "mode of %s: %s, was %s", p, f.Mode, old.Mode)
-		case f.Mode.IsRegular() && other(old, f), f.Link != old.Link:
+		case f.Mode.IsRegular() && buildinputs.ContentDiffers(old, f), f.Link != old.Link:
 			d.add(p, "changed %s", p)
 		}
 	}
@@ -184,17 +163,6 @@ func (d *differ) cause(tree string) (cause, bool) {
 	d.withoutParents()
 	slices.SortFunc(d.lines, func(a, b string) int { return strings.Compare(pathOf(a), pathOf(b)) })
 	return cause{key: "files " + tree + "\x00" + strings.Join(d.lines, "\x00"), why: d.why(tree), detail: d.detail()}, true
-}
-
-// other says whether two regular files differ in content, as far as that is known.
-func other(a, b File) bool {
-	if a.Size != b.Size {
-		return true
-	}
-	if a.SHA256 != "" && b.SHA256 != "" {
-		return a.SHA256 != b.SHA256
-	}
-	return a.ModTime != b.ModTime
 }
 
 // newlyLeft says whether of two lists of patterns the first leaves p out and the second does not.

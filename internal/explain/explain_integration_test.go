@@ -19,6 +19,7 @@ import (
 	"github.com/tonistiigi/fsutil"
 
 	"github.com/25eloquence/compose-mage/internal/buildcontext"
+	"github.com/25eloquence/compose-mage/internal/buildinputs"
 	"github.com/25eloquence/compose-mage/internal/verify"
 )
 
@@ -58,7 +59,7 @@ func TestIntegrationReasonsAgreeWithTheBuilder(t *testing.T) {
 	r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	fresh := func() string { return fmt.Sprint(r.Uint64()) }
 	before := w.take(nil)
-	before.basesOf(b.build(w))
+	addBases(before, b.build(w))
 
 	for i, e := range []struct {
 		name string
@@ -99,7 +100,7 @@ func TestIntegrationReasonsAgreeWithTheBuilder(t *testing.T) {
 			t.Fatal(err)
 		}
 		steps := b.build(w)
-		after.basesOf(steps)
+		addBases(after, steps)
 		reasons := Explain(before, after, steps)
 		b.agree(e.name, steps, reasons, predicted, e.line, e.why)
 		if t.Failed() {
@@ -129,7 +130,7 @@ func newBuilder(t *testing.T) builder {
 }
 
 // build builds and gives the steps as BuildKit names them.
-func (b builder) build(w *workspace) []Step {
+func (b builder) build(w *workspace) []buildinputs.Step {
 	b.t.Helper()
 	definition := b.t.TempDir()
 	w.do(os.WriteFile(filepath.Join(definition, "Dockerfile"), []byte(w.in.Text), 0o644))
@@ -147,12 +148,12 @@ func (b builder) build(w *workspace) []Step {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	status := make(chan *client.SolveStatus)
-	seen, drained := map[digest.Digest]Step{}, make(chan struct{})
+	seen, drained := map[digest.Digest]buildinputs.Step{}, make(chan struct{})
 	go func() {
 		defer close(drained)
 		for s := range status {
 			for _, v := range s.Vertexes {
-				seen[v.Digest] = Step{Name: v.Name, Cached: v.Cached || seen[v.Digest].Cached, Failed: v.Error != ""}
+				seen[v.Digest] = buildinputs.Step{Name: v.Name, Cached: v.Cached || seen[v.Digest].Cached, Failed: v.Error != ""}
 			}
 		}
 	}()
@@ -163,7 +164,7 @@ func (b builder) build(w *workspace) []Step {
 }
 
 // agree compares what ran with what is said.
-func (b builder) agree(name string, steps []Step, reasons, predicted []Reason, line int, why string) {
+func (b builder) agree(name string, steps []buildinputs.Step, reasons, predicted []Reason, line int, why string) {
 	ran := map[string]bool{}
 	for _, s := range steps {
 		if m := shown.FindStringSubmatch(s.Name); m != nil && !s.Cached && !strings.HasPrefix(m[4], "FROM ") {

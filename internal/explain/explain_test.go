@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/buildcontext"
+	"github.com/25eloquence/compose-mage/internal/buildinputs"
 )
 
 const goDockerfile = `# comment
@@ -36,13 +37,13 @@ ENTRYPOINT ["/api"]
 // workspace is a context on disk and what a build of it reads.
 type workspace struct {
 	t   testing.TB
-	in  Inputs
+	in  buildinputs.Inputs
 	now time.Time
 }
 
 func newWorkspace(t testing.TB, text string, files map[string]string) *workspace {
-	w := &workspace{t: t, now: time.Unix(1_800_000_000, 0), in: Inputs{
-		Project: "p", Service: "api", Dockerfile: "Dockerfile", Text: text, Context: Tree{Dir: t.TempDir()}, Args: map[string]string{},
+	w := &workspace{t: t, now: time.Unix(1_800_000_000, 0), in: buildinputs.Inputs{
+		Project: "p", Service: "api", Dockerfile: "Dockerfile", Text: text, Context: buildinputs.Tree{Dir: t.TempDir()}, Args: map[string]string{},
 	}}
 	for name, content := range files {
 		w.write(name, content)
@@ -88,9 +89,9 @@ func (w *workspace) ignore(text string) {
 	w.do(err)
 }
 
-func (w *workspace) take(before *Record) *Record {
+func (w *workspace) take(before *buildinputs.Record) *buildinputs.Record {
 	w.t.Helper()
-	r, err := Take(context.Background(), w.in, before)
+	r, err := buildinputs.Take(context.Background(), w.in, before)
 	w.do(err)
 	return &r
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/25eloquence/compose-mage/internal/buildinputs"
 )
 
 // FuzzPredict compares any two Dockerfiles: no panic, no reason between equal ones, and every reason on a line that is there.
@@ -29,7 +31,7 @@ func FuzzPredict(f *testing.F) {
 	f.Fuzz(func(t *testing.T, one, two, target, word string) {
 		in := w.in
 		in.Text = one
-		before, err := Take(context.Background(), in, nil)
+		before, err := buildinputs.Take(context.Background(), in, nil)
 		if err != nil {
 			return
 		}
@@ -38,7 +40,7 @@ func FuzzPredict(f *testing.F) {
 		}
 		in.Text, in.Target, in.Platform = two, target, word
 		in.Args = map[string]string{word: target}
-		after, err := Take(context.Background(), in, &before)
+		after, err := buildinputs.Take(context.Background(), in, &before)
 		if err != nil {
 			return
 		}
@@ -46,12 +48,12 @@ func FuzzPredict(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := after.plan()
+		p, err := after.Plan()
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range reasons {
-			if r.Line < 0 || r.Line > len(p.lines) || r.Why == "" {
+			if r.Line < 0 || r.Line > len(p.Lines) || r.Why == "" {
 				t.Fatalf("%+v", r)
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/25eloquence/compose-mage/internal/buildinputs"
 )
 
 // TestReads says for one instruction of a Dockerfile and one changed file whether the step takes it.
@@ -101,14 +103,14 @@ func TestNamedContexts(t *testing.T) {
 	w.do(os.MkdirAll(filepath.Join(assets, "img"), 0o755))
 	w.do(os.WriteFile(filepath.Join(assets, "img", "logo"), []byte("1"), 0o644))
 	w.do(os.WriteFile(filepath.Join(assets, "other"), []byte("1"), 0o644))
-	w.in.Contexts = map[string]Tree{"assets": {Dir: assets}, "base": {Address: "docker-image://debian:12"}}
+	w.in.Contexts = map[string]buildinputs.Tree{"assets": {Dir: assets}, "base": {Address: "docker-image://debian:12"}}
 	before := w.take(nil)
 	w.do(os.WriteFile(filepath.Join(assets, "other"), []byte("22"), 0o644))
 	if reasons, err := Predict(before, w.take(before)); err != nil || len(reasons) != 0 {
 		t.Fatal(text(reasons), err)
 	}
 	w.do(os.WriteFile(filepath.Join(assets, "img", "logo"), []byte("22"), 0o644))
-	w.in.Contexts["base"] = Tree{Address: "docker-image://debian:13"}
+	w.in.Contexts["base"] = buildinputs.Tree{Address: "docker-image://debian:13"}
 	reasons, err := Predict(before, w.take(before))
 	want := `1 [stage-0 1/3] FROM Base: context "Base" changed from "docker-image://debian:12" to "docker-image://debian:13"
 2 [stage-0 2/3] COPY --from=assets img /img: img/logo changed (context "assets")

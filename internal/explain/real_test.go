@@ -13,6 +13,9 @@ import (
 	"testing"
 
 	"github.com/moby/patternmatcher"
+
+	"github.com/25eloquence/compose-mage/internal/buildinputs"
+	"github.com/25eloquence/compose-mage/internal/buildplan"
 )
 
 // real is one of this repository's Dockerfiles on a copy of what its steps read.
@@ -45,7 +48,9 @@ func realDockerfiles(t testing.TB) []real {
 	var out []real
 	for _, file := range files {
 		w := newWorkspace(t, "", nil)
-		in, err := Image{Project: "p", Service: strings.TrimSuffix(filepath.Base(file), ".Dockerfile"), Context: dir, Dockerfile: file}.Inputs()
+		in, err := buildinputs.Of("p", buildplan.Target{
+			Key: strings.TrimSuffix(filepath.Base(file), ".Dockerfile"), Context: dir, Dockerfile: file,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,20 +260,20 @@ func (r *real) changeLine(rnd *rand.Rand) (name, want string) {
 func TestRealDockerfiles(t *testing.T) {
 	for _, img := range realDockerfiles(t) {
 		rec := img.take(nil)
-		p, err := rec.plan()
+		p, err := rec.Plan()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, n := range p.nodes {
-			if !n.real() {
+		for _, n := range p.Nodes {
+			if !n.IsStep() {
 				continue
 			}
-			if found := p.find(n.label()); found != n {
-				t.Errorf("%s: %s is not found again", img.dockerfile, n.label())
+			if found := find(p, label(n)); found != n {
+				t.Errorf("%s: %s is not found again", img.dockerfile, label(n))
 			}
-			for _, x := range n.reads {
-				if x.tree == "" && !slices.ContainsFunc(rec.Trees[""].Files, func(f File) bool { return x.matches(f.Path) }) {
-					t.Errorf("%s:%d: %q matches no file", img.dockerfile, n.line, x.path)
+			for _, x := range n.Sources {
+				if x.Context == "" && !slices.ContainsFunc(rec.Trees[""].Files, func(f buildinputs.File) bool { return x.Matches(f.Path) }) {
+					t.Errorf("%s:%d: %q matches no file", img.dockerfile, n.Line, x.Path)
 				}
 			}
 		}
@@ -286,50 +291,21 @@ func TestRealDockerfiles(t *testing.T) {
 	}
 }
 
-// A warm record reads no file.
-func TestWarmRecordReadsNothing(t *testing.T) {
-	w := newWorkspace(t, goDockerfile, goFiles())
-	before := w.take(nil)
-	for i, f := range before.Trees[""].Files {
-		if f.SHA256 != "" {
-			before.Trees[""].Files[i].SHA256 = "known"
-		}
-	}
-	d := &disk{}
-	after, err := take(context.Background(), w.in, before, d)
-	if err != nil || len(d.hashes) != 0 {
-		t.Fatal(len(d.hashes), err)
-	}
-	for _, f := range after.Trees[""].Files {
-		if f.Mode.IsRegular() && f.SHA256 != "known" {
-			t.Errorf("%s was read", f.Path)
-		}
-	}
-	w.write("services/api/main.go", "new")
-	if _, err := take(context.Background(), w.in, before, d); err != nil || len(d.hashes) != 0 {
-		t.Fatal("the same walk serves one run", len(d.hashes), err)
-	}
-	d = &disk{}
-	if _, err := take(context.Background(), w.in, before, d); err != nil || len(d.hashes) != 1 {
-		t.Fatal("one file changed, but read were", len(d.hashes), err)
-	}
-}
-
 // An unreadable context is an error that says what to do.
 func TestTakeErrors(t *testing.T) {
 	w := newWorkspace(t, "FROM scratch\nCOPY . /\n", nil)
 	w.in.Context.Dir = filepath.Join(w.in.Context.Dir, "missing")
-	if _, err := Take(context.Background(), w.in, nil); err == nil {
+	if _, err := buildinputs.Take(context.Background(), w.in, nil); err == nil {
 		t.Error("a missing context is no error")
 	}
 	for _, bad := range []string{"", "FROM", "COPY a b", "FROM scratch\nCOPPY a b", "FROM scratch\nRUN --nonsense true"} {
 		w.in.Text = bad
-		if _, err := Take(context.Background(), w.in, nil); err == nil {
+		if _, err := buildinputs.Take(context.Background(), w.in, nil); err == nil {
 			t.Errorf("%q is no error", bad)
 		}
 	}
 	w.in.Text, w.in.Target = "FROM scratch\n", "nosuch"
-	if _, err := Take(context.Background(), w.in, nil); err == nil || !strings.Contains(err.Error(), `no stage "nosuch"`) {
+	if _, err := buildinputs.Take(context.Background(), w.in, nil); err == nil || !strings.Contains(err.Error(), `no stage "nosuch"`) {
 		t.Error(err)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/25eloquence/compose-mage/internal/buildinputs"
 )
 
 // Whatever changed, neither the record's arguments and addresses nor what is printed has a URL's user info.
@@ -18,18 +20,18 @@ RUN pip install --index-url ${INDEX} x
 RUN curl https://bob:in-the-file@example.org/x
 ADD https://bob:in-an-add@example.org/y /y
 `, nil)
-	w.in.Contexts = map[string]Tree{"lib": {Address: "https://tok-context@github.com/a/b.git"}}
+	w.in.Contexts = map[string]buildinputs.Tree{"lib": {Address: "https://tok-context@github.com/a/b.git"}}
 	w.in.Args = map[string]string{"HTTP_PROXY": "http://u:tok-proxy@proxy:3128", "DSN": "postgres://app:tok-dsn@db/x", "INDEX": "https://tok-index@pypi.example/simple"}
-	before, err := Take(context.Background(), w.in, nil)
+	before, err := buildinputs.Take(context.Background(), w.in, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	other := w.in
-	other.Contexts = map[string]Tree{"lib": {Address: "https://tok-context2@github.com/a/b.git"}}
+	other.Contexts = map[string]buildinputs.Tree{"lib": {Address: "https://tok-context2@github.com/a/b.git"}}
 	other.Args = map[string]string{"HTTP_PROXY": "http://u:tok-proxy2@proxy:3128", "DSN": "mysql://app:tok-dsn2@db/y", "INDEX": "https://tok-index2@pypi.example/simple"}
 	other.Text = strings.ReplaceAll(w.in.Text, "in-the-file", "in-the-line")
 	other.Text = strings.ReplaceAll(other.Text, "in-an-add", "added-now")
-	after, err := Take(context.Background(), other, &before)
+	after, err := buildinputs.Take(context.Background(), other, &before)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +39,7 @@ ADD https://bob:in-an-add@example.org/y /y
 	if err != nil || len(reasons) == 0 {
 		t.Fatalf("%v, %v", reasons, err)
 	}
-	reasons = append(reasons, Explain(&before, &after, []Step{{Name: "[other 1/2] RUN curl https://bob:in-a-name@example.org"}})...)
+	reasons = append(reasons, Explain(&before, &after, []buildinputs.Step{{Name: "[other 1/2] RUN curl https://bob:in-a-name@example.org"}})...)
 	var text bytes.Buffer
 	PrintSince(&text, reasons)
 	shown, err := json.Marshal(reasons)

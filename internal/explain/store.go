@@ -9,25 +9,22 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/buildinputs"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
-// Store keeps of each image what its last build read and why its steps ran: dir/project/service.json and
-// dir/project/last/service.json. Both are replaced as a whole, and safe to delete. One Store serves one run: it reads a
-// context that images share once.
+// Store keeps of each image why the steps of its last build ran, in dir/project/last/service.json beside what that build read. A file is
+// replaced as a whole, and safe to delete. One Store serves one run.
 type Store struct {
-	dir   string
-	disk  disk
-	mu    sync.Mutex
-	begun map[string]func() (records, error)
+	Inputs *buildinputs.Store // what builds read
+	dir    string
 }
 
 // NewStore keeps its files in dir, which need not exist.
 func NewStore(dir string) *Store {
-	return &Store{dir: dir, begun: map[string]func() (records, error){}}
+	return &Store{Inputs: buildinputs.NewStore(dir), dir: dir}
 }
 
 // Build is what is known of a build.
@@ -44,31 +41,9 @@ type Build struct {
 	Stamp   string `json:"stamp,omitempty"`
 }
 
-// records are what a build read, and what the one before it did.
-type records struct {
-	before *Record
-	after  Record
-}
-
-// begin gives the function that reads what an image is built from, once for all who ask.
-func (s *Store) begin(ctx context.Context, in Inputs) func() (records, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := in.Project + "/" + in.Service
-	if s.begun[key] == nil {
-		s.begun[key] = sync.OnceValues(func() (records, error) {
-			t := records{before: s.record(in.Project, in.Service)}
-			var err error
-			t.after, err = take(ctx, in, t.before, &s.disk)
-			return t, err
-		})
-	}
-	return s.begun[key]
-}
-
 // Remember keeps what a build read and explains the steps that ran. It takes all that the builder showed, the FROM steps
 // included, and may be called for a build that failed.
-func (s *Store) Remember(ctx context.Context, in Inputs, steps []Step) error {
+func (s *Store) Remember(ctx context.Context, in buildinputs.Inputs, steps []buildinputs.Step) error {
 	if in.Text == "" {
 		return nil // the Dockerfile is elsewhere
 	}
@@ -78,7 +53,7 @@ func (s *Store) Remember(ctx context.Context, in Inputs, steps []Step) error {
 	return nil
 }
 
-func (s *Store) remember(ctx context.Context, in Inputs, steps []Step) error {
+func (s *Store) remember(ctx context.Context, in buildinputs.Inputs, steps []buildinputs.Step) error {
 	b := Build{Project: in.Project, Service: in.Service, Time: time.Now(), Stamp: in.Stamp}
 	for _, x := range steps {
 		if !shown.MatchString(x.Name) || strings.Contains(x.Name, "] FROM ") {
@@ -103,14 +78,14 @@ func (s *Store) remember(ctx context.Context, in Inputs, steps []Step) error {
 			return s.again(last, b)
 		}
 	}
-	t, err := s.begin(ctx, in)()
+	read, err := s.Inputs.Read(ctx, in)()
 	if err != nil {
 		return err
 	}
-	t.after.basesOf(steps)
-	t.after.settle(steps)
-	b.Reasons = Explain(t.before, &t.after, steps)
-	if err := s.write(s.path(in.Project, in.Service), t.after); err != nil {
+	addBases(&read.After, steps)
+	settle(&read.After, steps)
+	b.Reasons = Explain(read.Before, &read.After, steps)
+	if err := s.Inputs.Keep(read.After); err != nil {
 		return err
 	}
 	return s.write(s.lastPath(in.Project, in.Service), b)
@@ -140,34 +115,21 @@ func (s *Store) Last(project, service string) (*Build, error) {
 }
 
 // Since says which steps would run now, and why, since the last build; fs.ErrNotExist where there was none.
-func (s *Store) Since(ctx context.Context, in Inputs) ([]Reason, error) {
-	before := s.record(in.Project, in.Service)
+func (s *Store) Since(ctx context.Context, in buildinputs.Inputs) ([]Reason, error) {
+	before := s.Inputs.Last(in.Project, in.Service)
 	if before == nil {
 		return nil, fs.ErrNotExist
 	}
-	after, err := take(ctx, in, before, &s.disk)
+	after, err := s.Inputs.Now(ctx, in, before)
 	if err != nil {
 		return nil, err
 	}
 	for ref, digest := range before.Bases { // of those that nobody asked for
 		if after.Bases[ref] == "" {
-			after.base(ref, digest)
+			after.AddBase(ref, digest)
 		}
 	}
 	return Predict(before, &after)
-}
-
-// record reads the last record; nil where there is none that this version understands.
-func (s *Store) record(project, service string) *Record {
-	var r Record
-	if err := state.ReadJSON(s.path(project, service), &r); err != nil || r.Version != version {
-		return nil
-	}
-	return &r
-}
-
-func (s *Store) path(project, service string) string {
-	return filepath.Join(s.dir, project, service+".json")
 }
 
 func (s *Store) lastPath(project, service string) string {

@@ -12,11 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/buildinputs"
+	"github.com/25eloquence/compose-mage/internal/dockerfile"
 	"github.com/25eloquence/compose-mage/internal/golden"
 )
 
 // shownSteps are the names that BuildKit gave the steps of goDockerfile; those whose number is in ran did run.
-func shownSteps(digest string, ran ...int) []Step {
+func shownSteps(digest string, ran ...int) []buildinputs.Step {
 	names := []string{
 		"[internal] load build definition from Dockerfile",
 		"[build 1/8] FROM docker.io/library/golang:1.26-bookworm@" + digest,
@@ -30,9 +32,9 @@ func shownSteps(digest string, ran ...int) []Step {
 		"[stage-1 1/1] COPY --from=build /out/ /",
 		"exporting to image",
 	}
-	var out []Step
+	var out []buildinputs.Step
 	for i, name := range names {
-		s := Step{Name: name, Cached: true}
+		s := buildinputs.Step{Name: name, Cached: true}
 		for _, n := range ran {
 			if n == i {
 				s.Cached, s.Seconds = false, float64(i)
@@ -49,10 +51,10 @@ const (
 )
 
 // remember is a build whose steps did that, in a run of its own.
-func (w *workspace) remember(dir string, steps []Step) string {
+func (w *workspace) remember(dir string, steps []buildinputs.Step) string {
 	w.t.Helper()
 	s := NewStore(dir)
-	s.Unchanged(context.Background(), w.in)
+	s.Inputs.Unchanged(context.Background(), w.in)
 	w.do(s.Remember(context.Background(), w.in, steps))
 	b, err := s.Last(w.in.Project, w.in.Service)
 	w.do(err)
@@ -110,10 +112,10 @@ func TestExplain(t *testing.T) {
 
 func TestStepsAfterAFailure(t *testing.T) {
 	w, dir := newWorkspace(t, "FROM scratch\nCOPY a /a\nCOPY b /b\n", map[string]string{"a": "1", "b": "1"}), t.TempDir()
-	w.remember(dir, []Step{{Name: "[1/2] COPY a /a"}})
-	w.remember(dir, []Step{{Name: "[1/2] COPY a /a", Failed: true}})
+	w.remember(dir, []buildinputs.Step{{Name: "[1/2] COPY a /a"}})
+	w.remember(dir, []buildinputs.Step{{Name: "[1/2] COPY a /a", Failed: true}})
 	want := "3 [2/2] COPY b /b: " + endedBefore + "\n"
-	if got := w.remember(dir, []Step{{Name: "[1/2] COPY a /a", Cached: true}, {Name: "[2/2] COPY b /b"}}); got != want {
+	if got := w.remember(dir, []buildinputs.Step{{Name: "[1/2] COPY a /a", Cached: true}, {Name: "[2/2] COPY b /b"}}); got != want {
 		t.Fatalf("got %q, want %q", got, want)
 	}
 }
@@ -121,7 +123,7 @@ func TestStepsAfterAFailure(t *testing.T) {
 // What an address serves may change without anything here telling so.
 func TestRemoteSource(t *testing.T) {
 	w, dir := newWorkspace(t, "FROM scratch\nADD https://example.com/x /\n", nil), t.TempDir()
-	step := []Step{{Name: "[1/1] ADD https://example.com/x /"}}
+	step := []buildinputs.Step{{Name: "[1/1] ADD https://example.com/x /"}}
 	w.remember(dir, step)
 	if got := w.remember(dir, step); !strings.Contains(got, "https://example.com/x gave something else, or ") {
 		t.Fatal(got)
@@ -131,7 +133,7 @@ func TestRemoteSource(t *testing.T) {
 // Names as BuildKit writes them for several platforms, two digits, ONBUILD steps and linked copies.
 func TestNamesOfSteps(t *testing.T) {
 	text := "FROM a AS one\nWORKDIR /\n" + strings.Repeat("RUN true\n", 9) + "FROM one\nCOPY --link x /\n"
-	p, err := parse(text, nil, "", "")
+	p, err := dockerfile.Parse(text, dockerfile.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,17 +143,17 @@ func TestNamesOfSteps(t *testing.T) {
 		"[other 3/9] RUN true": 3, "[other 3/9] RUN false": 0, "[x 1/9] FROM docker.io/library/a:latest@" + digestA: 1, "[x 1/9] FROM docker.io/library/b:latest@" + digestA: 0,
 		"[two 1/1] RUN yes": 0, "[internal] load metadata": 0, "exporting": 0, "[one  9999999999999999999999/2] RUN no": 0,
 	} {
-		n := p.find(name)
-		if (n == nil) != (line == 0) || n != nil && n.line != line {
+		n := find(p, name)
+		if (n == nil) != (line == 0) || n != nil && n.Line != line {
 			t.Errorf("%q is %+v, want line %d", name, n, line)
 		}
 	}
-	alone, err := parse("FROM a\nRUN true\n", nil, "", "")
+	alone, err := dockerfile.Parse("FROM a\nRUN true\n", dockerfile.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"[2/2] RUN true", "[linux/amd64 2/2] RUN true", "[stage-0 2/2] RUN true"} {
-		if n := alone.find(name); n == nil || n.line != 2 {
+		if n := find(alone, name); n == nil || n.Line != 2 {
 			t.Errorf("%q is %+v", name, n)
 		}
 	}
@@ -160,7 +162,7 @@ func TestNamesOfSteps(t *testing.T) {
 // Images of one stack share steps, which BuildKit then shows with the numbers and variables of one of their Dockerfiles.
 func TestSharedSteps(t *testing.T) {
 	text := "FROM base\nARG V=1\nWORKDIR /w/$V\nCOPY  a   /b\nRUN --mount=type=cache,target=/c \\\n   echo \"$V\" '$HOME'\nRUN <<end\nfirst\nsecond\nend\n"
-	p, err := parse(text, nil, "", "")
+	p, err := dockerfile.Parse(text, dockerfile.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,12 +170,12 @@ func TestSharedSteps(t *testing.T) {
 		"[build 7/9] WORKDIR /w/1": 3, "[build 7/9] COPY a /b": 4, "[build 7/9] COPY a /c": 0,
 		`[build 7/9] RUN --mount=type=cache,target=/c    echo "1" '$HOME'`: 5, "[build 7/9] RUN <<end (first...)": 7,
 	} {
-		n := p.find(name)
-		if (n == nil) != (line == 0) || n != nil && n.line != line {
+		n := find(p, name)
+		if (n == nil) != (line == 0) || n != nil && n.Line != line {
 			t.Errorf("%q is %+v, want line %d", name, n, line)
 		}
 	}
-	_, others := p.assign([]Step{{Name: "[build 7/9] RUN other"}, {Name: "[build 1/9] FROM other@" + digestA}, {Name: "[build 8/9] RUN x", Cached: true}})
+	_, others := assign(p, []buildinputs.Step{{Name: "[build 7/9] RUN other"}, {Name: "[build 1/9] FROM other@" + digestA}, {Name: "[build 8/9] RUN x", Cached: true}})
 	if len(others) != 1 || others[0].Name != "[build 7/9] RUN other" {
 		t.Errorf("others: %v", others)
 	}
@@ -201,7 +203,7 @@ func TestStampSparesTheContexts(t *testing.T) {
 	w.in.Context.Dir = t.TempDir()
 	w.remember(dir, failed)
 	w.remember(dir, shownSteps(digestA))
-	if NewStore(dir).record("p", "api").Failed {
+	if NewStore(dir).Inputs.Last("p", "api").Failed {
 		t.Error("a build that ended well leaves the one that failed in place")
 	}
 	w.in.Context.Dir = filepath.Join(w.in.Context.Dir, "gone")
@@ -227,10 +229,10 @@ func TestDamagedStore(t *testing.T) {
 	if _, err := s.Last("p", "api"); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
-	if _, err := s.Since(context.Background(), Inputs{Project: "p", Service: "api", Text: "FROM scratch"}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := s.Since(context.Background(), buildinputs.Inputs{Project: "p", Service: "api", Text: "FROM scratch"}); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
-	if err := s.Remember(context.Background(), Inputs{Project: "p", Service: "elsewhere"}, nil); err != nil {
+	if err := s.Remember(context.Background(), buildinputs.Inputs{Project: "p", Service: "elsewhere"}, nil); err != nil {
 		t.Error("a remote Dockerfile is no error:", err)
 	}
 }
@@ -240,12 +242,12 @@ func TestSecrets(t *testing.T) {
 	w, dir := newWorkspace(t, "FROM scratch\nARG NPM_TOKEN\nARG API_KEY=hunter1\nENV DB_PASSWORD hunter2\nRUN use \"$NPM_TOKEN\" x_secret='hunter3' TOKEN=hunter4\n", nil), t.TempDir()
 	w.in.Args["NPM_TOKEN"] = "hunter5"
 	w.in.Secrets = []string{"ca"}
-	w.remember(dir, []Step{{Name: "[stage-0 1/1] RUN use"}})
+	w.remember(dir, []buildinputs.Step{{Name: "[stage-0 1/1] RUN use"}})
 	w.in.Args["NPM_TOKEN"] = "hunter6"
 	w.replace("hunter1", "hunter7")
 	w.replace("hunter2", "hunter8")
 	w.replace("hunter4", "hunter9")
-	got := w.remember(dir, []Step{{Name: "[1/1] RUN use"}})
+	got := w.remember(dir, []buildinputs.Step{{Name: "[1/1] RUN use"}})
 	for _, want := range []string{"build argument NPM_TOKEN changed\n", "line 3 changed", "line 4 changed", "line 5 changed"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not told:\n%s", want, got)
@@ -263,7 +265,7 @@ func TestSecrets(t *testing.T) {
 			t.Errorf("%s is kept: %s", secret, kept)
 		}
 	}
-	var rec Record
+	var rec buildinputs.Record
 	w.do(json.Unmarshal(kept, &rec))
 	if len(rec.Secrets) != 1 || rec.Secrets[0] != "ca" {
 		t.Errorf("secrets %q", rec.Secrets)

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/buildcontext"
+	"github.com/25eloquence/compose-mage/internal/buildinputs"
 )
 
 func TestUnchanged(t *testing.T) {
 	w, dir := newWorkspace(t, goDockerfile, goFiles()), t.TempDir()
-	unchanged := func() bool { return NewStore(dir).Unchanged(context.Background(), w.in) }
+	unchanged := func() bool { return NewStore(dir).Inputs.Unchanged(context.Background(), w.in) }
 	if unchanged() {
 		t.Fatal("before the first build")
 	}
@@ -44,7 +45,7 @@ func TestUnchanged(t *testing.T) {
 func TestAnotherDirectoryIsReadAnew(t *testing.T) {
 	store := t.TempDir()
 	then := time.Unix(1_700_000_000, 0)
-	inputs := func(content string) Inputs {
+	inputs := func(content string) buildinputs.Inputs {
 		dir := t.TempDir()
 		file := filepath.Join(dir, "f")
 		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
@@ -53,7 +54,7 @@ func TestAnotherDirectoryIsReadAnew(t *testing.T) {
 		if err := os.Chtimes(file, then, then); err != nil {
 			t.Fatal(err)
 		}
-		return Inputs{Project: "p", Service: "s", Dockerfile: "Dockerfile", Text: "FROM scratch\nCOPY f /f\n", Context: Tree{Dir: dir}}
+		return buildinputs.Inputs{Project: "p", Service: "s", Dockerfile: "Dockerfile", Text: "FROM scratch\nCOPY f /f\n", Context: buildinputs.Tree{Dir: dir}}
 	}
 	one, two := inputs("one"), inputs("two")
 	two.Context.Files = func() (all []buildcontext.File, err error) { // as a build has walked it
@@ -63,13 +64,13 @@ func TestAnotherDirectoryIsReadAnew(t *testing.T) {
 		})
 		return all, err
 	}
-	if err := NewStore(store).Remember(t.Context(), one, []Step{{Name: "[1/1] COPY f /f"}}); err != nil {
+	if err := NewStore(store).Remember(t.Context(), one, []buildinputs.Step{{Name: "[1/1] COPY f /f"}}); err != nil {
 		t.Fatal(err)
 	}
-	if !NewStore(store).Unchanged(t.Context(), one) {
+	if !NewStore(store).Inputs.Unchanged(t.Context(), one) {
 		t.Error("the same directory is another")
 	}
-	if NewStore(store).Unchanged(t.Context(), two) {
+	if NewStore(store).Inputs.Unchanged(t.Context(), two) {
 		t.Error("another directory's file passes for the first one's")
 	}
 }

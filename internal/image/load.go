@@ -1,260 +1,157 @@
 package image
 
 import (
-	"archive/tar"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
-	"github.com/containerd/containerd/v2/core/content/proxy"
-	cerrdefs "github.com/containerd/errdefs"
-	"github.com/distribution/reference"
-	"github.com/klauspost/compress/zstd"
+	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/moby/buildkit/client"
-	"github.com/opencontainers/go-digest"
-	"github.com/opencontainers/image-spec/specs-go"
-	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 
-	"github.com/25eloquence/compose-mage/internal/bounded"
-	"github.com/25eloquence/compose-mage/internal/diskspace"
-	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/ui"
+	"github.com/25eloquence/compose-mage/internal/imageload"
+	"github.com/25eloquence/compose-mage/internal/solve"
 )
 
-// built is an image in the builder's content store.
-type built struct {
-	store  content.Store
-	config []byte
-	id     digest.Digest // of config
-	layers []ocispecs.Descriptor
-	diffs  []digest.Digest // the layers' uncompressed digests, bottom first
-}
-
-// readBuilt reads manifest and configuration of what a solve has just made.
-func readBuilt(ctx context.Context, c *client.Client, manifestDigest string) (*built, error) {
-	b := &built{store: proxy.NewContentStore(c.ContentClient())}
-	raw, err := readBlob(ctx, b.store, ocispecs.Descriptor{Digest: digest.Digest(manifestDigest)})
+// load gives the engine the image that was just made: the layers that it lacks. It returns the bytes sent.
+func (s *imageSolve) load(ctx context.Context) (int64, error) {
+	if s.member.Native {
+		return 0, s.name(ctx)
+	}
+	image, err := s.made(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("reading the manifest: %w", err)
+		return 0, err
 	}
-	var manifest struct {
-		specs.Versioned
-		Config ocispecs.Descriptor
-		Layers []ocispecs.Descriptor
+	sent, err := s.send(ctx, image)
+	if !worthWhole(err, ctx.Err()) {
+		return sent, err
 	}
-	if err := json.Unmarshal(raw, &manifest); err != nil {
-		return nil, fmt.Errorf("reading the manifest: %w", err)
-	}
-	if b.config, err = readBlob(ctx, b.store, manifest.Config); err != nil {
-		return nil, fmt.Errorf("reading the image's configuration: %w", err)
-	}
-	var config ocispecs.Image
-	if err := json.Unmarshal(b.config, &config); err != nil {
-		return nil, fmt.Errorf("reading the image's configuration: %w", err)
-	}
-	b.id, b.layers, b.diffs = manifest.Config.Digest, manifest.Layers, config.RootFS.DiffIDs
-	if len(b.layers) != len(b.diffs) {
-		return nil, fmt.Errorf("the manifest has %d layers, the configuration %d", len(b.layers), len(b.diffs))
-	}
-	return b, nil
+	// A layer that the engine held may be gone: it gets all of them.
+	s.layers.Forget(image.Diffs())
+	s.warnings = append(s.warnings, fmt.Sprintf("the whole image was sent, since sending only the layers that the engine lacks failed: %v", err))
+	whole, err := s.send(ctx, image)
+	return sent + whole, err
 }
 
-// maxBlob bounds manifests and configurations: registries take no manifest of more than 4 MiB.
-var maxBlob = bounded.Limit{What: "what the builder has of the image", Bytes: 32 << 20, Code: fault.Builder}
-
-func readBlob(ctx context.Context, store content.Provider, blob ocispecs.Descriptor) ([]byte, error) {
-	reader, err := store.ReaderAt(ctx, blob)
-	if err != nil {
-		return nil, err
+// name puts what verify made into the engine whose own BuildKit made it, unless verify has done so already.
+func (s *imageSolve) name(ctx context.Context) error {
+	if !s.unchanged {
+		return nil
 	}
-	defer reader.Close()
-	return maxBlob.ReadAll(content.NewReader(reader))
-}
-
-// holds says whether the builder has these layers itself, not only by reference to a registry.
-func (b *built) holds(ctx context.Context, layers []int) (bool, error) {
-	for _, i := range layers {
-		if _, err := b.store.Info(ctx, b.layers[i].Digest); cerrdefs.IsNotFound(err) {
-			return false, nil
-		} else if err != nil {
-			return false, fmt.Errorf("asking the builder for a layer: %w", err)
-		}
-	}
-	return true, nil
-}
-
-// tarball writes the image as docker load takes it, with just the layers of send: of the others an engine that holds them
-// asks no file. from has these layers.
-func (b *built) tarball(ctx context.Context, w io.Writer, from content.Provider, names []string, send []int) error {
-	out := tar.NewWriter(w)
-	config := b.id.Encoded() + ".json"
-	if err := tarFile(out, config, b.config); err != nil {
-		return err
-	}
-	files := make([]string, len(b.diffs))
-	for i, d := range b.diffs {
-		files[i] = layersDir + d.Encoded() + ".tar"
-	}
-	written := map[string]bool{}
-	for _, i := range send {
-		if written[files[i]] { // an image may have the same layer twice
-			continue
-		}
-		written[files[i]] = true
-		if err := tarLayer(ctx, out, files[i], from, b.layers[i]); err != nil {
-			return err
-		}
-	}
-	tags := make([]string, len(names))
-	for i, name := range names { // docker load takes no name without a tag
-		ref, err := reference.ParseNormalizedNamed(name)
-		if err != nil {
-			return fmt.Errorf("image name %q: %w", name, err)
-		}
-		tags[i] = reference.FamiliarString(reference.TagNameOnly(ref))
-	}
-	manifest, err := json.Marshal([]map[string]any{{"Config": config, "RepoTags": tags, "Layers": files}})
-	if err != nil {
-		return fmt.Errorf("writing the image's manifest: %w", err)
-	}
-	if err := tarFile(out, "manifest.json", manifest); err != nil {
-		return err
-	}
-	return out.Close()
-}
-
-// tarLayer writes a layer as it is, or unpacked where it is packed with zstd, which engine 20.10 can't read.
-func tarLayer(ctx context.Context, out *tar.Writer, name string, from content.Provider, layer ocispecs.Descriptor) error {
-	reader, err := from.ReaderAt(ctx, layer)
-	if err != nil {
-		return fmt.Errorf("reading a layer: %w", err)
-	}
-	defer reader.Close()
-	size, body := reader.Size(), io.Reader(io.NewSectionReader(reader, 0, reader.Size()))
-	if strings.HasSuffix(layer.MediaType, "zstd") {
-		unpacked, err := unpackZstd(body, unpackLimit(layer, size))
-		if err != nil {
-			return fmt.Errorf("unpacking a layer: %w", err)
-		}
-		defer unpacked.Close()
-		info, err := unpacked.Stat()
-		if err != nil {
-			return err
-		}
-		size, body = info.Size(), unpacked
-	}
-	if err := out.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: size}); err != nil {
-		return err
-	}
-	next := ahead(body)
-	defer next.Close()
-	_, err = io.Copy(out, next)
+	opt := s.opt.UsingCache()
+	opt.Exports = intoEngine(s.target.Names)
+	_, err := solve.Run(ctx, s.member.Builder, opt, solve.NewRecorder(s.target.Service, nil))
 	return err
 }
 
-// ahead reads the next piece while one is written: a read of the builder's store is a call to it, so few large ones.
-func ahead(body io.Reader) io.ReadCloser {
-	reader, writer := io.Pipe()
-	go func() {
-		_, err := io.CopyBuffer(struct{ io.Writer }{writer}, struct{ io.Reader }{body}, make([]byte, 2<<20))
-		_ = writer.CloseWithError(err)
-	}()
-	return reader
-}
-
-const (
-	// maxWindow is the memory that zstd may ask for, in bytes: the most that its own program grants unasked.
-	maxWindow = 128 << 20
-	// maxRatio is how many times as large as packed a layer may be; text is some ten times, and a layer up to unpackedAlways may be zeros alone.
-	maxRatio       = 1000
-	unpackedAlways = 4 << 30
-	// keepFree is what unpacking leaves of the disk, in bytes.
-	keepFree = 1 << 30
-)
-
-// unpackLimit is how large a layer may be unpacked: it comes from a cache that others may write to.
-func unpackLimit(layer ocispecs.Descriptor, packed int64) bounded.Limit {
-	l := bounded.Limit{
-		What: fmt.Sprintf("the layer %s, of %s packed", layer.Digest, ui.Bytes(packed)), Bytes: max(unpackedAlways, maxRatio*packed),
-		Code: fault.Registry, Next: "CACHE_REGISTRY=none go tool mage build -no-cache (makes the layer anew)",
+// made reads what verify made. The builder keeps the manifest of an internal solve only until it clears up: should it be gone, the
+// solve is made again, with an entry in the builder's history, which holds it.
+func (s *imageSolve) made(ctx context.Context) (*imageload.BuiltImage, error) {
+	image, err := imageload.ReadBuilt(ctx, s.member.Client, s.response[exptypes.ExporterImageDigestKey])
+	if err == nil || ctx.Err() != nil {
+		return image, err
 	}
-	if space, err := diskspace.Of(os.TempDir()); err == nil && space.Free-keepFree < l.Bytes {
-		l.Bytes, l.Code, l.Next = max(0, space.Free-keepFree), fault.Resources, "go tool mage cleanup, or TMPDIR on a larger disk"
-	}
-	return l
-}
-
-// unpackZstd unpacks into a file that is gone when it is closed: a tarball needs to know a file's size before its content.
-func unpackZstd(packed io.Reader, limit bounded.Limit) (*os.File, error) {
-	in, err := zstd.NewReader(packed, zstd.WithDecoderMaxWindow(maxWindow))
+	opt := s.solveOptions(ctx).UsingCache()
+	opt.CacheExports, opt.Internal = nil, false
+	resp, err := solve.Run(ctx, s.member.Builder, opt, solve.NewRecorder(s.target.Service, nil))
 	if err != nil {
 		return nil, err
 	}
-	defer in.Close()
-	file, err := os.CreateTemp("", "layer-*")
-	if err != nil {
-		return nil, err
+	if id := resp.ExporterResponse[exptypes.ExporterImageConfigDigestKey]; id != s.id() {
+		return nil, errEdited
 	}
-	_ = os.Remove(file.Name()) // fails on Windows, where the system's temporary files are cleared by other means
-	if _, err = io.Copy(file, limit.Reader(in)); err == nil {
-		_, err = file.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		_ = file.Close()
-		return nil, err
-	}
-	return file, nil
+	return imageload.ReadBuilt(ctx, s.member.Client, resp.ExporterResponse[exptypes.ExporterImageDigestKey])
 }
 
-func tarFile(out *tar.Writer, name string, data []byte) error {
-	if err := out.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(data))}); err != nil {
+// send loads the layers that the engine lacks, and checks that it then has the image.
+func (s *imageSolve) send(ctx context.Context, image *imageload.BuiltImage) (int64, error) {
+	if err := s.layers.Find(ctx, image.Diffs(), s.bases, s.ran); err != nil {
+		return 0, err
+	}
+	defer s.hold(s.target.Names)() // before any layer is reserved, on which another one could wait that has the name
+	send, done, err := s.layers.Reserve(ctx, image.Diffs())
+	if err != nil {
+		return 0, err
+	}
+	loaded := false
+	defer func() { done(loaded) }()
+	from, remove, err := s.from(ctx, image, send)
+	if err != nil {
+		return 0, err
+	}
+	defer remove()
+	to := s.upload
+	if s.upload = nil; to == nil {
+		to = imageload.OpenUpload(ctx, s.Engine)
+	}
+	n, err := to.Finish(func(w io.Writer) error { return image.WriteTarball(ctx, w, from, s.target.Names, send) })
+	if err == nil && !s.Engine.ContainerdStore() {
+		err = imageload.Verify(ctx, s.Engine, s.target.Names, s.id())
+	}
+	loaded, s.loaded = err == nil, image
+	return n, err
+}
+
+// given is the ID under which the engine has the image that it was just given; "" where another took one of its names meanwhile.
+func (s *imageSolve) given(ctx context.Context) string {
+	id := s.engineID(ctx, s.target)
+	if id == "" || id == s.id() {
+		return id
+	}
+	// An engine with a containerd store writes a manifest of its own for what it loads: the layers tell whether it is the same image.
+	if s.loaded == nil || !s.Engine.ContainerdStore() {
+		return ""
+	}
+	found, err := s.Engine.ImageInspect(ctx, id)
+	if err != nil || found.ID != id || !s.loaded.HasLayers(found.RootFS.Layers) {
+		return ""
+	}
+	return id
+}
+
+// drop ends an upload that nobody needed: the engine has the image, or the build failed.
+func (s *imageSolve) drop() {
+	if s.upload != nil {
+		s.upload.Drop()
+	}
+}
+
+// from is where the layers are: in the builder, or, where that has some only by reference to a registry, in a folder into which it
+// passes on just these. remove takes the folder away.
+func (s *imageSolve) from(ctx context.Context, image *imageload.BuiltImage, layers []int) (from content.Provider, remove func(), err error) {
+	held, err := image.InStore(ctx, layers)
+	if held || err != nil {
+		return image.Store(), func() {}, err
+	}
+	dir, err := os.MkdirTemp("", "layers-*")
+	if err != nil {
+		return nil, nil, fmt.Errorf("fetching layers: %w", err)
+	}
+	remove = func() { _ = os.RemoveAll(dir) }
+	store, err := contentlocal.NewStore(dir)
+	if err == nil {
+		err = s.fetch(ctx, store, image, layers)
+	}
+	if err != nil {
+		remove()
+		return nil, nil, err
+	}
+	return store, remove, nil
+}
+
+func (s *imageSolve) fetch(ctx context.Context, store content.Store, image *imageload.BuiltImage, layers []int) error {
+	taken := image.Take(store, layers)
+	opt := s.opt.UsingCache()
+	opt.Exports = []client.ExportEntry{{
+		Type: client.ExporterOCI, Attrs: map[string]string{"tar": "false", "compression": "uncompressed"}, OutputStore: taken,
+	}}
+	if _, err := solve.Run(ctx, s.member.Builder, opt, solve.NewRecorder(s.target.Service, nil)); err != nil {
 		return err
 	}
-	_, err := out.Write(data)
-	return err
-}
-
-// has says whether these are the image's layers.
-func (b *built) has(layers []string) bool {
-	return slices.EqualFunc(b.diffs, layers, func(d digest.Digest, layer string) bool { return d.String() == layer })
-}
-
-// verify checks that the engine now has the image under every name.
-func verify(ctx context.Context, engine Engine, names []string, id string) error {
-	for _, name := range names {
-		found, err := engine.ImageInspect(ctx, name)
-		if err != nil {
-			return fmt.Errorf("looking for %q after the load: %w", name, err)
-		}
-		if found.ID != id {
-			return fmt.Errorf("after the load %q is %s, not %s: the sources changed meanwhile, or another build of that name ran; build again", name, found.ID, id)
-		}
+	if err := taken.Complete(ctx); err != nil {
+		return fmt.Errorf("fetching layers: %w: %w", errEdited, err)
 	}
 	return nil
-}
-
-// some is a store that takes only the wanted blobs and says of all others that it has them already, so that the builder neither
-// fetches nor sends these.
-type some struct {
-	content.Store
-	wanted map[digest.Digest]bool
-}
-
-// Writer implements content.Ingester.
-func (s some) Writer(ctx context.Context, opts ...content.WriterOpt) (content.Writer, error) {
-	var o content.WriterOpts
-	for _, apply := range opts {
-		if err := apply(&o); err != nil {
-			return nil, err
-		}
-	}
-	if !s.wanted[o.Desc.Digest] {
-		return nil, cerrdefs.ErrAlreadyExists
-	}
-	return s.Store.Writer(ctx, opts...)
 }

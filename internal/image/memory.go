@@ -2,12 +2,9 @@ package image
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
-	"fmt"
 	"path/filepath"
 
-	"github.com/25eloquence/compose-mage/internal/regular"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -18,7 +15,7 @@ type memory struct {
 	Inputs   string `json:"inputs,omitempty"`   // what was built from, as a stamp; "" where that is not known
 	ID       string `json:"id,omitempty"`       // the image's ID as the builder says it
 	EngineID string `json:"engineID,omitempty"` // and as the engine that loaded it says it
-	Bases    string `json:"bases,omitempty"`    // what its base images were: recorder.bases
+	Bases    string `json:"bases,omitempty"`    // what its base images were, as solve.Recorder.Bases says it
 	// Unexported means that the registry cache does not have the results: the export failed, or was killed.
 	Unexported bool `json:"unexported,omitempty"`
 
@@ -39,11 +36,6 @@ func recall(dir, project, service string) memory {
 	return m
 }
 
-// loaded says whether the engine's image of that ID is the one that the last build gave it, whose cache is written too.
-func (m memory) loaded(engineID string) bool {
-	return engineID != "" && engineID == m.EngineID && m.ID != "" && m.Bases != "" && !m.Unexported
-}
-
 // keep writes the memory, unless it is there already: each write waits for the disk. It is worth no failure.
 func (m memory) keep() {
 	if m.path == "" {
@@ -56,37 +48,4 @@ func (m memory) keep() {
 	if err == nil {
 		_ = state.Keep(m.path, data)
 	}
-}
-
-// stamp changes with anything that the target is built from, as far as it is on this machine; "" where that can't be told.
-func (t Target) stamp(project string, env Environment, local map[string]*localContext) string {
-	parts := map[string]any{
-		"attributes": t.attributes(project, env), "inline": t.Inline, "policy": env.Policy, "contexts": t.Build.AdditionalContexts, "pull": env.PullPolicy,
-	}
-	if remote(t.Context) {
-		return ""
-	}
-	for name, need := range t.Needs { // its contexts are among local
-		parts["need:"+name] = need.stamp(project, env, nil)
-		if parts["need:"+name] == "" {
-			return ""
-		}
-	}
-	for name, lc := range local {
-		if lc.stamp == "" {
-			return ""
-		}
-		parts["context:"+name] = lc.dir + lc.stamp
-	}
-	for _, path := range []string{t.Dockerfile, t.Dockerfile + ".dockerignore"} {
-		text, err := regular.Read(path, mostDockerfile)
-		if err == nil {
-			parts[path] = string(text)
-		}
-	}
-	data, err := json.Marshal(parts) // keys in order
-	if err != nil {
-		return ""
-	}
-	return fmt.Sprintf("%x", sha256.Sum256(data))
 }

@@ -2,180 +2,13 @@ package image
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
-	"github.com/moby/buildkit/client"
-	"github.com/moby/buildkit/client/llb"
-	"github.com/moby/buildkit/exporter/containerimage/exptypes"
-	gateway "github.com/moby/buildkit/frontend/gateway/client"
-	"github.com/moby/buildkit/session"
-	"github.com/moby/buildkit/session/filesync"
-	"github.com/moby/buildkit/solver/pb"
-	"github.com/tonistiigi/fsutil"
-	fstypes "github.com/tonistiigi/fsutil/types"
-
+	"github.com/25eloquence/compose-mage/internal/buildplan"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
-
-// request is a solve of a Dockerfile that may need those of other services: their images are contexts of it.
-type request struct {
-	client.SolveOpt
-	needs map[string]request // by the context's name
-}
-
-// solve runs the request on b. What is needed is solved within it, from the build cache as a rule: the images that are needed are
-// built first.
-func (q request) solve(ctx context.Context, b *Builder, status chan *client.SolveStatus) (*client.SolveResponse, error) {
-	if len(q.needs) == 0 {
-		return b.Solve(ctx, nil, q.SolveOpt, status)
-	}
-	whole := q.SolveOpt
-	// The frontend gets these from us. To the client they would be another definition's.
-	whole.FrontendInputs, whole.FrontendAttrs = nil, maps.Clone(q.FrontendAttrs)
-	serving, end := context.WithCancel(ctx)
-	defer end()
-	sessions := map[string]string{} // one of each service: an image that is needed twice is then the same graph twice
-	serve := func(need request) (string, error) {
-		id, ok := sessions[need.SharedKey]
-		if !ok {
-			var err error
-			if id, err = need.serve(serving, b); err != nil {
-				return "", err
-			}
-			sessions[need.SharedKey] = id
-		}
-		return id, nil
-	}
-	return b.Build(ctx, whole, "", func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		return q.result(ctx, c, "", serve)
-	}, status)
-}
-
-// result has the frontend make the result of the request's Dockerfile, as a graph whose steps run later. from is the session that serves
-// its local contexts, "" for the build's own; serve opens one for what is needed.
-func (q request) result(ctx context.Context, c gateway.Client, from string, serve func(request) (string, error)) (*gateway.Result, error) {
-	attrs, inputs := maps.Clone(q.FrontendAttrs), map[string]*pb.Definition{}
-	if imports := c.BuildOpts().Opts["cache-imports"]; imports != "" {
-		attrs["cache-imports"] = imports
-	}
-	if from != "" {
-		for name := range q.LocalMounts {
-			attrs["local-sessionid:"+name] = from
-		}
-	}
-	add := func(name string, state llb.State) error {
-		definition, err := state.Marshal(ctx)
-		if err == nil {
-			inputs[name] = definition.ToPB()
-		}
-		return err
-	}
-	for name, state := range q.FrontendInputs {
-		if err := add(name, state); err != nil {
-			return nil, err
-		}
-	}
-	for name, need := range q.needs {
-		id, err := serve(need)
-		if err != nil {
-			return nil, err
-		}
-		made, err := need.result(ctx, c, id, serve)
-		if err == nil {
-			err = asContext(name, made, attrs, add)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("additional context %q: %w", name, err)
-		}
-	}
-	return c.Solve(ctx, gateway.SolveRequest{Frontend: q.Frontend, FrontendOpt: attrs, FrontendInputs: inputs})
-}
-
-// serve offers the request's local contexts to the builder until ctx ends. The dockerfile frontend knows each by one name only, so that
-// those of two services need two sessions.
-func (q request) serve(ctx context.Context, b *Builder) (id string, err error) {
-	s, err := session.NewSession(ctx, q.SharedKey)
-	if err != nil {
-		return "", err
-	}
-	source := filesync.StaticDirSource{}
-	for name, dir := range q.LocalMounts {
-		source[name], err = fsutil.NewFilterFS(dir, &fsutil.FilterOpt{Map: func(_ string, stat *fstypes.Stat) fsutil.MapResult {
-			stat.Uid, stat.Gid = 0, 0 // as BuildKit's client does
-			return fsutil.MapResultKeep
-		}})
-		if err != nil {
-			return "", err
-		}
-	}
-	s.Allow(filesync.NewFSSyncProvider(source, nil))
-	go func() { _ = s.Run(ctx, b.dial) }()
-	return s.ID(), nil
-}
-
-// asContext makes an image a named context: its file systems become inputs, by add, and its configuration an attribute, one of each
-// for every platform. The keys are those of BuildKit's frontend/dockerui.
-func asContext(name string, image *gateway.Result, attrs map[string]string, add func(string, llb.State) error) error {
-	one := func(suffix string, ref gateway.Reference, config []byte) error {
-		state := llb.Scratch()
-		if ref != nil { // nil: FROM scratch, with no files
-			var err error
-			if state, err = ref.ToState(); err != nil {
-				return err
-			}
-		}
-		input := "service-" + name + suffix // "context" and "dockerfile" are taken
-		attrs["context:"+name+suffix] = "input:" + input
-		if config != nil {
-			metadata, err := json.Marshal(map[string][]byte{exptypes.ExporterImageConfigKey: config})
-			if err != nil {
-				return err
-			}
-			attrs["input-metadata:"+input] = string(metadata)
-		}
-		return add(input, state)
-	}
-	if len(image.Refs) == 0 {
-		return one("", image.Ref, image.Metadata[exptypes.ExporterImageConfigKey])
-	}
-	for platform, ref := range image.Refs {
-		if err := one("::"+platform, ref, image.Metadata[exptypes.ExporterImageConfigKey+"/"+platform]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// platform has the request, and what it needs, built for a list of platforms ("linux/amd64,linux/arm64").
-func (q request) platform(list string) {
-	q.FrontendAttrs["platform"] = list
-	for _, need := range q.needs {
-		need.platform(list)
-	}
-}
-
-// hostGateway puts the builder's address of its host where extra_hosts say host-gateway.
-func (q request) hostGateway(b *Builder) error {
-	const name = "=host-gateway"
-	if hosts := q.FrontendAttrs["add-hosts"]; strings.Contains(hosts, name) {
-		if b.Gateway == "" {
-			return fmt.Errorf("build.extra_hosts: the builder %s does not say what host-gateway is; name an address", b.Where)
-		}
-		q.FrontendAttrs["add-hosts"] = strings.ReplaceAll(hosts, name, "="+b.Gateway)
-	}
-	for _, need := range q.needs {
-		if err := need.hostGateway(b); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // outcome is what became of an image that others may need, once done is closed.
 type outcome struct {
@@ -184,7 +17,7 @@ type outcome struct {
 	err  error
 }
 
-func outcomes(targets []Target) map[string]*outcome {
+func outcomes(targets []buildplan.Target) map[string]*outcome {
 	out := map[string]*outcome{}
 	for _, t := range targets {
 		out[t.Service] = &outcome{done: make(chan struct{})}
@@ -201,7 +34,7 @@ func (o *outcome) tell(err error) {
 }
 
 // await returns when what the target needs has been made, with an error where that failed.
-func (r *run) await(ctx context.Context, t Target) error {
+func (r *run) await(ctx context.Context, t buildplan.Target) error {
 	if len(t.Needs) > 0 {
 		r.order.decide(t.Service, false) // what is needed may wait for the others to be decided
 	}
@@ -219,10 +52,10 @@ func (r *run) await(ctx context.Context, t Target) error {
 	return nil
 }
 
-// near moves images to the builder of one that they need, which has its steps.
-func near(targets []Target, members map[string]*member) {
-	var place func(t Target) *member
-	place = func(t Target) *member {
+// placeWithNeeds moves images to the builder of one that they need, which has its steps.
+func placeWithNeeds(targets []buildplan.Target, members map[string]*member) {
+	var place func(t buildplan.Target) *member
+	place = func(t buildplan.Target) *member {
 		if names := slices.Sorted(maps.Keys(t.Needs)); len(names) > 0 {
 			members[t.Key] = place(t.Needs[names[0]])
 		}
@@ -231,51 +64,4 @@ func near(targets []Target, members map[string]*member) {
 	for _, t := range targets {
 		place(t)
 	}
-}
-
-// solve runs one solve, forwards its progress until the channel is drained, and ends it where a registry is silent.
-func solve(before context.Context, b *Builder, q request, rec *recorder) (*client.SolveResponse, error) {
-	ctx, cancel := context.WithCancelCause(before)
-	defer cancel(nil)
-	rec.stop, rec.size = cancel, b.size
-	status := make(chan *client.SolveStatus)
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		for s := range status {
-			rec.update(s)
-		}
-	}()
-	go rec.watch(ctx)
-	resp, err := q.solve(ctx, b, status)
-	<-drained
-	switch {
-	case err == nil || ctx.Err() == nil:
-		return resp, err
-	case errors.Is(context.Cause(ctx), errCacheSilent): // the image is made: from the builder's own cache it is named without that export
-		rec.warning = errCacheSilent.Error()
-		return solve(before, b, q.withoutExport(), newRecorder(rec.name, nil))
-	}
-	return nil, context.Cause(ctx)
-}
-
-// solveOrGiveUp is solve, made again without the caches that it imports where nothing more comes of a layer that one of them has; warning
-// says so.
-func solveOrGiveUp(ctx context.Context, b *Builder, q request, rec *recorder) (resp *client.SolveResponse, warning string, err error) {
-	resp, err = solve(ctx, b, q, rec)
-	if !errors.Is(err, errLayerSilent) || len(q.CacheImports) == 0 {
-		return resp, "", err
-	}
-	warning = fmt.Sprintf("the build cache at %s was given up: nothing more of a layer came for %s", place(q.CacheImports[0]), stepWithin)
-	q.CacheImports = nil
-	rec.reset()
-	resp, err = solve(ctx, b, q, rec)
-	return resp, warning, err
-}
-
-// withoutExport is the request once its steps have run, but for the cache in a registry.
-func (q request) withoutExport() request {
-	q.FrontendAttrs = withoutNoCache(q.FrontendAttrs)
-	q.CacheExports = slices.DeleteFunc(slices.Clone(q.CacheExports), func(e client.CacheOptionsEntry) bool { return e.Type != inlineCache })
-	return q
 }

@@ -8,7 +8,7 @@ import (
 
 func TestChangedImagesGoFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOrder(3)
+		o := newChangedFirst(3)
 		through := make(chan struct{})
 		go func() {
 			o.wait(t.Context())
@@ -40,5 +40,5 @@ func TestChangedImagesGoFirst(t *testing.T) {
 func TestOrderEndsWithTheBuild(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	newOrder(1).wait(ctx) // returns
+	newChangedFirst(1).wait(ctx) // returns
 }

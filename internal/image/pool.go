@@ -5,17 +5,19 @@ import (
 	"hash/fnv"
 	"slices"
 	"sync"
+
+	"github.com/25eloquence/compose-mage/internal/builder"
 )
 
-// pool is the builders of a run. Each image goes to one of them, the same one in the next run as long as the set of
+// builderPool is the builders of a run. Each image goes to one of them, the same one in the next run as long as the set of
 // builders and images is the same, so that it finds its cache; images of a builder that dies go to the others.
-type pool struct {
+type builderPool struct {
 	mu      sync.Mutex
 	members []*member
 }
 
 type member struct {
-	*Builder
+	*builder.Builder
 	dead   bool
 	images int
 }
@@ -23,21 +25,21 @@ type member struct {
 // errNoBuilder means that every builder of the run has died.
 var errNoBuilder = errors.New("no builder is left")
 
-func newPool(builders []*Builder) *pool {
-	p := &pool{}
+func newBuilderPool(builders []*builder.Builder) *builderPool {
+	p := &builderPool{}
 	for _, b := range builders {
 		p.members = append(p.members, &member{Builder: b})
 	}
 	return p
 }
 
-// share distributes the images evenly, each to the builder that its name prefers among those with room.
-func (p *pool) share(services []string) map[string]*member {
+// share distributes the images evenly, each to the builder that its name prefers among those that may take more.
+func (p *builderPool) share(services []string) map[string]*member {
 	out := map[string]*member{}
-	room := (len(services) + len(p.members) - 1) / max(1, len(p.members))
+	most := (len(services) + len(p.members) - 1) / max(1, len(p.members))
 	for _, s := range services {
 		for _, m := range p.preference(s) {
-			if m.images < room {
+			if m.images < most {
 				m.images++
 				out[s] = m
 				break
@@ -48,7 +50,7 @@ func (p *pool) share(services []string) map[string]*member {
 }
 
 // next gives another living builder for an image whose builder died; errNoBuilder where there is none.
-func (p *pool) next(service string, died *member) (*member, error) {
+func (p *builderPool) next(service string, died *member) (*member, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	died.dead = true
@@ -61,7 +63,7 @@ func (p *pool) next(service string, died *member) (*member, error) {
 }
 
 // preference orders the builders for one image (rendezvous hashing): a builder that comes or goes moves only its own images.
-func (p *pool) preference(service string) []*member {
+func (p *builderPool) preference(service string) []*member {
 	weight := func(m *member) uint64 {
 		h := fnv.New64a()
 		_, _ = h.Write([]byte(m.ID + "\x00" + service))

@@ -1,11 +1,14 @@
 package image
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
-	"github.com/25eloquence/compose-mage/internal/explain"
+	"github.com/25eloquence/compose-mage/internal/buildinputs"
+	"github.com/25eloquence/compose-mage/internal/buildplan"
+	"github.com/25eloquence/compose-mage/internal/solve"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -22,7 +25,7 @@ const (
 
 // Result is what became of one image.
 type Result struct {
-	Target   Target
+	Target   buildplan.Target
 	State    State
 	ID       string // sha256:…, as the builder says it: of the configuration, or of the manifest where it was pushed
 	Steps    int    // of its Dockerfile
@@ -32,8 +35,13 @@ type Result struct {
 	Took     time.Duration
 	Warnings []string // the build is right, but its cache was not read or written
 	Err      error
+}
 
-	ran []explain.Step
+// setSteps notes what became of the Dockerfile's steps, and gives those that BuildKit told of.
+func (r *Result) setSteps(rec *solve.Recorder) []buildinputs.Step {
+	steps := rec.Steps()
+	r.Steps, r.Cached, r.Built = steps.Total, steps.Cached, steps.Built
+	return steps.Ran
 }
 
 // printResults writes the summary table.
@@ -52,7 +60,7 @@ func printResults(out *ui.Out, results []Result) {
 			sent = ui.Bytes(r.Loaded)
 		}
 		rows = append(rows, []string{
-			r.Target.title(), fmt.Sprintf("%d/%d", r.Cached, r.Steps), fmt.Sprint(r.Built), state, sent, ui.Seconds(r.Took),
+			r.Target.Title(), fmt.Sprintf("%d/%d", r.Cached, r.Steps), fmt.Sprint(r.Built), state, sent, ui.Seconds(r.Took),
 		})
 	}
 	ui.Table(out.Writer(), []string{"IMAGE", "CACHED", "BUILT", "RESULT", "SENT", "TIME"}, rows)
@@ -61,14 +69,6 @@ func printResults(out *ui.Out, results []Result) {
 			out.Warn("%s: %s", r.Target.Service, w)
 		}
 	}
-}
-
-// title names the image, and how many services' it is where there are several.
-func (t Target) title() string {
-	if len(t.Services) < 2 {
-		return t.Names[0]
-	}
-	return fmt.Sprintf("%s (%d services)", t.Names[0], len(t.Services))
 }
 
 // WriteJSON writes the results as one JSON object on a line: {"images":[{"service","services","image","id","state","steps","cached","built",
@@ -100,4 +100,23 @@ func WriteJSON(w io.Writer, results []Result) error {
 		rows = append(rows, x)
 	}
 	return ui.WriteJSON(w, map[string]any{"images": rows}, "")
+}
+
+// failures joins what failed; the exit code is the first failure's. Images that only stopped since another failed are counted,
+// not listed.
+func failures(results []Result) error {
+	var failed []error
+	stopped := 0
+	for _, r := range results {
+		switch {
+		case errors.Is(r.Err, errFailFast):
+			stopped++
+		case r.Err != nil:
+			failed = append(failed, r.Err)
+		}
+	}
+	if stopped > 0 {
+		failed = append(failed, fmt.Errorf("%d images were not finished: %w", stopped, errFailFast))
+	}
+	return errors.Join(failed...)
 }

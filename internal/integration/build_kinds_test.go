@@ -19,6 +19,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
 
+	"github.com/25eloquence/compose-mage/internal/builder"
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/image"
@@ -259,17 +260,17 @@ func TestIntegrationAnImageLayoutIsAContext(t *testing.T) {
 	f := newFixture(t, "Dockerfile", "FROM scratch\nCOPY --from=base /in /out\n")
 	layout := filepath.Join(f.dir, "layout")
 	f.write("compose.yaml", "services:\n  a: {build: {context: ., additional_contexts: {base: \"oci-layout://"+layout+"\"}}}\n")
-	builder, err := image.Connect(t.Context(), os.Getenv(verify.BuilderVariable))
+	b, err := builder.Connect(t.Context(), os.Getenv(verify.BuilderVariable))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer builder.Close()
+	defer b.Close()
 	text := time.Now().String()
 	definition, err := llb.Scratch().File(llb.Mkfile("in", 0o644, []byte(text))).Marshal(t.Context(), llb.Platform(platforms.DefaultSpec()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = builder.Solve(t.Context(), definition, client.SolveOpt{Exports: []client.ExportEntry{
+	_, err = b.Solve(t.Context(), definition, client.SolveOpt{Exports: []client.ExportEntry{
 		{Type: client.ExporterOCI, Attrs: map[string]string{"tar": "false"}, OutputDir: layout},
 	}}, nil)
 	if err != nil {

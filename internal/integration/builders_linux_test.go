@@ -14,6 +14,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 
+	"github.com/25eloquence/compose-mage/internal/builder"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/image"
@@ -26,7 +27,7 @@ func (f *fixture) on(builders ...*enginetest.Buildkitd) *fixture {
 	f.with = func(o *image.Options) {
 		o.Builders = nil
 		for _, b := range builders {
-			c, err := image.Connect(context.Background(), b.Address)
+			c, err := builder.Connect(context.Background(), b.Address)
 			if err != nil {
 				f.t.Fatal(err)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/builder"
 	"github.com/25eloquence/compose-mage/internal/cleanup"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/image"
@@ -27,12 +28,12 @@ func TestIntegrationCurrentEngine(t *testing.T) {
 		f := layered(t)
 		f.engine = e
 		f.with = func(o *image.Options) {
-			b, err := image.ConnectEngine(context.Background(), e)
+			b, err := builder.ConnectEngine(context.Background(), e)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = b.Close() })
-			o.Builders = []*image.Builder{b}
+			o.Builders = []*builder.Builder{b}
 		}
 		first := f.loadsOnlyChanges(3)
 		// What it exported, a builder elsewhere finds.
@@ -44,12 +45,12 @@ func TestIntegrationCurrentEngine(t *testing.T) {
 	t.Run("its own BuildKit, an image made of others", func(t *testing.T) {
 		f := needy(t)
 		f.engine = e
-		b, err := image.ConnectEngine(t.Context(), e)
+		b, err := builder.ConnectEngine(t.Context(), e)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer b.Close()
-		f.with = func(o *image.Options) { o.Builders = []*image.Builder{b} }
+		f.with = func(o *image.Options) { o.Builders = []*builder.Builder{b} }
 		f.buildsWhatIsNeeded("")
 	})
 	t.Run("a builder beside it", func(t *testing.T) {
@@ -60,12 +61,12 @@ func TestIntegrationCurrentEngine(t *testing.T) {
 	t.Run("a cleanup", func(t *testing.T) {
 		f := newFixture(t).withService()
 		f.write("compose.yaml", "services:\n  a: {image: '"+f.name+"-a:${VERSION}', build: {context: ., args: {VERSION: '${VERSION}'}}}\n")
-		b, err := image.ConnectEngine(t.Context(), e)
+		b, err := builder.ConnectEngine(t.Context(), e)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer b.Close()
-		f.with = func(o *image.Options) { o.Builders = []*image.Builder{b} }
+		f.with = func(o *image.Options) { o.Builders = []*builder.Builder{b} }
 		f.cleansWhatItBuilt()
 	})
 	t.Run("images that share layers, of a builder beside it", func(t *testing.T) {

@@ -23,9 +23,9 @@ import (
 	"github.com/docker/cli/cli/config"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/25eloquence/compose-mage/internal/bases"
+	"github.com/25eloquence/compose-mage/internal/builder"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/image"
+	registries "github.com/25eloquence/compose-mage/internal/registry"
 	"github.com/25eloquence/compose-mage/internal/verify"
 )
 
@@ -236,15 +236,15 @@ func TestIntegrationHostileRegistries(t *testing.T) {
 			isRegistrys(t, "a base: "+r.Target.Service, r.Err, begun.Add(-r.Took+time.Since(begun)))
 		}
 	})
-	builder, err := image.Connect(context.Background(), os.Getenv(verify.BuilderVariable))
+	b, err := builder.Connect(context.Background(), os.Getenv(verify.BuilderVariable))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer builder.Close()
+	defer b.Close()
 	for _, kind := range kindsOfRegistry() {
 		both.Go(func() {
 			begun := time.Now()
-			got, err := bases.Builder{Client: builder.Client}.Resolve(context.Background(), []string{addresses[kind] + "/y:1"})
+			got, err := registries.Builder{Client: b.Client}.Resolve(context.Background(), []string{addresses[kind] + "/y:1"})
 			if err == nil && (kind == "moves" || kind == "wrong-digest") { // each answer by itself was in order
 				return
 			}

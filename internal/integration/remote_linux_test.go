@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/builder"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/verify"
@@ -124,26 +125,26 @@ func TestIntegrationBuilderBehindMutualTLS(t *testing.T) {
 	a := newAuthority(t)
 	address := a.front()
 	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile", "FROM scratch\nCOPY file /\n", "file", "x")
-	connect := func() (*image.Builder, error) { return image.Connect(context.Background(), address) }
-	t.Setenv(image.TLSVariable, a.dir(a))
+	connect := func() (*builder.Builder, error) { return builder.Connect(context.Background(), address) }
+	t.Setenv(builder.TLSVariable, a.dir(a))
 	f.with = func(o *image.Options) {
 		b, err := connect()
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = b.Close() })
-		o.Builders = []*image.Builder{b}
+		o.Builders = []*builder.Builder{b}
 	}
 	if got := f.mustBuild()[0]; got.State != image.Loaded {
 		t.Errorf("%+v", got)
 	}
-	t.Setenv(image.TLSVariable, a.dir(newAuthority(t))) // signed by somebody else
+	t.Setenv(builder.TLSVariable, a.dir(newAuthority(t))) // signed by somebody else
 	_, err := connect()
 	wants(t, err, fault.Builder, address, "does not answer")
-	t.Setenv(image.TLSVariable, "")
+	t.Setenv(builder.TLSVariable, "")
 	_, err = connect()
 	wants(t, err, fault.Builder, address, "does not answer")
-	t.Setenv(image.TLSVariable, t.TempDir())
+	t.Setenv(builder.TLSVariable, t.TempDir())
 	_, err = connect()
 	wants(t, err, fault.Builder, address, "ca.pem")
 }

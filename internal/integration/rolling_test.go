@@ -21,6 +21,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/builder"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/image"
@@ -76,12 +77,12 @@ func newRolled(t *testing.T, compose string, current bool) *fixture {
 	if current {
 		f.engine = e
 		f.with = func(o *image.Options) {
-			b, err := image.ConnectEngine(context.Background(), e)
+			b, err := builder.ConnectEngine(context.Background(), e)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = b.Close() })
-			o.Builders = []*image.Builder{b}
+			o.Builders = []*builder.Builder{b}
 		}
 	}
 	t.Setenv(state.Variable, t.TempDir())

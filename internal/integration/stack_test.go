@@ -17,11 +17,15 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/buildcache"
+	"github.com/25eloquence/compose-mage/internal/builder"
+	"github.com/25eloquence/compose-mage/internal/buildplan"
 	"github.com/25eloquence/compose-mage/internal/builds"
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/solve"
 	"github.com/25eloquence/compose-mage/internal/ui"
 	"github.com/25eloquence/compose-mage/internal/verify"
 )
@@ -117,23 +121,23 @@ func (f *fixture) build(ctx context.Context, registry string) ([]image.Result, e
 
 func (f *fixture) buildProject(ctx context.Context, project *types.Project, registry string) ([]image.Result, error) {
 	f.t.Helper()
-	cache, err := image.ReadCache(registry)
+	cache, err := buildcache.Parse(registry)
 	if err != nil {
 		return nil, err
 	}
-	builder, err := image.Connect(context.Background(), os.Getenv(verify.BuilderVariable))
+	b, err := builder.Connect(context.Background(), os.Getenv(verify.BuilderVariable))
 	if err != nil {
 		f.t.Fatalf("integration tests need a builder: %v", err)
 	}
-	defer builder.Close()
+	defer b.Close()
 	o := image.Options{
-		Builders: []*image.Builder{builder}, Engine: f.engine, Out: ui.New(&f.out), Progress: "auto", Cache: cache, Memory: f.memory, Builds: f.builds(),
-		Environment: image.Environment{Lookup: project.Environment.Resolve, Secrets: project.Secrets},
+		Builders: []*builder.Builder{b}, Engine: f.engine, Out: ui.New(&f.out), Progress: "auto", Cache: cache, Memory: f.memory, Builds: f.builds(),
+		Environment: solve.Environment{Lookup: project.Environment.Resolve, Secrets: project.Secrets},
 	}
 	if f.with != nil {
 		f.with(&o)
 	}
-	p, err := image.MakePlan(project, image.PlanOptions{NoCache: f.noCache, Push: o.Push})
+	p, err := buildplan.Make(project, buildplan.Options{NoCache: f.noCache, Push: o.Push})
 	if err != nil {
 		return nil, err
 	}

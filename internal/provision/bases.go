@@ -14,7 +14,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/docker/bases"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/image"
+	"github.com/25eloquence/compose-mage/internal/imageload"
 	"github.com/25eloquence/compose-mage/internal/registry"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
@@ -211,7 +211,7 @@ func (s *setup) outdated(id string, digests []string, now registry.Image) bool {
 }
 
 // load gives the engine the image. The error says which of the two, registry or engine, it is about.
-func load(ctx context.Context, e image.Engine, base registry.Image) error {
+func load(ctx context.Context, e imageload.Engine, base registry.Image) error {
 	reader, writer := io.Pipe()
 	read := make(chan error, 1)
 	go func() {
@@ -219,7 +219,7 @@ func load(ctx context.Context, e image.Engine, base registry.Image) error {
 		_ = writer.CloseWithError(err)
 		read <- err
 	}()
-	err := image.LoadArchive(ctx, e, reader)
+	err := imageload.LoadArchive(ctx, e, reader)
 	_ = reader.Close() // ends the archive where the engine gave up
 	if from := <-read; from != nil && !errors.Is(from, io.ErrClosedPipe) && ctx.Err() == nil {
 		return fault.New(fault.Registry, "go tool mage setup", "reading %q from the local registry: %w", base.Name, from)

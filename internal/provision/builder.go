@@ -13,8 +13,8 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/util/disk"
 
+	"github.com/25eloquence/compose-mage/internal/builder"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/registry"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/stepnet"
@@ -48,7 +48,7 @@ func (s *setup) ensureBuilder(ctx context.Context, f facts, p plan) (err error) 
 func anyAnswers(ctx context.Context, addresses string) error {
 	var failed []error
 	for address := range strings.SplitSeq(addresses, ",") {
-		b, err := image.Connect(ctx, strings.TrimSpace(address))
+		b, err := builder.Connect(ctx, strings.TrimSpace(address))
 		if err == nil {
 			return b.Close()
 		}

@@ -20,9 +20,9 @@ import (
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/builder"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/image"
 	testprograms "github.com/25eloquence/compose-mage/internal/pinned"
 )
 
@@ -78,7 +78,7 @@ func TestIntegrationPlainDockerComposeFindsTheBases(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("docker compose build: %v\n%s", err, out)
 	}
-	own, err := image.ConnectEngine(t.Context(), e)
+	own, err := builder.ConnectEngine(t.Context(), e)
 	if err != nil {
 		t.Fatal(err)
 	}

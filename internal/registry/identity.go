@@ -1,5 +1,6 @@
-// Package registry owns how the local registry and its clients know each other, and the questions that we ask it ourselves.
-// Starting it, and what is in it, are provision's.
+// Package registry owns whether a registry answers and which digest a reference has there, by the rules of who will use it: the keys of the
+// registry that setup started (Local), a builder's mirrors and settings (Builder, Probe), or this machine's own way (Status, Answers). How
+// the local registry and its clients know each other is here too; starting it, and what is in it, are provision's.
 package registry
 
 import (

@@ -9,13 +9,18 @@ import (
 	"github.com/docker/cli/cli/config"
 
 	"github.com/25eloquence/compose-mage/internal/bases"
+	"github.com/25eloquence/compose-mage/internal/buildcache"
 	"github.com/25eloquence/compose-mage/internal/builddisplay"
+	"github.com/25eloquence/compose-mage/internal/builder"
+	"github.com/25eloquence/compose-mage/internal/buildplan"
 	"github.com/25eloquence/compose-mage/internal/builds"
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/provision"
+	"github.com/25eloquence/compose-mage/internal/registry"
+	"github.com/25eloquence/compose-mage/internal/solve"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -80,7 +85,7 @@ func (s *session) buildImages(ctx context.Context, c buildChoice) error {
 	if err := builddisplay.Check(c.progress); err != nil {
 		return err
 	}
-	plan, err := image.MakePlan(s.stack.Project, image.PlanOptions{NoCache: c.noCache, Pull: c.pull, Push: c.push, Platforms: c.platform})
+	plan, err := buildplan.Make(s.stack.Project, buildplan.Options{NoCache: c.noCache, Pull: c.pull, Push: c.push, Platforms: c.platform})
 	if err != nil {
 		return err
 	}
@@ -108,7 +113,7 @@ func (s *session) buildImages(ctx context.Context, c buildChoice) error {
 }
 
 // buildPlan builds a plan of images; the results are nil where none was begun.
-func (s *session) buildPlan(ctx context.Context, c buildChoice, plan image.Plan, cache image.Cache) ([]image.Result, error) {
+func (s *session) buildPlan(ctx context.Context, c buildChoice, plan buildplan.Plan, cache buildcache.Cache) ([]image.Result, error) {
 	builders, err := s.connectBuilders(ctx)
 	if err != nil {
 		return nil, err
@@ -147,15 +152,15 @@ func (s *session) builds(dir string) *builds.Store {
 }
 
 // buildEnvironment is what builds take from the project and this machine. dir is the state's.
-func (s *session) buildEnvironment(dir string) (image.Environment, error) {
+func (s *session) buildEnvironment(dir string) (solve.Environment, error) {
 	lock, err := s.lockedBases(dir)
 	if err != nil {
-		return image.Environment{}, err
+		return solve.Environment{}, err
 	}
 	var made bases.Lock
 	if s.builderAddress() == s.state.Builder {
 		if made, err = bases.ReadMade(dir); err != nil {
-			return image.Environment{}, err
+			return solve.Environment{}, err
 		}
 	}
 	proxies := map[string]string{}
@@ -164,7 +169,7 @@ func (s *session) buildEnvironment(dir string) (image.Environment, error) {
 			proxies[name] = *value
 		}
 	}
-	return image.Environment{
+	return solve.Environment{
 		Steps: s.state.StepNetwork(s.builderAddress()), Lookup: s.stack.Project.Environment.Resolve, Proxies: proxies, CABundle: provision.SourceCA(), Secrets: s.stack.Project.Secrets,
 		Policy: lock.Policy(), PullPolicy: made.Policy(),
 	}, nil
@@ -172,7 +177,7 @@ func (s *session) buildEnvironment(dir string) (image.Environment, error) {
 
 // moveLock asks the registries for the bases of what is built, and writes the digests that they have now into the lock file. Only what
 // is locked is moved: what isn't, the builder asks for itself.
-func (s *session) moveLock(ctx context.Context, b *image.Builder) error {
+func (s *session) moveLock(ctx context.Context, b *builder.Builder) error {
 	file := bases.File()
 	old, err := bases.Read(file)
 	if err != nil {
@@ -197,7 +202,7 @@ func (s *session) moveLock(ctx context.Context, b *image.Builder) error {
 	if len(refs) == 0 {
 		return nil
 	}
-	next, changes, err := bases.Refresh(ctx, bases.Builder{Client: b.Client}, refs, old, local)
+	next, changes, err := bases.Refresh(ctx, registry.Builder{Client: b.Client}, refs, old, local)
 	if err != nil {
 		return err
 	}

@@ -9,9 +9,10 @@ import (
 	"slices"
 
 	"github.com/25eloquence/compose-mage/internal/bases"
+	"github.com/25eloquence/compose-mage/internal/buildinputs"
+	"github.com/25eloquence/compose-mage/internal/buildplan"
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -31,7 +32,7 @@ func explainImages(ctx context.Context, services *string) error {
 	if err != nil {
 		return err
 	}
-	plan, err := image.MakePlan(s.stack.Project, image.PlanOptions{})
+	plan, err := buildplan.Make(s.stack.Project, buildplan.Options{})
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func explainImages(ctx context.Context, services *string) error {
 	return errors.Join(failed...)
 }
 
-func (s *session) explainImage(ctx context.Context, store *explain.Store, project string, t image.Target, lock bases.Lock) error {
+func (s *session) explainImage(ctx context.Context, store *explain.Store, project string, t buildplan.Target, lock bases.Lock) error {
 	last, err := store.Last(project, t.Key)
 	if errors.Is(err, fs.ErrNotExist) {
 		s.out.Info("%s: nothing is known of a build of it on this machine; go tool mage build %s", t.Service, t.Service)
@@ -71,7 +72,7 @@ func (s *session) explainImage(ctx context.Context, store *explain.Store, projec
 		s.out.Info("%s has the same build section as %s: one image", t.Service, t.Key)
 	}
 	last.Print(s.out.Writer())
-	in, err := t.Explained(project).Inputs()
+	in, err := buildinputs.Of(project, t)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/provision"
+	"github.com/25eloquence/compose-mage/internal/registry"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -121,7 +122,7 @@ func (b *throughBuilder) Resolve(ctx context.Context, refs []string) (map[string
 	for _, builder := range builders {
 		defer builder.Close()
 	}
-	digests, err := bases.Builder{Client: builders[0].Client}.Resolve(ctx, refs)
+	digests, err := registry.Builder{Client: builders[0].Client}.Resolve(ctx, refs)
 	if err != nil {
 		return nil, err
 	}

@@ -14,11 +14,12 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/25eloquence/compose-mage/internal/buildcache"
+	"github.com/25eloquence/compose-mage/internal/builder"
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/freezer"
-	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/provision"
 	"github.com/25eloquence/compose-mage/internal/registry"
 	"github.com/25eloquence/compose-mage/internal/rollout"
@@ -163,16 +164,16 @@ func (s *session) builderAddress() string {
 
 // connectBuilders dials those builders, or the engine's own where setup found it to do. Of several, those that do not
 // answer are left out with a warning; that none does is an error.
-func (s *session) connectBuilders(ctx context.Context) ([]*image.Builder, error) {
-	var builders []*image.Builder
+func (s *session) connectBuilders(ctx context.Context) ([]*builder.Builder, error) {
+	var builders []*builder.Builder
 	var failed error
 	for address := range strings.SplitSeq(s.builderAddress(), ",") {
-		var b *image.Builder
+		var b *builder.Builder
 		var err error
 		if address = strings.TrimSpace(address); address == provision.EngineBuilder {
-			b, err = image.ConnectEngine(ctx, s.engine)
+			b, err = builder.ConnectEngine(ctx, s.engine)
 		} else {
-			b, err = image.Connect(ctx, address)
+			b, err = builder.Connect(ctx, address)
 		}
 		if err == nil {
 			builders = append(builders, b)
@@ -211,8 +212,8 @@ func (s *session) cacheRegistry() string {
 }
 
 // cache is where the build cache is for this branch.
-func (s *session) cache() (image.Cache, error) {
-	c, err := image.ReadCache(s.cacheRegistry())
+func (s *session) cache() (buildcache.Cache, error) {
+	c, err := buildcache.Parse(s.cacheRegistry())
 	if err != nil || c.Type == "" {
 		return c, err
 	}
@@ -233,7 +234,7 @@ func (s *session) cache() (image.Cache, error) {
 	if v := os.Getenv(CacheMainVariable); v != "" {
 		c.Main, c.Branch = v, v
 	}
-	if branch := image.Branch(s.stack.Project.WorkingDir, os.LookupEnv); branch != "" {
+	if branch := buildcache.Branch(s.stack.Project.WorkingDir, os.LookupEnv); branch != "" {
 		c.Branch = branch
 	}
 	return c, nil

@@ -1,0 +1,50 @@
+package image
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/client"
+
+	"github.com/25eloquence/compose-mage/internal/buildcache"
+	"github.com/25eloquence/compose-mage/internal/buildplan"
+)
+
+// reachable says whether the cache's registry answers, which is asked once a run; the first image that hears of a failure says so.
+func (r *run) reachable(ctx context.Context, m *member) bool {
+	if r.Cache.Type == "registry" && r.probe.Silent(r.Cache.Prefix+"/x") {
+		return false
+	}
+	return m.Remote || r.asked(ctx) == nil
+}
+
+// importable leaves out of t's imports what would hold the builder: caches in a registry that does not answer, or not to the end. The
+// registry that setup made is not asked: Cache.Answers knows it by its key.
+func (r *run) importable(ctx context.Context, t buildplan.Target, m *member) []client.CacheOptionsEntry {
+	imports := t.CacheImports(r.Cache)
+	if len(imports) > 0 && !r.reachable(ctx, m) {
+		imports = t.CacheImports(buildcache.Cache{}) // the Compose file's own
+	}
+	var refs []string
+	for _, e := range imports {
+		if ref := e.Attrs["ref"]; e.Type == "registry" && (r.Cache.Local == nil || !strings.HasPrefix(ref, r.Cache.Prefix+"/")) {
+			refs = append(refs, ref)
+		}
+	}
+	r.probe.Ask(ctx, m.Client, refs)
+	return slices.DeleteFunc(imports, r.silent)
+}
+
+// exportable leaves out of t's exports those to a registry that did not answer.
+func (r *run) exportable(ctx context.Context, t buildplan.Target, m *member) []client.CacheOptionsEntry {
+	exports := t.CacheExports(r.Cache)
+	if len(exports) > 0 && !r.reachable(ctx, m) {
+		exports = t.CacheExports(buildcache.Cache{Write: true})
+	}
+	return slices.DeleteFunc(exports, r.silent)
+}
+
+func (r *run) silent(e client.CacheOptionsEntry) bool {
+	return e.Type == "registry" && r.probe.Silent(e.Attrs["ref"])
+}
