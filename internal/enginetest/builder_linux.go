@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -15,7 +14,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 
-	"github.com/25eloquence/compose-mage/internal/provision"
+	"github.com/25eloquence/compose-mage/internal/daemon"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/verify"
 )
@@ -86,7 +85,7 @@ func (b *Buildkitd) configuration(mirrors []string) string {
 		fmt.Fprintf(&c, "root = %q\n", filepath.Join(process.root, "store"))
 	}
 	c.WriteString("[worker.oci]\n  enabled = true\n  networkMode = \"host\"\n")
-	if runc := find("runc"); ok && runc != "" {
+	if runc := daemon.LookPath("runc"); ok && runc != "" {
 		fmt.Fprintf(&c, "  binary = %q\n", runc)
 	}
 	c.WriteString("[worker.containerd]\n  enabled = false\n")
@@ -102,16 +101,6 @@ func (b *Buildkitd) configuration(mirrors []string) string {
 		fmt.Fprintf(&c, "[registry.\"docker.io\"]\n  mirrors = [\"%s\"]\n", strings.Join(mirrors, `", "`))
 	}
 	return c.String()
-}
-
-// find looks a program up where daemons are, too, which not every PATH has.
-func find(name string) string {
-	for _, dir := range []string{"", "/usr/sbin", "/sbin", "/usr/local/sbin"} {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return path
-		}
-	}
-	return ""
 }
 
 // Start starts the builder, again after Kill or Stop: its store is as it was.
@@ -158,12 +147,11 @@ func (b *Buildkitd) Kill() { b.runner.end(syscall.SIGKILL) }
 // Stop ends the builder as teardown does.
 func (b *Buildkitd) Stop() { b.runner.end(syscall.SIGTERM) }
 
-// process runs buildkitd beside us; it dies with the test.
+// process runs buildkitd beside the test, with which it ends.
 type process struct {
 	root  string
 	args  []string
-	cmd   *exec.Cmd
-	ended chan struct{}
+	child *daemon.Child
 }
 
 func (p *process) start() error {
@@ -172,46 +160,21 @@ func (p *process) start() error {
 		return err
 	}
 	defer log.Close()
-	p.cmd = exec.Command(p.args[0], p.args[1:]...)
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = "/", log, log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	provision.Cage(p.cmd)
-	p.ended = make(chan struct{})
-	started := make(chan error, 1)
-	cmd, ended := p.cmd, p.ended
-	go func() {
-		// The kernel kills the child when the thread that started it ends, so this one is kept for it.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		defer close(ended)
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-	}()
-	return <-started
+	cmd := exec.Command(p.args[0], p.args[1:]...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", log, log
+	daemon.Cage(cmd)
+	p.child, err = daemon.StartChild(cmd)
+	return err
 }
 
 func (p *process) end(signal syscall.Signal) {
-	if p.cmd == nil || p.cmd.Process == nil {
-		return
-	}
-	_ = p.cmd.Process.Signal(signal)
-	select {
-	case <-p.ended:
-	case <-time.After(15 * time.Second):
-		_ = p.cmd.Process.Kill()
-		<-p.ended
+	if p.child != nil {
+		p.child.Stop(signal, 15*time.Second)
 	}
 }
 
 func (p *process) remove() {} // its steps and their mounts have ended with it
 
 func (p *process) log() string {
-	data, err := os.ReadFile(filepath.Join(p.root, "log"))
-	if err != nil {
-		return err.Error()
-	}
-	return string(data[max(0, len(data)-4096):])
+	return strings.Join(daemon.LogTail(filepath.Join(p.root, "log"), 40), "\n")
 }

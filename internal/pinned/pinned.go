@@ -1,6 +1,7 @@
-// Package pinned builds the programs that the modules under tools pin and that only tests and benches need: the peers to
-// compare with and the engine to test against. A program is built once for each version and kept in the user's cache
-// directory. It needs the repository: who imports the targets has no tools folder. What setup builds is provision's.
+// Package pinned builds the programs that the modules under tools pin. Setup builds those that setup needs (builder, registry,
+// CNI plugins) into the state directory, from a copy of tools/go.mod that this package embeds. Build builds those that only tests
+// and benches need, the peers to compare with and the engine to test against, once for each version into the user's cache
+// directory; it needs the repository, for who imports the targets has no tools folder. It starts none of them.
 package pinned
 
 import (
@@ -22,8 +23,8 @@ import (
 // program is where one program comes from.
 type program struct {
 	dir     string // its module's folder below tools
-	module  string
-	pkg     string // below module
+	module  string // whose version is the program's
+	pkg     string // below module; "./…" below the folder under tools
 	version string // the variable, below module, that its own release build sets; "" for none
 	plain   bool   // that variable takes the version without its "v"
 }
@@ -31,14 +32,25 @@ type program struct {
 var programs = map[string]program{
 	"buildx":         {dir: "bench", module: "github.com/docker/buildx", pkg: "cmd/buildx", version: "version.Version"},
 	"docker-compose": {module: "github.com/docker/compose/v5", pkg: "cmd", version: "internal.Version"},
-	"registry":       {module: "github.com/distribution/distribution/v3", pkg: "cmd/registry"},
+	"registry":       {module: "github.com/distribution/distribution/v3", pkg: "./registry", version: "version.version"},
 	"buildkitd":      {module: "github.com/moby/buildkit", pkg: "cmd/buildkitd", version: "version.Version"},
 	"dockerd":        {dir: "engine", module: "github.com/moby/moby/v2", pkg: "cmd/dockerd", version: "dockerversion.Version", plain: true},
+	"bridge":         {module: "github.com/containernetworking/plugins", pkg: "plugins/main/bridge"},
+	"loopback":       {module: "github.com/containernetworking/plugins", pkg: "plugins/main/loopback"},
+	"host-local":     {module: "github.com/containernetworking/plugins", pkg: "plugins/ipam/host-local"},
 	"docker-proxy":   {dir: "engine", module: "github.com/moby/moby/v2", pkg: "cmd/docker-proxy"},
 	"containerd":     {dir: "engine", module: "github.com/containerd/containerd/v2", pkg: "cmd/containerd", version: "version.Version"},
 	"containerd-shim-runc-v2": {
 		dir: "engine", module: "github.com/containerd/containerd/v2", pkg: "cmd/containerd-shim-runc-v2", version: "version.Version",
 	},
+}
+
+// path is the program's package, as go build takes it in the module's folder.
+func (p program) path() string {
+	if strings.HasPrefix(p.pkg, "./") {
+		return p.pkg
+	}
+	return p.module + "/" + p.pkg
 }
 
 // Build gives the paths of the programs in the order of names, after building those that are not there yet. Programs of one
@@ -107,7 +119,7 @@ func (p program) ensure(ctx context.Context, name string) (string, error) {
 	}
 	defer os.RemoveAll(work)
 	built := filepath.Join(work, name)
-	if _, err := goCommand(ctx, module, "build", "-mod=readonly", "-buildvcs=false", "-ldflags="+flags, "-o", built, p.module+"/"+p.pkg); err != nil {
+	if _, err := goCommand(ctx, module, "build", "-mod=readonly", "-buildvcs=false", "-ldflags="+flags, "-o", built, p.path()); err != nil {
 		return "", err
 	}
 	if err := os.Rename(built, path); err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/daemon"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -21,7 +22,7 @@ type apt struct {
 func (a apt) run(ctx context.Context, args ...string) ([]byte, error) {
 	// C.UTF-8 for the messages that are looked for below.
 	env := []string{"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "NEEDRESTART_MODE=l"}
-	return run(ctx, child{args: args, env: env, log: a.log}, a.report)
+	return daemon.Run(ctx, daemon.Command{Args: args, Env: env, Log: a.log}, a.report)
 }
 
 // install makes packages be there. It recovers from an apt or dpkg that was killed, and refreshes the package lists only
@@ -43,7 +44,7 @@ func (a apt) install(ctx context.Context, packages []string) error {
 		return err
 	}
 	return fault.New(fault.Failed, "apt-get install "+fault.Quote(packages...),
-		"installing %s: %w", strings.Join(packages, ", "), err).WithDetail(tailOf(err)...)
+		"installing %s: %w", strings.Join(packages, ", "), err).WithDetail(daemon.OutputOf(err)...)
 }
 
 func (a apt) get(ctx context.Context, packages []string) error {
@@ -98,21 +99,13 @@ func (a apt) repair(ctx context.Context) error {
 	}
 }
 
-// packages installs what the plan lacks.
-func (s *setup) packages(ctx context.Context, p plan) error {
-	if len(p.packages) == 0 {
-		return nil
-	}
-	return s.out.Step(ctx, "installing "+strings.Join(p.packages, ", "), func(ctx context.Context, report func(string)) error {
-		if s.withEngine(p) {
-			// Kept where the package's own script starts the engine, so that teardown knows whose it is.
-			s.state.record(Process{Name: "engine", Args: []string{"dockerd"}})
-			if err := s.state.save(s.dir); err != nil {
-				return err
-			}
+// installPackages installs the plan's packages.
+func (s *setup) installPackages(ctx context.Context, p plan, report func(string)) error {
+	if p.engine == install {
+		// Kept where the package's own script starts the engine, so that teardown knows whose it is.
+		if err := s.Record(daemon.Process{Name: "engine", Args: []string{"dockerd"}}); err != nil {
+			return err
 		}
-		return apt{log: s.logFile("apt"), report: report}.install(ctx, p.packages)
-	})
+	}
+	return apt{log: s.logFile("apt"), report: report}.install(ctx, p.packages)
 }
-
-func (s *setup) withEngine(p plan) bool { return p.engine == install && s.engine == nil }

@@ -11,9 +11,10 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client"
-	"github.com/moby/buildkit/util/disk"
 
 	"github.com/25eloquence/compose-mage/internal/builder"
+	"github.com/25eloquence/compose-mage/internal/daemon"
+	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/registry"
 	"github.com/25eloquence/compose-mage/internal/state"
@@ -86,7 +87,7 @@ func (s *setup) ensureBuildkitd(ctx context.Context, f facts, p plan) error {
 		return fault.New(fault.Config, state.Variable+"=/var/lib/compose-mage go tool mage setup",
 			"starting the builder: the path of its socket is longer than the kernel allows: %q", socket)
 	}
-	runc := program("runc")
+	runc := daemon.LookPath("runc")
 	if runc == "" {
 		return fault.New(fault.Builder, "apt-get install runc", "starting the builder: no runc on this machine")
 	}
@@ -113,25 +114,9 @@ func (s *setup) ensureBuildkitd(ctx context.Context, f facts, p plan) error {
 
 // startBuildkitd makes buildkitd run, its steps in the network; nil for the host's.
 func (s *setup) startBuildkitd(ctx context.Context, f facts, p plan, runc string, network *stepnet.Network) error {
-	config, err := s.buildkitdConfig(f, p, filepath.Join(s.dir, "buildkit"), runc, network)
+	d, files, err := s.buildkitd(f, p, runc, network)
 	if err != nil {
 		return err
-	}
-	d := daemon{
-		name: "builder", args: s.buildkitdArgs(), env: builderEnv,
-		log: s.logFile("buildkitd"), address: s.state.Builder, config: config + registry.IdentityIn(s.dir).Fingerprint() + s.stamp,
-		code: fault.Builder, ready: builderReady(s.state.Builder), within: 30 * time.Second,
-		caged: true, // a kill left build steps running, and their file systems mounted
-	}
-	if network != nil {
-		cni, err := network.CNI(s.cniLeases(), stepnet.MTU())
-		if err != nil {
-			return fmt.Errorf("configuring the network of build steps: %w", err)
-		}
-		d.config += string(cni)
-		if err := state.WriteIfChanged(s.cniConfig(), cni, 0o600); err != nil {
-			return err
-		}
 	}
 	return s.daemonStep(ctx, d, "builder: buildkitd at "+s.state.Builder, func() error {
 		if err := os.MkdirAll(filepath.Dir(s.socket()), 0o700); err != nil {
@@ -141,8 +126,70 @@ func (s *setup) startBuildkitd(ctx context.Context, f facts, p plan, runc string
 		if err := os.RemoveAll(s.cniLeases()); err != nil {
 			return fmt.Errorf("freeing the addresses of build steps: %w", err)
 		}
-		return state.WriteIfChanged(s.buildkitdToml(), []byte(config), 0o600)
+		for path, data := range files {
+			if err := state.WriteIfChanged(path, data, 0o600); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
+}
+
+// buildkitd is the builder as a daemon, and its configuration files.
+func (s *setup) buildkitd(f facts, p plan, runc string, network *stepnet.Network) (daemon.Daemon, map[string][]byte, error) {
+	config, err := s.buildkitdConfig(f, p, filepath.Join(s.dir, "buildkit"), runc, network)
+	if err != nil {
+		return daemon.Daemon{}, nil, err
+	}
+	address := "unix://" + s.socket()
+	files := map[string][]byte{s.buildkitdToml(): []byte(config)}
+	d := daemon.Daemon{
+		Name: "builder", Args: s.buildkitdArgs(), Env: builderEnv, Log: s.logFile("buildkitd"), Address: address,
+		Config: config + registry.IdentityIn(s.dir).Fingerprint() + s.programs.Stamp,
+		Code:   fault.Builder, Ready: builderReady(address), Within: 30 * time.Second,
+		Caged: true, // a kill left build steps running, and their file systems mounted
+	}
+	if network != nil {
+		cni, err := network.CNI(s.cniLeases(), stepnet.MTU())
+		if err != nil {
+			return d, nil, fmt.Errorf("configuring the network of build steps: %w", err)
+		}
+		d.Config += string(cni)
+		files[s.cniConfig()] = cni
+	}
+	return d, files, nil
+}
+
+// builderRuns looks at a builder of setup's own.
+func (s *setup) builderRuns(ctx context.Context, f facts, p plan) running {
+	switch p.builder {
+	case byContainer:
+		c, err := s.wantedContainer(f, p)
+		if err != nil || s.engine == nil {
+			return running{}
+		}
+		return c.runs(ctx)
+	case byProcess:
+		var network *stepnet.Network // none where the last setup found that this machine can't have one
+		if n, err := s.chooseNetwork(); err == nil && s.state.Network != nil {
+			network = &n
+		}
+		d, _, err := s.buildkitd(f, p, daemon.LookPath("runc"), network)
+		if err != nil {
+			return running{}
+		}
+		return s.runs(ctx, d)
+	}
+	return running{}
+}
+
+// runs looks at a daemon.
+func (s *setup) runs(ctx context.Context, d daemon.Daemon) running {
+	if _, ok := d.Current(ctx, s); ok {
+		return running{runs: true, asWanted: true}
+	}
+	_, ok := d.Running(s)
+	return running{runs: ok}
 }
 
 // builderEnv has buildkitd collect its garbage at five times what it holds instead of at twice: 80 unchanged images took 12 % less
@@ -154,7 +201,7 @@ func (s *setup) socket() string { return filepath.Join(s.dir, "run", "buildkitd.
 func (s *setup) buildkitdToml() string { return filepath.Join(s.dir, "buildkitd.toml") }
 
 func (s *setup) buildkitdArgs() []string {
-	return []string{s.bin("buildkitd"), "--config", s.buildkitdToml(), "--addr", "unix://" + s.socket()}
+	return []string{s.programs.Path("buildkitd"), "--config", s.buildkitdToml(), "--addr", "unix://" + s.socket()}
 }
 
 // buildkitdConfig is buildkitd.toml. root and runc are empty in a container, which has its own; without a network steps share the
@@ -173,7 +220,7 @@ func (s *setup) buildkitdConfig(f facts, p plan, root, runc string, network *ste
 	b.WriteString("\n[worker.oci]\n  enabled = true\n  gc = true\n")
 	if network != nil {
 		fmt.Fprintf(&b, "  networkMode = \"cni\"\n  cniConfigPath = %q\n  cniBinaryPath = %q\n  cniPoolSize = %d\n",
-			s.cniConfig(), filepath.Dir(s.bin("bridge")), cniPool)
+			s.cniConfig(), filepath.Dir(s.programs.Path("bridge")), cniPool)
 	} else {
 		b.WriteString("  networkMode = \"host\"\n")
 	}
@@ -222,23 +269,23 @@ func mirrorToml(mirror string) string {
 
 // cacheBudget is what the build cache may take, in bytes: 20 GiB, or a fifth of the disk where that is less.
 func (s *setup) cacheBudget() (int64, error) {
-	stat, err := disk.GetDiskStat(s.dir)
+	disk, err := diskspace.Of(s.dir)
 	if err != nil {
 		return 0, fmt.Errorf("measuring the disk: %w", err)
 	}
-	return min(20<<30, stat.Total/5), nil
+	return min(20<<30, disk.Total/5), nil
 }
 
 // checkDisk fails where less than smallest is free: a build that fills the disk takes the engine with it.
 func (s *setup) checkDisk(smallest int64) error {
-	stat, err := disk.GetDiskStat(s.dir)
+	disk, err := diskspace.Of(s.dir)
 	if err != nil {
 		return fmt.Errorf("measuring the disk: %w", err)
 	}
-	if stat.Available < smallest {
-		return fault.New(fault.Resources, fmt.Sprintf("free some space, or name a directory on another disk in %s", state.Variable),
+	if disk.Free < smallest {
+		return fault.New(fault.Resources, "free some space, or name a directory on another disk in "+state.Variable,
 			"setting up in %q: %.1f GiB are free there and %.0f are needed", s.dir,
-			float64(stat.Available)/(1<<30), float64(smallest)/(1<<30))
+			float64(disk.Free)/(1<<30), float64(smallest)/(1<<30))
 	}
 	return nil
 }

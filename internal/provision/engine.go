@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/bounded"
+	"github.com/25eloquence/compose-mage/internal/daemon"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
@@ -48,55 +49,54 @@ func (s *setup) ensureEngine(ctx context.Context, f facts, p plan) error {
 
 // startUnit starts the engine where systemd is PID 1.
 func (s *setup) startUnit(ctx context.Context, report func(string)) error {
-	s.state.record(Process{Name: "engine", Unit: "docker.service"})
-	if err := s.state.save(s.dir); err != nil {
+	if err := s.Record(daemon.Process{Name: "engine", Unit: "docker.service"}); err != nil {
 		return err
 	}
-	if _, err := run(ctx, child{args: []string{"systemctl", "start", "docker.service"}, log: s.logFile("systemctl")}, report); err != nil {
+	if _, err := daemon.Run(ctx, daemon.Command{Args: []string{"systemctl", "start", "docker.service"}, Log: s.logFile("systemctl")}, report); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return fault.New(fault.Engine, "journalctl -u docker", "starting the engine: %w", err).WithDetail(tailOf(err)...)
+		return fault.New(fault.Engine, "journalctl -u docker", "starting the engine: %w", err).WithDetail(daemon.OutputOf(err)...)
 	}
-	return s.await(ctx, daemon{name: "engine", log: "/dev/null", code: fault.Engine, within: time.Minute, ready: engineReady}, nil)
+	return daemon.Daemon{Name: "engine", Log: "/dev/null", Code: fault.Engine, Within: time.Minute, Ready: engineReady}.Await(ctx)
 }
 
 // startDockerd starts the engine where there is no systemd (a container, WSL 1, another init).
 func (s *setup) startDockerd(ctx context.Context, p plan, pidFile, containerdPidFile string) error {
 	pid := readPid(pidFile)
-	runs := runsProgram(pid, "dockerd", "")
+	runs := daemon.Runs(pid, "dockerd", "")
 	if p.engine == install && runs {
 		// The package's own script has started it.
-		start, err := identity(pid)
+		p, err := daemon.OfPID("engine", pid)
 		if err == nil {
-			s.state.record(Process{Name: "engine", PID: pid, Start: start, Args: []string{"dockerd"}})
-			err = s.state.save(s.dir)
+			p.Args = []string{"dockerd"}
+			err = s.Record(p)
 		}
 		if err != nil {
 			return err
 		}
-		return s.await(ctx, s.dockerd(), nil)
+		return s.dockerd().Await(ctx)
 	}
 	if !runs {
 		if err := errors.Join(removePid(pidFile), endContainerd(ctx, containerdPidFile)); err != nil {
 			return err
 		}
 	}
-	_, err := s.ensure(ctx, s.dockerd(), func(string) {})
+	_, err := s.dockerd().Ensure(ctx, s, func(string) {})
 	return err
 }
 
 // dockerd is the engine as a detached daemon. It has no mirror on the loopback: an engine knows neither certificates nor credentials of
 // a mirror there, so that whoever listened on that port while the registry was down would feed it. Setup loads the bases instead.
-func (s *setup) dockerd() daemon {
-	path := program("dockerd")
+func (s *setup) dockerd() daemon.Daemon {
+	path := daemon.LookPath("dockerd")
 	if path == "" {
 		path = "dockerd"
 	}
-	return daemon{
-		name: "engine", args: append([]string{path}, s.dockerdArgs...), log: s.logFile("dockerd"),
-		address: "unix:///var/run/docker.sock", code: fault.Engine, within: time.Minute, ready: engineReady,
-		ending: time.Minute, // its containers end with it
+	return daemon.Daemon{
+		Name: "engine", Args: append([]string{path}, s.dockerdArgs...), Log: s.logFile("dockerd"),
+		Address: "unix:///var/run/docker.sock", Code: fault.Engine, Within: time.Minute, Ready: engineReady,
+		Ending: time.Minute, // its containers end with it
 	}
 }
 
@@ -131,10 +131,9 @@ func removePid(pidFile string) error {
 // it dies of that same end, or is but a zombie or another's pid, and would wait for it in vain. Containers do not need it.
 func endContainerd(ctx context.Context, pidFile string) error {
 	config := filepath.Join(filepath.Dir(pidFile), "containerd.toml") // which dockerd writes beside it
-	if pid := readPid(pidFile); runsProgram(pid, "containerd", config) {
-		if start, err := identity(pid); err == nil {
-			p := Process{Name: "containerd", PID: pid, Start: start}
-			if err := p.stop(ctx, 10*time.Second); err != nil {
+	if pid := readPid(pidFile); daemon.Runs(pid, "containerd", config) {
+		if p, err := daemon.OfPID("containerd", pid); err == nil {
+			if err := p.Stop(ctx, 10*time.Second); err != nil {
 				return err
 			}
 		}

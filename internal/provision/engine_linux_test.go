@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/daemon"
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
@@ -28,7 +29,7 @@ func ownNetwork(t *testing.T) {
 // A real engine beside the machine's own: it is started detached, comes back after a kill that leaves its pid file
 // behind, and is stopped by Teardown's means.
 func TestEngineStartsAndComesBackAfterAKill(t *testing.T) {
-	if os.Geteuid() != 0 || program("dockerd") == "" {
+	if os.Geteuid() != 0 || daemon.LookPath("dockerd") == "" {
 		t.Skip("needs root and an installed dockerd")
 	}
 	ownNetwork(t)
@@ -64,7 +65,7 @@ func TestEngineStartsAndComesBackAfterAKill(t *testing.T) {
 	}
 	// The kernel tells of a child's death to its parent alone; this one's is the test.
 	_ = syscall.Kill(first.PID, syscall.SIGKILL)
-	for deadline := time.Now().Add(5 * time.Second); first.alive() && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(5 * time.Second); first.Alive() && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if readPid(pidFile) != first.PID {
@@ -74,10 +75,10 @@ func TestEngineStartsAndComesBackAfterAKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	second, _ := s.state.process("engine")
-	if second.PID == first.PID || !second.alive() {
+	if second.PID == first.PID || !second.Alive() {
 		t.Errorf("after the kill: %+v", second)
 	}
-	if err := second.stop(context.Background(), time.Minute); err != nil || second.alive() {
+	if err := second.Stop(context.Background(), time.Minute); err != nil || second.Alive() {
 		t.Errorf("stopping: %v", err)
 	}
 	if _, err := engine.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "no Docker engine") {
@@ -86,7 +87,7 @@ func TestEngineStartsAndComesBackAfterAKill(t *testing.T) {
 }
 
 // runContainerd runs a program of containerd's name with this configuration, which does nothing.
-func runContainerd(t *testing.T, config string) Process {
+func runContainerd(t *testing.T, config string) daemon.Process {
 	t.Helper()
 	program, err := os.ReadFile(os.Args[0])
 	if err != nil {
@@ -103,11 +104,11 @@ func runContainerd(t *testing.T, config string) Process {
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	go func() { _ = cmd.Wait() }()
-	start, err := identity(cmd.Process.Pid)
+	p, err := daemon.OfPID("containerd", cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Process{Name: "containerd", PID: cmd.Process.Pid, Start: start}
+	return p
 }
 
 // What a containerd's pid file names is ended only where it is that engine's containerd; the file goes in any case.
@@ -124,10 +125,10 @@ func TestContainerdOfAGoneEngineIsEnded(t *testing.T) {
 			t.Errorf("pid %d: the file stays", pid)
 		}
 	}
-	if own.alive() {
+	if own.Alive() {
 		t.Error("the engine's containerd still runs")
 	}
-	if !other.alive() {
+	if !other.Alive() {
 		t.Error("another's containerd was ended")
 	}
 	if err := endContainerd(t.Context(), pidFile); err != nil {
@@ -136,7 +137,7 @@ func TestContainerdOfAGoneEngineIsEnded(t *testing.T) {
 }
 
 func TestEngineThatCannotStartShowsItsLog(t *testing.T) {
-	if os.Geteuid() != 0 || program("dockerd") == "" {
+	if os.Geteuid() != 0 || daemon.LookPath("dockerd") == "" {
 		t.Skip("needs root and an installed dockerd")
 	}
 	s := testSetup(t)

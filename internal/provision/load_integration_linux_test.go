@@ -20,6 +20,7 @@ import (
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/baseimages"
 	"github.com/25eloquence/compose-mage/internal/builder"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -47,23 +48,23 @@ func TestIntegrationPlainDockerComposeFindsTheBases(t *testing.T) {
 	write(t, filepath.Join(dir, "one"), "one")
 	write(t, filepath.Join(dir, "two"), "two")
 	write(t, filepath.Join(dir, "Dockerfile"), "FROM scratch\nCOPY one /\nCOPY two /\nENV OF=base\n")
-	base := recipe{builder: h.state.Builder, dir: dir, file: "Dockerfile", image: f.registry + "/library/" + name, contexts: map[string]string{"context": dir}}
-	pushed, err := base.push(t.Context(), func(string) {})
+	base := baseimages.Recipe{Builder: h.state.Builder, Dir: dir, File: "Dockerfile", Image: f.registry + "/library/" + name, Contexts: map[string]string{"context": dir}}
+	pushed, err := base.Push(t.Context(), func(string) {})
 	if err == nil {
-		err = h.lockBase(name, pushed)
+		err = baseimages.Lock(h.dir, name, pushed)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := h.base(t.Context(), f.registry, name)
+	b, err := h.bases(f).Pushed(t.Context(), name)
 	if err == nil {
-		err = load(t.Context(), e, b)
+		err = baseimages.Load(t.Context(), e, b)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	loaded, err := e.ImageInspect(t.Context(), name)
-	if err != nil || !slices.Contains(b.IDs(), loaded.ID) || h.outdated(loaded.ID, nil, b) || len(loaded.RootFS.Layers) != 2 {
+	if err != nil || !slices.Contains(b.IDs(), loaded.ID) || h.bases(f).IsOutdated(loaded.ID, nil, b) || len(loaded.RootFS.Layers) != 2 {
 		t.Fatalf("the engine has %+v, %v; want one of %v", loaded, err, b.IDs())
 	}
 	app := t.TempDir()
@@ -94,7 +95,7 @@ func TestIntegrationPlainDockerComposeFindsTheBases(t *testing.T) {
 	b.Manifest.Layers[0].Size--
 	remove(repository+"-app", name)
 	var known *fault.Error
-	if err := load(t.Context(), e, b); !errors.As(err, &known) || known.Code != fault.Registry || !strings.Contains(err.Error(), "something else") {
+	if err := baseimages.Load(t.Context(), e, b); !errors.As(err, &known) || known.Code != fault.Registry || !strings.Contains(err.Error(), "something else") {
 		t.Errorf("a layer that was cut short: %v", err)
 	}
 }

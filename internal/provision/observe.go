@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -16,7 +14,9 @@ import (
 
 	"github.com/docker/cli/cli/config"
 
+	"github.com/25eloquence/compose-mage/internal/baseimages"
 	"github.com/25eloquence/compose-mage/internal/bounded"
+	"github.com/25eloquence/compose-mage/internal/daemon"
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
@@ -28,10 +28,10 @@ func (s *setup) observe(ctx context.Context) (facts, error) {
 	f := facts{
 		os: runtime.GOOS, root: os.Geteuid() == 0, distro: distro("/etc/os-release"),
 		buildkitHost: os.Getenv("BUILDKIT_HOST"), cacheRegistry: os.Getenv("CACHE_REGISTRY"), mirror: os.Getenv("DEBIAN_MIRROR"),
-		defaultEngine: defaultEngine(), dockerd: program("dockerd"),
+		defaultEngine: defaultEngine(), dockerd: daemon.LookPath("dockerd"),
 		// Only this repository's own tests compile C, for the race detector.
-		compiler: s.toolsDir == "" || program("gcc") != "",
-		runc:     program("runc") != "", debootstrap: program("debootstrap") != "",
+		compiler: !s.checkout || daemon.LookPath("gcc") != "",
+		runc:     daemon.LookPath("runc") != "", debootstrap: daemon.LookPath("debootstrap") != "",
 	}
 	if f.buildkitHost == "unix://"+s.socket() {
 		f.buildkitHost = "" // which is ours
@@ -53,9 +53,8 @@ func (s *setup) observe(ctx context.Context) (facts, error) {
 	if err := s.observeRegistry(ctx, &f); err != nil {
 		return f, err
 	}
-	_, err = os.Stat(filepath.Join(s.dir, "bases", "debian", "rootfs.tar"))
-	f.rootfs = err == nil
-	f.stale, err = s.stalePrograms(ctx)
+	f.rootfs = baseimages.HasRootfs(s.dir)
+	f.stale, err = s.programs.Stale()
 	return f, err
 }
 
@@ -81,7 +80,7 @@ func (s *setup) observeRegistry(ctx context.Context, f *facts) error {
 	if f.hub {
 		return nil
 	}
-	f.missing, err = s.missingBases()
+	f.missing, err = baseimages.Missing(s.dir, s.out)
 	return err
 }
 
@@ -159,17 +158,4 @@ func defaultEngine() bool {
 		name = config.LoadDefaultConfigFile(io.Discard).CurrentContext
 	}
 	return name == "" || name == "default"
-}
-
-// program gives the path of an installed program. Daemons are in sbin, which not every PATH has.
-func program(name string) string {
-	if path, err := exec.LookPath(name); err == nil {
-		return path
-	}
-	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin"} {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return path
-		}
-	}
-	return ""
 }

@@ -4,9 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/25eloquence/compose-mage/internal/baseimages"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/pinned"
+	"github.com/25eloquence/compose-mage/internal/projectfiles"
 )
 
 // facts is what a machine has, as decide needs to know it.
@@ -47,6 +51,7 @@ const (
 	restart = "restart"
 	install = "install"
 	build   = "build"
+	create  = "make"
 	none    = "none"
 	// The builders, first that fits.
 	byHost      = "BUILDKIT_HOST"
@@ -59,28 +64,116 @@ const (
 type plan struct {
 	packages []string // apt packages to install
 	engine   string   // found, restart, start or install
-	registry string   // start or none
+	registry string   // found, restart, start or none
 	builder  string   // byHost, byEngine, byProcess or byContainer
+	builders string   // what becomes of that builder: found, restart or start
 	programs []string // to build from tools/go.mod
 	rootfs   bool     // debootstrap runs
 	bases    []string // to build and push
 }
 
-// String gives the plan a line a part, as tests compare it.
-func (p plan) String() string {
-	lines := []string{"engine: " + p.engine, "registry: " + p.registry, "builder: " + p.builder}
-	for _, list := range []struct {
-		name  string
-		items []string
-	}{{"packages", p.packages}, {"programs", p.programs}, {"bases", p.bases}} {
-		if len(list.items) > 0 {
-			lines = append(lines, list.name+": "+strings.Join(list.items, " "))
-		}
+// operation is what setup does with one part, in the order in which it does it.
+type operation struct{ part, action, what string }
+
+// operations gives the plan as what is done, found and left out, in that order; text of the dry run, and what tests compare.
+func (p plan) operations(f facts) []operation {
+	var all []operation
+	add := func(part, action string, what ...string) {
+		all = append(all, operation{part, action, strings.Join(what, " ")})
+	}
+	if len(p.packages) > 0 {
+		add("packages", install, p.packages...)
+	}
+	switch p.engine {
+	case found:
+		add("engine", found, f.engine)
+	case restart:
+		add("engine", restart, "without the mirror "+f.engineMirror+"; what runs ends, and is started again")
+	default:
+		add("engine", start, "dockerd")
+	}
+	if len(p.programs) > 0 {
+		add("programs", build, p.programs...)
 	}
 	if p.rootfs {
-		lines = append(lines, "debootstrap")
+		add("root file system", create, "by debootstrap")
 	}
-	return strings.Join(lines, "\n")
+	if p.registry == none {
+		add("registry", none, "nobody needs a local one")
+	} else {
+		add("registry", p.registry, f.registry)
+	}
+	switch p.builder {
+	case byHost:
+		add("builder", found, "BUILDKIT_HOST="+f.buildkitHost)
+	case byEngine:
+		add("builder", found, "the engine's own BuildKit")
+	case byProcess:
+		add("builder", p.builders, "buildkitd, a process of this machine")
+	case byContainer:
+		add("builder", p.builders, "the container "+builderContainer)
+	}
+	switch {
+	case f.hub:
+		add("base images", none, "Docker Hub or a mirror of it answers")
+	case p.registry == none:
+		add("base images", none, "the builder has its own way to them")
+	case len(p.bases) > 0:
+		add("base images", create, p.bases...)
+	default:
+		add("base images", found, baseimages.Names...)
+	}
+	return all
+}
+
+// fileOperations are what becomes of the project's files.
+func fileOperations(files *projectfiles.Files) []operation {
+	var all []operation
+	missing, existing := files.Secrets()
+	if len(missing) > 0 {
+		all = append(all, operation{"secrets", create, strings.Join(missing, " ")})
+	}
+	if existing > 0 {
+		all = append(all, operation{"secrets", found, strconv.Itoa(existing)})
+	}
+	if action, lines := files.Env(); action != none {
+		what := strings.Join(lines, " ")
+		if action == create {
+			what = strings.TrimSpace("from .env.example " + what)
+		}
+		all = append(all, operation{".env", action, what})
+	}
+	return all
+}
+
+// String gives the plan an operation a line.
+func (o operation) String() string { return o.part + ": " + strings.TrimSpace(o.action+" "+o.what) }
+
+// running is how a daemon of setup's runs before setup.
+type running struct {
+	runs     bool
+	asWanted bool // with the configuration that setup would give it, and it answers
+}
+
+// action is what becomes of the daemon.
+func (r running) action() string {
+	switch {
+	case r.asWanted:
+		return found
+	case r.runs:
+		return restart
+	}
+	return start
+}
+
+// compare says what becomes of the registry and of a builder that setup starts.
+func (p *plan) compare(registry, builder running) {
+	if p.registry != none {
+		p.registry = registry.action()
+	}
+	if p.builder == byProcess || p.builder == byContainer {
+		p.builders = builder.action()
+	}
 }
 
 // decide is decisions 1 to 3 of the design: what is missing, and how this machine can get it.
@@ -184,7 +277,7 @@ func (p *plan) planBuilder(f facts) {
 	case f.os == "linux" && f.root && (f.runc || p.engine == install || f.apt()):
 		p.builder = byProcess
 		p.needProgram(f, "buildkitd")
-		for _, name := range cniPlugins {
+		for _, name := range pinned.CNIPlugins {
 			p.needProgram(f, name)
 		}
 		if !f.runc && p.engine != install {
@@ -206,7 +299,7 @@ func (p *plan) planBases(f facts) error {
 		return nil
 	}
 	p.bases = f.missing
-	if !slices.Contains(f.missing, debianBase) || f.rootfs {
+	if !slices.Contains(f.missing, baseimages.Debian) || f.rootfs {
 		return nil
 	}
 	if p.registry == none || !f.apt() || (f.distro != "debian" && f.mirror == "") {

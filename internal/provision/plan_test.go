@@ -7,14 +7,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/25eloquence/compose-mage/internal/baseimages"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/pinned"
 )
 
 // A fresh Debian machine as root, without and with the Hub.
 func debian() facts {
 	return facts{
 		os: "linux", root: true, distro: "debian", defaultEngine: true, engineError: errors.New("no engine"),
-		compiler: true, registry: "127.0.0.1:5000", missing: baseNames, stale: append([]string{"registry", "buildkitd"}, cniPlugins...),
+		compiler: true, registry: "127.0.0.1:5000", missing: baseimages.Names, stale: append([]string{"registry", "buildkitd"}, pinned.CNIPlugins...),
 	}
 }
 
@@ -26,53 +28,105 @@ func ready() facts {
 	return f
 }
 
+// text is a plan an operation a line.
+func text(operations []operation) string {
+	lines := make([]string, len(operations))
+	for i, o := range operations {
+		lines[i] = o.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// serving are a registry and a builder that run as they should.
+var serving = running{runs: true, asWanted: true}
+
 func TestPlans(t *testing.T) {
+	const engine, nothing = "engine: found unix:///var/run/docker.sock\n", `engine: found unix:///var/run/docker.sock
+registry: found 127.0.0.1:5000
+builder: found buildkitd, a process of this machine
+base images: found debian:bookworm-slim golang:1.26-bookworm`
 	for _, c := range []struct {
 		name string
 		f    facts
 		edit func(*facts)
+		runs running // registry and builder
 		want string
 	}{
-		{"fresh, no Hub", debian(), nil, `engine: install
-registry: start
-builder: process
-packages: docker.io iptables debootstrap
-programs: buildkitd bridge loopback host-local registry
-bases: debian:bookworm-slim golang:1.26-bookworm
-debootstrap`},
-		{"fresh, Hub", debian(), func(f *facts) { f.hub = true }, `engine: install
-registry: start
-builder: process
-packages: docker.io iptables
-programs: buildkitd bridge loopback host-local registry`},
+		{"fresh, no Hub", debian(), nil, running{}, `packages: install docker.io iptables debootstrap
+engine: start dockerd
+programs: build buildkitd bridge loopback host-local registry
+root file system: make by debootstrap
+registry: start 127.0.0.1:5000
+builder: start buildkitd, a process of this machine
+base images: make debian:bookworm-slim golang:1.26-bookworm`},
+		{"fresh, Hub", debian(), func(f *facts) { f.hub = true }, running{}, `packages: install docker.io iptables
+engine: start dockerd
+programs: build buildkitd bridge loopback host-local registry
+registry: start 127.0.0.1:5000
+builder: start buildkitd, a process of this machine
+base images: none Docker Hub or a mirror of it answers`},
+		{"all there", ready(), nil, serving, nothing},
 		{
-			"no C compiler for this repository's tests", ready(), func(f *facts) { f.compiler = false },
-			"engine: found\nregistry: start\nbuilder: process\npackages: gcc libc6-dev",
-		},
-		{"all there", ready(), nil, "engine: found\nregistry: start\nbuilder: process"},
-		{"engine stopped", ready(), func(f *facts) { f.engine = "" }, "engine: start\nregistry: start\nbuilder: process"},
-		{"Hub and a cache registry", ready(), func(f *facts) { f.hub, f.cacheRegistry = true, "r.example" }, "engine: found\nregistry: none\nbuilder: process"},
-		{
-			"an engine with the mirror of an earlier setup", ready(), func(f *facts) { f.engineMirror = "http://127.0.0.1:5000" },
-			"engine: restart\nregistry: start\nbuilder: process",
+			"no C compiler for this repository's tests", ready(), func(f *facts) { f.compiler = false }, serving,
+			"packages: install gcc libc6-dev\n" + nothing,
 		},
 		{
-			"BUILDKIT_HOST", ready(), func(f *facts) { f.buildkitHost = "tcp://b:1234"; f.stale = []string{"buildkitd"} },
-			"engine: found\nregistry: none\nbuilder: BUILDKIT_HOST",
+			"registry and builder run otherwise", ready(), nil, running{runs: true}, engine + `registry: restart 127.0.0.1:5000
+builder: restart buildkitd, a process of this machine
+base images: found debian:bookworm-slim golang:1.26-bookworm`,
 		},
-		{"containerd's store", ready(), func(f *facts) { f.containerd, f.hub = true, true }, "engine: found\nregistry: none\nbuilder: engine"},
-		{"containerd's store, no Hub", ready(), func(f *facts) { f.containerd = true }, "engine: found\nregistry: start\nbuilder: process"},
-		{"not root", ready(), func(f *facts) { f.root = false }, "engine: found\nregistry: start\nbuilder: container"},
-		{"macOS", ready(), func(f *facts) { f.os, f.root, f.hub, f.distro = "darwin", false, true, "" }, "engine: found\nregistry: none\nbuilder: container"},
-		{"no runc", ready(), func(f *facts) { f.runc = false }, "engine: found\nregistry: start\nbuilder: process\npackages: runc"},
-		{"Fedora without runc", ready(), func(f *facts) { f.runc, f.distro = false, "fedora" }, "engine: found\nregistry: start\nbuilder: container"},
+		{"engine stopped", ready(), func(f *facts) { f.engine = "" }, running{}, `engine: start dockerd
+registry: start 127.0.0.1:5000
+builder: start buildkitd, a process of this machine
+base images: found debian:bookworm-slim golang:1.26-bookworm`},
 		{
-			"killed before golang was pushed", ready(), func(f *facts) { f.missing = []string{golangBase} },
-			"engine: found\nregistry: start\nbuilder: process\nbases: golang:1.26-bookworm",
+			"Hub and a cache registry", ready(), func(f *facts) { f.hub, f.cacheRegistry = true, "r.example" }, serving,
+			engine + `registry: none nobody needs a local one
+builder: found buildkitd, a process of this machine
+base images: none Docker Hub or a mirror of it answers`,
 		},
 		{
-			"killed before debian was pushed", ready(), func(f *facts) { f.missing, f.rootfs = baseNames, true },
-			"engine: found\nregistry: start\nbuilder: process\nbases: debian:bookworm-slim golang:1.26-bookworm",
+			"an engine with the mirror of an earlier setup", ready(),
+			func(f *facts) { f.engineMirror = "http://127.0.0.1:5000" }, serving,
+			"engine: restart without the mirror http://127.0.0.1:5000; what runs ends, and is started again" +
+				strings.TrimPrefix(nothing, strings.TrimSuffix(engine, "\n")),
+		},
+		{
+			"BUILDKIT_HOST", ready(), func(f *facts) { f.buildkitHost = "tcp://b:1234"; f.stale = []string{"buildkitd"} }, serving,
+			engine + `registry: none nobody needs a local one
+builder: found BUILDKIT_HOST=tcp://b:1234
+base images: none the builder has its own way to them`,
+		},
+		{
+			"containerd's store", ready(), func(f *facts) { f.containerd, f.hub = true, true }, serving,
+			engine + `registry: none nobody needs a local one
+builder: found the engine's own BuildKit
+base images: none Docker Hub or a mirror of it answers`,
+		},
+		{"containerd's store, no Hub", ready(), func(f *facts) { f.containerd = true }, serving, nothing},
+		{
+			"not root", ready(), func(f *facts) { f.root = false }, running{}, engine + `registry: start 127.0.0.1:5000
+builder: start the container compose-mage-buildkit
+base images: found debian:bookworm-slim golang:1.26-bookworm`,
+		},
+		{
+			"macOS", ready(), func(f *facts) { f.os, f.root, f.hub, f.distro = "darwin", false, true, "" }, serving,
+			engine + `registry: none nobody needs a local one
+builder: found the container compose-mage-buildkit
+base images: none Docker Hub or a mirror of it answers`,
+		},
+		{"no runc", ready(), func(f *facts) { f.runc = false }, serving, "packages: install runc\n" + nothing},
+		{
+			"Fedora without runc", ready(), func(f *facts) { f.runc, f.distro = false, "fedora" }, serving,
+			strings.Replace(nothing, "buildkitd, a process of this machine", "the container compose-mage-buildkit", 1),
+		},
+		{
+			"killed before golang was pushed", ready(), func(f *facts) { f.missing = []string{baseimages.Golang} }, serving,
+			strings.Replace(nothing, "base images: found debian:bookworm-slim", "base images: make", 1),
+		},
+		{
+			"killed before debian was pushed", ready(), func(f *facts) { f.missing, f.rootfs = baseimages.Names, true }, serving,
+			strings.Replace(nothing, "base images: found", "base images: make", 1),
 		},
 	} {
 		f := c.f
@@ -80,8 +134,9 @@ programs: buildkitd bridge loopback host-local registry`},
 			c.edit(&f)
 		}
 		p, err := decide(f)
-		if err != nil || p.String() != c.want {
-			t.Errorf("%s: got\n%s\n%v, want\n%s", c.name, p, err, c.want)
+		p.compare(c.runs, c.runs)
+		if got := text(p.operations(f)); err != nil || got != c.want {
+			t.Errorf("%s: got\n%s\n%v, want\n%s", c.name, got, err, c.want)
 		}
 	}
 }
@@ -101,9 +156,9 @@ func TestPlansThatFail(t *testing.T) {
 		{"Arch", func(f *facts) { f.distro = "arch" }, fault.Engine, "sudo pacman -S docker"},
 		{"Alpine", func(f *facts) { f.distro = "alpine" }, fault.Engine, "apk add docker"},
 		{"unknown", func(f *facts) { f.distro = "nixos" }, fault.Engine, "https://docs.docker.com/engine/install/"},
-		{"no Hub, Ubuntu", func(f *facts) { *f = ready(); f.distro, f.missing = "ubuntu", baseNames }, fault.Registry, "registry-mirrors"},
-		{"no Hub, not root", func(f *facts) { *f = ready(); f.root, f.missing = false, baseNames }, fault.Registry, "/etc/docker/daemon.json"},
-		{"no Hub, macOS", func(f *facts) { *f = ready(); f.os, f.missing = "darwin", baseNames }, fault.Registry, "Docker Desktop's settings"},
+		{"no Hub, Ubuntu", func(f *facts) { *f = ready(); f.distro, f.missing = "ubuntu", baseimages.Names }, fault.Registry, "registry-mirrors"},
+		{"no Hub, not root", func(f *facts) { *f = ready(); f.root, f.missing = false, baseimages.Names }, fault.Registry, "/etc/docker/daemon.json"},
+		{"no Hub, macOS", func(f *facts) { *f = ready(); f.os, f.missing = "darwin", baseimages.Names }, fault.Registry, "Docker Desktop's settings"},
 	} {
 		f := debian()
 		c.edit(&f)
@@ -125,16 +180,16 @@ func TestChosenEngineIsNotReplaced(t *testing.T) {
 		f.engineError = fault.New(fault.Engine, "next", "no engine")
 		edit(&f)
 		if p, err := decide(f); err == nil || !strings.HasPrefix(err.Error(), "no engine\n") {
-			t.Errorf("%s: got plan %q, %v, want the engine's own error", name, p, err)
+			t.Errorf("%s: got plan %+v, %v, want the engine's own error", name, p, err)
 		}
 	}
 }
 
 func TestUbuntuWithADebianMirrorMakesTheBases(t *testing.T) {
 	f := ready()
-	f.distro, f.mirror, f.missing = "ubuntu", "http://mirror.example/debian", baseNames
+	f.distro, f.mirror, f.missing = "ubuntu", "http://mirror.example/debian", baseimages.Names
 	if p, err := decide(f); err != nil || !p.rootfs {
-		t.Errorf("got %q, %v, want debootstrap", p, err)
+		t.Errorf("got %+v, %v, want debootstrap", p, err)
 	}
 }
 

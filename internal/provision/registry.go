@@ -7,13 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/opencontainers/go-digest"
-
-	baselock "github.com/25eloquence/compose-mage/internal/bases"
-	"github.com/25eloquence/compose-mage/internal/bounded"
+	"github.com/25eloquence/compose-mage/internal/bases"
+	"github.com/25eloquence/compose-mage/internal/daemon"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/registry"
 	"github.com/25eloquence/compose-mage/internal/state"
@@ -45,7 +42,7 @@ func (s *setup) registryAddress(ctx context.Context) (addr string, err error) {
 		if s.registryReady(addr)(ctx) == nil {
 			return addr, nil
 		}
-		p, up := s.running(s.registryDaemon(addr))
+		p, up := s.registryDaemon(addr).Running(s)
 		if up && p.Address == addr || free(addr) {
 			return addr, nil
 		}
@@ -86,13 +83,18 @@ http:
 `, filepath.Join(s.dir, "registry"), addr, keys.ServerCert(), keys.ServerKey(), keys.CA())
 }
 
-func (s *setup) registryDaemon(addr string) daemon {
-	return daemon{
-		name: "registry", args: []string{s.bin("registry"), "serve", filepath.Join(s.dir, "registry.yaml")},
-		env: []string{"OTEL_TRACES_EXPORTER=none"},
-		log: s.logFile("registry"), address: addr, config: s.registryConfig(addr) + registry.IdentityIn(s.dir).Fingerprint() + s.stamp,
-		code: fault.Registry, ready: s.registryReady(addr), within: 30 * time.Second,
+func (s *setup) registryDaemon(addr string) daemon.Daemon {
+	return daemon.Daemon{
+		Name: "registry", Args: []string{s.programs.Path("registry"), "serve", filepath.Join(s.dir, "registry.yaml")},
+		Env: []string{"OTEL_TRACES_EXPORTER=none"},
+		Log: s.logFile("registry"), Address: addr, Config: s.registryConfig(addr) + registry.IdentityIn(s.dir).Fingerprint() + s.programs.Stamp,
+		Code: fault.Registry, Ready: s.registryReady(addr), Within: 30 * time.Second,
 	}
+}
+
+// registryRuns looks at the registry that setup started.
+func (s *setup) registryRuns(ctx context.Context, f facts) running {
+	return s.runs(ctx, s.registryDaemon(f.registry))
 }
 
 // ensureRegistry makes the local registry serve, and only to who has its keys.
@@ -130,30 +132,5 @@ func (s *setup) ensureRegistry(ctx context.Context, f facts, p plan) error {
 
 // untrusted is what others may have written while the registry asked nobody for a key.
 func (s *setup) untrusted() string {
-	return fault.Quote(filepath.Join(s.dir, "registry"), filepath.Join(s.dir, "buildkit"), baselock.StateFile(s.dir))
-}
-
-// storedDigest is the digest of an image in the files of the registry, which may be down; "" where it lacks the image.
-func (s *setup) storedDigest(name string) digest.Digest {
-	repository, tag, _ := strings.Cut(name, ":")
-	root := filepath.Join(s.dir, "registry/docker/registry/v2")
-	manifests := filepath.Join(root, "repositories/library", repository, "_manifests")
-	data, err := bounded.ReadFile(filepath.Join(manifests, "tags", tag, "current/link"))
-	if err != nil {
-		return ""
-	}
-	d, err := digest.Parse(strings.TrimSpace(string(data)))
-	if err != nil {
-		return ""
-	}
-	// A tag outlives the manifest that was deleted by its digest.
-	for _, path := range []string{
-		filepath.Join(manifests, "revisions", d.Algorithm().String(), d.Encoded(), "link"),
-		filepath.Join(root, "blobs", d.Algorithm().String(), d.Encoded()[:2], d.Encoded(), "data"),
-	} {
-		if _, err := os.Stat(path); err != nil {
-			return ""
-		}
-	}
-	return d
+	return fault.Quote(filepath.Join(s.dir, "registry"), filepath.Join(s.dir, "buildkit"), bases.StateFile(s.dir))
 }

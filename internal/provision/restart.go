@@ -22,7 +22,7 @@ import (
 // touch an engine that it did not start.
 func (s *setup) engineMirror() string {
 	p, ok := s.state.process("engine")
-	if !ok || !p.alive() {
+	if !ok || !p.Alive() {
 		return ""
 	}
 	i := slices.Index(p.Args, "--registry-mirror")
@@ -70,7 +70,7 @@ func (s *setup) restartEngine(ctx context.Context, f facts) error {
 		return err
 	}
 	err = s.out.Step(ctx, "restarting the Docker engine", func(ctx context.Context, report func(string)) error {
-		_, err := s.ensure(ctx, s.dockerd(), report)
+		_, err := s.dockerd().Ensure(ctx, s, report)
 		return err
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/daemon"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -60,12 +61,12 @@ func importProgram(t *testing.T, e *engine.Engine, path, name string) string {
 // An earlier setup gave the engine that it started a mirror on the loopback, where every user of the machine can listen. The next one
 // takes it away, says which containers end with the engine, and starts them again.
 func TestEngineLosesTheMirrorOfAnEarlierSetup(t *testing.T) {
-	if os.Geteuid() != 0 || program("dockerd") == "" {
+	if os.Geteuid() != 0 || daemon.LookPath("dockerd") == "" {
 		t.Skip("needs root and an installed dockerd")
 	}
 	ownNetwork(t)
 	s := testSetup(t)
-	said := &tailBuffer{}
+	said := &daemon.Tail{}
 	s.out = ui.New(said)
 	dir := s.dir
 	socket := "unix://" + filepath.Join(dir, "docker.sock")
@@ -76,8 +77,8 @@ func TestEngineLosesTheMirrorOfAnEarlierSetup(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(filepath.Join(dir, "data"), syscall.MNT_DETACH) })
 	earlier := s.dockerd()
-	earlier.args = append(earlier.args, "--registry-mirror", "http://127.0.0.1:5000")
-	if err := s.start(t.Context(), earlier); err != nil {
+	earlier.Args = append(earlier.Args, "--registry-mirror", "http://127.0.0.1:5000")
+	if err := earlier.Start(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
 	var err error
@@ -122,8 +123,8 @@ func TestEngineLosesTheMirrorOfAnEarlierSetup(t *testing.T) {
 		t.Errorf("running after a kill and another setup: %v, %v", containerNames(running.Items), err)
 	}
 	for _, want := range []string{"http://127.0.0.1:5000", "what runs ends with it and is started again: runs"} {
-		if !strings.Contains(string(said.bytes()), want) {
-			t.Errorf("%q is not said:\n%s", want, said.bytes())
+		if !strings.Contains(string(said.Bytes()), want) {
+			t.Errorf("%q is not said:\n%s", want, said.Bytes())
 		}
 	}
 	_, _ = s.engine.ContainerStop(t.Context(), "runs", client.ContainerStopOptions{Timeout: new(int)})

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/25eloquence/compose-mage/internal/daemon"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/stepnet"
@@ -30,26 +31,13 @@ type State struct {
 	// StartAgain are the IDs of the containers that ran before setup restarts the engine, until they run again.
 	StartAgain []string `json:"startAgain,omitempty"`
 	// Processes are the daemons that setup started, and that Teardown stops.
-	Processes []Process `json:"processes,omitempty"`
+	Processes []daemon.Process `json:"processes,omitempty"`
 	// Container is the builder's container, where setup made one.
 	Container string `json:"container,omitempty"`
 	// Note says what was wrong with the file that Load read; empty where nothing was.
 	Note string `json:"-"`
 
 	file string // that Load could not read
-}
-
-// Process is a daemon that setup started.
-type Process struct {
-	Name  string   `json:"name"`           // "engine", "builder" or "registry"
-	PID   int      `json:"pid,omitempty"`  // 0 from just before it starts until it has
-	Start string   `json:"start"`          // boot and start time, so that a recycled pid is not taken for it
-	Unit  string   `json:"unit,omitempty"` // the systemd unit, where systemd started it
-	Args  []string `json:"args,omitempty"` // its whole command line
-	Log   string   `json:"log,omitempty"`
-	// Configuration identifies program, arguments and configuration file: another value means that it has to restart.
-	Configuration string `json:"configuration,omitempty"`
-	Address       string `json:"address,omitempty"` // the socket or host:port on which it answers
 }
 
 // Load reads the state, the zero State where there is none. A file that is not JSON is no error: the State is zero and
@@ -80,15 +68,16 @@ func loadFrom(dir string) (State, error) {
 }
 
 // setAsideDamaged makes room for a new file where Load could not read the old one, which is kept: it may name what is still running.
-func (s *State) setAsideDamaged() error {
-	if s.file == "" {
+func (s *setup) setAsideDamaged() error {
+	if s.state.file == "" {
 		return nil
 	}
-	to, err := state.SetAside(s.file)
+	to, err := state.SetAside(s.state.file)
 	if err != nil {
 		return fmt.Errorf("setting the damaged state aside: %w", err)
 	}
-	s.Note, s.file = fmt.Sprintf("%s; it is now %q", s.Note, to), ""
+	s.out.Info("it is now %q", to)
+	s.state.file = ""
 	return nil
 }
 
@@ -108,19 +97,30 @@ func (s State) StepNetwork(builder string) *stepnet.Network {
 	return nil
 }
 
-func (s State) process(name string) (Process, bool) {
-	i := slices.IndexFunc(s.Processes, func(p Process) bool { return p.Name == name })
+func (s State) process(name string) (daemon.Process, bool) {
+	i := slices.IndexFunc(s.Processes, func(p daemon.Process) bool { return p.Name == name })
 	if i < 0 {
-		return Process{}, false
+		return daemon.Process{}, false
 	}
 	return s.Processes[i], true
 }
 
-func (s *State) record(p Process) {
-	s.forget(p.Name)
-	s.Processes = append(s.Processes, p)
+// Process gives what the state says of a daemon.
+func (s *setup) Process(name string) (daemon.Process, bool) { return s.state.process(name) }
+
+// Record writes down a daemon in place of what was known of one of its name.
+func (s *setup) Record(p daemon.Process) error {
+	s.state.forget(p.Name)
+	s.state.Processes = append(s.state.Processes, p)
+	return s.state.save(s.dir)
+}
+
+// Forget writes down that a daemon is gone.
+func (s *setup) Forget(name string) error {
+	s.state.forget(name)
+	return s.state.save(s.dir)
 }
 
 func (s *State) forget(name string) {
-	s.Processes = slices.DeleteFunc(s.Processes, func(p Process) bool { return p.Name == name })
+	s.Processes = slices.DeleteFunc(s.Processes, func(p daemon.Process) bool { return p.Name == name })
 }

@@ -3,14 +3,13 @@ package provision
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/25eloquence/compose-mage/internal/daemon"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/stepnet"
@@ -28,7 +27,7 @@ func TestStateIsReadAsWritten(t *testing.T) {
 	}
 	want := State{
 		Builder: "unix:///x", Registry: "127.0.0.1:5000",
-		Processes: []Process{{Name: "builder", PID: 7, Start: "boot:1", Args: []string{"a", "b"}, Log: "l"}},
+		Processes: []daemon.Process{{Name: "builder", PID: 7, Start: "boot:1", Args: []string{"a", "b"}, Log: "l"}},
 	}
 	if err := want.save(dir); err != nil {
 		t.Fatal(err)
@@ -53,7 +52,7 @@ func TestCorruptStateSaysSoAndIsNoError(t *testing.T) {
 	if err != nil || s.Builder != "" || !strings.Contains(s.Note, "state.json\" is not JSON") || !strings.Contains(s.Note, "go tool mage setup") {
 		t.Errorf("got %+v, %v, want a zero State whose Note says what is wrong", s, err)
 	}
-	if err := errors.Join(s.setAsideDamaged(), s.save(dir)); err != nil {
+	if err := errors.Join((&setup{dir: dir, state: s, out: ui.New(&daemon.Tail{})}).setAsideDamaged(), s.save(dir)); err != nil {
 		t.Fatal(err)
 	}
 	if kept, err := os.ReadFile(filepath.Join(dir, "state.json.damaged")); err != nil || string(kept) != `{"builder": "unix` {
@@ -82,50 +81,10 @@ func TestSaveReplacesTheFile(t *testing.T) {
 	}
 }
 
-// sleeper starts a process that lives until the test ends.
-func sleeper(t *testing.T) *exec.Cmd {
-	t.Helper()
-	cmd := exec.Command("sleep", "60")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(done) }()
-	t.Cleanup(func() { _ = cmd.Process.Kill(); <-done })
-	return cmd
-}
-
-func TestRecycledPidIsNeverSignalled(t *testing.T) {
-	cmd := sleeper(t)
-	start, err := identity(cmd.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, p := range map[string]Process{
-		"another start": {Name: "builder", PID: cmd.Process.Pid, Start: start + "0"},
-		"another boot":  {Name: "builder", PID: cmd.Process.Pid, Start: "x" + start[1:]},
-		"no start":      {Name: "builder", PID: cmd.Process.Pid},
-		"no pid":        {Name: "builder", Start: start},
-	} {
-		if err := p.stop(t.Context(), time.Second); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if _, err := identity(cmd.Process.Pid); err != nil {
-		t.Fatalf("a process that is not ours was stopped: %v", err)
-	}
-	if err := (Process{Name: "builder", PID: cmd.Process.Pid, Start: start}).stop(t.Context(), time.Second); err != nil {
-		t.Fatal(err)
-	}
-	if now, err := identity(cmd.Process.Pid); err == nil && now == start {
-		t.Error("our own process was not stopped")
-	}
-}
-
 // Proxies are led to the steps of the builder that setup started, not to those of another, which know no such gateway.
 func TestTheStepsNetworkIsThatOfSetupsBuilder(t *testing.T) {
 	n := &stepnet.Network{Bridge: "cm1"}
-	s := State{Builder: "tcp://other:1234", Network: n, Processes: []Process{{Name: "builder", Address: "unix:///state/run/buildkitd.sock"}}}
+	s := State{Builder: "tcp://other:1234", Network: n, Processes: []daemon.Process{{Name: "builder", Address: "unix:///state/run/buildkitd.sock"}}}
 	if s.StepNetwork("unix:///state/run/buildkitd.sock") != n || s.StepNetwork(s.Builder) != nil || (State{Network: n}).StepNetwork("") != nil {
 		t.Error("the network is another builder's")
 	}
@@ -142,10 +101,8 @@ func TestTheBuildersContainerIsInTheHostsNetworkOnlyWhereItMustBe(t *testing.T) 
 		"Windows, a cache on a loopback":   {facts{os: "windows", cacheRegistry: "localhost:5000/x"}, "host"},
 		"Windows, a cache of another kind": {facts{os: "windows", cacheRegistry: "type=gha"}, "default"},
 	} {
-		said := &tailBuffer{}
-		s := &setup{out: ui.New(said)}
-		if got := s.containerNetwork(c.f); got != c.want || (len(said.bytes()) > 0) != (c.want == "host") {
-			t.Errorf("%s: %s, said %q", name, got, said.bytes())
+		if got := containerNetwork(c.f); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
 }
@@ -161,7 +118,7 @@ func TestAStateDirectoryOpenToAllIsRefused(t *testing.T) {
 		if err := os.Chmod(dir, mode); err != nil {
 			t.Fatal(err)
 		}
-		_, release, err := begin(t.Context(), Options{Out: ui.New(&tailBuffer{})})
+		_, release, err := begin(t.Context(), Options{Out: ui.New(&daemon.Tail{})})
 		if err == nil {
 			release()
 		}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/docker/cli/cli/config"
 
+	"github.com/25eloquence/compose-mage/internal/daemon"
+	"github.com/25eloquence/compose-mage/internal/pinned"
 	"github.com/25eloquence/compose-mage/internal/stepnet"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -23,10 +25,29 @@ func (s *setup) cniConfig() string { return filepath.Join(s.dir, "buildkitd.conf
 // cniLeases has the addresses that steps have. They end with the builder.
 func (s *setup) cniLeases() string { return filepath.Join(s.dir, "run", "addresses") }
 
-// stepNetwork chooses the network of build steps and puts its rules in place, before any step can run in it. The error says why this
+// stepNetwork puts the rules of the network of build steps in place, before any step can run in it. The error says why this
 // machine can't have one.
 func (s *setup) stepNetwork(ctx context.Context) (stepnet.Network, error) {
-	if program("iptables") == "" {
+	n, err := s.chooseNetwork()
+	if err != nil {
+		return n, err
+	}
+	for _, name := range pinned.CNIPlugins {
+		if _, err := os.Stat(s.programs.Path(name)); err != nil {
+			return n, fmt.Errorf("the CNI plugin %s is not built", name)
+		}
+	}
+	// Before the rules, so that teardown finds them after a kill.
+	s.state.Network = &n
+	if err := s.state.save(s.dir); err != nil {
+		return n, err
+	}
+	return n, n.Guard(ctx)
+}
+
+// chooseNetwork chooses the network of build steps and changes nothing.
+func (s *setup) chooseNetwork() (stepnet.Network, error) {
+	if daemon.LookPath("iptables") == "" {
 		return stepnet.Network{}, errors.New("iptables is not installed")
 	}
 	if err := stepnet.NameServers(); err != nil {
@@ -44,21 +65,7 @@ func (s *setup) stepNetwork(ctx context.Context) (stepnet.Network, error) {
 	if err != nil {
 		return stepnet.Network{}, err
 	}
-	n, err := stepnet.Choose(s.dir, s.state.Network, taken, ports)
-	if err != nil {
-		return stepnet.Network{}, err
-	}
-	for _, name := range cniPlugins {
-		if _, err := os.Stat(s.bin(name)); err != nil {
-			return n, fmt.Errorf("the CNI plugin %s is not built", name)
-		}
-	}
-	// Before the rules, so that teardown finds them after a kill.
-	s.state.Network = &n
-	if err := s.state.save(s.dir); err != nil {
-		return n, err
-	}
-	return n, n.Guard(ctx)
+	return stepnet.Choose(s.dir, s.state.Network, taken, ports)
 }
 
 // proxies are those that builds are given: of the environment, of the project's .env and of the Docker configuration.

@@ -10,6 +10,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/daemon"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
@@ -22,10 +23,9 @@ func Teardown(ctx context.Context, o Options) error {
 		return err
 	}
 	defer release()
-	if _, err := s.stalePrograms(ctx); err != nil {
+	if err := s.adopt(); err != nil {
 		return err
 	}
-	s.adopt()
 	stopped := 0
 	if s.state.Container != "" {
 		if err := s.removeContainer(ctx); err != nil {
@@ -41,7 +41,7 @@ func Teardown(ctx context.Context, o Options) error {
 		if !ok {
 			continue
 		}
-		if p.alive() || p.Unit != "" {
+		if p.Alive() || p.Unit != "" {
 			err := s.out.Step(ctx, "stopping the "+part.name, func(ctx context.Context, report func(string)) error {
 				if p.Unit != "" {
 					return s.stopUnit(ctx, p.Unit)
@@ -50,15 +50,14 @@ func Teardown(ctx context.Context, o Options) error {
 					say := time.AfterFunc(time.Second, func() { report(fmt.Sprintf("a build is running: it has %s to end", part.within)) })
 					defer say.Stop()
 				}
-				return p.stop(ctx, part.within)
+				return p.Stop(ctx, part.within)
 			})
 			if err != nil {
 				return err
 			}
 			stopped++
 		}
-		s.state.forget(part.name)
-		if err := s.state.save(s.dir); err != nil {
+		if err := s.Forget(part.name); err != nil {
 			return err
 		}
 	}
@@ -80,17 +79,20 @@ func Teardown(ctx context.Context, o Options) error {
 }
 
 // adopt records daemons that run and that the state does not know: a setup was killed before it could record them.
-func (s *setup) adopt() {
-	daemons := []daemon{{name: "builder", args: s.buildkitdArgs(), log: s.logFile("buildkitd")}}
+func (s *setup) adopt() error {
+	daemons := []daemon.Daemon{{Name: "builder", Args: s.buildkitdArgs(), Log: s.logFile("buildkitd")}}
 	daemons = append(daemons, s.registryDaemon(s.state.Registry))
 	if p, ok := s.state.process("engine"); ok && p.PID == 0 && p.Unit == "" {
-		daemons = append(daemons, daemon{name: "engine", args: p.Args})
+		daemons = append(daemons, daemon.Daemon{Name: "engine", Args: p.Args})
 	}
 	for _, d := range daemons {
-		if p, ok := s.running(d); ok {
-			s.state.record(p)
+		if p, ok := d.Running(s); ok {
+			if err := s.Record(p); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 func (s *setup) removeContainer(ctx context.Context) error {
@@ -119,16 +121,8 @@ func (s *setup) stopUnit(ctx context.Context, unit string) error {
 		return ctx.Err()
 	}
 	socket := strings.TrimSuffix(unit, ".service") + ".socket"
-	if _, err := run(ctx, child{args: []string{"systemctl", "stop", unit, socket}, log: s.logFile("systemctl")}, func(string) {}); err != nil {
-		return fault.New(fault.Engine, "journalctl -u "+unit, "stopping the engine: %w", err).WithDetail(tailOf(err)...)
+	if _, err := daemon.Run(ctx, daemon.Command{Args: []string{"systemctl", "stop", unit, socket}, Log: s.logFile("systemctl")}, func(string) {}); err != nil {
+		return fault.New(fault.Engine, "journalctl -u "+unit, "stopping the engine: %w", err).WithDetail(daemon.OutputOf(err)...)
 	}
 	return nil
-}
-
-func list(names []string) string { return strings.Join(names, " and ") }
-
-func timed(fn func() error) (time.Duration, error) {
-	start := time.Now()
-	err := fn()
-	return time.Since(start), err
 }

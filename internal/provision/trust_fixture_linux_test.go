@@ -20,6 +20,8 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/tonistiigi/fsutil"
 
+	"github.com/25eloquence/compose-mage/internal/daemon"
+	"github.com/25eloquence/compose-mage/internal/pinned"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -32,7 +34,7 @@ type trusting struct {
 	*setup
 	t        *testing.T
 	stranger string // the program's path
-	said     *tailBuffer
+	said     *daemon.Tail
 }
 
 // newTrusting starts both in a state directory of their own, with the programs that the machine's setup built.
@@ -49,8 +51,11 @@ func newTrusting(t *testing.T, proxy string) *trusting {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &trusting{t: t, said: &tailBuffer{}, stranger: filepath.Join(dir, "stranger")}
-	h.setup = &setup{dir: filepath.Join(dir, "state"), out: ui.New(h.said), stamp: "test"}
+	h := &trusting{t: t, said: &daemon.Tail{}, stranger: filepath.Join(dir, "stranger")}
+	h.setup = &setup{dir: filepath.Join(dir, "state"), out: ui.New(h.said)}
+	if h.programs, err = pinned.ForSetup(h.dir, ""); err != nil {
+		t.Fatal(err)
+	}
 	if err := errors.Join(os.Chmod(dir, 0o755), os.MkdirAll(filepath.Join(h.dir, "logs"), 0o755), os.Symlink(filepath.Join(real, "bin"), filepath.Join(h.dir, "bin"))); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +73,7 @@ func newTrusting(t *testing.T, proxy string) *trusting {
 func (h *trusting) end(dir string) {
 	for _, name := range []string{"builder", "registry"} {
 		if p, ok := h.state.process(name); ok {
-			if err := p.stop(context.Background(), 10*time.Second); err != nil {
+			if err := p.Stop(context.Background(), 10*time.Second); err != nil {
 				h.t.Error(err)
 			}
 		}
@@ -238,20 +243,26 @@ func (h *trusting) startEarlier() {
 	h.state.Registry, h.state.Builder = addr, "unix://"+h.socket()
 	write(h.t, filepath.Join(h.dir, "registry.yaml"), fmt.Sprintf("version: 0.1\nstorage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: %q}\n", filepath.Join(h.dir, "registry"), addr))
 	write(h.t, h.buildkitdToml(), fmt.Sprintf("root = %q\n[worker.oci]\n  enabled = true\n  networkMode = \"host\"\n  binary = %q\n[worker.containerd]\n  enabled = false\n"+
-		"[registry.%q]\n  http = true\n[registry.\"docker.io\"]\n  mirrors = [%q]\n", filepath.Join(h.dir, "buildkit"), program("runc"), addr, addr))
+		"[registry.%q]\n  http = true\n[registry.\"docker.io\"]\n  mirrors = [%q]\n", filepath.Join(h.dir, "buildkit"), daemon.LookPath("runc"), addr, addr))
 	if err := os.MkdirAll(filepath.Dir(h.socket()), 0o700); err != nil {
 		h.t.Fatal(err)
 	}
-	for _, d := range []daemon{
-		{name: "registry", args: h.registryDaemon(addr).args, log: h.logFile("registry"), address: addr, config: "earlier", within: 20 * time.Second, ready: func(context.Context) error {
-			if free(addr) {
-				return errors.New("not yet")
-			}
-			return nil
-		}},
-		{name: "builder", args: h.buildkitdArgs(), log: h.logFile("buildkitd"), address: h.state.Builder, config: "earlier", within: 20 * time.Second, ready: builderReady(h.state.Builder), caged: true},
+	for _, d := range []daemon.Daemon{
+		{
+			Name: "registry", Args: h.registryDaemon(addr).Args, Log: h.logFile("registry"), Address: addr, Config: "earlier",
+			Within: 20 * time.Second, Ready: func(context.Context) error {
+				if free(addr) {
+					return errors.New("not yet")
+				}
+				return nil
+			},
+		},
+		{
+			Name: "builder", Args: h.buildkitdArgs(), Log: h.logFile("buildkitd"), Address: h.state.Builder, Config: "earlier",
+			Within: 20 * time.Second, Ready: builderReady(h.state.Builder), Caged: true,
+		},
 	} {
-		if err := h.start(h.t.Context(), d); err != nil {
+		if err := d.Start(h.t.Context(), h.setup); err != nil {
 			h.t.Fatal(err)
 		}
 	}

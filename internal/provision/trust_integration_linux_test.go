@@ -15,6 +15,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/util/entitlements"
 
+	"github.com/25eloquence/compose-mage/internal/baseimages"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/registry"
 )
@@ -32,8 +33,8 @@ func TestIntegrationAnotherUserNeitherReadsNorFeedsTheRegistry(t *testing.T) {
 	t.Setenv(PortVariable, squatted[strings.LastIndexByte(squatted, ':')+1:])
 	early := h.squat(squatted, "plain")
 	f, _ := h.provision()
-	if f.registry == squatted || !strings.Contains(string(h.said.bytes()), "something that setup did not start listens on "+squatted) {
-		t.Errorf("with another's registry on %s setup took %s and said\n%s", squatted, f.registry, h.said.bytes())
+	if f.registry == squatted || !strings.Contains(string(h.said.Bytes()), "something that setup did not start listens on "+squatted) {
+		t.Errorf("with another's registry on %s setup took %s and said\n%s", squatted, f.registry, h.said.Bytes())
 	}
 	for _, asked := range early.requests() {
 		if strings.Contains(asked, "manifests") {
@@ -83,8 +84,8 @@ func TestIntegrationAnotherUserNeitherReadsNorFeedsTheRegistry(t *testing.T) {
 	h.squat(f.registry, "plain")
 	h.taken = nil
 	again, _ := h.provision()
-	if again.registry == f.registry || !strings.Contains(string(h.said.bytes()), "listens on "+f.registry) {
-		t.Errorf("with another on its port the registry is at %s; said\n%s", again.registry, h.said.bytes())
+	if again.registry == f.registry || !strings.Contains(string(h.said.Bytes()), "listens on "+f.registry) {
+		t.Errorf("with another on its port the registry is at %s; said\n%s", again.registry, h.said.Bytes())
 	}
 	if _, err := h.solve(dockerfile, func(opt *client.SolveOpt) {
 		opt.Exports = []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{"name": again.registry + "/x/y:1", "push": "true"}}}
@@ -97,35 +98,35 @@ func TestIntegrationAnotherUserNeitherReadsNorFeedsTheRegistry(t *testing.T) {
 func TestIntegrationABaseThatSetupDidNotPushIsRefused(t *testing.T) {
 	h := newTrusting(t, "")
 	f, _ := h.provision()
-	push := func(text string) recipe {
+	push := func(text string) baseimages.Recipe {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "Dockerfile"), "FROM scratch\nCOPY Dockerfile /"+text+"\n")
-		return recipe{builder: h.state.Builder, dir: dir, file: "Dockerfile", image: f.registry + "/library/" + debianBase, contexts: map[string]string{"context": dir}}
+		return baseimages.Recipe{Builder: h.state.Builder, Dir: dir, File: "Dockerfile", Image: f.registry + "/library/" + baseimages.Debian, Contexts: map[string]string{"context": dir}}
 	}
-	was, err := push("one").push(t.Context(), func(string) {})
+	was, err := push("one").Push(t.Context(), func(string) {})
 	if err == nil {
-		err = h.lockBase(debianBase, was)
+		err = baseimages.Lock(h.dir, baseimages.Debian, was)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b, err := h.base(t.Context(), f.registry, debianBase); err != nil || b.Digest != was {
+	if b, err := h.bases(f).Pushed(t.Context(), baseimages.Debian); err != nil || b.Digest != was {
 		t.Fatalf("what setup pushed: %v", err)
 	}
-	is, err := push("two").push(t.Context(), func(string) {})
+	is, err := push("two").Push(t.Context(), func(string) {})
 	if err != nil || is == was {
 		t.Fatalf("%s, %v", is, err)
 	}
 	for name, ask := range map[string]func() error{
-		"up":   func() error { _, err := h.base(t.Context(), f.registry, debianBase); return err },
-		"down": func() error { _, err := h.missingBases(); return err }, // it goes by the files
+		"up":   func() error { _, err := h.bases(f).Pushed(t.Context(), baseimages.Debian); return err },
+		"down": func() error { _, err := baseimages.Missing(h.dir, h.out); return err }, // it goes by the files
 	} {
 		var known *fault.Error
 		if err := ask(); !errors.As(err, &known) || known.Code != fault.Registry || !strings.Contains(err.Error(), fmt.Sprintf("it was %s, it is %s", was, is)) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if d, _ := h.lockedBases().Digest(debianBase); d != was {
+	if d, _ := baseimages.Locked(h.dir, h.out).Digest(baseimages.Debian); d != was {
 		t.Errorf("the lock followed: %s", d)
 	}
 }
@@ -137,7 +138,7 @@ func TestIntegrationBuildStepsReachNothingOfThisMachine(t *testing.T) {
 	h := newTrusting(t, "http://127.0.0.1:"+proxy)
 	f, _ := h.provision()
 	if h.state.Network == nil {
-		t.Fatalf("no network of their own:\n%s", h.said.bytes())
+		t.Fatalf("no network of their own:\n%s", h.said.Bytes())
 	}
 	loopback, reached := listen(t, "127.0.0.1:0")
 	everywhere, reachedToo := listen(t, "0.0.0.0:0")
@@ -197,10 +198,10 @@ func TestIntegrationTheNextSetupTakesAnEarlierOneOver(t *testing.T) {
 	}
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "Dockerfile"), "FROM scratch\nCOPY Dockerfile /\n")
-	r := recipe{builder: h.state.Builder, dir: dir, file: "Dockerfile", image: addr + "/library/" + debianBase, contexts: map[string]string{"context": dir}}
-	pushed, err := r.push(t.Context(), func(string) {})
+	r := baseimages.Recipe{Builder: h.state.Builder, Dir: dir, File: "Dockerfile", Image: addr + "/library/" + baseimages.Debian, Contexts: map[string]string{"context": dir}}
+	pushed, err := r.Push(t.Context(), func(string) {})
 	if err == nil {
-		err = h.lockBase(debianBase, pushed)
+		err = baseimages.Lock(h.dir, baseimages.Debian, pushed)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -210,14 +211,14 @@ func TestIntegrationTheNextSetupTakesAnEarlierOneOver(t *testing.T) {
 		t.Errorf("the registry moved from %s to %s", addr, f.registry)
 	}
 	for _, want := range []string{"the registry now answers only who has its keys", "rm -r " + filepath.Join(h.dir, "registry"), "build steps: a network of their own"} {
-		if !strings.Contains(string(h.said.bytes()), want) {
-			t.Errorf("%q is not said:\n%s", want, h.said.bytes())
+		if !strings.Contains(string(h.said.Bytes()), want) {
+			t.Errorf("%q is not said:\n%s", want, h.said.Bytes())
 		}
 	}
 	if out := h.asNobody("registry", addr); strings.Contains(out, "answered") {
 		t.Errorf("the registry and another user:\n%s", out)
 	}
-	if b, err := h.base(t.Context(), f.registry, debianBase); err != nil || b.Digest != pushed {
+	if b, err := h.bases(f).Pushed(t.Context(), baseimages.Debian); err != nil || b.Digest != pushed {
 		t.Errorf("the base of before: %v", err)
 	}
 	// The builder takes its bases from there as before, without the Hub.

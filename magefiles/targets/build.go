@@ -18,10 +18,10 @@ import (
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/image"
-	"github.com/25eloquence/compose-mage/internal/provision"
 	"github.com/25eloquence/compose-mage/internal/registry"
 	"github.com/25eloquence/compose-mage/internal/solve"
 	"github.com/25eloquence/compose-mage/internal/state"
+	"github.com/25eloquence/compose-mage/internal/stepnet"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -170,7 +170,7 @@ func (s *session) buildEnvironment(dir string) (solve.Environment, error) {
 		}
 	}
 	return solve.Environment{
-		Steps: s.state.StepNetwork(s.builderAddress()), Lookup: s.stack.Project.Environment.Resolve, Proxies: proxies, CABundle: provision.SourceCA(), Secrets: s.stack.Project.Secrets,
+		Steps: s.state.StepNetwork(s.builderAddress()), Lookup: s.stack.Project.Environment.Resolve, Proxies: proxies, CABundle: stepnet.CABundle(), Secrets: s.stack.Project.Secrets,
 		Policy: lock.Policy(), PullPolicy: made.Policy(),
 	}, nil
 }

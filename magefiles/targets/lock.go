@@ -7,6 +7,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/25eloquence/compose-mage/internal/baseimages"
 	"github.com/25eloquence/compose-mage/internal/bases"
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
@@ -130,7 +131,7 @@ func (b *throughBuilder) Resolve(ctx context.Context, refs []string) (map[string
 	if err != nil {
 		return nil, err
 	}
-	made := provision.MadeBases(ctx, dir, setup.Registry)
+	made := baseimages.Made(ctx, dir, setup.Registry)
 	for _, ref := range refs {
 		if d, ok := made.Digest(ref); ok && d == digests[ref] {
 			return nil, fault.New(fault.Config, "go tool mage setup, then go tool mage lock",

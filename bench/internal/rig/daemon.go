@@ -9,13 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/25eloquence/compose-mage/internal/daemon"
 )
 
-// Daemon is a process that serves the runs and ends with the bench.
+// Daemon is a program that serves the runs and ends with the bench.
 type Daemon struct {
 	Args    []string
 	Env     []string // beside this process's
@@ -23,8 +24,7 @@ type Daemon struct {
 	Address string   // host:port, or a socket's path
 	Data    string   // path of what it stores
 	Caged   bool     // it starts and mounts things that must end with it
-	cmd     *exec.Cmd
-	ended   chan struct{}
+	child   *daemon.Child
 }
 
 // Start starts it and waits until it answers.
@@ -34,27 +34,15 @@ func (d *Daemon) Start(ctx context.Context) error {
 		return fmt.Errorf("opening a log: %w", err)
 	}
 	defer log.Close()
+	name := filepath.Base(d.Args[0])
 	cmd := exec.Command(d.Args[0], d.Args[1:]...)
-	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.SysProcAttr = log, log, append(os.Environ(), d.Env...), detached() // Ctrl-C is for us: we stop it when the runs have ended
+	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, append(os.Environ(), d.Env...)
 	if d.Caged {
-		caged(cmd)
+		daemon.Cage(cmd)
 	}
-	started, ended := make(chan error), make(chan struct{})
-	go func() {
-		// The kernel ends a caged one when the thread that started it ends, so this one is kept for it.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // how it ended is in its log
-			close(ended)
-		}
-	}()
-	if err := <-started; err != nil {
-		return fmt.Errorf("starting %s: %w", filepath.Base(d.Args[0]), err)
+	if d.child, err = daemon.StartChild(cmd); err != nil {
+		return fmt.Errorf("starting %s: %w", name, err)
 	}
-	d.cmd, d.ended = cmd, ended
 	network := "tcp"
 	if strings.HasPrefix(d.Address, "/") {
 		network = "unix"
@@ -64,32 +52,27 @@ func (d *Daemon) Start(ctx context.Context) error {
 			return conn.Close()
 		}
 		select {
-		case <-d.ended:
-			return fmt.Errorf("starting %s: it ended at once: %s", filepath.Base(d.Args[0]), LastLine(d.Log))
+		case <-d.child.Ended():
+			return fmt.Errorf("starting %s: it ended at once: %s", name, LastLine(d.Log))
 		case <-ctx.Done():
 			return ctx.Err()
 		default:
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("starting %s: it does not answer", filepath.Base(d.Args[0]))
+			return fmt.Errorf("starting %s: it does not answer", name)
 		}
 	}
 }
 
 // Stop ends it and waits until it has; one that was not started is no error.
 func (d *Daemon) Stop() error {
-	if d.cmd == nil {
+	if d.child == nil {
 		return nil
 	}
-	_ = d.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-d.ended:
-	case <-time.After(40 * time.Second):
-		_ = d.cmd.Process.Kill()
-		<-d.ended
+	if d.child.Stop(syscall.SIGTERM, 40*time.Second) {
 		return fmt.Errorf("stopping %s: it had to be killed", filepath.Base(d.Args[0]))
 	}
-	d.cmd = nil
+	d.child = nil
 	return nil
 }
 
@@ -111,29 +94,30 @@ func StartEngine(ctx context.Context, root, dir, registry, loopback string) (*Da
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, "", fmt.Errorf("building bench/engine: %w: %s", err, out)
 	}
-	d := &Daemon{Log: filepath.Join(dir, "engine.log"), ended: make(chan struct{})}
+	d := &Daemon{Log: filepath.Join(dir, "engine.log")}
 	d.Args = []string{program, "-dir", filepath.Join(dir, "e"), "-registry", registry, "-loopback", loopback}
-	d.cmd = exec.Command(d.Args[0], d.Args[1:]...)
-	d.cmd.Dir, d.cmd.SysProcAttr = root, detached()
+	engine := exec.Command(d.Args[0], d.Args[1:]...)
+	engine.Dir = root
 	log, err := os.Create(d.Log)
 	if err != nil {
 		return nil, "", fmt.Errorf("opening a log: %w", err)
 	}
 	defer log.Close()
-	d.cmd.Stderr = log
-	out, err := d.cmd.StdoutPipe()
-	if err == nil {
-		err = d.cmd.Start()
-	}
+	out, said, err := os.Pipe() // not StdoutPipe, which the child's end closes under who reads it
 	if err != nil {
 		return nil, "", fmt.Errorf("starting a current engine: %w", err)
 	}
-	lines := bufio.NewScanner(out)
+	defer out.Close()
+	engine.Stdout, engine.Stderr = said, log
+	d.child, err = daemon.StartChild(engine)
+	_ = said.Close()
+	if err != nil {
+		return nil, "", fmt.Errorf("starting a current engine: %w", err)
+	}
 	host := ""
-	if lines.Scan() { // it prints the address once it answers, and nothing where it fails
+	if lines := bufio.NewScanner(out); lines.Scan() { // it prints the address once it answers, and nothing where it fails
 		host = strings.TrimPrefix(lines.Text(), "DOCKER_HOST=")
 	}
-	go func() { _ = d.cmd.Wait(); close(d.ended) }()
 	if host == "" {
 		return d, "", fmt.Errorf("starting a current engine: %s", LastLine(d.Log))
 	}

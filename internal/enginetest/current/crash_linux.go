@@ -21,7 +21,7 @@ func (e *Engine) Crash() error {
 	if err := os.WriteFile(e.crashed, nil, 0o600); err != nil {
 		return fmt.Errorf("crashing the engine: %w", err)
 	}
-	for _, dockerd := range children(e.cage.Process.Pid) {
+	for _, dockerd := range children(e.init.PID) {
 		daemons := append([]int{dockerd}, children(dockerd)...)
 		if name(dockerd) != "dockerd" {
 			continue

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/daemon"
 	"github.com/25eloquence/compose-mage/internal/pinned"
 )
 
@@ -46,16 +47,14 @@ type Engine struct {
 
 	lock    *os.File
 	network *network
-	cage    *exec.Cmd
-	ended   chan struct{}
-	crashed string // a file: where it is there when dockerd ends, the cage goes on, and as ….down until that is removed
+	init    *daemon.Child // the first process of the engine's namespaces
+	crashed string        // a file: where it is there when dockerd ends, init goes on, and as ….down until that is removed
 }
 
-// cage is the first process of the engine's namespaces: it collects the orphans (containerd's shims), and when it ends the
-// kernel ends all others. What the machine's own engine has in /run is hidden: this one would use its containerd. The files that
+// initScript is the first process of the engine's namespaces: it collects the orphans (containerd's shims), and when it ends
+// the kernel ends all others. What the machine's own engine has in /run is hidden: this one would use its containerd. The files that
 // hold process numbers are left by an engine that was killed: their numbers now belong to others, and this one would not start.
-const cage = `mount -t proc proc /proc || exit 1
-for dir in /run/containerd /run/docker; do
+const initScript = `for dir in /run/containerd /run/docker; do
   mkdir -p "$dir" && mount -t tmpfs tmpfs "$dir" || exit 1
 done
 crashed=$1 pids=$2; shift 2
@@ -90,7 +89,7 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 		return nil, err
 	}
 	e := &Engine{
-		Host: "unix://" + filepath.Join(dir, "docker.sock"), Log: filepath.Join(dir, "dockerd.log"), ended: make(chan struct{}),
+		Host: "unix://" + filepath.Join(dir, "docker.sock"), Log: filepath.Join(dir, "dockerd.log"),
 		crashed: filepath.Join(dir, "crashed"),
 	}
 	defer func() {
@@ -180,21 +179,12 @@ func (e *Engine) start(dir, registry, dockerd string) error {
 		return fmt.Errorf("opening its log: %w", err)
 	}
 	defer log.Close()
-	e.cage = exec.Command("sh", "-c", cage, "sh", e.crashed, dir, dockerd, "--config-file", file, "-H", e.Host)
-	e.cage.Dir, e.cage.Stdout, e.cage.Stderr = "/", log, log
-	e.cage.Env = append(os.Environ(), "PATH="+filepath.Dir(dockerd)+":"+os.Getenv("PATH"))
-	e.cage.SysProcAttr = &syscall.SysProcAttr{
-		Setsid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWPID, Unshareflags: syscall.CLONE_NEWNS,
-	}
-	if err := e.network.inside(e.cage.Start); err != nil {
-		e.cage = nil
-		return err
-	}
-	go func() {
-		_ = e.cage.Wait() // how it ended is in its log
-		close(e.ended)
-	}()
-	return nil
+	cmd := exec.Command("sh", "-c", initScript, "sh", e.crashed, dir, dockerd, "--config-file", file, "-H", e.Host)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", log, log
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(dockerd)+":"+os.Getenv("PATH"))
+	daemon.Cage(cmd)
+	e.init, err = daemon.StartChildOn(cmd, e.network.inside)
+	return err
 }
 
 // await waits until the engine answers.
@@ -224,7 +214,7 @@ func (e *Engine) await(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("it does not answer: %w", err)
-		case <-e.ended:
+		case <-e.init.Ended():
 			return errors.New("it ended at once")
 		case <-time.After(50 * time.Millisecond):
 		}
@@ -232,18 +222,12 @@ func (e *Engine) await(ctx context.Context) error {
 }
 
 // Ended is closed when the engine has ended, for whatever reason.
-func (e *Engine) Ended() <-chan struct{} { return e.ended }
+func (e *Engine) Ended() <-chan struct{} { return e.init.Ended() }
 
 // Stop ends the engine, its containers and its network; a second call does nothing. What is in Dir stays.
 func (e *Engine) Stop() error {
-	if e.cage != nil {
-		_ = e.cage.Process.Signal(syscall.SIGTERM) // fails only where it has ended
-		select {
-		case <-e.ended:
-		case <-time.After(stopWithin):
-			e.Kill()
-		}
-		e.cage = nil
+	if e.init != nil {
+		e.init.Stop(syscall.SIGTERM, stopWithin)
 	}
 	var err error
 	if e.network != nil {
@@ -258,11 +242,9 @@ func (e *Engine) Stop() error {
 // Kill ends the engine and its containers at once, as a power cut would, and waits until they are gone. Stop is still to be
 // called, for the network.
 func (e *Engine) Kill() {
-	if e.cage == nil {
-		return
+	if e.init != nil {
+		e.init.Kill()
 	}
-	_ = e.cage.Process.Kill()
-	<-e.ended
 }
 
 // thread runs functions, one at a time, on one thread that nothing else runs on and that ends with it.

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/daemon"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -23,8 +24,7 @@ import (
 type Mirror struct {
 	Address string // host:port on the loopback
 	dir     string
-	cmd     *exec.Cmd
-	ended   chan struct{}
+	child   *daemon.Child
 }
 
 // firstPort is tried first, so that the engine's images of one run are another run's too.
@@ -41,7 +41,7 @@ func Start(ctx context.Context) (*Mirror, error) {
 		return nil, fmt.Errorf("starting a registry for tests: setup built none; name one in TEST_REGISTRY: %w", err)
 	}
 	removeLeft(dir)
-	m := &Mirror{dir: filepath.Join(dir, fmt.Sprintf("%s%d", prefix, os.Getpid())), ended: make(chan struct{})}
+	m := &Mirror{dir: filepath.Join(dir, fmt.Sprintf("%s%d", prefix, os.Getpid()))}
 	if err := m.start(ctx, filepath.Join(dir, "registry"), program); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting a registry for tests: %w", err), m.Close())
 	}
@@ -59,7 +59,10 @@ func removeLeft(dir string) {
 	}
 	for _, path := range left {
 		pid, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(path), prefix))
-		if err == nil && !alive(pid) {
+		if err != nil {
+			continue
+		}
+		if _, err := daemon.OfPID("registry", pid); err != nil { // it has ended
 			_ = os.RemoveAll(path)
 		}
 	}
@@ -90,11 +93,10 @@ func (m *Mirror) start(ctx context.Context, from, program string) error {
 		return err
 	}
 	defer log.Close()
-	m.cmd = exec.Command(program, "serve", config)
-	m.cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
-	m.cmd.Stdout, m.cmd.Stderr = log, log
-	if err := m.run(); err != nil {
-		m.cmd = nil
+	cmd := exec.Command(program, "serve", config)
+	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	cmd.Stdout, cmd.Stderr = log, log
+	if m.child, err = daemon.StartChild(cmd); err != nil {
 		return err
 	}
 	return m.await(ctx)
@@ -112,7 +114,7 @@ func (m *Mirror) await(ctx context.Context) error {
 		if err == nil {
 			_ = resp.Body.Close()
 			select {
-			case <-m.ended: // another answers
+			case <-m.child.Ended(): // another answers
 			default:
 				return nil
 			}
@@ -120,7 +122,7 @@ func (m *Mirror) await(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return err
-		case <-m.ended:
+		case <-m.child.Ended():
 			log, _ := os.ReadFile(filepath.Join(m.dir, "log"))
 			return fmt.Errorf("it ended at once: %s", log)
 		case <-time.After(20 * time.Millisecond):
@@ -130,10 +132,8 @@ func (m *Mirror) await(ctx context.Context) error {
 
 // Close ends the registry and removes what it held.
 func (m *Mirror) Close() error {
-	if m.cmd != nil {
-		_ = m.cmd.Process.Kill() // fails only where it has ended
-		<-m.ended
-		m.cmd = nil
+	if m.child != nil {
+		m.child.Kill()
 	}
 	return os.RemoveAll(m.dir)
 }
