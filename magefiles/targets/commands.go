@@ -46,7 +46,7 @@ var commands = map[string]command{
 	"restart": {services: true, options: options{
 		"services": aList, "all": aFlag, "rolling": aFlag, "timeout": aDuration, "take-over": aFlag, "json": aFlag, "dry-run": aFlag,
 	}},
-	"setup": {},
+	"setup": {options: options{"dry-run": aFlag}},
 	"smoke": {},
 	"start": {services: true, options: options{
 		"services": aList, "timeout": aDuration, "remove-orphans": aFlag, "take-over": aFlag, "json": aFlag, "dry-run": aFlag,

@@ -16,15 +16,18 @@ import (
 // It prints each thing it did or found and touches only what is missing: the Docker engine (Debian and Ubuntu, as
 // root), a BuildKit builder, a local registry, base images where Docker Hub can't be reached, and the secrets and .env
 // file that the Compose file asks for. It can be run again at any time, also after having been killed.
-func Setup(ctx context.Context) error {
-	return fault.Exit(ctx, setup(ctx))
+func Setup(ctx context.Context,
+	dryRun *bool, // -dry-run: print what would be done, and change nothing
+) error {
+	return fault.Exit(ctx, setup(ctx, value(dryRun, false)))
 }
 
-func setup(ctx context.Context) error {
+func setup(ctx context.Context, dryRun bool) error {
 	o, err := provisionOptions(ctx)
 	if err != nil {
 		return err
 	}
+	o.DryRun = dryRun
 	return provision.Setup(ctx, o)
 }
 
