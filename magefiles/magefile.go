@@ -4,12 +4,15 @@
 package main
 
 import (
+	// Service names may follow a target, and options have dashes.
+	_ "github.com/25eloquence/compose-mage/magefiles/positional"
+	//mage:import
+	_ "github.com/25eloquence/compose-mage/magefiles/self"
 	//mage:import
 	"github.com/25eloquence/compose-mage/magefiles/targets"
+	//mage:import
+	_ "github.com/25eloquence/compose-mage/magefiles/voice"
 )
 
 // Default is what `mage` alone runs: the menu on a terminal, the list elsewhere.
 var Default = targets.Menu
-
-// Mage reads os.Args in a main function of its own making, so the command line is settled while variables are set up.
-var _ = targets.Settle()

@@ -99,15 +99,12 @@ func (r Report) Verdict() error {
 	return fault.New(failed[0].Code, failed[0].Remedy, "%s failed", count(len(failed), "check")).WithDetail(texts...)
 }
 
-// Check runs every check and prints its findings as they come. It returns a *fault.Error where one failed.
-func Check(ctx context.Context, in Input, out *ui.Out) error {
+// Check runs every check, prints its findings as they come, and gives them. An error means that it was interrupted.
+func Check(ctx context.Context, in Input, out *ui.Out) (Report, error) {
 	out.Title("doctor")
 	r, err := Look(ctx, in, func(f finding.Finding) { show(out, f) })
-	if err != nil {
-		return err
-	}
-	if err := r.Verdict(); err != nil {
-		return err
+	if err != nil || r.Verdict() != nil {
+		return r, err
 	}
 	warnings := 0
 	for _, f := range r.Findings {
@@ -116,7 +113,7 @@ func Check(ctx context.Context, in Input, out *ui.Out) error {
 		}
 	}
 	out.Info("fit to go, %s", count(warnings, "warning"))
-	return nil
+	return r, nil
 }
 
 func show(out *ui.Out, f finding.Finding) {

@@ -60,7 +60,10 @@ func TestCheckOnARealEngine(t *testing.T) {
 
 	var b bytes.Buffer
 	in.Project = model(mine, freePort(t))
-	err := Check(t.Context(), in, ui.New(&b))
+	r, err := Check(t.Context(), in, ui.New(&b))
+	if err == nil {
+		err = r.Verdict()
+	}
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Code != fault.Builder || strings.Count(b.String(), "✗") != 1 {
 		t.Errorf("want only the builder to fail, got %v\n%s", err, b.String())

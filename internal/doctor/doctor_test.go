@@ -198,7 +198,10 @@ func TestCheckGivesTheFirstFailuresCode(t *testing.T) {
 	in := Input{API: engineOf{}, Host: "tcp://build:2376", Machine: engine.Machine{CPUs: 8, Memory: 32 << 30}, LoadErr: errors.New("compose.yaml:3: bad\nmore")}
 	in.Info.ServerVersion, in.Info.Driver, in.Info.CgroupVersion = "28.0.1", "overlay2", "2"
 	var b bytes.Buffer
-	err := Check(t.Context(), in, ui.New(&b))
+	r, err := Check(t.Context(), in, ui.New(&b))
+	if err == nil {
+		err = r.Verdict()
+	}
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Code != fault.Builder {
 		t.Fatalf("got %v", err)

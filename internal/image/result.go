@@ -3,7 +3,6 @@ package image
 import (
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/buildinputs"
@@ -69,37 +68,6 @@ func printResults(out *ui.Out, results []Result) {
 			out.Warn("%s: %s", r.Target.Service, w)
 		}
 	}
-}
-
-// WriteJSON writes the results as one JSON object on a line: {"images":[{"service","services","image","id","state","steps","cached","built",
-// "loadedBytes","seconds","warnings","error"}]}. services is there where the image is that of several.
-func WriteJSON(w io.Writer, results []Result) error {
-	type row struct {
-		Service     string   `json:"service"`
-		Services    []string `json:"services,omitempty"`
-		Image       string   `json:"image"`
-		ID          string   `json:"id,omitempty"`
-		State       State    `json:"state"`
-		Steps       int      `json:"steps"`
-		Cached      int      `json:"cached"`
-		Built       int      `json:"built"`
-		LoadedBytes int64    `json:"loadedBytes"`
-		Seconds     float64  `json:"seconds"`
-		Warnings    []string `json:"warnings,omitempty"`
-		Error       string   `json:"error,omitempty"`
-	}
-	rows := make([]row, 0, len(results))
-	for _, r := range results {
-		x := row{r.Target.Service, nil, r.Target.Names[0], r.ID, r.State, r.Steps, r.Cached, r.Built, r.Loaded, r.Took.Seconds(), r.Warnings, ""}
-		if len(r.Target.Services) > 1 {
-			x.Services = r.Target.Services
-		}
-		if r.Err != nil {
-			x.Error = r.Err.Error()
-		}
-		rows = append(rows, x)
-	}
-	return ui.WriteJSON(w, map[string]any{"images": rows}, "")
 }
 
 // failures joins what failed; the exit code is the first failure's. Images that only stopped since another failed are counted,

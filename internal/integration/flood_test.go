@@ -56,7 +56,10 @@ func TestIntegrationServicesUnderFlood(t *testing.T) {
 			peaks := watchMemory(ctx, t, e, containers)
 			var out bytes.Buffer
 			heard := make(chan error, 1)
-			go func() { heard <- smoke.Run(ctx, e, s.Project, ui.New(&out)) }()
+			go func() {
+				_, err := smoke.Run(ctx, e, s.Project, ui.New(&out))
+				heard <- err
+			}()
 			answers := a.run(ctx, t, s, token)
 			if ctx.Err() != nil {
 				t.Error("uploads that stall are held until the client gives up")

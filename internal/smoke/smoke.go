@@ -33,16 +33,17 @@ type API interface {
 // test is a smoke test that is being run.
 type test struct{ compose.Smoke }
 
-// Run runs the project's smoke test and prints what it measured. A project without one is a Config error.
-func Run(ctx context.Context, api API, project *types.Project, out *ui.Out) error {
+// Run runs the project's smoke test, prints what it measured and gives that. A project without one is a Config error.
+func Run(ctx context.Context, api API, project *types.Project, out *ui.Out) (map[string]any, error) {
 	found, ok := compose.SmokeTest(project)
 	if !ok {
-		return fault.New(fault.Config, fault.Correct, "this stack has no smoke test: name one in its Compose file, under smoke of %s", compose.Extension)
+		return nil, fault.New(fault.Config, fault.Correct,
+			"this stack has no smoke test: name one in its Compose file, under smoke of %s", compose.Extension)
 	}
 	t := test{found}
 	id, err := running(ctx, api, project, t.Service)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var answer map[string]any
 	err = out.Step(ctx, "smoke test: "+strings.Join(t.Command, " ")+" in "+t.Service, func(ctx context.Context, _ func(string)) error {
@@ -50,10 +51,10 @@ func Run(ctx context.Context, api API, project *types.Project, out *ui.Out) erro
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	show(out, answer)
-	return t.judge(answer)
+	return answer, t.judge(answer)
 }
 
 func (t test) run(ctx context.Context, api API, id string) (map[string]any, error) {

@@ -10,13 +10,12 @@ import (
 
 // printings are the places that print past this package, or are given a writer that does not filter.
 var printings = map[string]string{
-	"internal/image/build.go Build":                  "to BuildKit's display, which internal/builddisplay feeds",
-	"internal/daemon/run.go Run":                     "to a log file",
-	"magefiles/targets/build.go session.buildImages": "as JSON",
-	"magefiles/targets/menu.go Menu":                 "what it prints goes through this package",
-	"magefiles/targets/settle.go Settle":             "texts of ours: the help",
-	"magefiles/targets/settle.go help":               "texts of ours: the help",
-	"magefiles/targets/start.go logs":                "through LogLine",
+	"internal/image/build.go Build":             "to BuildKit's display, which internal/builddisplay feeds",
+	"internal/daemon/run.go Run":                "to a log file",
+	"magefiles/positional/positional.go help":   "texts of ours: the help",
+	"magefiles/positional/positional.go settle": "texts of ours: the help",
+	"magefiles/targets/menu.go Menu":            "what it prints goes through this package",
+	"magefiles/targets/targets.go show":         "reports print through this package",
 }
 
 // TestAllIsPrintedHere fails for a new way to print that lets through what a terminal would obey.

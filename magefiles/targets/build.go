@@ -3,33 +3,11 @@ package targets
 import (
 	"context"
 	"os"
-	"path/filepath"
-	"strings"
 
-	"github.com/docker/cli/cli/config"
-
-	"github.com/25eloquence/compose-mage/internal/bases"
-	"github.com/25eloquence/compose-mage/internal/buildcache"
-	"github.com/25eloquence/compose-mage/internal/builddisplay"
-	"github.com/25eloquence/compose-mage/internal/builder"
-	"github.com/25eloquence/compose-mage/internal/buildplan"
-	"github.com/25eloquence/compose-mage/internal/builds"
-	"github.com/25eloquence/compose-mage/internal/compose"
-	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/image"
-	"github.com/25eloquence/compose-mage/internal/registry"
-	"github.com/25eloquence/compose-mage/internal/solve"
-	"github.com/25eloquence/compose-mage/internal/state"
-	"github.com/25eloquence/compose-mage/internal/stepnet"
 	"github.com/25eloquence/compose-mage/internal/ui"
+	"github.com/25eloquence/compose-mage/stack"
 )
-
-// buildChoice is what build's options say.
-type buildChoice struct {
-	noCache, pull, failFast, push, attest, json, dryRun bool
-	progress, platform                                  string
-}
 
 // Build builds the images in parallel and loads what changed.
 //
@@ -48,182 +26,42 @@ func Build(ctx context.Context,
 	json *bool, // results as one line of JSON; progress goes to standard error
 	dryRun *bool, // -dry-run: print what would be built
 ) error {
-	c := buildChoice{
-		noCache: value(noCache, false), pull: value(pull, false), failFast: value(failFast, false), push: value(push, false), attest: value(attest, false),
-		json: value(json, false), dryRun: value(dryRun, false), progress: value(progress, "auto"), platform: value(platform, ""),
+	o := stack.BuildOptions{
+		NoCache: value(noCache, false), Pull: value(pull, false), FailFast: value(failFast, false), Push: value(push, false),
+		Attest: value(attest, false), Platform: value(platform, ""), Progress: value(progress, ""),
 	}
-	return fault.Exit(ctx, build(ctx, services, c))
+	return fault.Exit(ctx, build(ctx, services, o, value(dryRun, false), value(json, false)))
 }
 
 // build builds just the named services, as docker compose build does: what they depend on may be built already.
-func build(ctx context.Context, services *string, c buildChoice) error {
-	if !c.push && (c.attest || c.platform != "") {
-		return fault.New(fault.Usage, "add -push", "-attest and -platform are for images that are pushed: an engine holds neither")
+func build(ctx context.Context, services *string, o stack.BuildOptions, dryRun, asJSON bool) (err error) {
+	if o.Services, err = names(services); err != nil {
+		return err
 	}
-	s, err := openOnly(ctx, services)
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	s, err := openJSON(ctx, asJSON)
 	if err != nil {
 		return err
 	}
-	if c.json {
-		s.out = ui.New(os.Stderr)
-	}
-	if !c.dryRun {
-		s.putRight(ctx)
-	}
-	return s.buildImages(ctx, c)
-}
-
-// buildImages builds the session's stack.
-func (s *session) buildImages(ctx context.Context, c buildChoice) error {
-	if err := compose.CheckPlatforms(s.stack.Project); err != nil {
-		return err
-	}
-	cache, err := s.cache()
-	if err != nil {
-		return err
-	}
-	if err := builddisplay.Check(c.progress); err != nil {
-		return err
-	}
-	plan, err := buildplan.Make(s.stack.Project, buildplan.Options{NoCache: c.noCache, Pull: c.pull, Push: c.push, Platforms: c.platform})
-	if err != nil {
-		return err
-	}
-	if c.dryRun {
-		plan.Print(s.out.Writer(), cache)
-		for _, w := range plan.Warnings {
-			s.out.Warn("%s", w)
+	if dryRun {
+		plan, err := s.PlanBuild(ctx, o)
+		if err != nil {
+			return err
 		}
+		out := os.Stdout
+		if asJSON {
+			out = os.Stderr
+		}
+		plan.Print(out)
 		return nil
 	}
-	if len(plan.Targets) == 0 {
-		s.out.Warn("no service to build: %s without a build section", strings.Join(plan.Pulled, ", "))
-		if c.json {
-			return image.WriteJSON(os.Stdout, nil)
-		}
-		return nil
-	}
-	results, err := s.buildPlan(ctx, c, plan, cache)
-	if c.json && results != nil {
-		if jsonErr := image.WriteJSON(os.Stdout, results); err == nil {
+	report, err := s.Build(ctx, o)
+	if asJSON && report.Images != nil {
+		if jsonErr := ui.WriteJSON(os.Stdout, report, ""); err == nil {
 			err = jsonErr
 		}
 	}
 	return err
-}
-
-// buildPlan builds a plan of images; the results are nil where none was begun.
-func (s *session) buildPlan(ctx context.Context, c buildChoice, plan buildplan.Plan, cache buildcache.Cache) ([]image.Result, error) {
-	builders, err := s.connectBuilders(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		for _, b := range builders {
-			_ = b.Close()
-		}
-	}()
-	dir, err := state.Dir()
-	if err != nil {
-		return nil, err
-	}
-	if c.pull {
-		if err := s.moveLock(ctx, builders[0]); err != nil {
-			return nil, err
-		}
-	}
-	environment, err := s.buildEnvironment(dir)
-	if err != nil {
-		return nil, err
-	}
-	s.out.Title("building %d images", len(plan.Targets))
-	return image.Build(ctx, plan, image.Options{
-		Builders: builders, Engine: s.engine, Out: s.out, Progress: c.progress, Cache: cache, Memory: filepath.Join(dir, "images"),
-		Explain:  explain.NewStore(filepath.Join(dir, "inputs")),
-		Builds:   s.builds(dir),
-		FailFast: c.failFast, Push: c.push, Attest: c.attest,
-		Environment: environment,
-	})
-}
-
-// builds is the record of the project's built images. dir is the state's.
-func (s *session) builds(dir string) *builds.Store {
-	return builds.Open(dir, s.stack.Project.Name, s.stack.Project.WorkingDir, s.engine.Info.ID)
-}
-
-// buildEnvironment is what builds take from the project and this machine. dir is the state's.
-func (s *session) buildEnvironment(dir string) (solve.Environment, error) {
-	lock, err := s.lockedBases(dir)
-	if err != nil {
-		return solve.Environment{}, err
-	}
-	var made bases.Lock
-	if s.builderAddress() == s.state.Builder {
-		if made, err = bases.ReadMade(dir); err != nil {
-			return solve.Environment{}, err
-		}
-	}
-	proxies := map[string]string{}
-	for name, value := range config.LoadDefaultConfigFile(ui.New(os.Stderr).Writer()).ParseProxyConfig(s.engine.Host, nil) {
-		if value != nil {
-			proxies[name] = *value
-		}
-	}
-	return solve.Environment{
-		Steps: s.state.StepNetwork(s.builderAddress()), Lookup: s.stack.Project.Environment.Resolve, Proxies: proxies, CABundle: stepnet.CABundle(), Secrets: s.stack.Project.Secrets,
-		Policy: lock.Policy(), PullPolicy: made.Policy(),
-	}, nil
-}
-
-// moveLock asks the registries for the bases of what is built, and writes the digests that they have now into the lock file. Only what
-// is locked is moved: what isn't, the builder asks for itself.
-func (s *session) moveLock(ctx context.Context, b *builder.Builder) error {
-	file := bases.File()
-	old, err := bases.Read(file)
-	if err != nil {
-		return err
-	}
-	all, err := bases.Refs(s.stack.Project)
-	if err != nil {
-		return err
-	}
-	local, err := localBases()
-	if err != nil {
-		return err
-	}
-	var refs []string
-	for _, ref := range all {
-		if _, made := local.Digest(ref); made {
-			s.out.Info("%s stays as it is: setup made it on this machine, and no registry has it", ref)
-		} else if _, locked := old.Digest(ref); locked {
-			refs = append(refs, ref)
-		}
-	}
-	if len(refs) == 0 {
-		return nil
-	}
-	next, changes, err := bases.Refresh(ctx, registry.Builder{Client: b.Client}, refs, old, local)
-	if err != nil {
-		return err
-	}
-	moved := 0
-	for _, c := range changes {
-		if c.To != "" { // the others are not built now
-			s.out.Info("%s", c)
-			moved++
-		}
-	}
-	if moved == 0 {
-		s.out.Info("%s: no newer base", file)
-		return nil
-	}
-	return old.Merge(next).Write(file)
-}
-
-// lockedBases are those of docker/bases.lock and, for the builder that setup made, those that setup locked.
-func (s *session) lockedBases(dir string) (bases.Lock, error) {
-	if s.builderAddress() == s.state.Builder {
-		return bases.ReadAll(bases.File(), dir)
-	}
-	return bases.Read(bases.File())
 }

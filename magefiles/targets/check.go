@@ -2,15 +2,11 @@ package targets
 
 import (
 	"context"
+	"io"
 	"os"
-	"strings"
 
-	dockercli "github.com/docker/cli/cli/command"
-
-	"github.com/25eloquence/compose-mage/internal/doctor"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/provision"
-	"github.com/25eloquence/compose-mage/internal/state"
+	"github.com/25eloquence/compose-mage/stack"
 )
 
 // Check looks for what would make a build or a start fail.
@@ -25,57 +21,26 @@ func Check(ctx context.Context,
 }
 
 func check(ctx context.Context, services *string, asJSON bool) error {
-	s, err := open(ctx, services)
+	named, err := names(services)
 	if err != nil {
 		return err
 	}
-	in, err := s.doctorInput()
+	o := stack.Options{}
+	if asJSON {
+		o.Output = io.Discard // the findings are printed as JSON
+	}
+	s, err := openWith(ctx, o)
 	if err != nil {
 		return err
 	}
-	if !asJSON {
-		return doctor.Check(ctx, in, s.out)
-	}
-	report, err := doctor.Look(ctx, in, nil)
+	report, err := s.Check(ctx, stack.CheckOptions{Services: named})
 	if err != nil {
 		return err
 	}
-	if err := writeJSON(os.Stdout, report); err != nil {
-		return err
+	if asJSON {
+		if err := writeJSON(os.Stdout, report); err != nil {
+			return err
+		}
 	}
-	return report.Verdict()
-}
-
-// doctorInput is what check looks at.
-func (s *session) doctorInput() (doctor.Input, error) {
-	dir, err := state.Dir()
-	if err != nil {
-		return doctor.Input{}, err
-	}
-	cache, err := s.cache()
-	if err != nil {
-		return doctor.Input{}, err
-	}
-	registry := "" // a cache of another type has no address to ask
-	if cache.Type == "registry" {
-		registry, _, _ = strings.Cut(cache.Prefix, "/")
-	}
-	in := doctor.Input{
-		API: s.engine, Host: s.engine.Host, Local: s.engine.Local(), Info: s.engine.Info, Machine: s.engine.Machine(),
-		Project: s.stack.Project, Notices: s.stack.Notices, Unheeded: s.stack.Unheeded, Builder: s.builderAddress(),
-		EngineBuilder: provision.EngineBuilder, Registry: registry, StateDir: dir, Auth: s.credentials,
-	}
-	if cache.Local != nil {
-		in.OwnRegistry = cache.Local
-	}
-	return in, nil
-}
-
-// credentials gives those of docker login for an image's registry, as the engine takes them; "" for none.
-func (s *session) credentials(image string) string {
-	auth, err := dockercli.RetrieveAuthTokenFromImage(s.engine.CLI.ConfigFile(), image)
-	if err != nil {
-		return ""
-	}
-	return auth
+	return report.Err()
 }

@@ -2,9 +2,9 @@ package targets
 
 import (
 	"context"
-	"os"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/stack"
 )
 
 // Fit shows the tier, limits and settings that suit this machine.
@@ -19,14 +19,17 @@ func Fit(ctx context.Context,
 }
 
 func fit(ctx context.Context, services *string, asJSON bool) error {
-	s, err := open(ctx, services)
+	named, err := names(services)
 	if err != nil {
 		return err
 	}
-	fitted := s.stack.Explain(s.engine.Machine())
-	if !asJSON {
-		fitted.Print(s.out)
-		return nil
+	s, err := openJSON(ctx, asJSON)
+	if err != nil {
+		return err
 	}
-	return writeJSON(os.Stdout, fitted)
+	report, err := s.Fit(ctx, stack.FitOptions{Services: named})
+	if err != nil {
+		return err
+	}
+	return show(report, asJSON)
 }

@@ -5,9 +5,8 @@ import (
 
 	"github.com/magefile/mage/mg"
 
-	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/smoke"
+	"github.com/25eloquence/compose-mage/stack"
 )
 
 // Full checks, cleans, builds, starts, tests and shows the stack.
@@ -17,56 +16,29 @@ import (
 func Full(ctx context.Context,
 	services *string, // comma-separated services and what they depend on; all by default
 ) error {
-	if _, err := names(services); err != nil {
+	named, err := names(services)
+	if err != nil {
 		return fault.Exit(ctx, err)
 	}
-	chosen := value(services, "")
-	steps := []any{
-		mg.F(checkStep, chosen), mg.F(cleanupStep), mg.F(buildStep, chosen), mg.F(startStep, chosen),
+	collectLess()
+	steps := []any{ // cleanup is about the whole project, whatever is named
+		stack.Check, stack.Cleanup, stack.Build, stack.Start,
 	}
-	if chosen == "" {
-		steps = append(steps, mg.F(smokeStep))
+	if len(named) == 0 {
+		steps = append(steps, smokeIfAny)
 	}
-	mg.SerialCtxDeps(ctx, append(steps, mg.F(monitorStep, chosen))...)
+	mg.SerialCtxDeps(stack.WithOptions(ctx, stack.Options{Services: named}), append(steps, stack.Monitor)...)
 	return nil
 }
 
-// mg.F takes no pointers, so each step of Full is a function of plain values. Mage prints a step's error and keeps its
-// exit code.
-// There services is "" for all.
-
-func checkStep(ctx context.Context, services string) error {
-	return fault.Exit(ctx, check(ctx, chosenOnly(services), false))
-}
-
-// chosenOnly gives a step's services as a target takes them: nil for all.
-func chosenOnly(services string) *string {
-	if services == "" {
-		return nil
+// smokeIfAny runs the smoke test of a stack that has one.
+func smokeIfAny(ctx context.Context) error {
+	s, err := open(ctx)
+	if err != nil {
+		return err
 	}
-	return &services
-}
-
-func cleanupStep(ctx context.Context) error {
-	return fault.Exit(ctx, cleanUp(ctx, cleanupChoice{}))
-}
-
-func buildStep(ctx context.Context, services string) error {
-	s, err := openUnstarted(ctx, chosenOnly(services)) // with what they depend on, which is started too
-	if err == nil {
-		err = s.buildImages(ctx, buildChoice{progress: "auto"})
-	}
-	return fault.Exit(ctx, err)
-}
-
-func startStep(ctx context.Context, services string) error {
-	return fault.Exit(ctx, start(ctx, chosenOnly(services), startChoice{}))
-}
-
-func smokeStep(ctx context.Context) error { return fault.Exit(ctx, smokeTest(ctx, true)) }
-
-func monitorStep(ctx context.Context, services string) error {
-	return fault.Exit(ctx, watchStack(ctx, chosenOnly(services), false, 0, false))
+	_, err = s.Smoke(ctx, stack.SmokeOptions{Optional: true})
+	return err
 }
 
 // Smoke proves that the started stack does its job, end to end.
@@ -74,17 +46,6 @@ func monitorStep(ctx context.Context, services string) error {
 // It runs the command that the Compose file names under smoke in a service's container. For 25Eloquence a learner
 // joins a session over WebRTC, speaks a sentence, is transcribed, gets a report and hears an answer.
 func Smoke(ctx context.Context) error {
-	return fault.Exit(ctx, smokeTest(ctx, false))
-}
-
-// smokeTest runs the stack's smoke test; a stack without one passes where it is optional.
-func smokeTest(ctx context.Context, optional bool) error {
-	s, err := openUnstarted(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if _, has := compose.SmokeTest(s.stack.Project); !has && optional {
-		return nil
-	}
-	return smoke.Run(ctx, s.engine, s.stack.Project, s.out)
+	collectLess()
+	return stack.Smoke(ctx)
 }

@@ -4,18 +4,20 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/25eloquence/compose-mage/internal/commandline"
 	"github.com/25eloquence/compose-mage/internal/golden"
 )
+
+// commands are the targets of this package, as the command line knows them.
+var commands = commandline.Packages["targets"]
 
 // importer is the magefile of another repository, as docs/import.md has it: its whole is an import of these targets. Mage
 // lists only functions whose signatures it understands, and says nothing of the others: only what such a repository sees
@@ -150,14 +152,45 @@ func TestEveryTargetIsKnown(t *testing.T) {
 	}
 }
 
-func TestReadmeListsTheTargets(t *testing.T) {
+// ownMage runs Mage on this repository's magefile, which imports the targets that are its own too.
+func ownMage(t *testing.T, args ...string) string {
+	t.Helper()
+	command := exec.Command("go", append([]string{"tool", "mage"}, args...)...)
+	command.Dir = filepath.Join("..", "..")
+	command.Env = append(os.Environ(), "NO_COLOR=1")
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("mage %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+func TestThisRepositorysTargetsAreKnown(t *testing.T) {
+	list := ownMage(t, "-l")
+	golden.Check(t, "own.txt", list)
 	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.SplitSeq(strings.TrimSpace(mage(t, "-l")), "\n") {
+	_, targets, _ := strings.Cut(list, "\n\n") // the description is the magefile's
+	for line := range strings.SplitSeq(strings.TrimSpace(targets), "\n") {
 		if !strings.Contains(string(readme), strings.TrimRight("    "+line, " ")) {
 			t.Errorf("the README lacks the line %q of mage -l", line)
+		}
+	}
+	known := commandline.Everything().Commands
+	for _, m := range listed.FindAllStringSubmatch(list, -1) {
+		if _, is := known[strings.ToLower(m[1])]; !is {
+			t.Errorf("the command line does not know %s", m[1])
+		}
+		delete(known, strings.ToLower(m[1]))
+	}
+	if len(known) > 0 {
+		t.Errorf("the command line knows %v, which Mage does not list", known)
+	}
+	for _, its := range []string{"self", "voice"} {
+		for name, command := range commandline.Packages[its] {
+			checkOptions(t, name, command, commandline.SpellOptions(ownMage(t, "-h", name)))
 		}
 	}
 }
@@ -171,7 +204,7 @@ func TestEveryTargetHasHelp(t *testing.T) {
 		}
 		all.WriteString("$ mage " + m[1] + " -h\n" + help + "\n")
 		name := strings.ToLower(m[1])
-		checkOptions(t, name, help)
+		checkOptions(t, name, commands[name], help)
 		for line := range strings.SplitSeq(help, "\n") {
 			if fields := strings.Fields(line); strings.HasPrefix(line, "\t-") && len(fields) < 2 {
 				t.Errorf("%s: an option without a word about it: %q", name, line)
@@ -182,41 +215,27 @@ func TestEveryTargetHasHelp(t *testing.T) {
 }
 
 // The command line's table is held against what Mage knows, whose help spellOptions has spelled.
-func checkOptions(t *testing.T, target, help string) {
+func checkOptions(t *testing.T, target string, command commandline.Command, help string) {
 	t.Helper()
-	kinds := map[string]kind{"": aFlag, "=<string>": aText, "=<duration>": aDuration}
+	kinds := map[string]commandline.Kind{"": commandline.Flag, "=<string>": commandline.Text, "=<duration>": commandline.Duration}
 	found := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)(?:^\t|\[)-([\w-]+)(=<\w+>)?`).FindAllStringSubmatch(help, -1) {
 		found[m[1]] = true
-		k, known := commands[target].options[m[1]]
-		if k == aList {
-			k = aText // which only the command line tells apart
+		k, known := command.Options[m[1]]
+		if k == commandline.List {
+			k = commandline.Text // which only the command line tells apart
 		}
 		if !known || k != kinds[m[2]] {
 			t.Errorf("%s: the command line does not know its option -%s%s", target, m[1], m[2])
 		}
 	}
-	for option := range commands[target].options {
+	for option := range command.Options {
 		if !found[option] {
 			t.Errorf("%s: the command line knows an option -%s that Mage does not", target, option)
 		}
 	}
-	if commands[target].services != found["services"] {
-		t.Errorf("%s: takes services: %t, in its help: %t", target, commands[target].services, found["services"])
-	}
-}
-
-func TestEveryWordLeadsToATarget(t *testing.T) {
-	for _, said := range []map[string]string{otherWords, otherOptions} {
-		for _, word := range slices.Sorted(maps.Keys(said)) {
-			text := strings.ReplaceAll(said[word], "%s", "start")
-			if _, isTarget := commands[word]; isTarget && strings.HasPrefix(text, "go tool mage -h") {
-				t.Errorf("%q is a target", word)
-			}
-			if err := checkAdvice(text); err != nil {
-				t.Errorf("%q leads to %q: %v", word, text, err)
-			}
-		}
+	if command.Services != found["services"] {
+		t.Errorf("%s: takes services: %t, in its help: %t", target, command.Services, found["services"])
 	}
 }
 
@@ -234,12 +253,12 @@ func TestMistakesEndWithTwoBeforeAnythingRuns(t *testing.T) {
 // A word that is a service of the stack, in whatever profile, is not taken for the target of that name.
 func TestServiceNamedLikeATarget(t *testing.T) {
 	dir := t.TempDir()
-	text := "name: named\nservices:\n  web: {image: x}\n  build: {image: x}\n  test: {image: x, profiles: [ci]}\n"
+	text := "name: named\nservices:\n  web: {image: x}\n  build: {image: x}\n  smoke: {image: x, profiles: [ci]}\n"
 	if err := os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for line, want := range map[string]string{
-		"stop build": "go tool mage stop -services=build", "logs web test": "go tool mage logs -services=test", "check build": `"build" after check may be the service`,
+		"stop build": "go tool mage stop -services=build", "logs web smoke": "go tool mage logs -services=smoke", "check build": `"build" after check may be the service`,
 	} {
 		if out, code := run(t, dir, strings.Fields(line)...); code != 2 || !strings.Contains(out, want) {
 			t.Errorf("mage %s: exit %d, want 2 and %q:\n%s", line, code, want, out)
@@ -251,7 +270,7 @@ func TestServiceNamedLikeATarget(t *testing.T) {
 func TestMagesOwnHelpNamesTheSpelling(t *testing.T) {
 	for name, c := range commands {
 		help := ""
-		for option := range c.options {
+		for option := range c.Options {
 			if !strings.Contains(option, "-") {
 				continue
 			}

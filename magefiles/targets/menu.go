@@ -10,27 +10,28 @@ import (
 	"os/exec"
 	"strings"
 
-	"github.com/mattn/go-isatty"
+	"github.com/moby/term"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
+	"github.com/25eloquence/compose-mage/stack"
 )
 
-// choices are the entries of the old scripts' menu, with the targets they run.
+// choices are the entries of the menu, with what they run.
 var choices = []struct {
 	label string
 	run   func(context.Context) error
 }{
 	{"full     check, clean, build, start, test and show", func(ctx context.Context) error { return Full(ctx, nil) }},
-	{"cleanup  remove what is no longer used", func(ctx context.Context) error { return cleanUp(ctx, cleanupChoice{}) }},
-	{"build    build the images", func(ctx context.Context) error { return build(ctx, nil, buildChoice{progress: "auto"}) }},
-	{"start    start the services", func(ctx context.Context) error { return start(ctx, nil, startChoice{}) }},
-	{"monitor  show resources and health", func(ctx context.Context) error { return watchStack(ctx, nil, false, 0, false) }},
+	{"cleanup  remove what is no longer used", stack.Cleanup},
+	{"build    build the images", stack.Build},
+	{"start    start the services", stack.Start},
+	{"monitor  show resources and health", stack.Monitor},
 }
 
 // Menu asks what to do on a terminal, and lists the targets elsewhere.
 func Menu(ctx context.Context) error {
-	if !isatty.IsTerminal(os.Stdin.Fd()) || !isatty.IsTerminal(os.Stdout.Fd()) {
+	if !term.IsTerminal(os.Stdin.Fd()) || !term.IsTerminal(os.Stdout.Fd()) {
 		return fault.Exit(ctx, list(ctx))
 	}
 	return fault.Exit(ctx, ask(ctx, os.Stdin, os.Stdout))
@@ -62,6 +63,7 @@ func ask(ctx context.Context, in io.Reader, out io.Writer) error {
 	for i, c := range choices {
 		names[i], _, _ = strings.Cut(c.label, " ")
 		if answer == fmt.Sprint(i+1) || strings.EqualFold(answer, names[i]) {
+			collectLess()
 			return c.run(ctx)
 		}
 	}

@@ -2,15 +2,10 @@ package targets
 
 import (
 	"context"
-	"errors"
-	"os"
 	"time"
 
-	"github.com/25eloquence/compose-mage/internal/compose"
-	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/lifecycle"
-	"github.com/25eloquence/compose-mage/internal/ui"
+	"github.com/25eloquence/compose-mage/stack"
 )
 
 // Restart restarts what changed, in dependency order; volumes stay.
@@ -27,63 +22,32 @@ func Restart(ctx context.Context,
 	json *bool, // with -dry-run: print JSON
 	dryRun *bool, // -dry-run: print what would be restarted, and why
 ) error {
-	named, err := names(services)
-	if err != nil {
-		return fault.Exit(ctx, err)
+	o := stack.RestartOptions{
+		All: value(all, false), Rolling: value(rolling, false), Timeout: value(timeout, 0), TakeOver: value(takeOver, false),
 	}
-	return fault.Exit(ctx, restart(ctx, lifecycle.RestartOptions{
-		Services: named, All: value(all, false), Rolling: value(rolling, false), Timeout: value(timeout, 0),
-		TakeOver: value(takeOver, false),
-	}, value(dryRun, false), value(json, false)))
+	return fault.Exit(ctx, restart(ctx, services, o, value(dryRun, false), value(json, false)))
 }
 
-// restart loads the whole stack whatever is named: others may have to go along.
-func restart(ctx context.Context, o lifecycle.RestartOptions, dryRun, asJSON bool) error {
+func restart(ctx context.Context, services *string, o stack.RestartOptions, dryRun, asJSON bool) (err error) {
+	if o.Services, err = names(services); err != nil {
+		return err
+	}
 	if asJSON && !dryRun {
 		return fault.New(fault.Usage, "go tool mage restart -dry-run -json", "-json of restart is for its plan")
 	}
-	s, err := load(ctx, nil, compose.Request{Also: o.Services})
+	s, err := openJSON(ctx, asJSON)
 	if err != nil {
 		return err
 	}
-	if err := compose.CheckStartable(s.stack.Project); err != nil {
-		return err
+	if !dryRun {
+		return s.Restart(ctx, o)
 	}
-	if asJSON {
-		s.out = ui.New(os.Stderr)
-	}
-	start, err := s.startOptions()
+	plan, err := s.PlanRestart(ctx, o)
 	if err != nil {
 		return err
 	}
-	o.Out, o.Memory, o.Records = s.out, start.Memory, start.Records
-	if dryRun {
-		if !o.TakeOver {
-			if err := container.RefuseOthers(ctx, s.engine, s.stack.Project, "restart"); err != nil {
-				return err
-			}
-		}
-		plan, err := lifecycle.PlanRestart(ctx, s.engine, s.stack.Project, o)
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			err = writeJSON(os.Stdout, plan.Report(s.stack.Project.Name))
-		} else {
-			plan.Print(s.out.Writer())
-		}
-		return errors.Join(err, plan.Err())
-	}
-	release, err := s.lock(ctx)
-	if err != nil {
+	if err := show(plan, asJSON); err != nil {
 		return err
 	}
-	defer release()
-	s.out.Title("restarting %s", s.stack.Project.Name)
-	s.sayFit()
-	if err := lifecycle.Restart(ctx, s.engine, s.stack.Project, o); err != nil {
-		return err
-	}
-	s.sayMisfits(ctx)
-	return nil
+	return plan.Err()
 }

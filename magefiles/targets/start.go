@@ -2,21 +2,11 @@ package targets
 
 import (
 	"context"
-	"errors"
 	"os"
-	"path/filepath"
-	"strconv"
 	"time"
 
-	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/lifecycle"
-	"github.com/25eloquence/compose-mage/internal/logstream"
-	"github.com/25eloquence/compose-mage/internal/orphan"
-	"github.com/25eloquence/compose-mage/internal/recreate"
-	"github.com/25eloquence/compose-mage/internal/state"
-	"github.com/25eloquence/compose-mage/internal/status"
-	"github.com/25eloquence/compose-mage/internal/ui"
+	"github.com/25eloquence/compose-mage/stack"
 )
 
 // Start starts the services in dependency order and waits until healthy.
@@ -31,104 +21,31 @@ func Start(ctx context.Context,
 	json *bool, // one event a line as JSON, with -dry-run the plan; all other output goes to standard error
 	dryRun *bool, // -dry-run: print what would be done, why, and in which order
 ) error {
-	return fault.Exit(ctx, start(ctx, services, startChoice{
-		timeout: value(timeout, 0), removeOrphans: removeOrphans, takeOver: value(takeOver, false), json: value(json, false), dryRun: value(dryRun, false),
-	}))
+	o := stack.StartOptions{
+		Timeout: value(timeout, 0), RemoveOrphans: removeOrphans, TakeOver: value(takeOver, false),
+	}
+	return fault.Exit(ctx, start(ctx, services, o, value(dryRun, false), value(json, false)))
 }
 
-// startChoice is what start's options say.
-type startChoice struct {
-	timeout       time.Duration
-	removeOrphans *bool // nil: as COMPOSE_REMOVE_ORPHANS says
-	takeOver      bool
-	json, dryRun  bool
-}
-
-func start(ctx context.Context, services *string, c startChoice) error {
-	s, err := open(ctx, services)
+func start(ctx context.Context, services *string, o stack.StartOptions, dryRun, asJSON bool) (err error) {
+	if o.Services, err = names(services); err != nil {
+		return err
+	}
+	s, err := openJSON(ctx, asJSON)
 	if err != nil {
 		return err
 	}
-	policy, err := orphan.ReadPolicy(s.stack.Settings, c.removeOrphans)
-	if err != nil {
-		return err
-	}
-	if c.dryRun {
-		return s.showStart(ctx, c, policy)
-	}
-	if c.json {
-		s.out = ui.New(os.Stderr)
-	}
-	release, err := s.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
-	s.out.Title("starting %s", s.stack.Project.Name)
-	s.sayFit()
-	o, err := s.startOptions()
-	if err != nil {
-		return err
-	}
-	o.Timeout, o.Orphans, o.TakeOver = c.timeout, policy, c.takeOver
-	if c.json {
-		o.Events = os.Stdout
-	}
-	if err := lifecycle.Start(ctx, s.engine, s.stack.Project, o); err != nil {
-		return err
-	}
-	s.sayMisfits(ctx)
-	return nil
-}
-
-// showStart prints what a start would do.
-func (s *session) showStart(ctx context.Context, c startChoice, policy orphan.Policy) error {
-	if !c.takeOver {
-		if err := container.RefuseOthers(ctx, s.engine, s.stack.Project, "start"); err != nil {
+	if dryRun {
+		plan, err := s.PlanStart(ctx, o)
+		if err != nil {
 			return err
 		}
+		return show(plan, asJSON)
 	}
-	orphans, err := orphan.List(ctx, s.engine, s.stack.Project)
-	if err != nil {
-		return err
+	if asJSON {
+		o.Events = os.Stdout
 	}
-	o, err := s.startOptions()
-	if err != nil {
-		return err
-	}
-	plan, err := lifecycle.PlanStart(ctx, s.engine, s.stack.Project, o.Records)
-	if err != nil {
-		return err
-	}
-	if c.json {
-		return writeJSON(os.Stdout, plan.Report(s.stack.Project.Name, orphans, policy.Remove))
-	}
-	for _, line := range orphan.PlanLines(orphans, policy) {
-		ui.Fprintf(s.out.Writer(), "%s\n", line)
-	}
-	plan.Print(s.out.Writer())
-	return nil
-}
-
-// sayMisfits warns of limits that the engine did not put in force, and of sums that exceed the machine.
-func (s *session) sayMisfits(ctx context.Context) {
-	found, err := status.Misfits(ctx, s.engine, s.stack.Project)
-	if err != nil {
-		s.out.Warn("what the engine made of the limits is not known: %v", err)
-	}
-	for _, text := range found {
-		s.out.Warn("%s", text)
-	}
-}
-
-// startOptions are those of every start of the session's stack.
-func (s *session) startOptions() (lifecycle.StartOptions, error) {
-	dir, err := state.Dir()
-	if err != nil {
-		return lifecycle.StartOptions{}, err
-	}
-	name := s.stack.Project.Name
-	return lifecycle.StartOptions{Out: s.out, Memory: filepath.Join(dir, "starts", name+".json"), Records: recreate.In(dir, name)}, nil
+	return s.Start(ctx, o)
 }
 
 // Stop stops the services, dependants first; nothing is removed.
@@ -140,16 +57,15 @@ func Stop(ctx context.Context,
 }
 
 func stop(ctx context.Context, services *string, takeOver bool) error {
-	s, err := openOnly(ctx, services)
+	named, err := names(services)
 	if err != nil {
 		return err
 	}
-	release, err := s.lock(ctx)
+	s, err := open(ctx)
 	if err != nil {
 		return err
 	}
-	defer release()
-	return lifecycle.Stop(ctx, s.engine, s.stack.Project, lifecycle.StopOptions{Out: s.out, TakeOver: takeOver})
+	return s.Stop(ctx, stack.StopOptions{Services: named, TakeOver: takeOver})
 }
 
 // Status shows every service's state, image and ports.
@@ -160,34 +76,26 @@ func Status(ctx context.Context,
 	services *string, // comma-separated services; all by default
 	json *bool, // print JSON
 ) error {
-	return fault.Exit(ctx, showStatus(ctx, services, value(json, false)))
+	return fault.Exit(ctx, status(ctx, services, value(json, false)))
 }
 
-func showStatus(ctx context.Context, services *string, asJSON bool) error {
-	s, err := openOnly(ctx, services)
+func status(ctx context.Context, services *string, asJSON bool) error {
+	named, err := names(services)
 	if err != nil {
 		return err
 	}
-	s.putRight(ctx)
-	report, err := status.Of(ctx, s.engine, s.stack.Project)
+	s, err := openJSON(ctx, asJSON)
 	if err != nil {
 		return err
 	}
-	if services == nil && !s.stack.Settings.IgnoreOrphans {
-		if report.Orphans, err = orphan.List(ctx, s.engine, s.stack.Project); err != nil {
-			return err
-		}
+	report, err := s.Status(ctx, stack.StatusOptions{Services: named})
+	if err != nil {
+		return err
 	}
-	if asJSON {
-		err = writeJSON(os.Stdout, report)
-	} else {
-		report.Print(s.out)
-		orphan.Warn(s.out, report.Orphans)
+	if err := show(report, asJSON); err != nil {
+		return err
 	}
-	if err == nil && !report.Fine {
-		err = fault.New(fault.Failed, report.Next(), "not every service of %q is as it should be", s.stack.Project.Name)
-	}
-	return err
+	return report.Err()
 }
 
 // Logs shows the services' logs.
@@ -197,23 +105,20 @@ func Logs(ctx context.Context,
 	tail *string, // lines of each container; "all" for everything
 	since *string, // a duration (10m) or a time
 ) error {
-	err := logs(ctx, services, logstream.Options{
-		Follow: value(follow, false), Tail: value(tail, "100"), Since: value(since, ""),
-	})
-	if value(follow, false) && errors.Is(ctx.Err(), context.Canceled) {
-		return nil // Ctrl-C is how following ends
-	}
-	return fault.Exit(ctx, err)
+	o := stack.LogsOptions{Follow: value(follow, false), Tail: value(tail, ""), Since: value(since, "")}
+	return fault.Exit(ctx, logs(ctx, services, o))
 }
 
-func logs(ctx context.Context, services *string, o logstream.Options) error {
-	if _, err := strconv.Atoi(o.Tail); err != nil && o.Tail != "all" {
-		return fault.New(fault.Usage, "go tool mage logs -tail=100", "-tail=%s is neither a number of lines nor all", o.Tail)
+func logs(ctx context.Context, services *string, o stack.LogsOptions) (err error) {
+	if o.Services, err = names(services); err != nil {
+		return err
 	}
-	s, err := openOnly(ctx, services)
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	s, err := open(ctx)
 	if err != nil {
 		return err
 	}
-	s.putRight(ctx)
-	return logstream.Print(ctx, s.engine, s.stack.Project, os.Stdout, o)
+	return s.Logs(ctx, o)
 }

@@ -1,8 +1,9 @@
 //go:build integration
 
-package targets
+package stack
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -47,6 +48,11 @@ func from(t *testing.T, ref string) {
 	if err := os.WriteFile("compose.yaml", []byte(compose), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func lock(ctx context.Context, check bool) error {
+	_, err := LockBases(ctx, LockOptions{Check: check})
+	return err
 }
 
 func wantCode(t *testing.T, err error, code fault.Code, text string) {

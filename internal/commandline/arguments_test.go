@@ -1,14 +1,15 @@
-package targets
+package commandline
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/logstream"
 )
+
+// ours is the table of this repository's magefile.
+var ours = Table{Commands: Everything().Commands}
 
 // stackOf gives the services that the stack of a test has.
 func stackOf(names ...string) func() ([]string, error) {
@@ -41,7 +42,7 @@ func TestArguments(t *testing.T) {
 		"-l":                                "-l",
 		"-h logs":                           "-h logs",
 	} {
-		got, err := arguments(strings.Fields(line), stackOf("test", "up"))
+		got, err := ours.Settle(strings.Fields(line), stackOf("test", "up"))
 		if err != nil || strings.Join(got, " ") != want {
 			t.Errorf("%q: got %q, %v; want %q", line, got, err, want)
 		}
@@ -89,7 +90,7 @@ func TestWrongArgumentsAreRefusedWithAWay(t *testing.T) {
 		"models":                  "models needs a model\n  next: go tool mage models -h",
 		"models|-service=whisper": "models needs a model",
 	} {
-		got, err := arguments(strings.Split(line, "|"), stackOf("test", "redis"))
+		got, err := ours.Settle(strings.Split(line, "|"), stackOf("test", "redis"))
 		var f *fault.Error
 		if !errors.As(err, &f) || f.Code != fault.Usage || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %q, %v, want %q", line, got, err, want)
@@ -103,7 +104,7 @@ func TestArgumentsReadTheStackOnlyInDoubt(t *testing.T) {
 		"start": false, "logs redis": false, "setup full": false, "cleanup build": false, "check build": true, "stop up": true,
 	} {
 		read := false
-		if _, err := arguments(strings.Fields(line), func() ([]string, error) { read = true; return []string{"up"}, nil }); err != nil || read != want {
+		if _, err := ours.Settle(strings.Fields(line), func() ([]string, error) { read = true; return []string{"up"}, nil }); err != nil || read != want {
 			t.Errorf("%q: read the stack: %t (%v), want %t", line, read, err, want)
 		}
 	}
@@ -114,37 +115,94 @@ func TestHelpIsFoundInBothPlaces(t *testing.T) {
 		"start --help": "start", "start -h": "start", "start redis -help": "start", "check start --help": "start", "nosuch --help": "nosuch",
 		"start": "", "--help": "", "-h start": "",
 	} {
-		if got, asked := helpAsked(strings.Fields(line), ""); got != want || asked != (want != "") {
+		if got, asked := ours.HelpAsked(strings.Fields(line), ""); got != want || asked != (want != "") {
 			t.Errorf("%q: help of %q (%t), want %q", line, got, asked, want)
 		}
 	}
-	if got, asked := helpAsked([]string{"logs", "redis"}, "1"); got != "logs" || !asked {
+	if got, asked := ours.HelpAsked([]string{"logs", "redis"}, "1"); got != "logs" || !asked {
 		t.Errorf("mage -h logs redis: help of %q (%t)", got, asked)
 	}
 }
 
 func TestOptionsAreSpelledAsOnTheCommandLine(t *testing.T) {
-	got := spellOptions("Usage:\n\n\tmage x [-noCache=<bool>]\n\nFlags:\n\n\t-noCache=<bool>           -no-cache: build again\n\t-timeout=<time.Duration>  for all\n")
+	got := SpellOptions("Usage:\n\n\tmage x [-noCache=<bool>]\n\nFlags:\n\n\t-noCache=<bool>           -no-cache: build again\n\t-timeout=<time.Duration>  for all\n")
 	want := "Usage:\n\n\tmage x [-no-cache]\n\nFlags:\n\n\t-no-cache            build again\n\t-timeout=<duration>  for all\n"
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
 
-func TestLogsRefusesATailThatIsNoNumber(t *testing.T) {
-	for _, tail := range []string{"abc", "", "1.5", "ALL"} {
-		err := logs(context.Background(), nil, logstream.Options{Tail: tail})
-		var f *fault.Error
-		if !errors.As(err, &f) || f.Code != fault.Usage || !strings.Contains(err.Error(), "next: go tool mage logs -tail=100") {
-			t.Errorf("-tail=%s: got %v", tail, err)
+// Where the stack can't be read nothing is guessed: "stop build" would stop everything.
+func TestArgumentsRefuseInDoubt(t *testing.T) {
+	broken := fault.New(fault.Config, "", "compose.yaml:2: not valid YAML")
+	if got, err := ours.Settle([]string{"stop", "build"}, func() ([]string, error) { return nil, broken }); !errors.Is(err, broken) {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// importers is the table of a magefile with targets of its own, and ours under an alias.
+func importers() Table {
+	t := Table{Commands: map[string]Command{
+		"build":      {Foreign: true},
+		"deploy":     {Foreign: true, Values: []string{"where", "count"}, Options: Options{"dry-run": Flag, "reason": Text}},
+		"db:migrate": {Foreign: true, Values: []string{"to"}},
+	}}
+	for name, command := range Packages["targets"] {
+		t.Commands["stack:"+name] = command
+	}
+	t.Commands["up"] = t.Commands["stack:start"]
+	return t
+}
+
+func TestAnImportersTargetsAreLeftToMage(t *testing.T) {
+	for line, want := range map[string]string{
+		"build":                                "build",
+		"stack:build web":                      "stack:build -services=web",
+		"build stack:start -dry-run web":       "build stack:start -services=web -dryrun",
+		"up web build":                         "up -services=web build",
+		"deploy prod 3":                        "deploy prod 3",
+		"deploy prod -3 build":                 "deploy prod -3 build",
+		"deploy -dry-run prod 3 -reason=":      "deploy prod 3 -dryrun -reason=",
+		"deploy prod 3 --what=x":               "deploy prod 3 --what=x",
+		"db:migrate build stack:status api db": "db:migrate build stack:status -services=api,db",
+		"DB:Migrate 7":                         "DB:Migrate 7",
+	} {
+		got, err := importers().Settle(strings.Fields(line), stackOf("web"))
+		if err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%q: got %q, %v; want %q", line, got, err, want)
+		}
+	}
+	for line, want := range map[string]string{
+		"deploy prod":      "deploy needs a count",
+		"buidl":            `no target "buidl" (did you mean "build"?)`,
+		"stack:biuld":      `(did you mean "stack:build"?)`,
+		"start":            `no target "start"`,
+		"stack:start -d":   "next: go tool mage stack:start -h",
+		"build web":        `no target "web", and build takes no service names`,
+		"stack:stop db:up": `no target "db:up"`,
+		"stack:stop build": `"build" after stack:stop may be the service or the target`,
+	} {
+		if got, err := importers().Settle(strings.Fields(line), stackOf("build")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %q, %v; want %q", line, got, err, want)
 		}
 	}
 }
 
-// Where the stack can't be read nothing is guessed: "stop build" would stop everything.
-func TestArgumentsRefuseInDoubt(t *testing.T) {
-	broken := fault.New(fault.Config, "", "compose.yaml:2: not valid YAML")
-	if got, err := arguments([]string{"stop", "build"}, func() ([]string, error) { return nil, broken }); !errors.Is(err, broken) {
-		t.Errorf("got %q, %v", got, err)
+// Where a magefile imports targets of others, whose names are not known, what nobody knows is Mage's to judge.
+func TestAnOpenTableLeavesTheUnknownToMage(t *testing.T) {
+	for line, want := range map[string]string{
+		"release":                  "release",
+		"release 1.2 -force build": "release 1.2 -force build",
+		"up":                       "up",
+		"start web ci:lint -x":     "start -services=web ci:lint -x",
+		"setup release":            "setup release",
+	} {
+		got, err := Everything().Settle(strings.Fields(line), stackOf())
+		if err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%q: got %q, %v; want %q", line, got, err, want)
+		}
+	}
+	if _, err := Everything().Settle([]string{"start", "-nosuch"}, stackOf()); err == nil {
+		t.Error("an option that our own target does not have is let through")
 	}
 }

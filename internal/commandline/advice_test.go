@@ -1,4 +1,4 @@
-package targets
+package commandline
 
 import (
 	"fmt"
@@ -6,9 +6,11 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,14 +35,14 @@ func checkAdvice(text string) error {
 		if words[0] == "%s" {
 			continue // put in at run time; TestWrongArgumentsAreRefusedWithAWay has the whole
 		}
-		if _, known := commands[words[0]]; !known {
+		c, known := ours.Commands[words[0]]
+		if !known {
 			return fmt.Errorf("there is no target %q", words[0])
 		}
-		c := commands[words[0]]
 		for _, word := range words[1:] {
 			option, isOption := strings.CutPrefix(word, "-")
 			name, _, _ := strings.Cut(option, "=")
-			if _, known := c.options[name]; isOption && !known && word != "-h" {
+			if _, known := c.Options[name]; isOption && !known && word != "-h" {
 				return fmt.Errorf("%s has no option -%s", words[0], name)
 			}
 		}
@@ -139,5 +141,19 @@ func TestFrenchGuideMapsTheSpecification(t *testing.T) {
 	}
 	if rows < 18 {
 		t.Errorf("%d rows", rows)
+	}
+}
+
+func TestEveryWordLeadsToATarget(t *testing.T) {
+	for _, said := range []map[string]string{OtherWords, OtherOptions} {
+		for _, word := range slices.Sorted(maps.Keys(said)) {
+			text := strings.ReplaceAll(said[word], "%s", "start")
+			if ours.has(word) && strings.HasPrefix(text, "go tool mage -h") {
+				t.Errorf("%q is a target", word)
+			}
+			if err := checkAdvice(text); err != nil {
+				t.Errorf("%q leads to %q: %v", word, text, err)
+			}
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package targets
+package positional
 
 import (
 	"os"
@@ -83,7 +83,7 @@ func TestModuleOfAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
-		filepath.Join(root, "magefiles", "magefile.go"): root, filepath.Join(root, "magefile.go"): root, "magefiles/magefile.go": ".", "": ".",
+		filepath.Join(root, "magefiles"): root, root: root, "magefiles": ".", "": ".",
 	} {
 		if got := moduleOf(file); got != want {
 			t.Errorf("%s: %s", file, got)

@@ -1,4 +1,4 @@
-package targets
+package positional
 
 import (
 	"crypto/sha256"
@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -24,21 +23,21 @@ import (
 // renewedVariable marks a process that has been compiled again, so that none does so twice.
 const renewedVariable = "COMPOSE_MAGE_RENEWED"
 
-// Renew makes MAGEFILE_HASHFAST safe. With it Mage starts the compiled targets without asking Go whether they are up to date,
+// mayBeStale says whether Mage may have run this program without asking Go whether it is up to date.
+func mayBeStale() bool { return mg.HashFast() && os.Getenv(renewedVariable) == "" }
+
+// renew makes MAGEFILE_HASHFAST safe. With it Mage starts the compiled targets without asking Go whether they are up to date,
 // which is most of the time that an unchanged build takes, but also runs old ones after a pull. Where the sources are not
-// those that this program was compiled from, Renew runs the same command compiled again and gives its exit code; done is false
-// where it had nothing to do. args are the program's own, without its name. The magefile itself must call it: its place tells
-// where the sources are, since Mage's -w runs the program elsewhere.
-func Renew(args []string) (code int, done bool) {
-	if !mg.HashFast() || os.Getenv(renewedVariable) != "" {
+// those that this program was compiled from, renew runs the same command compiled again and gives its exit code; done is false
+// where there was nothing to do. root is the magefile's module, and args are the program's own, without its name.
+func renew(root string, args []string) (code int, done bool) {
+	if !mayBeStale() {
 		return 0, false
 	}
 	program, err := os.Executable()
 	if err != nil {
 		return 0, false
 	}
-	_, magefile, _, _ := runtime.Caller(1)
-	root := moduleOf(magefile)
 	dir, err := state.Dir()
 	if err != nil || !stale(root, program, filepath.Join(dir, "compiled")) {
 		return 0, false
@@ -58,9 +57,9 @@ func Renew(args []string) (code int, done bool) {
 	return 0, err == nil // without Go the old targets are better than none
 }
 
-// moduleOf is the directory of the module that a file is in; the working directory where that can't be told.
-func moduleOf(file string) string {
-	for dir := filepath.Dir(file); filepath.IsAbs(dir) && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+// moduleOf is the directory of the module that a directory is in; the working directory where that can't be told.
+func moduleOf(dir string) string {
+	for ; filepath.IsAbs(dir) && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
 			return dir
 		}
@@ -93,7 +92,8 @@ func stale(root, program, dir string) bool {
 		}
 	}
 	all := slices.Concat(files, expand(known.Embeds))
-	return digestOf(all) != known.Files || slices.ContainsFunc(all, func(path string) bool { return changedAfter(path, known.Time) })
+	newer := func(path string) bool { return changedAfter(path, known.Time) }
+	return digestOf(all) != known.Files || slices.ContainsFunc(all, newer)
 }
 
 // sources lists what the targets of the module at root are compiled from: its module files, the Go files of magefiles and, as
@@ -108,7 +108,7 @@ func sources(root string) []string {
 	dirs := []string{filepath.Join(root, "magefiles")}
 	if data, err := bounded.ReadFile(filepath.Join(root, "go.mod")); err == nil {
 		if mod, err := modfile.Parse("go.mod", data, nil); err == nil {
-			dirs = append(dirs, filepath.Join(root, "internal"))
+			dirs = append(dirs, filepath.Join(root, "internal"), filepath.Join(root, "stack"))
 			for _, r := range mod.Replace {
 				if r.New.Version == "" {
 					dirs = append(dirs, filepath.Join(root, r.New.Path))

@@ -1,4 +1,7 @@
-package targets
+//mage:multiline
+
+// Package voice owns the targets that only the voice coach 25Eloquence has: its models. Other stacks do not import it.
+package voice
 
 import (
 	"context"
@@ -9,6 +12,7 @@ import (
 	"github.com/docker/compose/v5/pkg/api"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/models"
 	"github.com/25eloquence/compose-mage/internal/state"
@@ -25,42 +29,58 @@ func Models(ctx context.Context, model string,
 	service *string, // the service that reads the volume; whisper-stt by default
 	volume *string, // the volume; whisper-models by default
 ) error {
-	return fault.Exit(ctx, downloadModel(ctx, model, value(sum, ""), value(service, "whisper-stt"), value(volume, "")))
+	o := models.Options{Name: model, Out: ui.Stdout()}
+	reader := "whisper-stt"
+	if sum != nil {
+		o.Sum = *sum
+	}
+	if service != nil {
+		reader = *service
+	}
+	if volume != nil {
+		o.Volume = *volume
+	}
+	return fault.Exit(ctx, download(ctx, reader, o))
 }
 
-func downloadModel(ctx context.Context, model, sum, service, volume string) error {
-	s, err := openUnstarted(ctx, nil)
+// download puts the model into the volume that the service reads.
+func download(ctx context.Context, service string, o models.Options) error {
+	e, err := engine.Connect(ctx)
 	if err != nil {
 		return err
 	}
-	if err := compose.CheckNames(s.stack.Project, []string{service}); err != nil {
+	stack, err := compose.Load(ctx, compose.Request{Machine: e.Machine(), CLI: e.CLI, NoEnvFiles: true})
+	if err != nil {
+		return err
+	}
+	if err := compose.CheckNames(stack.Project, []string{service}); err != nil {
 		return err
 	}
 	dir, err := state.Dir()
 	if err != nil {
 		return err
 	}
-	reader := s.stack.Project.AllServices()[service]
-	err = models.Download(ctx, models.Options{
-		API: s.engine, Project: s.stack.Project, Name: model, Sum: sum, Volume: volume, Out: ui.Stdout(),
-		Image: api.GetImageNameOrDefault(reader, s.stack.Project.Name), Dir: filepath.Join(dir, "models"),
-	})
-	if err == nil {
-		s.out.Info("next: %s", useModel(reader, model))
+	reader := stack.Project.AllServices()[service]
+	o.API, o.Project, o.Dir = e, stack.Project, filepath.Join(dir, "models")
+	o.Image = api.GetImageNameOrDefault(reader, stack.Project.Name)
+	if err := models.Download(ctx, o); err != nil {
+		return err
 	}
-	return err
+	o.Out.Info("next: %s", useModel(reader, o.Name))
+	return nil
 }
 
 // modelVariable names the file of the model that whisper-stt takes.
 const modelVariable = "STT_MODEL"
 
-// useModel says what makes the service take the model: a restart, and where the service can be told which of several it takes, the
-// variable.
+// useModel says what makes the service take the model: a restart, and where the service can be told which of several it takes,
+// the variable.
 func useModel(service types.ServiceConfig, model string) string {
 	restart := "go tool mage restart " + fault.Quote(service.Name)
 	file := "ggml-" + model + ".bin"
 	if set, has := service.Environment[modelVariable]; !has || set != nil && *set == file {
 		return restart
 	}
-	return fmt.Sprintf("write %s=%s into .env beside the Compose file, else the first model by name is taken; then %s", modelVariable, file, restart)
+	return fmt.Sprintf("write %s=%s into .env beside the Compose file, else the first model by name is taken; then %s",
+		modelVariable, file, restart)
 }

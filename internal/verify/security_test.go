@@ -1,4 +1,4 @@
-package targets
+package verify
 
 import (
 	"io/fs"

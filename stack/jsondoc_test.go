@@ -1,4 +1,4 @@
-package targets
+package stack
 
 import (
 	"encoding"
@@ -14,18 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/25eloquence/compose-mage/internal/cleanup"
-	"github.com/25eloquence/compose-mage/internal/compose"
-	"github.com/25eloquence/compose-mage/internal/container"
-	"github.com/25eloquence/compose-mage/internal/diskspace"
-	"github.com/25eloquence/compose-mage/internal/doctor"
-	"github.com/25eloquence/compose-mage/internal/engine"
-	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/finding"
-	"github.com/25eloquence/compose-mage/internal/lifecycle"
-	"github.com/25eloquence/compose-mage/internal/monitor"
-	"github.com/25eloquence/compose-mage/internal/orphan"
-	"github.com/25eloquence/compose-mage/internal/status"
+	"github.com/25eloquence/compose-mage/internal/commandline"
 )
 
 const jsonIntro = `# What -json prints
@@ -35,12 +24,12 @@ standard error, and the exit code is the same as without ` + "`-json`" + `. ` + 
 ` + "`build -json`" + ` its results ([build.md](build.md)). Keys may be added, and none is removed or changes its meaning. Times are RFC 3339,
 sizes are bytes.
 
-This page is made from the code: ` + "`UPDATE=1 go test ./magefiles/targets -run JSON`" + `.
+This page is made from the code: ` + "`UPDATE=1 go test ./stack -run JSON`" + `.
 `
 
 var (
 	at       = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
-	leftOver = orphan.Container{Service: "old", Container: "shop-old-1", State: "running"}
+	leftOver = Orphan{Service: "old", Container: "shop-old-1", State: "running"}
 )
 
 // jsonShapes is what each command prints, with an example of it.
@@ -48,51 +37,57 @@ var jsonShapes = []struct {
 	command string
 	example any
 }{
-	{"status -json", status.Report{
-		Project: "shop", Services: []status.Service{
+	{"status -json", StatusReport{
+		Project: "shop", Services: []ServiceStatus{
 			{
-				Service: "web", Fine: true, Condition: container.Healthy, Health: "healthy", Status: "Up 2 minutes (healthy)", Container: "shop-web-1", Image: "shop/web:1",
+				Service: "web", Fine: true, Condition: "healthy", Health: "healthy", Status: "Up 2 minutes (healthy)", Container: "shop-web-1", Image: "shop/web:1",
 				Ports: []string{"127.0.0.1:8000->8000/tcp"},
 			},
-			{Service: "worker", Condition: container.Missing, Status: "not created", Why: "has no container", Next: "go tool mage start"},
-		}, Orphans: []orphan.Container{leftOver}, Checkouts: []container.Checkout{{Folder: "/home/ann/shop", Services: []string{"web"}}},
+			{Service: "worker", Condition: "missing", Status: "not created", Why: "has no container", Next: "go tool mage start"},
+		}, Orphans: []Orphan{leftOver}, Checkouts: []Checkout{{Folder: "/home/ann/shop", Services: []string{"web"}}},
 	}},
-	{"check -json", doctor.Report{Project: "shop", Findings: []finding.Finding{
-		finding.Good("engine.version", "engine 20.10.24 at unix:///var/run/docker.sock, overlay2, cgroup v1"),
-		finding.Fail(fault.Config, "secret.file", "go tool mage setup", `secret "token": open secrets/token: no such file or directory`).Of("web"),
+	{"check -json", CheckReport{Project: "shop", Findings: []Finding{
+		{
+			ID: "engine.version", Severity: "ok",
+			Evidence: "engine 20.10.24 at unix:///var/run/docker.sock, overlay2, cgroup v1",
+		},
+		{
+			ID: "secret.file", Severity: "failure", Subjects: []string{"web"}, Code: 3, Remedy: "go tool mage setup",
+			Evidence: `secret "token": open secrets/token: no such file or directory`,
+		},
 	}}},
-	{"start -dry-run -json", lifecycle.StartReport{
-		Project: "shop", Kept: []string{}, StartsAtOnce: 8, CPUs: 4, Orphans: []orphan.Container{leftOver}, Steps: []lifecycle.StartStep{
-			{Service: "db", Replicas: 1, CPUs: 0.5, Action: "keep", Waits: []lifecycle.StartWait{}},
-			{Service: "web", Stage: 1, Replicas: 2, Action: "recreate", Why: "its image changed", Waits: []lifecycle.StartWait{{Service: "db", Condition: "service_healthy"}}},
+	{"start -dry-run -json", StartPlan{
+		Project: "shop", Kept: []string{}, StartsAtOnce: 8, CPUs: 4, Orphans: []Orphan{leftOver}, Steps: []StartStep{
+			{Service: "db", Replicas: 1, CPUs: 0.5, Action: "keep", Waits: []StartWait{}},
+			{Service: "web", Stage: 1, Replicas: 2, Action: "recreate", Why: "its image changed", Waits: []StartWait{{Service: "db", Condition: "service_healthy"}}},
 		},
 	}},
-	{"start -json", lifecycle.Event{Time: at, Project: "shop", Service: "web", State: "waiting", Seconds: 0.012, Waits: []string{"db"}}},
-	{"restart -dry-run -json", lifecycle.RestartReport{
+	{"start -json", Event{Time: at, Project: "shop", Service: "web", State: "waiting", Seconds: 0.012, Waits: []string{"db"}}},
+	{"restart -dry-run -json", RestartPlan{
 		Project: "shop", Left: []string{"db"}, Kept: []string{},
-		Steps: []lifecycle.RestartAction{{Service: "web", Stage: 1, Action: "replace", Why: "its image changed", Replicas: 2, Refused: []string{}}},
+		Steps: []RestartStep{{Service: "web", Stage: 1, Action: "replace", Why: "its image changed", Replicas: 2, Refused: []string{}}},
 	}},
-	{"cleanup -json", cleanup.Report{
-		Project: "shop", Scope: cleanup.Project, DryRun: true, Bytes: 1024,
-		Remove: []cleanup.ReportItem{{Kind: cleanup.Image, ID: "sha256:ab", Name: "shop/web:0", Bytes: 1024, Project: "shop", Why: "an old tag of an image that the Compose file names otherwise"}},
-		Keep:   []cleanup.ReportItem{{Kind: cleanup.Volume, ID: "shop_data", Name: "shop_data", Bytes: 4096, Project: "shop", Why: "holds data; goes only when named"}},
+	{"cleanup -json", CleanupReport{
+		Project: "shop", Scope: "project", DryRun: true, Bytes: 1024,
+		Remove: []CleanupItem{{Kind: "image", ID: "sha256:ab", Name: "shop/web:0", Bytes: 1024, Project: "shop", Why: "an old tag of an image that the Compose file names otherwise"}},
+		Keep:   []CleanupItem{{Kind: "volume", ID: "shop_data", Name: "shop_data", Bytes: 4096, Project: "shop", Why: "holds data; goes only when named"}},
 	}},
-	{"monitor -json", monitor.Snapshot{
-		Time: at, Project: "shop", CPUs: 4, Memory: 16 << 30, Services: []monitor.Replica{{
+	{"monitor -json", Snapshot{
+		Time: at, Project: "shop", CPUs: 4, Memory: 16 << 30, Services: []Replica{{
 			Service: "web", Container: "shop-web-1", ID: "4f1", State: "running", Health: "healthy", ResponseMS: 12, CPUPercent: 3.5, MemoryUsed: 64 << 20,
-			MemoryPercent: 0.4, Started: at.Add(-time.Hour), Expected: true, Verdict: container.Opinion{Container: "shop-web-1", Condition: container.Healthy, Fine: true},
-		}}, Disk: monitor.Disk{Root: "/var/lib/docker", Space: &diskspace.Space{Free: 60 << 30, Total: 100 << 30}},
-		Findings: []monitor.Finding{{Service: "web", Text: "web was restarted once", Next: "go tool mage logs web"}},
+			MemoryPercent: 0.4, Started: at.Add(-time.Hour), Expected: true, Verdict: Verdict{Container: "shop-web-1", Condition: "healthy", Fine: true},
+		}}, Disk: Disk{Root: "/var/lib/docker", Space: &Space{Free: 60 << 30, Total: 100 << 30}},
+		Findings: []Problem{{Service: "web", Text: "web was restarted once", Next: "go tool mage logs web"}},
 	}},
-	{"monitor -disk -json", monitor.DiskReport{Items: []monitor.DiskItem{
+	{"monitor -disk -json", DiskReport{Items: []DiskItem{
 		{Kind: "image", Name: "redis:8", ID: "sha256:cd", Bytes: 52428800, Shared: 1024, Owner: []string{"shop"}, Users: []string{"shop-db-1"}},
 		{Kind: "cache", Name: "engine's build cache", Bytes: 7340032, Owner: []string{}, Users: []string{}},
 	}}},
-	{"fit -json", compose.Fitted{
-		Tier: "16g", Why: "the machine has 16GiB", Machine: engine.Machine{CPUs: 4, Memory: 16 << 30, OpenFiles: 1048576},
-		Services: []compose.FittedService{{
-			Service: "web", Given: compose.Resources{CPUs: 8}, Fitted: compose.Resources{CPUs: 4},
-			Settings: []compose.Setting{{Name: "GOMAXPROCS", Value: "4", Why: "the cpus limit, rounded up"}},
+	{"fit -json", FitReport{
+		Tier: "16g", Why: "the machine has 16GiB", Machine: Machine{CPUs: 4, Memory: 16 << 30, OpenFiles: 1048576},
+		Services: []FittedService{{
+			Service: "web", Given: Resources{CPUs: 8}, Fitted: Resources{CPUs: 4},
+			Settings: []Setting{{Name: "GOMAXPROCS", Value: "4", Why: "the cpus limit, rounded up"}},
 		}},
 	}},
 }
@@ -110,7 +105,7 @@ func TestJSONIsDocumented(t *testing.T) {
 		fmt.Fprintf(&page, "```json\n%s\n```\n\n| key | type | meaning |\n| --- | --- | --- |\n", strings.NewReplacer(`\u003e`, ">", `\u003c`, "<").Replace(string(example)))
 		writeKeys(t, &page, reflect.TypeOf(shape.example), "")
 	}
-	path := filepath.Join("..", "..", "docs", "json.md")
+	path := filepath.Join("..", "docs", "json.md")
 	if os.Getenv("UPDATE") != "" {
 		if err := os.WriteFile(path, []byte(page.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -123,8 +118,8 @@ func TestJSONIsDocumented(t *testing.T) {
 
 // TestEveryJSONOptionHasAShape holds the page against the command line.
 func TestEveryJSONOptionHasAShape(t *testing.T) {
-	for name, c := range commands {
-		_, has := c.options["json"]
+	for name, c := range commandline.Everything().Commands {
+		_, has := c.Options["json"]
 		documented := name == "build" // in build.md
 		for _, shape := range jsonShapes {
 			documented = documented || strings.HasPrefix(shape.command, name+" ")
@@ -184,7 +179,7 @@ func jsonType(of reflect.Type) (kind string, below reflect.Type, suffix string) 
 func comments(t *testing.T, of reflect.Type) map[string]string {
 	t.Helper()
 	_, dir, _ := strings.Cut(of.PkgPath(), "compose-mage/")
-	files, err := filepath.Glob(filepath.Join("..", "..", dir, "*.go"))
+	files, err := filepath.Glob(filepath.Join("..", dir, "*.go"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,119 @@
+package commandline
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Kind is what an option takes.
+type Kind int
+
+// The kinds of options.
+const (
+	Flag     Kind = iota // nothing, or a boolean after "="
+	Text                 // any words
+	List                 // names, separated by commas
+	Duration             // 5s, 2m
+)
+
+// Options are the kinds of a target's options, by their name on the command line: dry-run.
+type Options = map[string]Kind
+
+// Command is what the command line has to know of a target before Mage runs it.
+type Command struct {
+	Services bool     // service names may follow it
+	Values   []string // names of the words that it needs, which are neither targets nor services
+	Options  Options
+	Foreign  bool // it is not one of ours: what is not known of it is left to Mage
+}
+
+// Table has the targets that a command line may name.
+type Table struct {
+	Commands map[string]Command // by name, in lower case, with the namespace before it: db:migrate
+	Open     bool               // there may be targets that are not in Commands: what nobody knows is left to Mage
+}
+
+// Packages are our packages of targets, by the last element of their path, with their targets. The tests of the packages hold
+// them against what Mage lists.
+var Packages = map[string]map[string]Command{
+	"targets": {
+		"build": {Services: true, Options: Options{
+			"services": List, "no-cache": Flag, "pull": Flag, "fail-fast": Flag, "push": Flag, "attest": Flag,
+			"platform": Text, "progress": Text, "json": Flag, "dry-run": Flag,
+		}},
+		"check": {Services: true, Options: Options{"services": List, "json": Flag}},
+		"cleanup": {Options: Options{
+			"scope": Text, "keep": Text, "volumes": List, "images": List, "take-over": Flag, "json": Flag, "dry-run": Flag,
+		}},
+		"explain": {Services: true, Options: Options{"services": List}},
+		"fit":     {Services: true, Options: Options{"services": List, "json": Flag}},
+		"full":    {Services: true, Options: Options{"services": List}},
+		"lock":    {Options: Options{"check": Flag}},
+		"logs":    {Services: true, Options: Options{"services": List, "follow": Flag, "tail": Text, "since": Text}},
+		"menu":    {},
+		"monitor": {Services: true, Options: Options{
+			"services": List, "watch": Flag, "every": Duration, "disk": Flag, "json": Flag,
+		}},
+		"restart": {Services: true, Options: Options{
+			"services": List, "all": Flag, "rolling": Flag, "timeout": Duration, "take-over": Flag, "json": Flag,
+			"dry-run": Flag,
+		}},
+		"setup": {Options: Options{"dry-run": Flag}},
+		"smoke": {},
+		"start": {Services: true, Options: Options{
+			"services": List, "timeout": Duration, "remove-orphans": Flag, "take-over": Flag, "json": Flag, "dry-run": Flag,
+		}},
+		"status":   {Services: true, Options: Options{"services": List, "json": Flag}},
+		"stop":     {Services: true, Options: Options{"services": List, "take-over": Flag}},
+		"teardown": {},
+	},
+	"self": {"lint": {}, "test": {}},
+	"voice": {
+		"models": {Values: []string{"model"}, Options: Options{"sum": Text, "service": Text, "volume": Text}},
+	},
+}
+
+// Everything is a table of all our targets, for a magefile whose sources are not there.
+func Everything() Table {
+	t := Table{Commands: map[string]Command{}, Open: true}
+	for _, commands := range Packages {
+		maps.Copy(t.Commands, commands)
+	}
+	return t
+}
+
+// names gives the targets by name.
+func (t Table) names() []string { return slices.Sorted(maps.Keys(t.Commands)) }
+
+// has says whether the table knows the target, whatever its capitals.
+func (t Table) has(word string) bool {
+	_, known := t.Commands[strings.ToLower(word)]
+	return known
+}
+
+// option finds an option whatever its dashes and capitals: dry-run, dryrun and dryRun are one.
+func (c Command) option(name string) (known string, k Kind, ok bool) {
+	for known, k := range c.Options {
+		if plain(known) == plain(name) {
+			return known, k, true
+		}
+	}
+	return "", 0, false
+}
+
+// plain is an option's name as Mage compares it.
+func plain(name string) string { return strings.ToLower(strings.ReplaceAll(name, "-", "")) }
+
+// Dashed is the name of an option on the command line, from that of its Go parameter: dryRun is dry-run.
+func Dashed(parameter string) string {
+	var b strings.Builder
+	for i, r := range parameter {
+		if unicode.IsUpper(r) && i > 0 {
+			b.WriteByte('-')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}

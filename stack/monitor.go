@@ -1,0 +1,192 @@
+package stack
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/25eloquence/compose-mage/internal/cleanup"
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/monitor"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// MonitorOptions are the choices of a look at a running stack.
+type MonitorOptions struct {
+	Services []string      // only these; empty is all
+	Every    time.Duration // of Watch: between two looks; 0 is 2 s
+}
+
+// Snapshot is the state of a project at one moment.
+type Snapshot struct {
+	Time     time.Time `json:"time"`
+	Project  string    `json:"project"`
+	CPUs     int       `json:"machine_cpus"`
+	Memory   int64     `json:"machine_memory_bytes"`
+	Services []Replica `json:"services"` // in the order of their names; a service that should run but has no container is one too
+	Disk     Disk      `json:"disk"`
+	Findings []Problem `json:"findings"`
+
+	printed printed
+}
+
+// Replica is one container of a service, or the lack of one.
+type Replica struct {
+	Service   string `json:"service"`
+	Container string `json:"container,omitempty"` // its name
+	ID        string `json:"id,omitempty"`
+	Orphan    bool   `json:"orphan,omitempty"` // the model no longer has this service
+	// State is the engine's: created, running, paused, restarting, removing, exited or dead; or missing, surplus, provider or gone.
+	State  string `json:"state"`
+	Health string `json:"health,omitempty"` // starting, healthy or unhealthy; empty without a health check
+	// HealthOutput is the first line of what the last failed health check said.
+	HealthOutput string  `json:"health_output,omitempty"`
+	ResponseMS   float64 `json:"health_check_ms"` // how long the last health check took; 0 where none ran yet
+
+	CPUPercent       float64 `json:"cpu_percent"`           // of one core, as docker stats counts
+	CPULimit         float64 `json:"cpu_limit_cores"`       // 0: none
+	CPULimitPercent  float64 `json:"cpu_percent_of_limit"`  // of the limit, or of the whole machine where there is none
+	ThrottledPercent float64 `json:"cpu_throttled_percent"` // scheduler periods in which the limit held it back
+	MemoryUsed       int64   `json:"memory_used_bytes"`     // without the inactive file cache, as docker stats counts
+	MemoryLimit      int64   `json:"memory_limit_bytes"`    // 0: none
+	MemoryPercent    float64 `json:"memory_percent"`        // of the limit, or of the machine where there is none
+
+	Restarts int       `json:"restarts"`
+	OOMKills int       `json:"oom_kills"`
+	ExitCode int       `json:"last_exit_code"` // meaningful where the container ended at least once
+	Started  time.Time `json:"started,omitzero"`
+	Finished time.Time `json:"finished,omitzero"`
+	Expected bool      `json:"expected"` // the project wants it to run, and for ever (not a job that may end with 0)
+	// Verdict is what start and status say of it.
+	Verdict Verdict `json:"verdict"`
+	Error   string  `json:"error,omitempty"` // why it could not be looked at, or not sampled
+}
+
+// Verdict is what one container is, and whether that is as it should be.
+type Verdict struct {
+	Container string `json:"container,omitempty"` // its name; "" where a service has none, or not as many as it should
+	Condition string `json:"condition"`           // running, healthy, starting, done, scaled to 0, provider; or one that is not fine
+	Fine      bool   `json:"fine"`                // as it should be
+	Why       string `json:"why,omitempty"`       // words that follow the container's name: "is paused"; also where it is fine and there is something to tell
+	Next      string `json:"next,omitempty"`      // the command that helps; "" where it is fine
+	End       *End   `json:"end,omitempty"`       // nil where it runs, or never did
+}
+
+// End is how a container ended.
+type End struct {
+	Cause  string    `json:"cause"`            // completed, failed, out of memory, stopped and others
+	Code   int       `json:"exit_code"`        // of its first process
+	Signal int       `json:"signal,omitempty"` // that ended it, as far as its exit code tells; 0 for none
+	Error  string    `json:"error,omitempty"`  // the engine's words where it could not start
+	At     time.Time `json:"at,omitzero"`
+	// ChildKilled says that the kernel killed one of its processes at the memory limit, other than the one whose end was the
+	// container's.
+	ChildKilled bool  `json:"child_oom_killed,omitempty"`
+	Limit       int64 `json:"memory_limit_bytes,omitempty"` // 0 for none
+}
+
+// Disk is the engine's use of disk, as docker system df shows it, and the space left where the engine's files can be seen.
+type Disk struct {
+	Images     DiskUse `json:"images"`
+	Containers DiskUse `json:"containers"`
+	Volumes    DiskUse `json:"volumes"`
+	BuildCache DiskUse `json:"build_cache"`
+	Root       string  `json:"data_root"`
+	Space      *Space  `json:"space,omitempty"` // of the data root; nil where the engine is elsewhere
+}
+
+// DiskUse is one line of docker system df.
+type DiskUse struct {
+	Total       int64 `json:"total"`
+	Active      int64 `json:"active"`
+	Size        int64 `json:"size_bytes"`
+	Reclaimable int64 `json:"reclaimable_bytes"`
+}
+
+// Space is a file system's.
+type Space struct {
+	Free  int64 `json:"free_bytes"`  // what an ordinary user may still write
+	Total int64 `json:"total_bytes"` // the file system's size
+}
+
+// Problem is one thing that is wrong or soon will be, with the command to run next.
+type Problem struct {
+	Service string `json:"service,omitempty"`
+	Text    string `json:"text"`
+	Next    string `json:"next"`
+}
+
+// DiskReport is everything that the engine stores and every build cache, for all projects, as docker system df -v, network ls
+// and volume ls list it.
+type DiskReport struct {
+	Items []DiskItem `json:"items"` // by kind, the largest first
+
+	printed printed
+}
+
+// DiskItem is one thing that is stored.
+type DiskItem struct {
+	Kind   string   `json:"kind"` // image, container, volume, network or cache
+	Name   string   `json:"name"` // an image's tags, or where it has none the beginning of its ID
+	ID     string   `json:"id,omitempty"`
+	Bytes  int64    `json:"bytes"`        // its own and those it shares with other images; 0 for a network; -1 where it is not known
+	Shared int64    `json:"shared_bytes"` // of an image's bytes, those in layers of other images too
+	Owner  []string `json:"owner"`        // the Compose projects that it belongs to or whose containers use it; empty for none
+	Users  []string `json:"users"`        // names of the containers that use it, whatever their state
+}
+
+// Print writes the snapshot as a table, with what is wrong and what to do about it.
+func (s Snapshot) Print(w io.Writer) { s.printed.to(w) }
+
+// Print writes a line for each thing.
+func (r DiskReport) Print(w io.Writer) { r.printed.to(w) }
+
+// Monitor looks once at CPU, memory, health, restarts, OOM kills and disk use.
+func (s *Stack) Monitor(ctx context.Context, o MonitorOptions) (Snapshot, error) {
+	snapshot, err := s.snapshot(ctx, o)
+	return snapshot, fault.Exit(ctx, err)
+}
+
+func (s *Stack) snapshot(ctx context.Context, o MonitorOptions) (Snapshot, error) {
+	p, err := s.loadOnly(ctx, o.Services)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	p.putRight(ctx)
+	found, err := monitor.Take(ctx, p.engine, p.model.Project, p.engine.Machine())
+	if err != nil {
+		return Snapshot{}, err
+	}
+	out, err := shaped[Snapshot](found)
+	out.printed = func(to *ui.Out) { found.Print(to) }
+	return out, err
+}
+
+// Watch prints a snapshot again and again until ctx is cancelled.
+func (s *Stack) Watch(ctx context.Context, o MonitorOptions) error {
+	p, err := s.loadOnly(ctx, o.Services)
+	if err != nil {
+		return fault.Exit(ctx, err)
+	}
+	p.putRight(ctx)
+	if o.Every == 0 {
+		o.Every = 2 * time.Second
+	}
+	return fault.Exit(ctx, monitor.Watch(ctx, p.engine, p.model.Project, p.engine.Machine(), p.out, o.Every))
+}
+
+// Disk lists what the engine stores, for all projects.
+func (s *Stack) Disk(ctx context.Context) (DiskReport, error) {
+	var cache monitor.BuildCache
+	if clients, closeAll := s.otherBuilders(ctx); len(clients) > 0 {
+		defer closeAll()
+		cache = cleanup.OnBuildKit(clients...)
+	}
+	found, err := monitor.TakeDisk(ctx, s.engine, cache)
+	if err != nil {
+		return DiskReport{}, fault.Exit(ctx, err)
+	}
+	out, err := shaped[DiskReport](found)
+	out.printed = func(to *ui.Out) { found.Print(to) }
+	return out, fault.Exit(ctx, err)
+}
