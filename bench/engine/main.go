@@ -2,7 +2,7 @@
 
 // Command engine runs a current Docker Engine, built from its Go modules, beside the machine's own until it is interrupted:
 //
-//	go run ./bench/engine -dir /var/tmp/current
+//	go -C bench run ./engine -dir /var/tmp/current
 //	docker -H unix:///var/tmp/current/docker.sock info
 //
 // It needs root, runc and iptables. Images stay in the directory; to remove it, stop the engine first.
@@ -18,6 +18,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/25eloquence/compose-mage/bench/internal/rig"
 	"github.com/25eloquence/compose-mage/internal/enginetest/current"
 )
 
@@ -40,6 +41,13 @@ func main() {
 func run(o current.Options) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
+	var err error
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return err
+	}
+	if err := rig.EnterRepository(ctx); err != nil {
+		return err
+	}
 	engine, err := current.Start(ctx, o)
 	if err != nil {
 		return err

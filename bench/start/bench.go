@@ -135,8 +135,8 @@ func (b *bench) openEngine(ctx context.Context) error {
 // makeImage gives the engine the image of the generated stacks: one static program.
 func (b *bench) makeImage(ctx context.Context) error {
 	program := filepath.Join(b.work, "service")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./bench/start/service")
-	cmd.Dir = b.root
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./start/service")
+	cmd.Dir = filepath.Join(b.root, rig.Module)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the service: %w: %s", err, out)

@@ -1,8 +1,8 @@
 // Command start compares `mage start` and `mage restart` with `docker compose up --wait` and `restart`: the same Compose file,
 // the same images, the same engine, whole processes, in alternating order.
 //
-//	go run ./bench/start -pairs=5 -out=/tmp/start.md
-//	go run ./bench/start -stacks=chain-3,fan-30 -intervals=5s -cases=first,warm -engine=current
+//	go -C bench run ./start -pairs=5 -out=/tmp/start.md
+//	go -C bench run ./start -stacks=chain-3,fan-30 -intervals=5s -cases=first,warm -engine=current
 //
 // After each round it starts the same containers itself, with perfect knowledge of when each is ready and without any probe:
 // that is the critical path which the round's runs are divided by. docs/start-bench.md says how everything is measured. It

@@ -28,6 +28,9 @@ const (
 // What shares the engine with no other test: it compares the machine's interfaces and firewall before and after.
 const aloneTests = "./internal/enginetest/..."
 
+// benchModule is the folder of the benches' module, whose tests need no engine.
+const benchModule = "bench"
+
 // longTests mostly wait for containers, so that all other tests run beside them.
 const longTests = "./internal/integration/..."
 
@@ -62,7 +65,11 @@ func Integration(ctx context.Context, out *ui.Out, builder string) error {
 	var long, short error
 	var both sync.WaitGroup
 	both.Go(func() { long = test(longTests) })
-	both.Go(func() { short = test(others...) })
+	both.Go(func() {
+		if short = test(others...); short == nil {
+			short = run(ctx, out, benchModule, nil, "test", "-race", "./...")
+		}
+	})
 	both.Wait()
 	return errors.Join(long, short)
 }

@@ -89,8 +89,8 @@ func (d *Daemon) Empty(ctx context.Context) error {
 // loopback that it is to reach, comma-separated. Also after an error the daemon, where there is one, is to be stopped.
 func StartEngine(ctx context.Context, root, dir, registry, loopback string) (*Daemon, string, error) {
 	program := filepath.Join(dir, "engine-program")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "./bench/engine")
-	cmd.Dir = root
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "./engine")
+	cmd.Dir = filepath.Join(root, Module)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, "", fmt.Errorf("building bench/engine: %w: %s", err, out)
 	}

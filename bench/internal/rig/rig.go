@@ -4,6 +4,7 @@ package rig
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -44,14 +45,36 @@ func WorkDir(dir string) (string, error) {
 	return work, nil
 }
 
-// Repository is the root of the repository that the working directory is in.
+// Repository is the root of the repository that the working directory is in: the directory above the module of the benches.
 func Repository(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
 		return "", fmt.Errorf("finding the repository: %w", err)
 	}
-	return filepath.Dir(strings.TrimSpace(string(out))), nil
+	for dir := filepath.Dir(strings.TrimSpace(string(out))); ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, Module, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("finding the repository: the working directory is outside of it")
+		}
+	}
 }
+
+// EnterRepository makes the repository's root the working directory: its go.mod files pin the programs that are run.
+func EnterRepository(ctx context.Context) error {
+	root, err := Repository(ctx)
+	if err != nil {
+		return err
+	}
+	if err := os.Chdir(root); err != nil {
+		return fmt.Errorf("going to the repository: %w", err)
+	}
+	return nil
+}
+
+// Module is the directory of the benches' module, below the repository.
+const Module = "bench"
 
 // BuildMage builds the Mage that the repository's go.mod pins, as dir/mage, and gives its path.
 func BuildMage(ctx context.Context, repository, dir string) (string, error) {
