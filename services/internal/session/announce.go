@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -41,7 +40,7 @@ type Announcement struct {
 // Taker joins the consumer group under a name that must be unique to the run.
 func (s *Store) Taker(ctx context.Context, consumer string) (*Taker, error) {
 	err := s.redis.XGroupCreateMkStream(ctx, stream, group, "0").Err()
-	if err != nil && !strings.HasPrefix(err.Error(), "BUSYGROUP") {
+	if err != nil && !redis.HasErrorPrefix(err, "BUSYGROUP") {
 		return nil, fmt.Errorf("joining the agents' group: %w", err)
 	}
 	taker := &Taker{store: s, consumer: consumer}

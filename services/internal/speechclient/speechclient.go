@@ -1,18 +1,19 @@
 // Package speechclient speaks the HTTP protocols of whisper-stt and azure-tts: sound to words and
-// text to sound. It retries what may pass (a service that restarts), not what was refused.
+// text to sound. It asks again where a service may answer later (one that restarts), not where it refused.
 package speechclient
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/25eloquence/compose-mage/services/internal/eloquence"
 	"github.com/25eloquence/compose-mage/services/internal/speech"
@@ -21,8 +22,8 @@ import (
 const (
 	// requestTimeout bounds one try: Whisper on a small machine may take longer than the sound.
 	requestTimeout = 2 * time.Minute
-	tries          = 4
-	firstBackOff   = 500 * time.Millisecond
+	retries        = 3
+	firstPause     = 500 * time.Millisecond // before the first retry; then twice as long each time
 	maxAnswer      = 64 << 20 // bytes: over half an hour of sound
 	maxMessage     = 300      // bytes of an error answer worth telling
 )
@@ -101,34 +102,28 @@ func Speak(ctx context.Context, service Service, text, language string) (speech.
 	return sound, nil
 }
 
+// client asks again after connection errors, 429 and 5xx. The last answer is the caller's to read.
+var client = func() *retryablehttp.Client {
+	c := retryablehttp.NewClient()
+	c.Logger = nil // callers log outcomes
+	c.RetryMax, c.RetryWaitMin, c.RetryWaitMax = retries, firstPause, firstPause<<retries
+	c.Backoff = func(least, most time.Duration, attempt int, _ *http.Response) time.Duration {
+		return retryablehttp.DefaultBackoff(least, most, attempt, nil) // a conversation can't wait as long as a Retry-After
+	}
+	c.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	c.HTTPClient.Timeout = requestTimeout
+	return c
+}()
+
 // post sends body until it is answered, refused, or tried often enough.
 func (s Service) post(ctx context.Context, path, contentType string, body []byte) ([]byte, error) {
-	backOff := firstBackOff
-	for try := 1; ; try++ {
-		answer, err := s.once(ctx, path, contentType, body)
-		var refused *RefusedError
-		if err == nil || errors.As(err, &refused) || try == tries || ctx.Err() != nil {
-			return answer, err
-		}
-		select {
-		case <-time.After(backOff):
-			backOff *= 2
-		case <-ctx.Done():
-			return nil, err
-		}
-	}
-}
-
-func (s Service) once(ctx context.Context, path, contentType string, body []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+path, bytes.NewReader(body))
+	request, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, s.URL+path, body)
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Content-Type", contentType)
 	request.Header.Set("Authorization", "Bearer "+s.Token)
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := client.Do(request)
 	if err != nil {
 		return nil, err
 	}
