@@ -79,7 +79,7 @@ func (p *project) doctorInput() (doctor.Input, error) {
 	}
 	in := doctor.Input{
 		API: p.engine, Host: p.engine.Host, Local: p.engine.Local(), Info: p.engine.Info, Machine: p.engine.Machine(),
-		Project: p.model.Project, Notices: p.model.Notices, Unheeded: p.model.Unheeded, Builder: p.Builder(),
+		Project: p.model.Project, Notices: p.model.Notices, IgnoredKeys: p.model.IgnoredKeys, Builder: p.Builder(),
 		EngineBuilder: provision.EngineBuilder, Registry: registry, StateDir: dir, Auth: p.credentials,
 	}
 	if cache.Local != nil {

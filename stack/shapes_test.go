@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"github.com/25eloquence/compose-mage/internal/cleanup"
-	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/doctor"
 	"github.com/25eloquence/compose-mage/internal/explain"
+	"github.com/25eloquence/compose-mage/internal/fit"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
 	"github.com/25eloquence/compose-mage/internal/monitor"
 	"github.com/25eloquence/compose-mage/internal/status"
@@ -27,7 +27,7 @@ func TestShapes(t *testing.T) {
 		{reflect.TypeFor[CleanupReport](), reflect.TypeFor[cleanup.Report]()},
 		{reflect.TypeFor[Snapshot](), reflect.TypeFor[monitor.Snapshot]()},
 		{reflect.TypeFor[DiskReport](), reflect.TypeFor[monitor.DiskReport]()},
-		{reflect.TypeFor[FitReport](), reflect.TypeFor[compose.Fitted]()},
+		{reflect.TypeFor[FitReport](), reflect.TypeFor[fit.Report]()},
 		{reflect.TypeFor[BuildRecord](), reflect.TypeFor[explain.Build]()},
 	} {
 		public, internal := keys(pair[0], "", nil), keys(pair[1], "", nil)

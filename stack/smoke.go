@@ -3,7 +3,7 @@ package stack
 import (
 	"context"
 
-	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/smoke"
 )
@@ -30,7 +30,7 @@ func (s *Stack) smoke(ctx context.Context, o SmokeOptions) (SmokeReport, error) 
 	if err != nil {
 		return SmokeReport{}, err
 	}
-	if _, has := compose.SmokeTest(p.model.Project); !has && o.Optional {
+	if _, has := extension.SmokeTest(p.model.Project); !has && o.Optional {
 		return SmokeReport{}, nil
 	}
 	answer, err := smoke.Run(ctx, p.engine, p.model.Project, p.out)

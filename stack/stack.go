@@ -174,7 +174,7 @@ func (p *project) sayFit() {
 	for _, n := range p.model.Notices {
 		p.out.Warn("%s", n)
 	}
-	for _, u := range p.model.Unheeded {
+	for _, u := range p.model.IgnoredKeys {
 		p.out.Warn("%s", u)
 	}
 	if fitted := p.model.FittedSentence(); fitted != "" {

@@ -1,6 +1,6 @@
-// Package bounded owns reading what others have written: files that a project names, answers of registries, engines and servers, output of
-// programs and containers. All of it is read up to a limit and no further, and what is too large is named. What is read, and what it
-// means, is the caller's.
+// Package bounded owns reading what others have written: files that a project names, answers of registries, engines
+// and servers, output of programs and containers. All of it is read up to a limit and no further, and what is too
+// large is named. What is read, and what it means, is the caller's.
 package bounded
 
 import (
@@ -33,7 +33,8 @@ func (l Limit) tooLarge() error {
 	if code == 0 {
 		code = fault.Failed
 	}
-	return fault.New(code, l.Next, "reading %s: it is %w: more than %s, which is the most that is read of it", l.What, ErrTooLarge, ui.Bytes(l.Bytes))
+	return fault.New(code, l.Next, "reading %s: it is %w: more than %s, which is the most that is read of it", l.What,
+		ErrTooLarge, ui.Bytes(l.Bytes))
 }
 
 // Reader gives what r gives, and an error where that is more than the limit.
@@ -71,7 +72,8 @@ func (l Limit) Decode(r io.Reader, v any) error {
 	return nil
 }
 
-// Tail keeps the last bytes of what is written to it, of however much. Its methods may be called from several goroutines.
+// Tail keeps the last bytes of what is written to it, of however much. Its methods may be called from several
+// goroutines.
 type Tail struct {
 	Bytes int // how many; 0 is DefaultTail
 
@@ -108,7 +110,8 @@ func (t *Tail) String() string {
 	return string(t.data[max(0, len(t.data)-t.last):])
 }
 
-// MaxLine is the most of a line of foreign output that goes into an error or a report, in bytes; it is what Docker keeps of a health check.
+// MaxLine is the most of a line of foreign output that goes into an error or a report, in bytes; it is what Docker
+// keeps of a health check.
 const MaxLine = 4 << 10
 
 // Line cuts a line to MaxLine.

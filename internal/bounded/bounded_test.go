@@ -21,14 +21,20 @@ func (e *endless) Read(p []byte) (int, error) {
 
 func TestLimit(t *testing.T) {
 	limit := Limit{What: "the answer", Bytes: 10, Code: fault.Registry, Next: "docker login"}
-	for text, ok := range map[string]bool{"": true, "123456789": true, "1234567890": true, "12345678901": false, strings.Repeat("x", 1<<20): false} {
-		for name, r := range map[string]io.Reader{"whole": strings.NewReader(text), "bytewise": iotest.OneByteReader(strings.NewReader(text))} {
+	for text, ok := range map[string]bool{
+		"": true, "123456789": true, "1234567890": true, "12345678901": false, strings.Repeat("x", 1<<20): false,
+	} {
+		for name, r := range map[string]io.Reader{
+			"whole": strings.NewReader(text), "bytewise": iotest.OneByteReader(strings.NewReader(text)),
+		} {
 			got, err := limit.ReadAll(r)
 			if (err == nil) != ok || string(got) != text[:min(len(text), 10)] {
 				t.Errorf("%d bytes, %s: got %q, %v", len(text), name, got, err)
 			}
 			var f *fault.Error
-			if !ok && (!errors.Is(err, ErrTooLarge) || !errors.As(err, &f) || f.Code != fault.Registry || f.Next == "" || !strings.Contains(err.Error(), "the answer")) {
+			if !ok &&
+				(!errors.Is(err, ErrTooLarge) || !errors.As(err, &f) || f.Code != fault.Registry || f.Next == "" ||
+					!strings.Contains(err.Error(), "the answer")) {
 				t.Errorf("got %v", err)
 			}
 		}
@@ -64,7 +70,14 @@ func TestLine(t *testing.T) {
 func TestTail(t *testing.T) {
 	tail := Tail{Bytes: 5}
 	for _, step := range []struct{ piece, want string }{
-		{"", ""}, {"abc", "abc"}, {"de", "abcde"}, {"f", "bcdef"}, {"ghijk", "ghijk"}, {"l", "hijkl"}, {"0123456789", "56789"}, {"x", "6789x"},
+		{"", ""},
+		{"abc", "abc"},
+		{"de", "abcde"},
+		{"f", "bcdef"},
+		{"ghijk", "ghijk"},
+		{"l", "hijkl"},
+		{"0123456789", "56789"},
+		{"x", "6789x"},
 	} {
 		if n, err := tail.Write([]byte(step.piece)); n != len(step.piece) || err != nil || tail.String() != step.want {
 			t.Errorf("after %q: %q, want %q", step.piece, tail.String(), step.want)

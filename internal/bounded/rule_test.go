@@ -9,8 +9,10 @@ import (
 
 // unbounded are calls that read as much as there is.
 var unbounded = map[string]bool{
-	"io.ReadAll": true, "ioutil.ReadAll": true, "os.ReadFile": true, "ioutil.ReadFile": true, "io.Copy": true, "io.CopyBuffer": true,
-	"json.NewDecoder": true, "yaml.NewDecoder": true, "xml.NewDecoder": true, "content.ReadBlob": true, "stdcopy.StdCopy": true, "httputil.DumpResponse": true,
+	"io.ReadAll": true, "ioutil.ReadAll": true, "os.ReadFile": true, "ioutil.ReadFile": true, "io.Copy": true,
+	"io.CopyBuffer":   true,
+	"json.NewDecoder": true, "yaml.NewDecoder": true, "xml.NewDecoder": true, "content.ReadBlob": true,
+	"stdcopy.StdCopy": true, "httputil.DumpResponse": true,
 }
 
 // methods are the same of commands and buffers, whatever they are called.
@@ -28,7 +30,6 @@ var readings = map[string]string{
 	"internal/regular/regular.go Read":                   "of a limited reader",
 	"internal/state/read.go ReadFile":                    "of a limited reader",
 	"internal/state/stopped_linux.go stopped":            kernel,
-	"internal/compose/extension.go decode":               "of a text in memory",
 	"internal/engine/exec.go Process.Copy":               "into a tail, or to a reader that cuts lines",
 	"internal/diagnosis/diagnosis.go LastLines":          "into a tail",
 	"internal/buildinputs/disk.go disk.hash":             "into a hash, of a file of at most 64 MiB",
@@ -58,6 +59,9 @@ var readings = map[string]string{
 	"internal/stepnet/rules_linux.go Taken":              kernel,
 	"internal/stepnet/rules_linux.go MTU":                kernel,
 	"internal/verify/verify.go otherPackages":            "of the go command, a line a package",
+	"internal/extension/extension.go decode":             "of a text in memory",
+	"internal/pinned/pinned.go program.cache":            "of a file of this module's",
+	"internal/pinned/pinned.go goCommand":                "of the go command",
 	"magefiles/targets/menu.go readLine":                 "from the user's terminal",
 }
 

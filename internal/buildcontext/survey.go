@@ -8,12 +8,11 @@ import (
 	"io/fs"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/docker/go-units"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
 )
 
 // Survey says how much a build context holds after its ignore file.
@@ -84,8 +83,17 @@ func (s Survey) Warning(limit int64, ignoreFile string) string {
 		parts = append(parts, fmt.Sprintf("%s (%s)", e.Path, size(e.Bytes)))
 		lines = append(lines, Pattern(e.Path))
 	}
-	return message.NewPrinter(language.English).Sprintf("build context %q is %s in %d files: %s; add to %s: %s",
-		s.Dir, size(s.Bytes), s.Files, strings.Join(parts, ", "), ignoreFile, strings.Join(lines, ", "))
+	return fmt.Sprintf("build context %q is %s in %s files: %s; add to %s: %s",
+		s.Dir, size(s.Bytes), thousands(s.Files), strings.Join(parts, ", "), ignoreFile, strings.Join(lines, ", "))
+}
+
+// thousands prints a number with a comma between each three digits.
+func thousands(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 func size(bytes int64) string {

@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/moby/buildkit/client"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
 // OnBuildKit makes a Builder of connections to BuildKit (image.Connect gives one); a budget is shared among them.
@@ -56,7 +57,9 @@ func prune(ctx context.Context, c *client.Client, keepBytes int64) (int64, error
 	close(dropped)
 	total := <-freed
 	if fault.BuilderLost(err) && ctx.Err() == nil {
-		return total, fault.New(fault.Builder, "go tool mage setup", "pruning the builder's cache: the builder went away: %w", err)
+		return total, fault.New(fault.Builder, "go tool mage setup",
+			"pruning the builder's cache: the builder went away: %w",
+			err)
 	}
 	if err != nil {
 		return total, fmt.Errorf("pruning the builder's cache: %w", err)

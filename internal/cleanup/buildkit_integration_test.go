@@ -13,20 +13,22 @@ import (
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 )
 
-// TestOnBuildKit talks to the BuildKit inside the engine, the one that is surely there. Its cache is everyone's, so the budget
-// is one that nothing exceeds; what a smaller one frees is the engine's own arithmetic.
+// TestOnBuildKit talks to the BuildKit inside the engine, the one that is surely there. Its cache is everyone's, so
+// the budget is one that nothing exceeds; what a smaller one frees is the engine's own arithmetic.
 func TestOnBuildKit(t *testing.T) {
 	e := enginetest.Connect(t)
-	c, err := client.New(t.Context(), "", client.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-		return e.DialHijack(ctx, "/grpc", "h2c", nil)
-	}))
+	c, err := client.New(t.Context(), "",
+		client.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			return e.DialHijack(ctx, "/grpc", "h2c", nil)
+		}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	b := OnBuildKit(c)
 	var used int64
-	enginetest.Until(t, 20e9, "the builder and system df to agree on the cache's size", func() bool { // others build meanwhile
+	// others build meanwhile
+	enginetest.Until(t, 20e9, "the builder and system df to agree on the cache's size", func() bool {
 		if used, err = b.Usage(t.Context()); err != nil {
 			t.Fatal(err)
 		}

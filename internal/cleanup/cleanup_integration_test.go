@@ -12,11 +12,12 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/builds"
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -46,7 +47,8 @@ func (s *stack) recorded(image string, tags ...string) {
 	}
 }
 
-// options are those of a cleanup of the project, which leave the engine's build cache alone: tests share it with the machine's owner.
+// options are those of a cleanup of the project, which leave the engine's build cache alone: tests share it with the
+// machine's owner.
 func (s *stack) options() Options { return Options{CacheBudget: 1 << 60, Builds: s.builds} }
 
 func (s *stack) plan(o Options) Plan {
@@ -70,7 +72,7 @@ func (s *stack) execute(plan Plan) string {
 
 func build(t *testing.T, e *engine.Engine, name string) *stack {
 	s := &stack{t: t, e: e, name: name, volume: name + "_data", state: t.TempDir()}
-	mark := map[string]string{labelProject: name}
+	mark := map[string]string{container.ProjectLabel: name}
 	s.builds = builds.Open(s.state, name, "/src/"+name, e.Info.ID)
 	s.oldImage = enginetest.Image(t, e, name+"/web:latest", mark)
 	s.image = enginetest.Image(t, e, name+"/web:latest", mark) // takes the name: the first is untagged now
@@ -79,7 +81,11 @@ func build(t *testing.T, e *engine.Engine, name string) *stack {
 	s.recorded(s.image, "latest")
 	s.recorded(s.v1Image, "v1")
 	s.usedNet, s.deadNet = s.network("default"), s.network("dead")
-	if _, err := e.VolumeCreate(t.Context(), client.VolumeCreateOptions{Name: s.volume, Labels: map[string]string{labelProject: name, labelVolume: "data", labelHolds: "data"}}); err != nil {
+	if _, err := e.VolumeCreate(t.Context(),
+		client.VolumeCreateOptions{
+			Name:   s.volume,
+			Labels: map[string]string{container.ProjectLabel: name, container.VolumeLabel: "data", labelHolds: "data"},
+		}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -89,7 +95,7 @@ func build(t *testing.T, e *engine.Engine, name string) *stack {
 	s.oneOff = s.container("web", "True", "exit 0", true)
 	s.orphan = s.container("gone", "False", "exit 0", true)
 	for _, id := range []string{s.oneOff, s.orphan} {
-		wait := e.ContainerWait(t.Context(), id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
+		wait := e.ContainerWait(t.Context(), id, client.ContainerWaitOptions{Condition: moby.WaitConditionNotRunning})
 		select {
 		case <-wait.Result:
 		case err := <-wait.Error:
@@ -100,18 +106,23 @@ func build(t *testing.T, e *engine.Engine, name string) *stack {
 }
 
 func (s *stack) network(key string) string {
-	return enginetest.Network(s.t, s.e, s.name+"_"+key, map[string]string{labelProject: s.name})
+	return enginetest.Network(s.t, s.e, s.name+"_"+key, map[string]string{container.ProjectLabel: s.name})
 }
 
 func (s *stack) container(service, oneOff, cmd string, start bool) string {
 	return enginetest.Container(s.t, s.e, s.name+"-"+service+"-"+oneOff,
-		&container.Config{Image: s.name + "/web:latest", Cmd: strings.Fields(cmd), Labels: enginetest.Labels(s.name, service, oneOff)},
-		&container.HostConfig{NetworkMode: container.NetworkMode(s.name + "_default")}, start)
+		&moby.Config{
+			Image: s.name + "/web:latest", Cmd: strings.Fields(cmd), Labels: enginetest.Labels(s.name, service, oneOff),
+		},
+		&moby.HostConfig{NetworkMode: moby.NetworkMode(s.name + "_default")}, start)
 }
 
 func (s *stack) model() *types.Project {
 	return &types.Project{
-		Name: s.name, Services: types.Services{"web": {Name: "web", ContainerSpec: types.ContainerSpec{Image: s.name + "/web:latest"}}},
+		Name: s.name,
+		Services: types.Services{
+			"web": {Name: "web", ContainerSpec: types.ContainerSpec{Image: s.name + "/web:latest"}},
+		},
 		Networks: types.Networks{"default": {Name: s.name + "_default"}},
 	}
 }
@@ -129,7 +140,9 @@ func (s *stack) present() string {
 		_, err := s.e.ContainerInspect(ctx, c.id, client.ContainerInspectOptions{})
 		add(c.name, err)
 	}
-	for _, i := range []struct{ name, id string }{{"old-image", s.oldImage}, {"image", s.image}, {"v1-image", s.v1Image}} {
+	for _, i := range []struct {
+		name, id string
+	}{{"old-image", s.oldImage}, {"image", s.image}, {"v1-image", s.v1Image}} {
 		_, err := s.e.ImageInspect(ctx, i.id)
 		add(i.name, err)
 	}
@@ -189,9 +202,10 @@ func TestExecuteLooksAgain(t *testing.T) {
 	}
 	ctx := t.Context()
 	// the old image is run again, the dead network is joined, the orphan is removed by hand
-	user := enginetest.Container(t, e, s.name+"-user", &container.Config{Image: s.oldImage, Cmd: []string{"sleep"}},
-		&container.HostConfig{NetworkMode: container.NetworkMode(s.name + "_default")}, true)
-	if _, err := e.NetworkConnect(ctx, s.deadNet, client.NetworkConnectOptions{Container: user, EndpointConfig: &network.EndpointSettings{}}); err != nil {
+	user := enginetest.Container(t, e, s.name+"-user", &moby.Config{Image: s.oldImage, Cmd: []string{"sleep"}},
+		&moby.HostConfig{NetworkMode: moby.NetworkMode(s.name + "_default")}, true)
+	if _, err := e.NetworkConnect(ctx, s.deadNet,
+		client.NetworkConnectOptions{Container: user, EndpointConfig: &network.EndpointSettings{}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := e.ContainerRemove(ctx, s.orphan, client.ContainerRemoveOptions{}); err != nil {
@@ -215,14 +229,15 @@ func TestExecuteLooksAgain(t *testing.T) {
 func TestExecuteLooksAgainAtImages(t *testing.T) {
 	e := enginetest.Connect(t)
 	s := build(t, e, "watchclean-images")
-	ctx, mark := t.Context(), map[string]string{labelProject: s.name}
+	ctx, mark := t.Context(), map[string]string{container.ProjectLabel: s.name}
 	made := map[string]string{}
 	for _, what := range []string{"two-names", "named", "committed", "moved", "run", "r1", "r2", "r3"} {
 		made[what] = enginetest.Image(t, e, s.name+"/web:"+what, mark)
 	}
 	tag := func(image, name string) {
 		t.Helper()
-		if _, err := e.ImageTag(ctx, client.ImageTagOptions{Source: image, Target: s.name + "/web:" + name}); err != nil {
+		if _, err := e.ImageTag(ctx,
+			client.ImageTagOptions{Source: image, Target: s.name + "/web:" + name}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -243,8 +258,10 @@ func TestExecuteLooksAgainAtImages(t *testing.T) {
 	tag(foreign, "second") // had by two-names when the plan was made
 	tag(foreign, "moved")
 	tag(made["named"], "kept")
-	user := enginetest.Container(t, e, s.name+"-user", &container.Config{Image: made["run"], Cmd: []string{"sleep"}}, nil, false)
-	from := enginetest.Container(t, e, s.name+"-from", &container.Config{Image: made["committed"], Cmd: []string{"sleep"}}, nil, false)
+	user := enginetest.Container(t, e, s.name+"-user", &moby.Config{Image: made["run"], Cmd: []string{"sleep"}}, nil,
+		false)
+	from := enginetest.Container(t, e, s.name+"-from", &moby.Config{Image: made["committed"], Cmd: []string{"sleep"}},
+		nil, false)
 	commit, err := e.ContainerCommit(ctx, from, client.ContainerCommitOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -254,7 +271,10 @@ func TestExecuteLooksAgainAtImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := s.execute(untags) + s.execute(plan)
-	for what, stays := range map[string]bool{"two-names": false, "named": true, "committed": true, "moved": false, "run": true, "r1": true, "r2": true, "r3": true} {
+	for what, stays := range map[string]bool{
+		"two-names": false, "named": true, "committed": true, "moved": false, "run": true, "r1": true, "r2": true,
+		"r3": true,
+	} {
 		if _, err := e.ImageInspect(ctx, made[what]); (err == nil) != stays {
 			t.Errorf("%s is there: %v, want %v\n%s", what, err == nil, stays, said)
 		}
@@ -267,7 +287,10 @@ func TestExecuteLooksAgainAtImages(t *testing.T) {
 	if _, err := e.ContainerInspect(ctx, user, client.ContainerInspectOptions{}); err != nil {
 		t.Error(err)
 	}
-	for _, want := range []string{"second is another image now", "it is named watchclean-images/web:kept now", "watchclean-images-user uses it now", "an image was made from it"} {
+	for _, want := range []string{
+		"second is another image now", "it is named watchclean-images/web:kept now",
+		"watchclean-images-user uses it now", "an image was made from it",
+	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("nothing says %q:\n%s", want, said)
 		}
@@ -279,14 +302,18 @@ func TestExecuteLooksAgainAtImages(t *testing.T) {
 	}
 }
 
-// TestExecuteLooksAgainAtVolumes has the other link to a volume go, and a volume be replaced, between plan and execution.
+// TestExecuteLooksAgainAtVolumes has the other link to a volume go, and a volume be replaced, between plan and
+// execution.
 func TestExecuteLooksAgainAtVolumes(t *testing.T) {
 	e := enginetest.Connect(t)
 	s := build(t, e, "watchclean-volumes")
 	ctx := t.Context()
 	withData := func(name, oneOff, from string) string {
-		cfg := &container.Config{Image: s.name + "/web:latest", Cmd: []string{"write", "/data/f"}, Labels: enginetest.Labels(s.name, "web", oneOff)}
-		host := &container.HostConfig{}
+		cfg := &moby.Config{
+			Image: s.name + "/web:latest", Cmd: []string{"write", "/data/f"},
+			Labels: enginetest.Labels(s.name, "web", oneOff),
+		}
+		host := &moby.HostConfig{}
 		if from == "" {
 			cfg.Volumes = map[string]struct{}{"/data": {}}
 		} else {
@@ -297,7 +324,7 @@ func TestExecuteLooksAgainAtVolumes(t *testing.T) {
 	first := withData("-run", "True", "")
 	enginetest.Until(t, 10e9, "the one-off run to end", func() bool {
 		got, err := e.ContainerInspect(ctx, first, client.ContainerInspectOptions{})
-		return err == nil && got.Container.State.Status == container.StateExited
+		return err == nil && got.Container.State.Status == moby.StateExited
 	})
 	second := withData("-web-2", "False", first)
 	got, err := e.ContainerInspect(ctx, first, client.ContainerInspectOptions{})
@@ -305,7 +332,8 @@ func TestExecuteLooksAgainAtVolumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_, _ = e.ContainerRemove(context.Background(), first, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		_, _ = e.ContainerRemove(context.Background(), first,
+			client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 		_, _ = e.VolumeRemove(context.Background(), got.Container.Mounts[0].Name, client.VolumeRemoveOptions{})
 	})
 	o := s.options()
@@ -321,7 +349,10 @@ func TestExecuteLooksAgainAtVolumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.Sleep(1100 * time.Millisecond) // the engine says in seconds when a volume was made
-	if _, err := e.VolumeCreate(ctx, client.VolumeCreateOptions{Name: s.volume, Labels: map[string]string{labelProject: s.name, labelVolume: "data"}}); err != nil {
+	if _, err := e.VolumeCreate(ctx,
+		client.VolumeCreateOptions{
+			Name: s.volume, Labels: map[string]string{container.ProjectLabel: s.name, container.VolumeLabel: "data"},
+		}); err != nil {
 		t.Fatal(err)
 	}
 	said := s.execute(plan)
@@ -341,11 +372,13 @@ func TestExecuteLooksAgainAtVolumes(t *testing.T) {
 func TestNamedVolumeGoesOnceUnused(t *testing.T) {
 	e := enginetest.Connect(t)
 	s := build(t, e, "watchclean-volume")
-	user := enginetest.Container(t, e, s.name+"-user", &container.Config{Image: s.image, Cmd: []string{"sleep"}, Labels: enginetest.Labels(s.name, "web", "False")},
-		&container.HostConfig{Binds: []string{s.volume + ":/data"}}, false)
+	user := enginetest.Container(t, e, s.name+"-user",
+		&moby.Config{Image: s.image, Cmd: []string{"sleep"}, Labels: enginetest.Labels(s.name, "web", "False")},
+		&moby.HostConfig{Binds: []string{s.volume + ":/data"}}, false)
 	opts := s.options()
 	opts.Volumes = []string{"data"}
-	if _, err := MakePlan(t.Context(), e, s.model(), opts); err == nil || !strings.Contains(err.Error(), "is in use by container") {
+	if _, err := MakePlan(t.Context(), e, s.model(), opts); err == nil ||
+		!strings.Contains(err.Error(), "is in use by container") {
 		t.Fatalf("a used volume: got %v", err)
 	}
 	if _, err := e.ContainerRemove(t.Context(), user, client.ContainerRemoveOptions{}); err != nil {
@@ -369,7 +402,8 @@ func TestHostScopePlan(t *testing.T) {
 	e := enginetest.Connect(t)
 	ours, others := build(t, e, "watchclean-hosta"), build(t, e, "watchclean-hostb")
 	for _, r := range others.builds.Records() { // one state directory has the records of all projects
-		if err := builds.Open(ours.state, others.name, r.Dir, r.Engine).Add(t.Context(), r.ID, r.Service, r.Names); err != nil {
+		if err := builds.Open(ours.state, others.name, r.Dir, r.Engine).Add(t.Context(), r.ID, r.Service,
+			r.Names); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -386,7 +420,8 @@ func TestHostScopePlan(t *testing.T) {
 	}
 	for what, want := range map[string]bool{
 		others.oneOff: true, others.orphan: true, others.oldImage: true, others.deadNet: true, ours.oldImage: true,
-		others.web: false, others.image: false, others.v1Image: false, ours.v1Image: false, others.usedNet: false, ours.web: false, ours.image: false,
+		others.web: false, others.image: false, others.v1Image: false, ours.v1Image: false, others.usedNet: false,
+		ours.web: false, ours.image: false,
 	} {
 		if goes[what] != want {
 			t.Errorf("%s goes: %v, want %v", what, goes[what], want)

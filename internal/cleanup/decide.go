@@ -9,28 +9,23 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/distribution/reference"
 	"github.com/docker/compose/v5/pkg/api"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/network"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// The labels by which Compose marks what is a project's. The image build sets the first on the images it makes.
-const (
-	labelProject = "com.docker.compose.project"
-	labelService = "com.docker.compose.service"
-	labelOneOff  = "com.docker.compose.oneoff"
-	labelVolume  = "com.docker.compose.volume"
-	labelHash    = "com.docker.compose.config-hash"
-	labelHook    = "com.docker.compose.hook"
-	labelHolds   = "com.25eloquence.volume" // data or cache
-)
+// labelHolds says of a volume whether it holds data or a cache.
+const labelHolds = "com.25eloquence.volume"
 
-// aboutToStart is for how long a container that was created but never started is left alone: somebody may be starting it.
+// aboutToStart is for how long a container that was created but never started is left alone: somebody may be starting
+// it.
 const aboutToStart = 10 * time.Minute
 
-// aboutToLoad is for how long a record stays of an image that the engine doesn't have: a build records it before it loads it.
+// aboutToLoad is for how long a record stays of an image that the engine doesn't have: a build records it before it
+// loads it.
 const aboutToLoad = time.Hour
 
 // model is what the Compose file names. Services of profiles that are not active count: they are no orphans.
@@ -63,7 +58,8 @@ func readModel(project *types.Project) model {
 	return m
 }
 
-// normalise gives a reference in full: docker.io/library/redis:latest, or with its digest, beside which a tag means nothing. "" is none.
+// normalise gives a reference in full: docker.io/library/redis:latest, or with its digest, beside which a tag means
+// nothing. "" is none.
 func normalise(ref string) string {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
@@ -87,7 +83,9 @@ func (d *decision) remove(i Item) { d.plan.Remove = append(d.plan.Remove, i) }
 func (d *decision) keep(i Item)   { d.plan.Keep = append(d.plan.Keep, i) }
 
 // ours says whether labels mark a thing as this project's.
-func (d *decision) ours(labels map[string]string) bool { return labels[labelProject] == d.plan.Project }
+func (d *decision) ours(labels map[string]string) bool {
+	return labels[container.ProjectLabel] == d.plan.Project
+}
 
 func (d *decision) decideContainers() {
 	for _, c := range d.seen.containers {
@@ -95,7 +93,9 @@ func (d *decision) decideContainers() {
 		if !ours && d.plan.Scope != Host {
 			continue
 		}
-		item := Item{Kind: Container, ID: c.ID, Name: containerName(c), Bytes: c.SizeRw, Owner: c.Labels[labelProject]}
+		item := Item{
+			Kind: Container, ID: c.ID, Name: containerName(c), Bytes: c.SizeRw, Owner: c.Labels[container.ProjectLabel],
+		}
 		why, stays := d.containerStays(c)
 		item.Why = why
 		switch {
@@ -108,16 +108,16 @@ func (d *decision) decideContainers() {
 }
 
 // containerStays says whether a container stays whatever volumes it has, and why it stays or goes.
-func (d *decision) containerStays(c container.Summary) (why string, stays bool) {
+func (d *decision) containerStays(c moby.Summary) (why string, stays bool) {
 	ours, state := d.ours(c.Labels), string(c.State)
-	orphan := ours && !d.names.services[c.Labels[labelService]]
-	oneOff := strings.EqualFold(c.Labels[labelOneOff], "true")
+	orphan := ours && !d.names.services[c.Labels[container.ServiceLabel]]
+	oneOff := strings.EqualFold(c.Labels[container.OneOffLabel], "true")
 	switch {
 	case active(c.State) && orphan && !oneOff:
 		return state + ", though the Compose file no longer has this service", true
 	case active(c.State):
 		return state, true
-	case c.State == container.StateCreated && d.seen.now.Sub(time.Unix(c.Created, 0)) < aboutToStart:
+	case c.State == moby.StateCreated && d.seen.now.Sub(time.Unix(c.Created, 0)) < aboutToStart:
 		return "created a moment ago, may be about to start", true
 	case d.plan.Scope == Project && !ours:
 		return "", true
@@ -135,14 +135,14 @@ func (d *decision) containerStays(c container.Summary) (why string, stays bool) 
 	return state + "; a start uses it again", true
 }
 
-// byCompose says whether Compose made the container. One that was made by hand has the labels of its image, and an image that was
-// committed from a container has all of that one's.
-func (d *decision) byCompose(c container.Summary) bool {
+// byCompose says whether Compose made the container. One that was made by hand has the labels of its image, and an
+// image that was committed from a container has all of that one's.
+func (d *decision) byCompose(c moby.Summary) bool {
 	at := slices.IndexFunc(d.seen.every, func(img image.Summary) bool { return img.ID == c.ImageID })
 	if at < 0 {
 		return false
 	}
-	for _, label := range []string{labelHash, labelHook} {
+	for _, label := range []string{container.ConfigHashLabel, container.HookLabel} {
 		if v := c.Labels[label]; v != "" && v != d.seen.every[at].Labels[label] {
 			return true
 		}
@@ -151,11 +151,11 @@ func (d *decision) byCompose(c container.Summary) bool {
 }
 
 // active says whether a container is at work, and so never goes.
-func active(s container.ContainerState) bool {
-	return s != container.StateExited && s != container.StateCreated && s != container.StateDead
+func active(s moby.ContainerState) bool {
+	return s != moby.StateExited && s != moby.StateCreated && s != moby.StateDead
 }
 
-func containerName(c container.Summary) string {
+func containerName(c moby.Summary) string {
 	if len(c.Names) == 0 {
 		return short(c.ID)
 	}
@@ -186,7 +186,7 @@ func (d *decision) decideNetworks() {
 		if !ours && d.plan.Scope != Host {
 			continue
 		}
-		item := Item{Kind: Network, ID: n.ID, Name: n.Name, Owner: n.Labels[labelProject]}
+		item := Item{Kind: Network, ID: n.ID, Name: n.Name, Owner: n.Labels[container.ProjectLabel]}
 		by := ""
 		for _, c := range d.seen.containers {
 			if !going[c.ID] && onNetwork(c, n.ID, n.Name) {
@@ -220,7 +220,8 @@ func (d *decision) decideCaches() {
 		item := Item{Kind: c.kind, Name: "build cache", Bytes: max(0, c.size-d.plan.budget)}
 		if d.plan.Scope == Project { // no record of a cache says whose it is
 			where := map[Kind]string{EngineCache: "engine", BuilderCache: "builder"}[c.kind]
-			item.Bytes, item.Why = c.size, "every project on this "+where+" builds with it; cleanup -scope=host prunes it"
+			item.Bytes, item.Why = c.size, "every project on this "+where+
+				" builds with it; cleanup -scope=host prunes it"
 			d.keep(item)
 			continue
 		}
@@ -229,7 +230,8 @@ func (d *decision) decideCaches() {
 			d.keep(item)
 			continue
 		}
-		item.Why = fmt.Sprintf("%s in all, the budget is %s; the least useful goes", ui.Bytes(c.size), ui.Bytes(d.plan.budget))
+		item.Why = fmt.Sprintf("%s in all, the budget is %s; the least useful goes", ui.Bytes(c.size),
+			ui.Bytes(d.plan.budget))
 		d.remove(item)
 	}
 }
@@ -240,7 +242,7 @@ func builtIn(n network.Summary) bool {
 }
 
 // onNetwork says whether a container, running or not, is attached to a network.
-func onNetwork(c container.Summary, id, name string) bool {
+func onNetwork(c moby.Summary, id, name string) bool {
 	if c.NetworkSettings == nil {
 		return false
 	}

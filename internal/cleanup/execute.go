@@ -10,6 +10,7 @@ import (
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -19,9 +20,10 @@ type errStays struct{ why string }
 
 func (e errStays) Error() string { return e.why }
 
-// Execute removes what the plan says. Each item is looked at again just before: what came into use, got a name or changed hands
-// since the plan was made stays, and a line says so. Nothing is ever forced, so the engine refuses what slips between the look
-// and the removal. Items that fail for another reason do not stop the rest; the error names them all.
+// Execute removes what the plan says. Each item is looked at again just before: what came into use, got a name or
+// changed hands since the plan was made stays, and a line says so. Nothing is ever forced, so the engine refuses what
+// slips between the look and the removal. Items that fail for another reason do not stop the rest; the error names
+// them all.
 func Execute(ctx context.Context, api API, plan Plan, out *ui.Out) error {
 	var freed int64
 	var failed []error
@@ -192,7 +194,10 @@ func removeNetwork(ctx context.Context, api API, item Item) error {
 	}
 	_, err = api.NetworkRemove(ctx, item.ID, client.NetworkRemoveOptions{})
 	if errdefs.IsPermissionDenied(err) { // "has active endpoints" is a 403
-		return errStays{"the engine says that it is in use: a container has just joined it, or the engine kept what one left behind, which its restart clears"}
+		return errStays{
+			"the engine says that it is in use: a container has just joined it, or the engine kept what one left " +
+				"behind, which its restart clears",
+		}
 	}
 	return err
 }
@@ -202,7 +207,7 @@ func (p Plan) removeVolume(ctx context.Context, api API, item Item) error {
 	if err != nil {
 		return err
 	}
-	if got.Volume.Labels[labelProject] != p.Project {
+	if got.Volume.Labels[container.ProjectLabel] != p.Project {
 		return errStays{"another one has taken its name, which is not of this project"}
 	}
 	if got.Volume.CreatedAt != item.made {

@@ -9,12 +9,14 @@ import (
 	"github.com/moby/moby/api/types/image"
 
 	"github.com/25eloquence/compose-mage/internal/builds"
+	"github.com/25eloquence/compose-mage/internal/container"
 )
 
 // releasesKept is how many tagged images of a service stay beside the one that the Compose file names, to go back to.
 const releasesKept = 3
 
-// decideImages decides of the images that are this project's or, of the whole host, have no name, and of those that were named by hand.
+// decideImages decides of the images that are this project's or, of the whole host, have no name, and of those that
+// were named by hand.
 func (d *decision) decideImages(named []string) error {
 	wanted, err := d.readImages(named)
 	if err != nil {
@@ -25,7 +27,10 @@ func (d *decision) decideImages(named []string) error {
 	for _, img := range d.seen.images {
 		tags := realTags(img)
 		ours := d.ours(img.Labels)
-		item := Item{Kind: Image, ID: img.ID, Name: imageName(img, tags), Bytes: unique(img), Owner: img.Labels[labelProject], Tags: tags}
+		item := Item{
+			Kind: Image, ID: img.ID, Name: imageName(img, tags), Bytes: unique(img),
+			Owner: img.Labels[container.ProjectLabel], Tags: tags,
+		}
 		if request, ok := wanted[img.ID]; ok {
 			if err := d.removeNamed(item, request, users[img.ID]); err != nil {
 				return err
@@ -68,8 +73,8 @@ type verdict struct {
 	unknown bool // no build of ours is known to have made it
 }
 
-// judge says whether an image could go that nobody has named: just one that a build of this checkout made, that nobody else gave a name,
-// and that nothing needs. user is a container that uses it; "" for none.
+// judge says whether an image could go that nobody has named: just one that a build of this checkout made, that
+// nobody else gave a name, and that nothing needs. user is a container that uses it; "" for none.
 func (d *decision) judge(img image.Summary, tags []string, user string) verdict {
 	records := d.recordsOf(img.ID)
 	child := d.madeFrom(img.ID)
@@ -118,8 +123,8 @@ func (d *decision) decideReleases(could map[string]Item) {
 	}
 }
 
-// lastReleases gives, by ID, the last built images of each service that have a name which a build here gave them, beside the one that the
-// Compose file names.
+// lastReleases gives, by ID, the last built images of each service that have a name which a build here gave them,
+// beside the one that the Compose file names.
 func (d *decision) lastReleases() map[string]bool {
 	last, count := map[string]bool{}, map[string]int{}
 	for _, r := range d.seen.records {
@@ -151,11 +156,12 @@ func (d *decision) recordsOf(id string) []builds.Record {
 
 // isNamed says whether the Compose file names the image, by a tag or by a digest.
 func (d *decision) isNamed(img image.Summary, tags []string) bool {
-	return slices.ContainsFunc(slices.Concat(tags, img.RepoDigests), func(name string) bool { return d.names.images[normalise(name)] })
+	return slices.ContainsFunc(slices.Concat(tags, img.RepoDigests),
+		func(name string) bool { return d.names.images[normalise(name)] })
 }
 
-// madeFrom gives an image that was made from this one, by docker commit or by a build without BuildKit; "" where there is none. The engine
-// keeps the parent of such an image.
+// madeFrom gives an image that was made from this one, by docker commit or by a build without BuildKit; "" where
+// there is none. The engine keeps the parent of such an image.
 func (d *decision) madeFrom(id string) string {
 	for _, img := range d.seen.every {
 		if img.ParentID == id {
@@ -170,7 +176,8 @@ func (d *decision) lost() []string {
 	var ids []string
 	for _, r := range d.seen.records {
 		there := func(img image.Summary) bool { return img.ID == r.ID }
-		if d.seen.now.Sub(r.Built) > aboutToLoad && !slices.ContainsFunc(d.seen.every, there) && !slices.ContainsFunc(d.seen.images, there) {
+		if d.seen.now.Sub(r.Built) > aboutToLoad && !slices.ContainsFunc(d.seen.every, there) &&
+			!slices.ContainsFunc(d.seen.images, there) {
 			ids = append(ids, r.ID)
 		}
 	}

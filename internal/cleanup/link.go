@@ -6,10 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/volume"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -19,10 +20,10 @@ const labelAnonymous = "com.docker.volume.anonymous"
 // generatedName is the name that the engine gives such a volume.
 var generatedName = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// removeUnlessOnlyLink removes the container, unless it is the only link to a volume with data: nobody finds an anonymous volume again
-// once no container has it, though it is still there.
-func (d *decision) removeUnlessOnlyLink(i Item, c container.Summary) {
-	i.links = slices.ContainsFunc(c.Mounts, func(m container.MountPoint) bool {
+// removeUnlessOnlyLink removes the container, unless it is the only link to a volume with data: nobody finds an
+// anonymous volume again once no container has it, though it is still there.
+func (d *decision) removeUnlessOnlyLink(i Item, c moby.Summary) {
+	i.links = slices.ContainsFunc(c.Mounts, func(m moby.MountPoint) bool {
 		return m.Type == mount.TypeVolume && anonymous(m.Name, d.volume(m.Name))
 	})
 	links := d.onlyLinkTo(c)
@@ -30,12 +31,13 @@ func (d *decision) removeUnlessOnlyLink(i Item, c container.Summary) {
 		d.remove(i)
 		return
 	}
-	i.Why += fmt.Sprintf("; it is the only link to %s; docker rm -v %s removes both", strings.Join(links, " and "), i.Name)
+	i.Why += fmt.Sprintf("; it is the only link to %s; docker rm -v %s removes both", strings.Join(links, " and "),
+		i.Name)
 	d.keep(i)
 }
 
 // onlyLinkTo names the anonymous volumes with data that no other container has, with their sizes.
-func (d *decision) onlyLinkTo(c container.Summary) []string {
+func (d *decision) onlyLinkTo(c moby.Summary) []string {
 	var links []string
 	for _, m := range c.Mounts {
 		v := d.volume(m.Name)
@@ -79,11 +81,11 @@ func sizeOf(v *volume.Volume) int64 {
 	return v.UsageData.Size
 }
 
-// hasAnother says whether a container that stays has the volume too. Two that go would each count on the other, and one that its end
-// removes (docker run --rm) takes its volumes with it: only the services' own count.
+// hasAnother says whether a container that stays has the volume too. Two that go would each count on the other, and
+// one that its end removes (docker run --rm) takes its volumes with it: only the services' own count.
 func (d *decision) hasAnother(volume, than string) bool {
 	for _, c := range d.seen.containers {
-		oneOff := strings.EqualFold(c.Labels[labelOneOff], "true")
+		oneOff := strings.EqualFold(c.Labels[container.OneOffLabel], "true")
 		if c.ID == than || !d.ours(c.Labels) || oneOff || !d.byCompose(c) {
 			continue
 		}

@@ -8,10 +8,12 @@ import (
 
 	"github.com/moby/moby/api/types/image"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
-// request is what somebody asks for of one image: that it goes, or that it loses these names, with the last of which it goes.
+// request is what somebody asks for of one image: that it goes, or that it loses these names, with the last of which
+// it goes.
 type request struct {
 	whole bool
 	names []string
@@ -29,11 +31,14 @@ func (d *decision) readImages(named []string) (map[string]request, error) {
 			return nil, d.noImage(name)
 		}
 		if len(byName)+len(byID) > 1 {
-			return nil, fault.New(fault.Usage, "docker images --no-trunc", "%q may be any of %s: nothing was removed", name, strings.Join(described(append(byName, byID...)), " and "))
+			return nil, fault.New(fault.Usage, "docker images --no-trunc", "%q may be any of %s: nothing was removed",
+				name,
+				strings.Join(described(append(byName, byID...)), " and "))
 		}
 		img := slices.Concat(byName, byID)[0]
 		if !d.ours(img.Labels) && d.plan.Scope != Host {
-			return nil, fault.New(fault.Usage, "docker image rm "+fault.Quote(name)+", if nobody needs it", "image %q is not of project %q: it stays", name, d.plan.Project)
+			return nil, fault.New(fault.Usage, "docker image rm "+fault.Quote(name)+", if nobody needs it",
+				"image %q is not of project %q: it stays", name, d.plan.Project)
 		}
 		if child := d.madeFrom(img.ID); child != "" && !d.listed(img) {
 			return nil, madeFromIt(name, child)
@@ -49,7 +54,8 @@ func (d *decision) readImages(named []string) (map[string]request, error) {
 	return wanted, nil
 }
 
-// imagesCalled gives the images that have the name, and those whose ID begins so: an image that is both is among the first only.
+// imagesCalled gives the images that have the name, and those whose ID begins so: an image that is both is among the
+// first only.
 func (d *decision) imagesCalled(name string) (byName, byID []image.Summary) {
 	id := ""
 	if idForm.MatchString(name) {
@@ -101,10 +107,13 @@ func (d *decision) noImage(name string) error {
 			known = append(append(known, realTags(img)...), short(img.ID))
 		}
 	}
-	return fault.New(fault.Usage, "docker images --filter label="+labelProject+"="+fault.Quote(d.plan.Project), "there is no image %q%s", name, fault.DidYouMean(name, known))
+	return fault.New(fault.Usage, "docker images --filter label="+
+		fault.Quote(container.ProjectLabel+"="+d.plan.Project), "there is no image %q%s", name,
+		fault.DidYouMean(name, known))
 }
 
-// removeNamed removes what the request asks for, or says why that can't be: an image goes when none of its names is left.
+// removeNamed removes what the request asks for, or says why that can't be: an image goes when none of its names is
+// left.
 func (d *decision) removeNamed(item Item, r request, user string) error {
 	left := slices.DeleteFunc(slices.Clone(item.Tags), func(t string) bool { return slices.Contains(r.names, t) })
 	switch {
@@ -117,7 +126,8 @@ func (d *decision) removeNamed(item Item, r request, user string) error {
 		d.remove(item)
 		return nil
 	case user != "":
-		return fault.New(fault.Usage, "docker rm "+fault.Quote(user)+", once it is stopped and you need it no more", "image %q is in use by container %q", item.Name, user)
+		return fault.New(fault.Usage, "docker rm "+fault.Quote(user)+", once it is stopped and you need it no more",
+			"image %q is in use by container %q", item.Name, user)
 	}
 	if child := d.madeFrom(item.ID); child != "" {
 		return madeFromIt(item.Name, child)
@@ -136,5 +146,6 @@ func (d *decision) removeNamed(item Item, r request, user string) error {
 }
 
 func madeFromIt(name, child string) error {
-	return fault.New(fault.Usage, "docker images --all", "image %q can't go before image %s, which was made from it", name, child)
+	return fault.New(fault.Usage, "docker images --all", "image %q can't go before image %s, which was made from it",
+		name, child)
 }

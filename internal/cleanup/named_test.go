@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/charmbracelet/x/ansi"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/volume"
 
@@ -37,8 +37,8 @@ func named() observed {
 		picture("eeee10000000", 1<<20, labels("coach", ""), "coach/redis:latest"),
 		picture("ffff10000000", 1<<20, labels("shop", ""), "shop/web:1"),
 		picture("ffff20000000", 1<<20, nil, "debian:bookworm"),
-	}, containers: []container.Summary{
-		box("coach-redis-1", container.StateExited, "sha256:dddd10000000", labels("coach", "redis")),
+	}, containers: []moby.Summary{
+		box("coach-redis-1", moby.StateExited, "sha256:dddd10000000", labels("coach", "redis")),
 	}}
 	seen = withImages(seen)
 	seen.every = append(seen.every, hidden)
@@ -47,18 +47,26 @@ func named() observed {
 
 func TestImagesByName(t *testing.T) {
 	for names, want := range map[string]string{
-		"coach/redis:1": "aaaa10000000", "docker.io/coach/redis:1": "aaaa10000000", "aaaa1": "aaaa10000000", "sha256:aaaa10000000": "aaaa10000000", "aaaa10000000": "aaaa10000000",
+		"coach/redis:1": "aaaa10000000", "docker.io/coach/redis:1": "aaaa10000000", "aaaa1": "aaaa10000000",
+		"sha256:aaaa10000000": "aaaa10000000", "aaaa10000000": "aaaa10000000",
 		"coach/redis:2":                 "aaaa20000000 loses coach/redis:2",
 		"coach/redis:2,coach/redis:two": "aaaa20000000", "coach/redis:2,aaaa2": "aaaa20000000",
-		"bbbb10": "bbbb10000000", "coach/redis:spare": "dddd10000000 loses coach/redis:spare", "coach/redis": "eeee10000000",
+		"bbbb10": "bbbb10000000", "coach/redis:spare": "dddd10000000 loses coach/redis:spare",
+		"coach/redis": "eeee10000000",
 		"coach/redis@sha256:" + strings.Repeat("ab", 32): "d19e57ed0000", "coach/redis:1,aaaa1": "aaaa10000000",
-		"aaaa":                                `"aaaa" may be any of aaaa10000000 (coach/redis:1) and aaaa20000000 (coach/redis:2, coach/redis:two): nothing was removed`,
-		"bbbb1":                               `"bbbb1" may be any of cccc10000000 (bbbb1:latest) and bbbb10000000: nothing was removed`,
-		"aaaa2":                               `image "aaaa20000000" has several names: coach/redis:2, coach/redis:two`,
-		"dddd1":                               `image "dddd10000000" has several names: coach/redis:used, coach/redis:spare`,
-		"coach/redis:used,coach/redis:spare":  `image "coach/redis:used, coach/redis:spare" is in use by container "coach-redis-1"`,
-		"coach/redis:parent":                  `image "coach/redis:parent" can't go before image c411d0000000, which was made from it`,
-		"41dde4":                              `image "41dde4" can't go before image coach/redis:of-hidden, which was made from it`,
+		"aaaa": `"aaaa" may be any of aaaa10000000 (coach/redis:1) and aaaa20000000 ` +
+			`(coach/redis:2, coach/redis:two): nothing was removed`,
+		"bbbb1": `"bbbb1" may be any of cccc10000000 (bbbb1:latest) and bbbb10000000: ` +
+			`nothing was removed`,
+		"aaaa2": `image "aaaa20000000" has several names: coach/redis:2, coach/redis:two`,
+		"dddd1": `image "dddd10000000" has several names: coach/redis:used, ` +
+			`coach/redis:spare`,
+		"coach/redis:used,coach/redis:spare": `image "coach/redis:used, coach/redis:spare" is in use by container ` +
+			`"coach-redis-1"`,
+		"coach/redis:parent": `image "coach/redis:parent" can't go before image c411d0000000, ` +
+			`which was made from it`,
+		"41dde4": `image "41dde4" can't go before image coach/redis:of-hidden, which ` +
+			`was made from it`,
 		"shop/web:1":                          `image "shop/web:1" is not of project "coach": it stays`,
 		"debian:bookworm":                     `image "debian:bookworm" is not of project "coach": it stays`,
 		"ffff1":                               `image "ffff1" is not of project "coach": it stays`,
@@ -74,7 +82,8 @@ func TestImagesByName(t *testing.T) {
 			plan, err := decide(named(), coach(), Options{Scope: Project, Images: strings.Split(names, ",")})
 			if err != nil {
 				var f *fault.Error
-				if first, _, _ := strings.Cut(err.Error(), "\n"); !errors.As(err, &f) || f.Code != fault.Usage || f.Next == "" || strings.TrimSuffix(first, suggestion(first)) != want {
+				if first, _, _ := strings.Cut(err.Error(), "\n"); !errors.As(err, &f) || f.Code != fault.Usage ||
+					f.Next == "" || strings.TrimSuffix(first, suggestion(first)) != want {
 					t.Errorf("got %v, want %s", err, want)
 				}
 				return
@@ -116,14 +125,17 @@ func TestImagesByNameOfTheHost(t *testing.T) {
 	}
 }
 
-// A word may be the key of one volume and the full name of another, and one volume's key that of another too: none is guessed.
+// A word may be the key of one volume and the full name of another, and one volume's key that of another too: none is
+// guessed.
 func TestAVolumesNameThatMeansSeveral(t *testing.T) {
 	seen := observed{now: now, builderCache: -1, volumes: []volume.Volume{
-		vol("coach_data", "data", "coach", "data", 1), vol("data", "other", "coach", "data", 1), vol("coach_old", "twice", "coach", "data", 1), vol("renamed", "twice", "coach", "data", 1),
+		vol("coach_data", "data", "coach", "data", 1), vol("data", "other", "coach", "data", 1),
+		vol("coach_old", "twice", "coach", "data", 1), vol("renamed", "twice", "coach", "data", 1),
 		vol("files", "files", "shop", "data", 1), vol("coach_files", "files", "coach", "data", 1),
 	}}
 	for name, want := range map[string]string{
-		"data": `"data" may be any of the volumes coach_data and data`, "twice": `"twice" may be any of the volumes coach_old and renamed`,
+		"data":       `"data" may be any of the volumes coach_data and data`,
+		"twice":      `"twice" may be any of the volumes coach_old and renamed`,
 		"coach_data": "coach_data", "other": "data", "renamed": "renamed", "files": "coach_files",
 	} {
 		for range 2 { // in both orders

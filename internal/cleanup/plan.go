@@ -11,15 +11,14 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/docker/compose/v5/pkg/api"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/volume"
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/builds"
-	ours "github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -137,24 +136,26 @@ func (p Plan) Bytes() (total int64) {
 // observed is everything on the engine that a plan is made from.
 type observed struct {
 	now          time.Time
-	containers   []container.Summary // all of the host, with their sizes
-	images       []image.Summary     // all of the host but untagged parents of others, with their shared sizes
-	every        []image.Summary     // these too, without shared sizes
-	records      []builds.Record     // of images that builds made, the last built first
-	folder       string              // of the Compose files, as records name it
-	others       map[string]string   // by the ID of a container that another checkout made: its folder
-	networks     []network.Summary   // of the host, without those the engine makes itself
+	containers   []moby.Summary    // all of the host, with their sizes
+	images       []image.Summary   // all of the host but untagged parents of others, with their shared sizes
+	every        []image.Summary   // these too, without shared sizes
+	records      []builds.Record   // of images that builds made, the last built first
+	folder       string            // of the Compose files, as records name it
+	others       map[string]string // by the ID of a container that another checkout made: its folder
+	networks     []network.Summary // of the host, without those the engine makes itself
 	volumes      []volume.Volume
 	engineCache  int64
 	builderCache int64 // -1: no builder
 }
 
-// MakePlan looks at the engine and decides; it removes nothing. A volume named in opts that is not the project's, does not
-// exist or is in use is a *fault.Error of code Usage.
+// MakePlan looks at the engine and decides; it removes nothing. A volume named in opts that is not the project's,
+// does not exist or is in use is a *fault.Error of code Usage.
 func MakePlan(ctx context.Context, api API, project *types.Project, opts Options) (Plan, error) {
 	opts.Scope = cmp.Or(opts.Scope, Project)
 	if opts.Scope != Project && opts.Scope != Host {
-		return Plan{}, fault.New(fault.Usage, "go tool mage cleanup -scope=project", "unknown scope %q%s: it is project or host", opts.Scope,
+		return Plan{}, fault.New(fault.Usage, "go tool mage cleanup -scope=project",
+			"unknown scope %q%s: it is project or host",
+			opts.Scope,
 			fault.DidYouMean(string(opts.Scope), []string{string(Project), string(Host)}))
 	}
 	seen, err := observe(ctx, api, project, opts)
@@ -180,7 +181,8 @@ func observe(ctx context.Context, engine API, project *types.Project, opts Optio
 		seen.records = opts.Builds.All()
 	}
 	// system df alone gives sizes, sharing and reference counts, for all kinds and on every engine since 20.10.
-	use, err := diskspace.Stored(ctx, engine, client.DiskUsageOptions{Containers: true, Images: true, Volumes: true, BuildCache: true, Verbose: true})
+	use, err := diskspace.Stored(ctx, engine,
+		client.DiskUsageOptions{Containers: true, Images: true, Volumes: true, BuildCache: true, Verbose: true})
 	if err != nil {
 		return seen, fmt.Errorf("asking the engine what it stores: %w", err)
 	}
@@ -193,8 +195,8 @@ func observe(ctx context.Context, engine API, project *types.Project, opts Optio
 	seen.every = every.Items
 	seen.others = map[string]string{}
 	for _, c := range seen.containers {
-		if !opts.TakeOver && ours.OfAnother(c.Labels, project) {
-			seen.others[c.ID] = c.Labels[api.WorkingDirLabel]
+		if !opts.TakeOver && container.OfAnother(c.Labels, project) {
+			seen.others[c.ID] = c.Labels[container.WorkingDirLabel]
 		}
 	}
 	list, err := engine.NetworkList(ctx, client.NetworkListOptions{})
@@ -219,7 +221,10 @@ func observe(ctx context.Context, engine API, project *types.Project, opts Optio
 }
 
 func decide(seen observed, project *types.Project, opts Options) (Plan, error) {
-	d := decision{seen: seen, names: readModel(project), plan: Plan{Project: project.Name, Scope: opts.Scope, builder: opts.Builder, builds: opts.Builds}}
+	d := decision{
+		seen: seen, names: readModel(project),
+		plan: Plan{Project: project.Name, Scope: opts.Scope, builder: opts.Builder, builds: opts.Builds},
+	}
 	switch {
 	case opts.CacheBudget == 0:
 		d.plan.budget = DefaultCacheBudget
@@ -238,7 +243,8 @@ func decide(seen observed, project *types.Project, opts Options) (Plan, error) {
 	d.plan.gone = d.lost()
 	for _, items := range [][]Item{d.plan.Remove, d.plan.Keep} {
 		slices.SortStableFunc(items, func(a, b Item) int {
-			return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Name, b.Name))
+			return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)),
+				cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Name, b.Name))
 		})
 	}
 	return d.plan, nil

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/volume"
 
 	"github.com/25eloquence/compose-mage/internal/builds"
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/golden"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -30,8 +31,10 @@ func coach() *types.Project {
 			"redis": {Name: "redis", ContainerSpec: types.ContainerSpec{Image: "coach/redis:latest"}},
 			"api":   {Name: "api"}, // names no image: Compose calls it coach-api
 		},
-		DisabledServices: types.Services{"agent": {Name: "agent", ContainerSpec: types.ContainerSpec{Image: "coach/agent:latest"}}},
-		Networks:         types.Networks{"default": {Name: "coach_default"}},
+		DisabledServices: types.Services{
+			"agent": {Name: "agent", ContainerSpec: types.ContainerSpec{Image: "coach/agent:latest"}},
+		},
+		Networks: types.Networks{"default": {Name: "coach_default"}},
 	}
 }
 
@@ -39,7 +42,7 @@ func labels(project, service string, more ...string) map[string]string {
 	l := map[string]string{}
 	for i, v := range []string{project, service} {
 		if v != "" {
-			l[[]string{labelProject, labelService}[i]] = v
+			l[[]string{container.ProjectLabel, container.ServiceLabel}[i]] = v
 		}
 	}
 	for i := 0; i < len(more); i += 2 {
@@ -49,11 +52,14 @@ func labels(project, service string, more ...string) map[string]string {
 }
 
 // box is a container that Compose made, where it has a service.
-func box(name string, state container.ContainerState, imageID string, l map[string]string) container.Summary {
-	if l[labelService] != "" {
-		l[labelHash] = "0123"
+func box(name string, state moby.ContainerState, imageID string, l map[string]string) moby.Summary {
+	if l[container.ServiceLabel] != "" {
+		l[container.ConfigHashLabel] = "0123"
 	}
-	return container.Summary{ID: "id-" + name, Names: []string{"/" + name}, State: state, ImageID: imageID, Labels: l, SizeRw: 1 << 20, Created: now.Add(-time.Hour).Unix()}
+	return moby.Summary{
+		ID: "id-" + name, Names: []string{"/" + name}, State: state, ImageID: imageID, Labels: l, SizeRw: 1 << 20,
+		Created: now.Add(-time.Hour).Unix(),
+	}
 }
 
 func picture(id string, size int64, l map[string]string, tags ...string) image.Summary {
@@ -72,7 +78,10 @@ func recorded(id, dir, service string, names ...string) builds.Record {
 }
 
 func vol(name, key, project, holds string, size int64) volume.Volume {
-	return volume.Volume{Name: name, Labels: labels(project, "", labelVolume, key, labelHolds, holds), UsageData: &volume.UsageData{Size: size}}
+	return volume.Volume{
+		Name: name, Labels: labels(project, "", container.VolumeLabel, key, labelHolds, holds),
+		UsageData: &volume.UsageData{Size: size},
+	}
 }
 
 func grid(name, project string) network.Summary {
@@ -81,27 +90,35 @@ func grid(name, project string) network.Summary {
 
 // host is an engine with two projects and things of nobody on it.
 func host() observed {
-	fresh := box("coach-agent-new", container.StateCreated, "sha256:agent", labels("coach", "agent"))
+	fresh := box("coach-agent-new", moby.StateCreated, "sha256:agent", labels("coach", "agent"))
 	fresh.Created = now.Add(-time.Minute).Unix()
-	onOld := box("coach-gone-1", container.StateExited, "sha256:old1", labels("coach", "gone"))
-	onOld.NetworkSettings = &container.NetworkSettingsSummary{Networks: map[string]*network.EndpointSettings{"coach_old": {}}}
-	redis := box("coach-redis-1", container.StateRunning, "sha256:redis-before", labels("coach", "redis", labelOneOff, "False"))
-	redis.Mounts = []container.MountPoint{{Name: "coach_redis-data"}}
-	redis.NetworkSettings = &container.NetworkSettingsSummary{Networks: map[string]*network.EndpointSettings{"coach_extra": {}}}
+	onOld := box("coach-gone-1", moby.StateExited, "sha256:old1", labels("coach", "gone"))
+	onOld.NetworkSettings = &moby.NetworkSettingsSummary{
+		Networks: map[string]*network.EndpointSettings{"coach_old": {}},
+	}
+	redis := box("coach-redis-1", moby.StateRunning, "sha256:redis-before",
+		labels("coach", "redis", container.OneOffLabel, "False"))
+	redis.Mounts = []moby.MountPoint{{Name: "coach_redis-data"}}
+	redis.NetworkSettings = &moby.NetworkSettingsSummary{
+		Networks: map[string]*network.EndpointSettings{"coach_extra": {}},
+	}
 	byDigest := picture("base", 100<<20, nil)
 	byDigest.RepoDigests = []string{"debian@sha256:0123"}
 	seen := observed{
 		now: now, folder: here,
-		containers: []container.Summary{
+		containers: []moby.Summary{
 			redis, fresh, onOld,
-			box("coach-api-1", container.StateExited, "sha256:api", labels("coach", "api", labelOneOff, "False")),
-			box("coach-api-run-1", container.StateExited, "sha256:api", labels("coach", "api", labelOneOff, "True")),
-			box("coach-api-run-2", container.StateRunning, "sha256:api", labels("coach", "api", labelOneOff, "True")),
-			box("coach-agent-1", container.StateExited, "sha256:agent", labels("coach", "agent")),
-			box("coach-gone-2", container.StateRunning, "sha256:api", labels("coach", "gone")),
-			box("shop-web-1", container.StateExited, "sha256:shop", labels("shop", "web")),
-			box("shop-old-1", container.StateExited, "sha256:shop", labels("shop", "dropped", labelOneOff, "True")),
-			box("lonely", container.StateDead, "sha256:x", nil),
+			box("coach-api-1", moby.StateExited, "sha256:api", labels("coach", "api", container.OneOffLabel, "False")),
+			box("coach-api-run-1", moby.StateExited, "sha256:api",
+				labels("coach", "api", container.OneOffLabel, "True")),
+			box("coach-api-run-2", moby.StateRunning, "sha256:api",
+				labels("coach", "api", container.OneOffLabel, "True")),
+			box("coach-agent-1", moby.StateExited, "sha256:agent", labels("coach", "agent")),
+			box("coach-gone-2", moby.StateRunning, "sha256:api", labels("coach", "gone")),
+			box("shop-web-1", moby.StateExited, "sha256:shop", labels("shop", "web")),
+			box("shop-old-1", moby.StateExited, "sha256:shop",
+				labels("shop", "dropped", container.OneOffLabel, "True")),
+			box("lonely", moby.StateDead, "sha256:x", nil),
 		},
 		images: []image.Summary{
 			picture("redis-now", 40<<20, labels("coach", ""), "coach/redis:latest"),
@@ -111,10 +128,14 @@ func host() observed {
 			picture("redis-v2", 42<<20, labels("coach", ""), "coach/redis:v2"),
 			picture("redis-v3", 43<<20, labels("coach", ""), "coach/redis:v3", "coach/redis:stable"),
 			picture("redis-v4", 44<<20, labels("coach", ""), "coach/redis:v4"),
-			picture("redis-kept", 45<<20, labels("coach", ""), "coach/redis:v0", "coach/redis:before-the-move"), // the second name by hand
-			picture("redis-commit", 46<<20, labels("coach", ""), "coach/redis:debug"),                           // docker commit
-			picture("c0ffee", 47<<20, labels("coach", "")),                                                      // without a name
-			picture("elsewhere", 48<<20, labels("coach", ""), "coach/redis:v0-elsewhere"),                       // of another checkout
+			// the second name by hand
+			picture("redis-kept", 45<<20, labels("coach", ""), "coach/redis:v0", "coach/redis:before-the-move"),
+			// docker commit
+			picture("redis-commit", 46<<20, labels("coach", ""), "coach/redis:debug"),
+			// without a name
+			picture("c0ffee", 47<<20, labels("coach", "")),
+			// of another checkout
+			picture("elsewhere", 48<<20, labels("coach", ""), "coach/redis:v0-elsewhere"),
 			picture("api", 30<<20, labels("coach", ""), "coach-api:latest"),
 			picture("agent", 30<<20, labels("coach", ""), "coach/agent:latest"), // of a profile that is not active
 			picture("old1", 30<<20, labels("coach", "")),                        // used only by a container that goes
@@ -125,19 +146,29 @@ func host() observed {
 			picture("tagged", 10<<20, nil, "debian:bookworm"),
 			byDigest,
 		},
-		networks: []network.Summary{grid("coach_default", "coach"), grid("coach_old", "coach"), grid("coach_extra", "coach"), grid("shop_default", "shop"), grid("nobodys", "")},
+		networks: []network.Summary{
+			grid("coach_default", "coach"), grid("coach_old", "coach"), grid("coach_extra", "coach"),
+			grid("shop_default", "shop"), grid("nobodys", ""),
+		},
 		volumes: []volume.Volume{
-			vol("coach_redis-data", "redis-data", "coach", "data", 5<<20), vol("coach_tts-cache", "tts-cache", "coach", "cache", 9<<20),
+			vol("coach_redis-data", "redis-data", "coach", "data", 5<<20),
+			vol("coach_tts-cache", "tts-cache", "coach", "cache", 9<<20),
 			vol("shop_db", "db", "shop", "", 1<<20),
 		},
 		engineCache: 25 << 30, builderCache: 4 << 30,
 		records: []builds.Record{
-			recorded("redis-now", here, "redis", "coach/redis:latest"), recorded("redis-v4", here, "redis", "coach/redis:v4", "coach/redis:latest"),
-			recorded("redis-v3", here, "redis", "coach/redis:v3", "coach/redis:stable"), recorded("redis-v2", here, "redis", "coach/redis:v2"),
-			recorded("redis-v1", here, "redis", "coach/redis:v1"), recorded("redis-kept", here, "redis", "coach/redis:v0"),
-			recorded("redis-before", here, "redis", "coach/redis:latest"), recorded("redis-oldest", here, "redis", "coach/redis:latest"),
-			recorded("old1", here, "gone", "coach-gone:latest"), recorded("elsewhere", "/src/other", "redis", "coach/redis:v0-elsewhere"),
-			recorded("shop", "/src/shop", "web", "shop-web:latest"), recorded("no-longer-there", here, "redis", "coach/redis:v-1"),
+			recorded("redis-now", here, "redis", "coach/redis:latest"),
+			recorded("redis-v4", here, "redis", "coach/redis:v4", "coach/redis:latest"),
+			recorded("redis-v3", here, "redis", "coach/redis:v3", "coach/redis:stable"),
+			recorded("redis-v2", here, "redis", "coach/redis:v2"),
+			recorded("redis-v1", here, "redis", "coach/redis:v1"),
+			recorded("redis-kept", here, "redis", "coach/redis:v0"),
+			recorded("redis-before", here, "redis", "coach/redis:latest"),
+			recorded("redis-oldest", here, "redis", "coach/redis:latest"),
+			recorded("old1", here, "gone", "coach-gone:latest"),
+			recorded("elsewhere", "/src/other", "redis", "coach/redis:v0-elsewhere"),
+			recorded("shop", "/src/shop", "web", "shop-web:latest"),
+			recorded("no-longer-there", here, "redis", "coach/redis:v-1"),
 		},
 	}
 	return withImages(seen)
@@ -159,8 +190,14 @@ func TestPlans(t *testing.T) {
 		seen observed
 		opts Options
 	}{
-		"project.txt":       {host(), Options{Scope: Project}},
-		"project-named.txt": {host(), Options{Scope: Project, Volumes: []string{"tts-cache"}, Images: []string{"c0ff", "coach/redis:stable", "coach/redis:debug"}}},
+		"project.txt": {host(), Options{Scope: Project}},
+		"project-named.txt": {
+			host(),
+			Options{
+				Scope: Project, Volumes: []string{"tts-cache"},
+				Images: []string{"c0ff", "coach/redis:stable", "coach/redis:debug"},
+			},
+		},
 		"host.txt":          {host(), Options{Scope: Host, CacheBudget: -1}},
 		"nothing.txt":       {observed{now: now, builderCache: -1}, Options{Scope: Project}},
 		"state-deleted.txt": {func() observed { h := host(); h.records = nil; return h }(), Options{Scope: Project}},
@@ -226,7 +263,8 @@ func TestVolumeNames(t *testing.T) {
 				return
 			}
 			var f *fault.Error
-			if !errors.As(err, &f) || f.Code != fault.Usage || f.Next == "" || !strings.HasPrefix(err.Error(), want+"\n") {
+			if !errors.As(err, &f) || f.Code != fault.Usage || f.Next == "" ||
+				!strings.HasPrefix(err.Error(), want+"\n") {
 				t.Errorf("got %v, want %s", err, want)
 			}
 		})
@@ -240,39 +278,76 @@ func TestUnknownScope(t *testing.T) {
 	}
 }
 
-// TestOnlyLinkToData has stopped containers with volumes, and which of them go. A volume that nobody named is found through its
-// containers alone.
+// TestOnlyLinkToData has stopped containers with volumes, and which of them go. A volume that nobody named is found
+// through its containers alone.
 func TestOnlyLinkToData(t *testing.T) {
 	hex := strings.Repeat("0123456789abcdef", 4)
-	withVolume := func(c container.Summary, name string) container.Summary {
-		c.Mounts = []container.MountPoint{{Type: mount.TypeVolume, Name: name, Destination: "/data"}}
+	withVolume := func(c moby.Summary, name string) moby.Summary {
+		c.Mounts = []moby.MountPoint{{Type: mount.TypeVolume, Name: name, Destination: "/data"}}
 		return c
 	}
-	gone := box("coach-gone-1", container.StateExited, "sha256:x", labels("coach", "gone"))
-	oneOff := box("coach-api-run-1", container.StateExited, "sha256:x", labels("coach", "api", labelOneOff, "True"))
+	gone := box("coach-gone-1", moby.StateExited, "sha256:x", labels("coach", "gone"))
+	oneOff := box("coach-api-run-1", moby.StateExited, "sha256:x",
+		labels("coach", "api", container.OneOffLabel, "True"))
 	sized := func(name string, size int64, l map[string]string) volume.Volume {
 		return volume.Volume{Name: name, Labels: l, UsageData: &volume.UsageData{Size: size}}
 	}
 	for name, c := range map[string]struct {
-		containers []container.Summary
+		containers []moby.Summary
 		volume     volume.Volume
 		scope      Scope
 		stays      string // a part of why the first container stays; "" where it goes
 	}{
-		"data":                  {[]container.Summary{withVolume(gone, hex)}, sized(hex, 5<<20, nil), Project, "it is the only link to volume " + hex + " (5MiB); docker rm -v coach-gone-1 removes both"},
-		"a one-off's data":      {[]container.Summary{withVolume(oneOff, hex)}, sized(hex, 5<<20, nil), Project, "only link to volume " + hex},
-		"nothing in it":         {[]container.Summary{withVolume(gone, hex)}, sized(hex, 0, nil), Project, ""},
-		"size not known":        {[]container.Summary{withVolume(gone, hex)}, sized(hex, -1, nil), Project, "(size not known)"},
-		"not measured":          {[]container.Summary{withVolume(gone, hex)}, volume.Volume{Name: hex}, Project, "(size not known)"},
-		"has a name":            {[]container.Summary{withVolume(gone, "coach_data")}, sized("coach_data", 5<<20, labels("coach", "")), Project, ""},
-		"the engine's label":    {[]container.Summary{withVolume(gone, "v")}, sized("v", 5<<20, map[string]string{labelAnonymous: ""}), Project, "only link to volume v (5MiB)"},
-		"another one stays":     {[]container.Summary{withVolume(gone, hex), withVolume(box("coach-api-1", container.StateExited, "sha256:x", labels("coach", "api")), hex)}, sized(hex, 5<<20, nil), Project, ""},
-		"another one goes too":  {[]container.Summary{withVolume(gone, hex), withVolume(oneOff, hex)}, sized(hex, 5<<20, nil), Project, "only link"},
-		"of the whole host":     {[]container.Summary{withVolume(box("shop-1", container.StateExited, "sha256:x", labels("shop", "web")), hex)}, sized(hex, 5<<20, nil), Host, "only link"},
-		"no longer of use here": {[]container.Summary{withVolume(gone, hex), withVolume(box("coach-api-1", container.StateExited, "sha256:x", labels("coach", "api")), hex)}, sized(hex, 5<<20, nil), Host, "only link"},
+		"data": {
+			[]moby.Summary{withVolume(gone, hex)}, sized(hex, 5<<20, nil), Project, "it is the only link to volume " +
+				hex + " (5MiB); docker rm -v coach-gone-1 removes both",
+		},
+		"a one-off's data": {
+			[]moby.Summary{withVolume(oneOff, hex)}, sized(hex, 5<<20, nil), Project, "only link to volume " + hex,
+		},
+		"nothing in it": {[]moby.Summary{withVolume(gone, hex)}, sized(hex, 0, nil), Project, ""},
+		"size not known": {
+			[]moby.Summary{withVolume(gone, hex)}, sized(hex, -1, nil), Project, "(size not known)",
+		},
+		"not measured": {
+			[]moby.Summary{withVolume(gone, hex)}, volume.Volume{Name: hex}, Project, "(size not known)",
+		},
+		"has a name": {
+			[]moby.Summary{withVolume(gone, "coach_data")},
+			sized("coach_data", 5<<20, labels("coach", "")), Project,
+			"",
+		},
+		"the engine's label": {
+			[]moby.Summary{withVolume(gone, "v")},
+			sized("v", 5<<20, map[string]string{labelAnonymous: ""}), Project,
+			"only link to volume v (5MiB)",
+		},
+		"another one stays": {
+			[]moby.Summary{
+				withVolume(gone, hex),
+				withVolume(box("coach-api-1", moby.StateExited, "sha256:x", labels("coach", "api")), hex),
+			}, sized(hex, 5<<20, nil), Project, "",
+		},
+		"another one goes too": {
+			[]moby.Summary{withVolume(gone, hex), withVolume(oneOff, hex)},
+			sized(hex, 5<<20, nil), Project,
+			"only link",
+		},
+		"of the whole host": {
+			[]moby.Summary{withVolume(box("shop-1", moby.StateExited, "sha256:x", labels("shop", "web")), hex)},
+			sized(hex, 5<<20, nil), Host, "only link",
+		},
+		"no longer of use here": {
+			[]moby.Summary{
+				withVolume(gone, hex),
+				withVolume(box("coach-api-1", moby.StateExited, "sha256:x", labels("coach", "api")), hex),
+			}, sized(hex, 5<<20, nil), Host, "only link",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			seen := withImages(observed{now: now, builderCache: -1, containers: c.containers, volumes: []volume.Volume{c.volume}})
+			seen := withImages(observed{
+				now: now, builderCache: -1, containers: c.containers, volumes: []volume.Volume{c.volume},
+			})
 			plan, err := decide(seen, coach(), Options{Scope: c.scope})
 			if err != nil {
 				t.Fatal(err)
@@ -289,9 +364,11 @@ func TestOnlyLinkToData(t *testing.T) {
 	}
 }
 
-// The caches are every project's: a project's cleanup leaves them, however large they are and however little is to be kept.
+// The caches are every project's: a project's cleanup leaves them, however large they are and however little is to be
+// kept.
 func TestProjectScopeLeavesTheCaches(t *testing.T) {
-	plan, err := decide(observed{now: now, builderCache: 19 << 30, engineCache: 25 << 30}, coach(), Options{Scope: Project, CacheBudget: -1})
+	plan, err := decide(observed{now: now, builderCache: 19 << 30, engineCache: 25 << 30}, coach(),
+		Options{Scope: Project, CacheBudget: -1})
 	if err != nil || len(plan.Remove) > 0 || len(plan.Keep) != 2 {
 		t.Errorf("removed %+v, kept %+v, %v", plan.Remove, plan.Keep, err)
 	}

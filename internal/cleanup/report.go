@@ -18,18 +18,25 @@ type ReportItem struct {
 	Bytes   int64  `json:"bytes"`             // what removing it frees, at least
 	Project string `json:"project,omitempty"` // the Compose project; empty where it is nobody's
 	Why     string `json:"why"`               // why it goes, or why it stays
-	Unknown bool   `json:"unknown,omitempty"` // an image not known to be built here, which goes only when named with -images
+	// an image not known to be built here, which goes only when named with -images
+	Unknown bool `json:"unknown,omitempty"`
 }
 
 // Report gives the plan.
 func (p Plan) Report(dryRun bool) Report {
-	return Report{Project: p.Project, Scope: p.Scope, DryRun: dryRun, Bytes: p.Bytes(), Remove: reported(p.Remove), Keep: reported(p.Keep)}
+	return Report{
+		Project: p.Project, Scope: p.Scope, DryRun: dryRun, Bytes: p.Bytes(), Remove: reported(p.Remove),
+		Keep: reported(p.Keep),
+	}
 }
 
 func reported(items []Item) []ReportItem {
 	out := make([]ReportItem, 0, len(items))
 	for _, i := range items {
-		out = append(out, ReportItem{Kind: i.Kind, ID: i.ID, Name: i.Name, Bytes: i.Bytes, Project: i.Owner, Why: i.Why, Unknown: i.Unknown})
+		out = append(out,
+			ReportItem{
+				Kind: i.Kind, ID: i.ID, Name: i.Name, Bytes: i.Bytes, Project: i.Owner, Why: i.Why, Unknown: i.Unknown,
+			})
 	}
 	return out
 }

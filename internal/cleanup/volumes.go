@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -41,8 +42,8 @@ func (d *decision) decideVolumes(named []string) error {
 	return nil
 }
 
-// findVolume gives the full name of the project's volume that name, a key of the Compose file or a full name, means. Where it may mean
-// several, none is guessed.
+// findVolume gives the full name of the project's volume that name, a key of the Compose file or a full name, means.
+// Where it may mean several, none is guessed.
 func (d *decision) findVolume(name string) (string, error) {
 	called := map[string]map[string]bool{} // by key and by full name
 	foreign := false
@@ -51,7 +52,7 @@ func (d *decision) findVolume(name string) (string, error) {
 			foreign = foreign || v.Name == name
 			continue
 		}
-		for _, word := range []string{v.Name, v.Labels[labelVolume]} {
+		for _, word := range []string{v.Name, v.Labels[container.VolumeLabel]} {
 			if called[word] == nil {
 				called[word] = map[string]bool{}
 			}
@@ -62,19 +63,23 @@ func (d *decision) findVolume(name string) (string, error) {
 	found := slices.Sorted(maps.Keys(called[name]))
 	switch {
 	case len(found) > 1:
-		return "", fault.New(fault.Usage, "docker volume inspect "+fault.Quote(found...), "%q may be any of the volumes %s: nothing was removed",
+		return "", fault.New(fault.Usage, "docker volume inspect "+fault.Quote(found...),
+			"%q may be any of the volumes %s: nothing was removed",
 			name, strings.Join(found, " and "))
 	case len(found) == 0 && foreign:
-		return "", fault.New(fault.Usage, "docker volume inspect "+fault.Quote(name), "volume %q is not of project %q: it stays", name, d.plan.Project)
+		return "", fault.New(fault.Usage, "docker volume inspect "+fault.Quote(name),
+			"volume %q is not of project %q: it stays", name, d.plan.Project)
 	case len(found) == 0:
-		return "", fault.New(fault.Usage, "docker volume ls --filter label="+labelProject+"="+fault.Quote(d.plan.Project), "project %q has no volume %q%s",
+		return "", fault.New(fault.Usage, "docker volume ls --filter label="+
+			fault.Quote(container.ProjectLabel+"="+d.plan.Project), "project %q has no volume %q%s",
 			d.plan.Project, name, fault.DidYouMean(name, slices.Sorted(maps.Keys(called))))
 	}
 	going := d.going()
 	for _, c := range d.seen.containers {
 		for _, m := range c.Mounts {
 			if m.Name == found[0] && !going[c.ID] {
-				return "", fault.New(fault.Usage, "docker rm "+fault.Quote(containerName(c))+", once it is stopped and you need it no more",
+				return "", fault.New(fault.Usage, "docker rm "+fault.Quote(containerName(c))+
+					", once it is stopped and you need it no more",
 					"volume %q is in use by container %q (%s)", found[0], containerName(c), c.State)
 			}
 		}

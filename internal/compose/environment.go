@@ -15,6 +15,7 @@ import (
 	composeutils "github.com/docker/compose/v5/pkg/utils"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/regular"
 )
 
 // Variables of docker compose's command that its packages keep to themselves or have no constant for.
@@ -38,7 +39,7 @@ type environment struct {
 // looks for a Compose file: those of COMPOSE_ENV_FILES, else the .env of where.
 func readEnvironment(dir, where string) (*environment, error) {
 	e := &environment{dir: dir, vars: types.NewMapping(os.Environ())}
-	if !samePlace(e.vars["PWD"], dir) { // not where a shell has put us: `mage -w` changes the directory alone
+	if !regular.SameFile(e.vars["PWD"], dir) { // not where a shell has put us: `mage -w` changes the directory alone
 		e.vars["PWD"] = dir
 	}
 	for _, file := range strings.FieldsFunc(e.vars[envFilesVariable], func(c rune) bool { return c == ',' }) {
@@ -75,15 +76,15 @@ func (e *environment) readEnvFiles(dir string) (map[string]string, error) {
 	if err != nil {
 		return nil, fault.New(fault.Config, fault.Correct, "looking for %s: %w", filepath.Join(dir, ".env"), err)
 	}
-	looked := &inspection{dir: dir, vars: e.vars, seen: map[string]bool{}}
+	inspected := &inspection{dir: dir, vars: e.vars, seen: map[string]bool{}}
 	for _, file := range options.EnvFiles {
-		if err := looked.envFile(file, ""); err != nil {
+		if err := inspected.envFile(file, ""); err != nil {
 			return nil, err
 		}
 	}
 	found, err := dotenv.GetEnvFromFile(e.vars, options.EnvFiles)
 	if err != nil {
-		return nil, looked.hidden(nil, configError(options.EnvFiles, nil, err), err)
+		return nil, inspected.redacted(nil, configError(options.EnvFiles, nil, err), err)
 	}
 	return found, nil
 }
@@ -96,7 +97,8 @@ func (e *environment) envFilesOff() (bool, error) {
 	}
 	off, err := strconv.ParseBool(value)
 	if err != nil {
-		return false, fault.New(fault.Usage, "unset "+fault.Quote(consts.ComposeDisableDefaultEnvFile), "%s=%q is not a boolean: use 1 or 0", consts.ComposeDisableDefaultEnvFile, value)
+		return false, fault.New(fault.Usage, "unset "+fault.Quote(consts.ComposeDisableDefaultEnvFile),
+			"%s=%q is not a boolean: use 1 or 0", consts.ComposeDisableDefaultEnvFile, value)
 	}
 	return off, nil
 }
@@ -113,7 +115,8 @@ func (e *environment) loaderEnvFiles() []string {
 
 // Settings are what docker compose's command takes from the environment for itself and not for the model.
 type Settings struct {
-	RemoveOrphans bool // COMPOSE_REMOVE_ORPHANS: `up` and `down` remove containers of services that are not in the files
+	// COMPOSE_REMOVE_ORPHANS: `up` and `down` remove containers of services that are not in the files
+	RemoveOrphans bool
 	IgnoreOrphans bool // COMPOSE_IGNORE_ORPHANS: `up` does not mention them
 }
 
@@ -123,7 +126,9 @@ func (e *environment) settings() (Settings, error) {
 	s := Settings{RemoveOrphans: composeutils.StringToBool(e.vars[removeOrphansVariable])}
 	if value, set := e.vars[parallelVariable]; set {
 		if _, err := strconv.Atoi(value); err != nil { // what is started at a time follows from the CPUs
-			return s, fault.New(fault.Usage, "unset "+parallelVariable, "%s must be an integer (found: %q)", parallelVariable, value)
+			return s, fault.New(fault.Usage, "unset "+parallelVariable, "%s must be an integer (found: %q)",
+				parallelVariable,
+				value)
 		}
 	}
 	return s, nil
@@ -137,27 +142,21 @@ func absolute(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-func samePlace(a, b string) bool {
-	left, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	right, err := os.Stat(b)
-	return err == nil && os.SameFile(left, right)
-}
-
-// badProjectName gives the error of a COMPOSE_PROJECT_NAME that no project may have: the library blames the files. It is nil for any other.
-func (e *environment) badProjectName(err error) error {
+// badProjectName gives the error of a COMPOSE_PROJECT_NAME that no project may have: the library blames the files. It
+// is nil for any other.
+func (e *environment) badProjectName() error {
 	value, set := e.vars[consts.ComposeProjectName]
-	if !set || value == "" || value == loader.NormalizeProjectName(value) || !strings.Contains(err.Error(), "invalid project name") {
+	if !set || value == "" || value == loader.NormalizeProjectName(value) {
 		return nil
 	}
 	where := "the environment"
 	if _, ours := os.LookupEnv(consts.ComposeProjectName); !ours {
 		where = "a .env file"
 	}
-	return fault.New(fault.Usage, "COMPOSE_PROJECT_NAME="+fault.Quote(loader.NormalizeProjectName(value))+" go tool mage check",
-		"%s=%q of %s is no project name: lower-case letters, digits, dashes and underscores, a letter or digit first", consts.ComposeProjectName, value, where)
+	return fault.New(fault.Usage, "COMPOSE_PROJECT_NAME="+fault.Quote(loader.NormalizeProjectName(value))+
+		" go tool mage check",
+		"%s=%q of %s is no project name: lower-case letters, digits, dashes and underscores, a letter or digit first",
+		consts.ComposeProjectName, value, where)
 }
 
 // ignoresOrphans reads COMPOSE_IGNORE_ORPHANS, which may come from any .env file.

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"bytes"
 	"context"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fit"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // ours loads the stack that this repository ships, for a machine.
@@ -24,14 +27,6 @@ func ours(t *testing.T, m engine.Machine) *Model {
 	return s
 }
 
-func TestTiersFollowMemory(t *testing.T) {
-	for gib, want := range map[int64]string{4: "8g", 8: "8g", 15: "16g", 16: "16g", 23: "16g", 31: "32g", 64: "32g"} {
-		if got := TierFor(gib << 30); got != want {
-			t.Errorf("%d GiB: got %q, want %q", gib, got, want)
-		}
-	}
-}
-
 // TestSpecifiedLimits holds the table of the specification: memory in MiB, cores, and what follows from them, on a
 // machine that has enough of both.
 func TestSpecifiedLimits(t *testing.T) {
@@ -45,9 +40,9 @@ func TestSpecifiedLimits(t *testing.T) {
 			"redis": {512, 0}, "api-backend": {2 << 10, 1}, "livekit": {1 << 10, 1}, "whisper-stt": whisper,
 			"azure-tts": {1 << 10, 0.5}, "eloquence-agent-v1": {4 << 10, 2},
 		} {
-			got := limitsOf(s.Project.Services[name])
-			if float64(got.memory>>20) != want[0] || got.cpus != want[1] {
-				t.Errorf("tier %s, %s: got %d MiB and %v cpus, want %v", tier, name, got.memory>>20, got.cpus, want)
+			got := fit.ResourcesOf(s.Project.Services[name])
+			if float64(got.Memory>>20) != want[0] || got.CPUs != want[1] {
+				t.Errorf("tier %s, %s: got %d MiB and %v cpus, want %v", tier, name, got.Memory>>20, got.CPUs, want)
 			}
 		}
 	}
@@ -55,9 +50,10 @@ func TestSpecifiedLimits(t *testing.T) {
 
 func TestFitClampsAndRuntimesFollow(t *testing.T) {
 	s := ours(t, engine.Machine{CPUs: 2, Memory: 12 << 30})
-	whisper, redis, agent := s.Project.Services["whisper-stt"], s.Project.Services["redis"], s.Project.Services["eloquence-agent-v1"]
-	if l := limitsOf(whisper); l.cpus != 2 || l.memory != 6<<30 {
-		t.Errorf("whisper-stt got %+v", l)
+	services := s.Project.Services
+	whisper, redis, agent := services["whisper-stt"], services["redis"], services["eloquence-agent-v1"]
+	if r := fit.ResourcesOf(whisper); r.CPUs != 2 || r.Memory != 6<<30 {
+		t.Errorf("whisper-stt got %+v", r)
 	}
 	for service, want := range map[*types.ServiceConfig][2]string{
 		&whisper: {"OMP_NUM_THREADS", "2"}, &redis: {"REDIS_MAXMEMORY", "402653184"}, &agent: {"GOMEMLIMIT", "3686MiB"},
@@ -67,12 +63,16 @@ func TestFitClampsAndRuntimesFollow(t *testing.T) {
 		}
 	}
 	t.Setenv(TierVariable, "32g")
-	s, err := Load(context.Background(), Request{Dir: filepath.Join("..", ".."), Machine: engine.Machine{CPUs: 2, Memory: 12 << 30}})
+	s, err := Load(context.Background(),
+		Request{Dir: filepath.Join("..", ".."), Machine: engine.Machine{CPUs: 2, Memory: 12 << 30}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := strings.Join(s.Notices, "\n")
-	for _, want := range []string{"whisper-stt: deploy.resources.limits.cpus 8 is above the machine's 2, clamped to 2", "whisper-stt: deploy.resources.limits.memory 24GiB is above the machine's memory, clamped to 12GiB"} {
+	for _, want := range []string{
+		"whisper-stt: deploy.resources.limits.cpus 8 is above the machine's 2, clamped to 2",
+		"whisper-stt: deploy.resources.limits.memory 24GiB is above the machine's memory, clamped to 12GiB",
+	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("notices lack %q:\n%s", want, got)
 		}
@@ -87,34 +87,14 @@ func TestFitClampsOpenFiles(t *testing.T) {
 	if u := s.Project.Services["livekit"].Ulimits["nofile"]; u.Soft != 20000 || u.Hard != 20000 {
 		t.Errorf("got %+v", u)
 	}
-	if got := strings.Join(s.Notices, "\n"); got != "livekit: ulimits.nofile 65536 is above the 20000 that the engine may grant, clamped to 20000" {
+	if got := strings.Join(s.Notices,
+		"\n"); got != "livekit: ulimits.nofile 65536 is above the 20000 that the engine may grant, clamped to 20000" {
 		t.Errorf("got %q", got)
 	}
-	if u := ours(t, engine.Machine{CPUs: 8, Memory: 16 << 30}).Project.Services["livekit"].Ulimits["nofile"]; u.Soft != 65536 || u.Hard != 65536 {
+	if u := ours(t,
+		engine.Machine{CPUs: 8, Memory: 16 << 30}).Project.Services["livekit"].Ulimits["nofile"]; u.Soft != 65536 ||
+		u.Hard != 65536 {
 		t.Errorf("where the limit is not known: %+v", u)
-	}
-}
-
-func TestHandSetValueWins(t *testing.T) {
-	dir := write(t, "compose.yaml", `services:
-  a:
-    image: x
-    x-compose-mage: {runtime: [openmp, go, java, node]}
-    environment: {OMP_NUM_THREADS: "3", GOMEMLIMIT: 100MiB}
-    deploy: {resources: {limits: {cpus: "4", memory: 1G}}}
-`)
-	s, err := Load(context.Background(), Request{Dir: dir, Machine: engine.Machine{CPUs: 2, Memory: 8 << 30}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	env := s.Project.Services["a"].Environment
-	for key, want := range map[string]string{
-		"OMP_NUM_THREADS": "3", "GOMEMLIMIT": "100MiB", "GOMAXPROCS": "2",
-		"JAVA_TOOL_OPTIONS": "-Xmx768m -XX:ActiveProcessorCount=2", "NODE_OPTIONS": "--max-old-space-size=768",
-	} {
-		if env[key] == nil || *env[key] != want {
-			t.Errorf("%s is %v, want %q", key, env[key], want)
-		}
 	}
 }
 
@@ -127,9 +107,54 @@ func TestTierAndGPUVariables(t *testing.T) {
 	for variable, value := range map[string]string{TierVariable: "61g", GPUVariable: "perhaps"} {
 		write(t)
 		t.Setenv(variable, value)
-		_, err := Load(context.Background(), Request{Dir: filepath.Join("..", ".."), Machine: engine.Machine{CPUs: 2, Memory: 8 << 30}})
+		machine := engine.Machine{CPUs: 2, Memory: 8 << 30}
+		_, err := Load(context.Background(), Request{Dir: filepath.Join("..", ".."), Machine: machine})
 		if err == nil || !strings.Contains(err.Error(), value) || !strings.Contains(err.Error(), variable) {
 			t.Errorf("%s=%s: got %v", variable, value, err)
+		}
+	}
+}
+
+func TestExplainOurs(t *testing.T) {
+	s := ours(t, engine.Machine{CPUs: 2, Memory: 24 << 30})
+	f := s.Explain(engine.Machine{CPUs: 2, Memory: 24 << 30})
+	if f.Tier != "16g" || !strings.Contains(f.Why, "24GiB of memory, and this tier is for 14GiB") {
+		t.Errorf("tier %q: %s", f.Tier, f.Why)
+	}
+	by := map[string]fit.Service{}
+	for _, one := range f.Services {
+		by[one.Service] = one
+	}
+	whisper := by["whisper-stt"]
+	if whisper.Given != (fit.Resources{CPUs: 4, Memory: 16 << 30}) ||
+		whisper.Fitted != (fit.Resources{CPUs: 2, Memory: 16 << 30}) {
+		t.Errorf("whisper-stt: %+v", whisper)
+	}
+	if len(whisper.Settings) != 1 || whisper.Settings[0].Name != "OMP_NUM_THREADS" || whisper.Settings[0].Value != "2" {
+		t.Errorf("whisper-stt's threads don't follow the fitted cpus: %+v", whisper.Settings)
+	}
+	redis := by["redis"]
+	if redis.Given.ReservedMemory != 256<<20 || len(redis.Settings) != 1 || redis.Settings[0].Value != "402653184" {
+		t.Errorf("redis: %+v", redis)
+	}
+	text := strings.Join(f.Warnings, "\n")
+	for _, want := range []string{
+		"whisper-stt: deploy.resources.limits.cpus 4 is above the machine's 2",
+		"the memory limits add up to 24.5GiB, above the machine's 24GiB",
+		"the cpus limits add up to 6.5, above the machine's 2",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "reservations") {
+		t.Errorf("reservations that fit are warned of:\n%s", text)
+	}
+	var out bytes.Buffer
+	f.Print(ui.New(&out))
+	for _, want := range []string{"4 -> 2", "OMP_NUM_THREADS", "machine: 2 CPUs, 24GiB of memory, no GPU"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in:\n%s", want, out.String())
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/docker/compose/v5/pkg/compose"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fit"
 )
 
 func TestWhatFittingChangedIsSaidByKey(t *testing.T) {
@@ -35,7 +36,8 @@ func TestWhatFittingChangedIsSaidByKey(t *testing.T) {
 	}{
 		"a small machine": {
 			engine.Machine{CPUs: 2, Memory: 8 << 30, OpenFiles: 1 << 20},
-			"big: fitted deploy.resources.limits.cpus, deploy.resources.reservations.cpus, environment.OMP_NUM_THREADS: 4 -> 2; " +
+			"big: fitted deploy.resources.limits.cpus, deploy.resources.reservations.cpus, " +
+				"environment.OMP_NUM_THREADS: 4 -> 2; " +
 				"old: fitted mem_limit; told: fitted environment.REDIS_MAXMEMORY: not set -> 50331648" + anew,
 		},
 		"a machine that is large enough": {
@@ -53,10 +55,11 @@ func TestWhatFittingChangedIsSaidByKey(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 			for _, service := range m.Project.ServiceNames() {
-				said := slices.ContainsFunc(m.Changes, func(c Change) bool { return c.Service == service })
+				said := slices.ContainsFunc(m.Changes, func(c fit.Change) bool { return c.Service == service })
 				same := hash(t, m.Project.Services[service]) == hash(t, plain.Project.Services[service])
 				if said == same {
-					t.Errorf("%s: its hash is the files' own: %v; something is said to be fitted: %v", service, same, said)
+					t.Errorf("%s: its hash is the files' own: %v; something is said to be fitted: %v", service, same,
+						said)
 				}
 			}
 		})
@@ -74,15 +77,21 @@ func hash(t *testing.T, s types.ServiceConfig) string {
 
 func TestPlatforms(t *testing.T) {
 	for name, c := range map[string]struct{ service, platform, fails string }{
-		"none named":         {"{build: .}", "linux/arm64", ""},
-		"the default's":      {"{build: {context: ., platforms: [linux/arm64, linux/amd64]}}", "linux/arm64", ""},
-		"not the default's":  {"{build: {context: ., platforms: [linux/amd64]}}", "linux/arm64", `service "a": build.platforms does not have linux/arm64, which DOCKER_DEFAULT_PLATFORM asks for`},
-		"its own":            {"{build: {context: ., platforms: [linux/amd64]}, platform: linux/amd64}", "linux/amd64", ""},
+		"none named":    {"{build: .}", "linux/arm64", ""},
+		"the default's": {"{build: {context: ., platforms: [linux/arm64, linux/amd64]}}", "linux/arm64", ""},
+		"not the default's": {
+			"{build: {context: ., platforms: [linux/amd64]}}", "linux/arm64",
+			`service "a": build.platforms does not have linux/arm64, which DOCKER_DEFAULT_PLATFORM asks for`,
+		},
+		"its own": {
+			"{build: {context: ., platforms: [linux/amd64]}, platform: linux/amd64}", "linux/amd64", "",
+		},
 		"nothing to build":   {"{image: i}", "", ""},
 		"nothing says which": {"{build: {context: .}, platform: linux/386}", "linux/386", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := write(t, "compose.yaml", "services: {a: "+c.service+"}", ".env", "DOCKER_DEFAULT_PLATFORM=linux/arm64")
+			dir := write(t, "compose.yaml", "services: {a: "+c.service+"}", ".env",
+				"DOCKER_DEFAULT_PLATFORM=linux/arm64")
 			m, err := Load(context.Background(), Request{Dir: dir})
 			if err != nil {
 				t.Fatal(err)
@@ -104,11 +113,20 @@ func TestPlatforms(t *testing.T) {
 func TestWhatDockerComposeDoesNotStart(t *testing.T) {
 	const job = "jobs: {j: {image: i%s}}\n"
 	for name, c := range map[string]struct{ yaml, fails, notice string }{
-		"services":            {one("a"), "", ""},
-		"no service":          {"services: {}\nnetworks: {n: {}}\n", "no service in ", ""},
-		"none enabled":        {"services: {a: {image: i, profiles: [p]}, b: {image: i, profiles: [o]}}\n", "next: COMPOSE_PROFILES=o,p", ""},
-		"a job for later":     {one("a") + strings.ReplaceAll(job, "%s", ", triggers: {manual: true}"), "", "jobs are not started with the services: j"},
-		"a job at a set time": {one("a") + strings.ReplaceAll(job, "%s", `, triggers: {schedule: [{cron: "@daily"}]}`), "at set times yet: j", ""},
+		"services":   {one("a"), "", ""},
+		"no service": {"services: {}\nnetworks: {n: {}}\n", "no service in ", ""},
+		"none enabled": {
+			"services: {a: {image: i, profiles: [p]}, b: {image: i, profiles: [o]}}\n", "next: COMPOSE_PROFILES=o,p",
+			"",
+		},
+		"a job for later": {
+			one("a") + strings.ReplaceAll(job, "%s", ", triggers: {manual: true}"), "",
+			"jobs are not started with the services: j",
+		},
+		"a job at a set time": {
+			one("a") + strings.ReplaceAll(job, "%s", `, triggers: {schedule: [{cron: "@daily"}]}`),
+			"at set times yet: j", "",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, err := Load(context.Background(), Request{Dir: write(t, "compose.yaml", c.yaml)})

@@ -18,15 +18,15 @@ import (
 	"github.com/25eloquence/compose-mage/internal/regular"
 )
 
-// What docker compose's library has no bounds for: it reads whatever a path leads to, and its time and memory grow with the square of the
-// depth and with all that variables stand for. (It counts values itself, those that aliases stand for too.) The bounds are far above what
-// any stack has.
+// What docker compose's library has no bounds for: it reads whatever a path leads to, and its time and memory grow
+// with the square of the depth and with all that variables stand for. (It counts values itself, those that aliases
+// stand for too.) The bounds are far above what any stack has.
 const (
-	mostFileBytes     = 8 << 20  // of one Compose or env file
-	mostDepth         = 200      // of a value in values
-	mostVariableBytes = 32 << 20 // of a file, variables put in
-	mostDefaults      = 30       // ${A:-${B:-…}}
-	mostFiles         = 5_000    // that one project reads
+	maxFileBytes      = 8 << 20  // of one Compose or env file
+	maxDepth          = 200      // of a value in values
+	maxVariableBytes  = 32 << 20 // of a file, variables put in
+	maxNestedDefaults = 30       // ${A:-${B:-…}}
+	maxFiles          = 5_000    // that one project reads
 )
 
 // inspection looks at the files that the library is about to read, and at those that they name, before it does.
@@ -55,8 +55,8 @@ func inspect(files []string, dir string, vars types.Mapping, remotes []loader.Re
 	return i, nil
 }
 
-// composeFile looks at one Compose file; by is the file:line that names it, "" where the user did, and dirs are those that paths in it may
-// be relative to.
+// composeFile looks at one Compose file; by is the file:line that names it, "" where the user did, and dirs are those
+// that paths in it may be relative to.
 func (i *inspection) composeFile(file, by string, dirs []string) error {
 	content, err := i.content(file, by)
 	if err != nil || content == nil {
@@ -65,7 +65,10 @@ func (i *inspection) composeFile(file, by string, dirs []string) error {
 	if by != "" {
 		i.compose = append(i.compose, file)
 	}
-	s := scan{inspection: i, file: file, dirs: append(slices.Clone(dirs), filepath.Dir(file), i.dir), depths: map[*yaml.Node]int{}}
+	s := scan{
+		inspection: i, file: file, dirs: append(slices.Clone(dirs), filepath.Dir(file), i.dir),
+		depths: map[*yaml.Node]int{},
+	}
 	documents := yaml.NewDecoder(bytes.NewReader(content))
 	for {
 		var root yaml.Node
@@ -94,8 +97,8 @@ func (i *inspection) content(file, by string) ([]byte, error) {
 		return nil, nil
 	}
 	i.seen[file] = true
-	if len(i.seen) > mostFiles {
-		return nil, refused(file, by, fmt.Sprintf("the project reads more than %d files", mostFiles))
+	if len(i.seen) > maxFiles {
+		return nil, refused(file, by, fmt.Sprintf("the project reads more than %d files", maxFiles))
 	}
 	content, why := readBounded(file, by == "")
 	if why != "" {
@@ -111,10 +114,11 @@ func refused(file, by, why string) error {
 	return fault.New(fault.Config, fault.Correct, "%s: it %s", file, why)
 }
 
-// readBounded reads a regular file of a bounded size; why says what else it is. The content is nil where the library may go on by itself:
-// there is no file, it is a directory, or a pipe that the user has named by its number ("docker compose -f <(…)").
+// readBounded reads a regular file of a bounded size; why says what else it is. The content is nil where the library
+// may go on by itself: there is no file, it is a directory, or a pipe that the user has named by its number ("docker
+// compose -f <(…)").
 func readBounded(file string, byUser bool) (content []byte, why string) {
-	content, err := regular.Read(file, mostFileBytes)
+	content, err := regular.Read(file, maxFileBytes)
 	var refusal *regular.Refusal
 	switch {
 	case !errors.As(err, &refusal), refusal.Dir:
@@ -133,7 +137,8 @@ type named struct {
 	dirs []string
 }
 
-// follow looks at what a Compose file names. Which directory a path is relative to, the library knows: each that may be meant is tried.
+// follow looks at what a Compose file names. Which directory a path is relative to, the library knows: each that may
+// be meant is tried.
 func (i *inspection) follow(file string, n named) error {
 	path, err := template.Substitute(n.path, template.Mapping(i.vars.Resolve))
 	if err != nil || path == "" {

@@ -45,8 +45,8 @@ func (s *scan) value(n *yaml.Node, above int) (depth int, err error) {
 	if n.Kind == yaml.AliasNode { // of what stands before it; one in itself is the parser's to refuse
 		depth = s.depths[n.Alias]
 	}
-	if above+depth > mostDepth {
-		return 0, s.refuse(n, "values are nested in more than %d others", mostDepth)
+	if above+depth > maxDepth {
+		return 0, s.refuse(n, "values are nested in more than %d others", maxDepth)
 	}
 	if n.Kind == yaml.ScalarNode {
 		return 0, s.scalar(n)
@@ -69,18 +69,19 @@ func (s *scan) value(n *yaml.Node, above int) (depth int, err error) {
 
 // scalar bounds what the variables in a value make of it.
 func (s *scan) scalar(n *yaml.Node) error {
-	more, deep := expansion(n.Value, func(name string) int { return len(s.vars[name]) })
+	more, deep := expandedSize(n.Value, func(name string) int { return len(s.vars[name]) })
 	s.expanded += more
 	switch {
-	case deep > mostDefaults:
-		return s.refuse(n, "variables are nested in more than %d others", mostDefaults)
-	case s.expanded > mostVariableBytes:
-		return s.refuse(n, "its variables put in, the file has more than %d MiB", mostVariableBytes>>20)
+	case deep > maxNestedDefaults:
+		return s.refuse(n, "variables are nested in more than %d others", maxNestedDefaults)
+	case s.expanded > maxVariableBytes:
+		return s.refuse(n, "its variables put in, the file has more than %d MiB", maxVariableBytes>>20)
 	}
 	return nil
 }
 
-// name notes the files that a value names, by its key: where it stands does not matter, since what is no file is not looked at.
+// name notes the files that a value names, by its key: where it stands does not matter, since what is no file is not
+// looked at.
 func (s *scan) name(key string, n *yaml.Node) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -156,8 +157,8 @@ func fieldsOf(n *yaml.Node, key string) []*yaml.Node {
 // reference is a variable in a text: $NAME, ${NAME…}.
 var reference = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
 
-// expansion gives the bytes of the variables in a text and how deep they are nested.
-func expansion(text string, size func(name string) int) (bytes, deep int) {
+// expandedSize gives the bytes of the variables in a text and how deep they are nested.
+func expandedSize(text string, size func(name string) int) (bytes, deep int) {
 	if !strings.Contains(text, "$") {
 		return 0, 0
 	}
@@ -187,7 +188,7 @@ func checkExpansion(file string, content []byte, vars types.Mapping) error {
 			key, value = last, line
 		}
 		last = strings.TrimSpace(key)
-		more, deep := expansion(value, func(name string) int {
+		more, deep := expandedSize(value, func(name string) int {
 			if size, ok := sizes[name]; ok {
 				return size
 			}
@@ -196,10 +197,12 @@ func checkExpansion(file string, content []byte, vars types.Mapping) error {
 		sizes[last] = min(sizes[last]+len(value)+more, 1<<40)
 		total += more
 		switch {
-		case deep > mostDefaults:
-			return fault.New(fault.Config, fault.Correct, "%s:%d: variables are nested in more than %d others", file, number, mostDefaults)
-		case total > mostVariableBytes || sizes[last] > mostVariableBytes:
-			return fault.New(fault.Config, fault.Correct, "%s:%d: its variables put in, the file has more than %d MiB", file, number, mostVariableBytes>>20)
+		case deep > maxNestedDefaults:
+			return fault.New(fault.Config, fault.Correct, "%s:%d: variables are nested in more than %d others", file,
+				number, maxNestedDefaults)
+		case total > maxVariableBytes || sizes[last] > maxVariableBytes:
+			return fault.New(fault.Config, fault.Correct, "%s:%d: its variables put in, the file has more than %d MiB",
+				file, number, maxVariableBytes>>20)
 		}
 	}
 	return nil

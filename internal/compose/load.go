@@ -1,6 +1,7 @@
-// Package compose owns what should be: it finds and loads the Compose files with the overlays of the machine's tier,
-// validates them, fits limits to the machine and derives runtime settings from them. It is pure: it reads files and
-// environment and never talks to an engine.
+// Package compose owns what should be: it finds the Compose files, the environment and the overlays of the machine's
+// tier, and loads the model from them as docker compose does. The package reads files and environment and never talks
+// to an engine; what the machine's limits make of the model is package fit's, and what x-compose-mage says package
+// extension's.
 package compose
 
 import (
@@ -22,7 +23,9 @@ import (
 	"github.com/docker/compose/v5/pkg/compose"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/fit"
 )
 
 // Request says which stack to load. The zero value is the stack of the current directory, whole.
@@ -35,8 +38,9 @@ type Request struct {
 	CLI      command.Cli    // for remote Compose files; nil where there is no engine
 
 	AllProfiles bool // every profile's services count, whatever COMPOSE_PROFILES says
-	// NoEnvFiles leaves the services' env_file unread, as docker compose does where it makes no container: a missing one
-	// is no error then, and what it has is not in the environment. Nor is one container_name for two services an error.
+	// NoEnvFiles leaves the services' env_file unread, as docker compose does where it makes no container: a missing
+	// one is no error then, and what it has is not in the environment. Nor is one container_name for two services an
+	// error.
 	NoEnvFiles bool
 }
 
@@ -47,17 +51,18 @@ type Model struct {
 	Tier     string         // "8g", "16g", "32g", or "" where there is no such overlay
 	GPU      bool           // the GPU overlay is applied
 	Settings Settings       // of docker compose's command
-	Notices  []string       // limits that fitting lowered, jobs that nobody starts, keys of ours with a new name, one sentence each
-	Changes  []Change       // every value that fitting changed, by service
-	Unheeded []Unheeded     // keys that have no effect on an engine
+	// limits that fitting lowered, jobs that nobody starts, keys of ours with a new name, one sentence each
+	Notices     []string
+	Changes     []fit.Change // every value that fitting changed, by service
+	IgnoredKeys []IgnoredKey // keys that have no effect on an engine
 
-	named bool                 // COMPOSE_FILE or Request.Files says which files are read
-	given map[string]Resources // as the files say, by service
+	explicitFiles bool                     // COMPOSE_FILE or Request.Files says which files are read
+	given         map[string]fit.Resources // as the files say, by service
 }
 
-// Load finds, reads and fits the stack. Files, environment, project directory, name and profiles are those that docker
-// compose's command would take, and the model is the one that it hashes; only where neither COMPOSE_FILE nor Request.Files
-// says which files to use, compose/ is searched before the parent directories, and overlays are added.
+// Load finds, reads and fits the stack. Files, environment, project directory, name and profiles are those that
+// docker compose's command would take, and the model is the one that it hashes; only where neither COMPOSE_FILE nor
+// Request.Files says which files to use, compose/ is searched before the parent directories, and overlays are added.
 // Errors are *fault.Error of code Config (with file:line) or Usage (an unknown service or tier, with a suggestion).
 func Load(ctx context.Context, r Request) (*Model, error) {
 	registerFormats()
@@ -77,24 +82,25 @@ func Load(ctx context.Context, r Request) (*Model, error) {
 	if e, err = m.findFiles(dir, r, remotes); err != nil {
 		return nil, err
 	}
-	looked, err := inspect(m.Files, projectDirectory(dir, m.Files, remotes), e.vars, remotes)
+	inspected, err := inspect(m.Files, projectDirectory(dir, m.Files, remotes), e.vars, remotes)
 	if err != nil {
 		return nil, err
 	}
-	l := loading{request: r, model: m, environment: e, remotes: remotes, looked: looked}
-	l.options = append(e.refusedRemotes(byVariable), inspectedRemotes(byVariable, looked)...)
+	l := loading{request: r, model: m, environment: e, remotes: remotes, inspection: inspected}
+	l.options = append(e.refusedRemotes(byVariable), inspectedRemotes(byVariable, inspected)...)
 	if m.Project, err = l.inTime(ctx); err != nil {
 		return nil, err
 	}
-	if m.Notices, err = checkExtensions(m.Project, slices.Concat(m.Files, l.read)); err != nil {
+	lineOf := func(path []string) string { return LineOf(slices.Concat(m.Files, l.read), path) }
+	if m.Notices, err = extension.Check(m.Project, lineOf); err != nil {
 		return nil, err
 	}
 	m.Notices = append(m.Notices, ignoredJobs(m.Project)...)
-	m.Unheeded = unheeded(m.Project, slices.Concat(m.Files, l.read), l.unheeded)
-	m.given = resourcesOfAll(m.Project)
+	m.IgnoredKeys = ignoredKeys(m.Project, slices.Concat(m.Files, l.read), l.ignoredKeys)
+	m.given = fit.ResourcesOfAll(m.Project)
 	if r.Machine.CPUs > 0 {
-		m.Changes = Fit(m.Project, r.Machine)
-		m.Notices = append(m.Notices, notices(m.Changes)...)
+		m.Changes = fit.Fit(m.Project, r.Machine)
+		m.Notices = append(m.Notices, fit.Notices(m.Changes)...)
 	}
 	return m, nil
 }
@@ -115,12 +121,12 @@ func (m *Model) findFiles(dir string, r Request, remotes []loader.ResourceLoader
 	if m.Settings, err = e.settings(); err != nil {
 		return nil, err
 	}
-	if m.named = len(m.Files) > 0; !m.named {
-		if m.Files, m.named, err = e.namedFiles(remotes); err != nil {
+	if m.explicitFiles = len(m.Files) > 0; !m.explicitFiles {
+		if m.Files, m.explicitFiles, err = e.namedFiles(remotes); err != nil {
 			return nil, err
 		}
 	}
-	if !m.named {
+	if !m.explicitFiles {
 		if m.Files, err = searchFiles(dir); err != nil {
 			return nil, err
 		}
@@ -128,7 +134,7 @@ func (m *Model) findFiles(dir string, r Request, remotes []loader.ResourceLoader
 	if err := e.addEnvFiles(projectDirectory(dir, m.Files, remotes)); err != nil {
 		return nil, err
 	}
-	if !m.named {
+	if !m.explicitFiles {
 		return e, m.addOverlays(e.vars, filepath.Dir(m.Files[0]), r.Machine)
 	}
 	return e, nil
@@ -142,14 +148,15 @@ type loading struct {
 	options     []cli.ProjectOptionsFn
 	remotes     []loader.ResourceLoader
 	read        []string // what the Compose files include and extend, as far as it was read
-	looked      *inspection
-	unheeded    []api.UnsupportedAttribute
+	inspection  *inspection
+	ignoredKeys []api.UnsupportedAttribute
 }
 
 // loadWithin is how long the library may take over files of this machine.
 const loadWithin = 45 * time.Second
 
-// inTime is project within a time: what the files on this machine make the library do must end, and may not end the program.
+// inTime is project within a time: what the files on this machine make the library do must end, and may not end the
+// program.
 func (l *loading) inTime(ctx context.Context) (*types.Project, error) {
 	type result struct {
 		project *types.Project
@@ -160,14 +167,17 @@ func (l *loading) inTime(ctx context.Context) (*types.Project, error) {
 		var r result
 		defer func() {
 			if p := recover(); p != nil {
-				r = result{err: fault.New(fault.Config, fault.Correct, "%s: docker compose's library can't read it", strings.Join(l.model.Files, ", "))}
+				r = result{
+					err: fault.New(fault.Config, fault.Correct, "%s: docker compose's library can't read it",
+						strings.Join(l.model.Files, ", ")),
+				}
 			}
 			done <- r
 		}()
 		r.project, r.err = l.project(ctx)
 	}()
 	var late <-chan time.Time
-	if !l.looked.remote { // what is fetched takes its time
+	if !l.inspection.remote { // what is fetched takes its time
 		late = time.After(loadWithin)
 	}
 	select {
@@ -206,10 +216,11 @@ func (l *loading) project(ctx context.Context) (*types.Project, error) {
 		return nil, known
 	}
 	if err != nil {
-		if named := l.environment.badProjectName(err); named != nil {
+		if named := l.environment.badProjectName(); named != nil {
 			return nil, named
 		}
-		return nil, l.looked.hidden(l.model.Files, configError(l.model.Files, slices.Concat(l.read, l.looked.compose), err), err)
+		return nil, l.inspection.redacted(l.model.Files,
+			configError(l.model.Files, slices.Concat(l.read, l.inspection.compose), err), err)
 	}
 	l.model.Settings.IgnoreOrphans = ignoresOrphans(project.Environment)
 	setDefaultPlatform(project)
@@ -231,8 +242,8 @@ func (l *loading) withAlso(ctx context.Context, project *types.Project) (*types.
 	return l.load(ctx, l.request.Services, profiles)
 }
 
-// load loads the services with these profiles active; nil stands for those of the environment.
-// separator is between the parts of a container's name. Where a project asks for COMPOSE_COMPATIBILITY, the library has another one for
+// load loads the services with these profiles active; nil stands for those of the environment. separator is between
+// the parts of a container's name. Where a project asks for COMPOSE_COMPATIBILITY, the library has another one for
 // the whole process from then on: the next project in it begins anew.
 const separator = "-"
 
@@ -252,7 +263,7 @@ func (l *loading) load(ctx context.Context, services, profiles []string) (*types
 		LoadListeners:     []api.LoadListener{l.note},
 		Profiles:          profiles,
 
-		OnUnsupportedAttribute: func(found []api.UnsupportedAttribute) { l.unheeded = found },
+		OnUnsupportedAttribute: func(found []api.UnsupportedAttribute) { l.ignoredKeys = found },
 	}
 	if l.request.AllProfiles {
 		options.Profiles = []string{"*"}
@@ -297,8 +308,8 @@ func CheckNames(project *types.Project, names []string) error {
 	return nil
 }
 
-// configError gives a loading error the file and line it is about, where that can be found: in the Compose files or in what
-// they include and extend.
+// configError gives a loading error the file and line it is about, where that can be found: in the Compose files or
+// in what they include and extend.
 func configError(files, read []string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err

@@ -14,11 +14,14 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
+// sections are the keys at the top of a Compose file that hold things by name.
+const sections = `services|volumes|networks|secrets|configs|models|jobs`
+
 var (
 	parserLine    = regexp.MustCompile(`line (\d+): [^:]*$`)
 	mappingLine   = regexp.MustCompile(`line (\d+): (mapping key .*)`)
-	modelPath     = regexp.MustCompile(`\b(?:services|volumes|networks|secrets|configs|models|jobs)(?:\.?\[[^\]]*\]|\.[\w\-]+)+`)
-	section       = regexp.MustCompile(`^(?:services|volumes|networks|secrets|configs|models|jobs|include|name)\b`)
+	modelPath     = regexp.MustCompile(`\b(?:` + sections + `)(?:\.?\[[^\]]*\]|\.[\w\-]+)+`)
+	section       = regexp.MustCompile(`^(?:` + sections + `|include|name)\b`)
 	additionalKey = regexp.MustCompile(`^(\S*) ?additional properties '([^']+)'.* not allowed`)
 	falseSchema   = regexp.MustCompile(`^(\S+)\.([\w\-]+) false schema`)
 	variableFile  = regexp.MustCompile(`failed to read (\S+): line (\d+): (.*)`)
@@ -31,7 +34,8 @@ var (
 	circular      = regexp.MustCompile(`^Circular reference:\n\s+(\S+) in `)
 	quotedInFiles = regexp.MustCompile(`"([^"]+)"$`)
 	indexOfPath   = regexp.MustCompile(`\.?\[([^\]]*)\]`)
-	loaderPrefix  = regexp.MustCompile(`^(validating|failed to parse) \S+: |^decoding failed due to the following error\(s\):\s*|: invalid compose project$`)
+	loaderPrefix  = regexp.MustCompile(`^(validating|failed to parse) \S+: |^decoding failed due to the following ` +
+		`error\(s\):\s*|: invalid compose project$`)
 )
 
 // locate says which file:line a loader message is about ("" where it can't tell), and puts the message in plainer
@@ -195,8 +199,8 @@ func readDocuments(files []string) []document {
 	return all
 }
 
-// descend follows path as far as the document has it, and gives the line of the last thing found, how many elements of the
-// path that is, and the thing.
+// descend follows path as far as the document has it, and gives the line of the last thing found, how many elements
+// of the path that is, and the thing.
 func descend(n *yaml.Node, path []string) (line, depth int, last *yaml.Node) {
 	for depth < len(path) {
 		next, at, taken := child(n, path[depth:])
@@ -275,8 +279,8 @@ func scalarOf(root *yaml.Node, message string) int {
 	return 0
 }
 
-// onlyPlace is where a key stands that the message names without its service ("healthcheck.test must …"), or with another's
-// (an extended one's); "" where the files have it more than once.
+// onlyPlace is where a key stands that the message names without its service ("healthcheck.test must …"), or with
+// another's (an extended one's); "" where the files have it more than once.
 func onlyPlace(documents []document, message string, path []string) string {
 	keys := strings.Split(nestedKey.FindString(message), ".")
 	if len(path) > 2 && path[0] == "services" {
@@ -325,7 +329,8 @@ func lineOfPath(files []string, path string) string {
 			continue
 		}
 		line := scalarLine(&root, func(value string) bool {
-			return value == path || absolute(filepath.Dir(file), value) == path || absolute(filepath.Dir(files[0]), value) == path
+			return value == path || absolute(filepath.Dir(file), value) == path ||
+				absolute(filepath.Dir(files[0]), value) == path
 		})
 		if line > 0 {
 			return fmt.Sprintf("%s:%d", file, line)
@@ -334,8 +339,8 @@ func lineOfPath(files []string, path string) string {
 	return ""
 }
 
-// LineOf gives the file:line of a key of the model ("services", "app", "build"), or of as much of the way to it as the files have, in the
-// last of the files that has most of it; "" for none.
+// LineOf gives the file:line of a key of the model ("services", "app", "build"), or of as much of the way to it as
+// the files have, in the last of the files that has most of it; "" for none.
 func LineOf(files, key []string) string { return lineOf(files, key, "") }
 
 func afterLast(s, sep string) string {

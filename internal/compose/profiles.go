@@ -10,10 +10,11 @@ import (
 	"github.com/25eloquence/compose-mage/internal/regular"
 )
 
-// mostProfile is the largest seccomp profile that is read, in bytes.
-const mostProfile = 8 << 20
+// maxProfileBytes is the largest seccomp profile that is read, in bytes.
+const maxProfileBytes = 8 << 20
 
-// checkProfiles refuses what is no file in place of a seccomp profile, which Compose's library reads whole when it makes a container.
+// checkProfiles refuses what is no file in place of a seccomp profile, which Compose's library reads whole when it
+// makes a container.
 func checkProfiles(project *types.Project) error {
 	for _, s := range project.Services {
 		for _, option := range s.SecurityOpt {
@@ -26,8 +27,9 @@ func checkProfiles(project *types.Project) error {
 			}
 			path = project.RelativePath(path)
 			var refusal *regular.Refusal
-			if _, err := regular.Read(path, mostProfile); errors.As(err, &refusal) && !refusal.Dir {
-				return fault.New(fault.Config, "ls -lL "+fault.Quote(path), "service %q: its seccomp profile %w", s.Name, refusal)
+			if _, err := regular.Read(path, maxProfileBytes); errors.As(err, &refusal) && !refusal.Dir {
+				return fault.New(fault.Config, "ls -lL "+fault.Quote(path), "service %q: its seccomp profile %w",
+					s.Name, refusal)
 			}
 		}
 	}

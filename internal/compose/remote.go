@@ -19,20 +19,21 @@ import (
 	"github.com/docker/compose/v5/pkg/remote"
 )
 
-// registerFormats makes known the formats of env_file that docker compose's command knows beyond its library's: "raw" is
-// read as `docker run --env-file` reads it, without interpolation.
+// registerFormats makes known the formats of env_file that docker compose's command knows beyond its library's: "raw"
+// is read as `docker run --env-file` reads it, without interpolation.
 var registerFormats = sync.OnceFunc(func() {
-	dotenv.RegisterFormat("raw", func(r io.Reader, filename string, vars map[string]string, lookup func(string) (string, bool)) error {
-		lines, err := kvfile.ParseFromReader(r, lookup)
-		if err != nil {
-			return fmt.Errorf("failed to parse env_file %s: %w", filename, err)
-		}
-		for _, line := range lines {
-			name, value, _ := strings.Cut(line, "=")
-			vars[name] = value
-		}
-		return nil
-	})
+	dotenv.RegisterFormat("raw",
+		func(r io.Reader, filename string, vars map[string]string, lookup func(string) (string, bool)) error {
+			lines, err := kvfile.ParseFromReader(r, lookup)
+			if err != nil {
+				return fmt.Errorf("failed to parse env_file %s: %w", filename, err)
+			}
+			for _, line := range lines {
+				name, value, _ := strings.Cut(line, "=")
+				vars[name] = value
+			}
+			return nil
+		})
 })
 
 // remoteLoaders are docker compose's loaders of Git and oci:// resources, by the variable that turns each off.
@@ -67,10 +68,10 @@ func (e *environment) refusedRemotes(remotes map[string]loader.ResourceLoader) [
 }
 
 // inspectedRemotes registers the same loaders, with a look at what they fetch before the library reads it.
-func inspectedRemotes(remotes map[string]loader.ResourceLoader, looked *inspection) []cli.ProjectOptionsFn {
+func inspectedRemotes(remotes map[string]loader.ResourceLoader, inspected *inspection) []cli.ProjectOptionsFn {
 	var options []cli.ProjectOptionsFn
 	for _, one := range remotes {
-		options = append(options, cli.WithResourceLoader(inspectedRemote{ResourceLoader: one, looked: looked}))
+		options = append(options, cli.WithResourceLoader(inspectedRemote{ResourceLoader: one, inspected: inspected}))
 	}
 	return options
 }
@@ -78,7 +79,7 @@ func inspectedRemotes(remotes map[string]loader.ResourceLoader, looked *inspecti
 // inspectedRemote is a loader whose files are looked at as those of this machine are.
 type inspectedRemote struct {
 	loader.ResourceLoader
-	looked *inspection
+	inspected *inspection
 }
 
 // Load fetches the resource and looks at it. What it has in it may be shown, unless it is a link to another place.
@@ -88,9 +89,9 @@ func (r inspectedRemote) Load(ctx context.Context, path string) (string, error) 
 		return file, err
 	}
 	if filepath.Dir(resolved(file)) != resolved(filepath.Dir(file)) {
-		return file, r.looked.composeFile(file, path, nil)
+		return file, r.inspected.composeFile(file, path, nil)
 	}
-	return file, r.looked.composeFile(file, "", nil)
+	return file, r.inspected.composeFile(file, "", nil)
 }
 
 // refusedRemote takes what another loader takes, and fails.

@@ -22,9 +22,12 @@ func TestGitIncludeIsLoaded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"init", "-q"}, {"add", "."}, {"-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-q", "-m", "one"},
+		{"init", "-q"},
+		{"add", "."},
+		{"-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-q", "-m", "one"},
 	} {
-		if out, err := exec.Command("git", append([]string{"-C", repository}, args...)...).CombinedOutput(); err != nil {
+		if out, err := exec.Command("git",
+			append([]string{"-C", repository}, args...)...).CombinedOutput(); err != nil {
 			t.Fatalf("git %v: %v\n%s", args, err, out)
 		}
 	}
@@ -88,14 +91,16 @@ func TestOCIIncludeIsLoaded(t *testing.T) {
 		t.Skip("SSL_CERT_FILE is read on Linux only")
 	}
 	server := artifact(t, one("far"))
-	dir := write(t, "compose.yaml", "include: [\"oci://"+server.Listener.Addr().String()+"/fx/app:1\"]\nservices: {near: {image: i}}\n")
+	dir := write(t, "compose.yaml", "include: [\"oci://"+server.Listener.Addr().String()+
+		"/fx/app:1\"]\nservices: {near: {image: i}}\n")
 	trusted := filepath.Join(t.TempDir(), "ca.pem")
 	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	if err := os.WriteFile(trusted, block, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestOCIIncludeIsLoaded$")
-	cmd.Env = append(os.Environ(), loadsHere+"="+dir, "SSL_CERT_FILE="+trusted, "XDG_CACHE_HOME="+t.TempDir(), "DOCKER_CONFIG="+t.TempDir(),
+	cmd.Env = append(os.Environ(), loadsHere+"="+dir, "SSL_CERT_FILE="+trusted, "XDG_CACHE_HOME="+t.TempDir(),
+		"DOCKER_CONFIG="+t.TempDir(),
 		"DOCKER_CONTEXT=nowhere") // setup loads the stack where no engine can be found yet
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "services: far near\n") {

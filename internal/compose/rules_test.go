@@ -39,15 +39,20 @@ var rules = map[string]rule{
 		project: "app", dir: "app", read: "app/compose.yaml", services: "a", v: "unset",
 	},
 	"default names in their order, and the override": {
-		files: []string{"app/docker-compose.yaml", one("b"), "app/compose.yml", one("a"), "app/compose.override.yml", one("c")}, in: "app",
+		files: []string{
+			"app/docker-compose.yaml", one("b"), "app/compose.yml", one("a"), "app/compose.override.yml", one("c"),
+		}, in: "app",
 		project: "app", dir: "app", read: "app/compose.yml app/compose.override.yml", services: "a c", v: "unset",
 	},
 	"found in a parent directory": {
-		files: []string{"app/compose.yaml", one("a"), "app/.env", "V=beside", "app/sub/deep/.env", "W=1"}, in: "app/sub/deep",
+		files:   []string{"app/compose.yaml", one("a"), "app/.env", "V=beside", "app/sub/deep/.env", "W=1"},
+		in:      "app/sub/deep",
 		project: "app", dir: "app", read: "app/compose.yaml", services: "a", v: "beside",
 	},
 	"the current directory's .env before that beside the file": {
-		files: []string{"app/compose.yaml", one("a"), "app/.env", "V=beside\nCOMPOSE_PROJECT_NAME=beside", "app/sub/.env", "V=here"}, in: "app/sub",
+		files: []string{
+			"app/compose.yaml", one("a"), "app/.env", "V=beside\nCOMPOSE_PROJECT_NAME=beside", "app/sub/.env", "V=here",
+		}, in: "app/sub",
 		project: "beside", dir: "app", read: "app/compose.yaml", services: "a", v: "here",
 	},
 	"the process before .env": {
@@ -68,7 +73,9 @@ var rules = map[string]rule{
 		project: "app", dir: "app", read: "app/y.yaml other/x.yaml", services: "x y", v: "here",
 	},
 	"COMPOSE_FILE of the .env beside a file found above does not count": {
-		files: []string{"app/compose.yaml", one("a"), "app/y.yaml", one("y"), "app/.env", "COMPOSE_FILE=y.yaml", "app/sub/f", ""}, in: "app/sub",
+		files: []string{
+			"app/compose.yaml", one("a"), "app/y.yaml", one("y"), "app/.env", "COMPOSE_FILE=y.yaml", "app/sub/f", "",
+		}, in: "app/sub",
 		project: "app", dir: "app", read: "app/compose.yaml", services: "a", v: "unset",
 	},
 	"the current directory's .env with a file elsewhere": {
@@ -77,22 +84,31 @@ var rules = map[string]rule{
 		project: "frompwd", dir: ".", read: "one.yaml", services: "a", v: "pwd",
 	},
 	"COMPOSE_FILE empty is not unset": {
-		files: []string{"app/compose.yaml", one("a")}, in: "app", env: map[string]string{"COMPOSE_FILE": ""}, fails: "is a directory",
+		files: []string{"app/compose.yaml", one("a")}, in: "app", env: map[string]string{"COMPOSE_FILE": ""},
+		fails: "is a directory",
 	},
 	"COMPOSE_FILE that is not there": {
-		files: []string{"app/compose.yaml", one("a")}, in: "app", env: map[string]string{"COMPOSE_FILE": "n.yaml"}, fails: "n.yaml",
+		files: []string{"app/compose.yaml", one("a")}, in: "app", env: map[string]string{"COMPOSE_FILE": "n.yaml"},
+		fails: "n.yaml",
 	},
 	"COMPOSE_ENV_FILES instead of .env, the last one winning": {
-		files: []string{"app/compose.yaml", one("a"), "app/.env", "V=dot", "app/1.env", "V=1\nCOMPOSE_PROJECT_NAME=n1", "app/2.env", "V=2"}, in: "app",
+		files: []string{
+			"app/compose.yaml", one("a"), "app/.env", "V=dot", "app/1.env", "V=1\nCOMPOSE_PROJECT_NAME=n1", "app/2.env",
+			"V=2",
+		}, in: "app",
 		env:     map[string]string{"COMPOSE_ENV_FILES": "1.env,2.env"},
 		project: "n1", dir: "app", read: "app/compose.yaml", services: "a", v: "2",
 	},
 	"COMPOSE_ENV_FILES of .env does not count": {
-		files: []string{"app/compose.yaml", one("a"), "app/.env", "V=dot\nCOMPOSE_ENV_FILES=1.env", "app/1.env", "V=1"}, in: "app",
+		files: []string{
+			"app/compose.yaml", one("a"), "app/.env", "V=dot\nCOMPOSE_ENV_FILES=1.env", "app/1.env", "V=1",
+		},
+		in:      "app",
 		project: "app", dir: "app", read: "app/compose.yaml", services: "a", v: "dot",
 	},
 	"COMPOSE_ENV_FILES that is not there": {
-		files: []string{"app/compose.yaml", one("a")}, in: "app", env: map[string]string{"COMPOSE_ENV_FILES": "n.env"}, fails: "n.env",
+		files: []string{"app/compose.yaml", one("a")}, in: "app", env: map[string]string{"COMPOSE_ENV_FILES": "n.env"},
+		fails: "n.env",
 	},
 	"COMPOSE_DISABLE_ENV_FILE": {
 		files: []string{"app/compose.yaml", one("a"), "app/.env", "V=dot\nCOMPOSE_PROJECT_NAME=dot"}, in: "app",
@@ -100,7 +116,9 @@ var rules = map[string]rule{
 		project: "app", dir: "app", read: "app/compose.yaml", services: "a", v: "unset",
 	},
 	"COMPOSE_DISABLE_ENV_FILE of .env leaves its COMPOSE_ variables": {
-		files: []string{"app/compose.yaml", one("a"), "app/.env", "V=dot\nCOMPOSE_DISABLE_ENV_FILE=1\nCOMPOSE_PROJECT_NAME=dot"}, in: "app",
+		files: []string{
+			"app/compose.yaml", one("a"), "app/.env", "V=dot\nCOMPOSE_DISABLE_ENV_FILE=1\nCOMPOSE_PROJECT_NAME=dot",
+		}, in: "app",
 		project: "dot", dir: "app", read: "app/compose.yaml", services: "a", v: "unset",
 	},
 	"COMPOSE_DISABLE_ENV_FILE does not concern COMPOSE_ENV_FILES": {
@@ -109,7 +127,8 @@ var rules = map[string]rule{
 		project: "app", dir: "app", read: "app/compose.yaml", services: "a", v: "1",
 	},
 	"COMPOSE_DISABLE_ENV_FILE that is no boolean": {
-		files: []string{"app/compose.yaml", one("a")}, in: "app", env: map[string]string{"COMPOSE_DISABLE_ENV_FILE": "maybe"}, fails: "maybe",
+		files: []string{"app/compose.yaml", one("a")}, in: "app",
+		env: map[string]string{"COMPOSE_DISABLE_ENV_FILE": "maybe"}, fails: "maybe",
 	},
 	"a .env that can't be parsed": {
 		files: []string{"app/compose.yaml", one("a"), "app/.env", "V='open"}, in: "app", fails: ".env",
@@ -119,15 +138,21 @@ var rules = map[string]rule{
 		project: "inside", dir: "app", read: "app/compose.yaml", services: "a", v: "unset",
 	},
 	"a name that is none": {
-		files: []string{"app/compose.yaml", one("a")}, in: "app", env: map[string]string{"COMPOSE_PROJECT_NAME": "No Name"}, fails: "No Name",
+		files: []string{"app/compose.yaml", one("a")}, in: "app",
+		env: map[string]string{"COMPOSE_PROJECT_NAME": "No Name"}, fails: "No Name",
 	},
 	"COMPOSE_PROFILES of the process": {
-		files: []string{"app/compose.yaml", one("a") + "  p: {image: i, profiles: [more]}\n  q: {image: i, profiles: [other]}\n"}, in: "app",
+		files: []string{
+			"app/compose.yaml", one("a") + "  p: {image: i, profiles: [more]}\n  q: {image: i, profiles: [other]}\n",
+		}, in: "app",
 		env:     map[string]string{"COMPOSE_PROFILES": "none, more"},
 		project: "app", dir: "app", read: "app/compose.yaml", services: "a p", v: "unset",
 	},
 	"COMPOSE_PROFILES of the .env beside a file found above": {
-		files: []string{"app/compose.yaml", one("a") + "  p: {image: i, profiles: [more]}\n", "app/.env", "COMPOSE_PROFILES=*", "app/sub/f", ""}, in: "app/sub",
+		files: []string{
+			"app/compose.yaml", one("a") + "  p: {image: i, profiles: [more]}\n", "app/.env", "COMPOSE_PROFILES=*",
+			"app/sub/f", "",
+		}, in: "app/sub",
 		project: "app", dir: "app", read: "app/compose.yaml", services: "a p", v: "unset",
 	},
 	"no service of an active profile": {
@@ -136,19 +161,25 @@ var rules = map[string]rule{
 	},
 	"env_file: later ones win, environment wins over all, raw is not expanded": {
 		files: []string{
-			"app/compose.yaml", "services: {a: {image: i, env_file: [1.env, {path: n.env, required: false}, {path: 2.env, format: raw}], environment: [W=w, X]}}",
+			"app/compose.yaml",
+			"services: {a: {image: i, env_file: [1.env, {path: n.env, required: false}, {path: 2.env, format: " +
+				"raw}], environment: [W=w, X]}}",
 			"app/1.env", "V=1\nW=1\nX=1\nY=${V}${Z-z}", "app/2.env", "V=$not \"q\"", "app/.env", "X=dot",
 		}, in: "app",
 		project: "app", dir: "app", read: "app/compose.yaml", services: "a", v: `$not "q"`,
 	},
 	"env_file of an unknown format": {
-		files: []string{"app/compose.yaml", "services: {a: {image: i, env_file: [{path: 1.env, format: json}]}}", "app/1.env", "V=1"}, in: "app", fails: "json",
+		files: []string{
+			"app/compose.yaml", "services: {a: {image: i, env_file: [{path: 1.env, format: json}]}}", "app/1.env",
+			"V=1",
+		}, in: "app", fails: "json",
 	},
 	"env_file that is not there": {
 		files: []string{"app/compose.yaml", "services: {a: {image: i, env_file: n.env}}"}, in: "app", fails: "n.env",
 	},
 	"env_file of a service that is not started": {
-		files: []string{"app/compose.yaml", one("a") + "  p: {image: i, profiles: [more], env_file: n.env}\n"}, in: "app",
+		files:   []string{"app/compose.yaml", one("a") + "  p: {image: i, profiles: [more], env_file: n.env}\n"},
+		in:      "app",
 		project: "app", dir: "app", read: "app/compose.yaml", services: "a", v: "unset",
 	},
 	"PWD": {
@@ -156,11 +187,17 @@ var rules = map[string]rule{
 		project: "app", dir: "app", read: "app/compose.yaml", services: "a", v: "@/app",
 	},
 	"DOCKER_DEFAULT_PLATFORM is the platform of what is built": {
-		files: []string{"app/compose.yaml", one("a") + "  b: {build: .}\n  c: {build: ., platform: linux/arm/v7}\n", "app/.env", "DOCKER_DEFAULT_PLATFORM=linux/arm64"}, in: "app",
+		files: []string{
+			"app/compose.yaml", one("a") + "  b: {build: .}\n  c: {build: ., platform: linux/arm/v7}\n", "app/.env",
+			"DOCKER_DEFAULT_PLATFORM=linux/arm64",
+		}, in: "app",
 		project: "app", dir: "app", read: "app/compose.yaml", services: "a b c", v: "unset",
 	},
 	"COMPOSE_EXPERIMENTAL_OCI_REMOTE of .env": {
-		files: []string{"app/compose.yaml", "include: [\"oci://registry.invalid/x\"]", "app/.env", "COMPOSE_EXPERIMENTAL_OCI_REMOTE=0"}, in: "app",
+		files: []string{
+			"app/compose.yaml", "include: [\"oci://registry.invalid/x\"]", "app/.env",
+			"COMPOSE_EXPERIMENTAL_OCI_REMOTE=0",
+		}, in: "app",
 		fails: "disabled",
 	},
 	"COMPOSE_EXPERIMENTAL_GIT_REMOTE of the process": {
@@ -168,7 +205,8 @@ var rules = map[string]rule{
 		env: map[string]string{"COMPOSE_EXPERIMENTAL_GIT_REMOTE": "0"}, fails: "disabled",
 	},
 	"COMPOSE_PARALLEL_LIMIT that is no number": {
-		files: []string{"app/compose.yaml", one("a"), "app/.env", "COMPOSE_PARALLEL_LIMIT=all"}, in: "app", fails: "must be an integer",
+		files: []string{"app/compose.yaml", one("a"), "app/.env", "COMPOSE_PARALLEL_LIMIT=all"}, in: "app",
+		fails: "must be an integer",
 	},
 	"a directory that bears a Compose file's name": {
 		files: []string{"app/compose.yaml/f", "", "app/compose.yml", one("a")}, in: "app", fails: "is a directory",
@@ -176,19 +214,27 @@ var rules = map[string]rule{
 	"no Compose file anywhere": {files: []string{"app/f", ""}, in: "app", fails: "no "},
 
 	"compose/ where there is none here": {
-		files: []string{"app/compose/compose.yaml", one("a"), "app/compose/.env", "V=beside", "compose.yaml", one("above")}, in: "app",
+		files: []string{
+			"app/compose/compose.yaml", one("a"), "app/compose/.env", "V=beside", "compose.yaml", one("above"),
+		}, in: "app",
 		project: "compose", dir: "app/compose", read: "app/compose/compose.yaml", services: "a", v: "beside", own: true,
 	},
 	"the .env here before that in compose/": {
-		files: []string{"app/compose/compose.yaml", one("a"), "app/compose/.env", "V=beside", "app/.env", "V=here"}, in: "app",
+		files:   []string{"app/compose/compose.yaml", one("a"), "app/compose/.env", "V=beside", "app/.env", "V=here"},
+		in:      "app",
 		project: "compose", dir: "app/compose", read: "app/compose/compose.yaml", services: "a", v: "here", own: true,
 	},
 	"overlays beside a file found above": {
-		files: []string{"app/compose.yaml", one("a"), "app/tier-8g.yaml", one("t"), "app/.env", "STACK_TIER=8g", "app/sub/f", ""}, in: "app/sub",
+		files: []string{
+			"app/compose.yaml", one("a"), "app/tier-8g.yaml", one("t"), "app/.env", "STACK_TIER=8g", "app/sub/f", "",
+		}, in: "app/sub",
 		project: "app", dir: "app", read: "app/compose.yaml app/tier-8g.yaml", services: "a t", v: "unset", own: true,
 	},
 	"no overlays beside what COMPOSE_FILE of .env names": {
-		files: []string{"app/compose.yaml", one("a"), "app/tier-8g.yaml", one("t"), "app/.env", "STACK_TIER=8g\nCOMPOSE_FILE=compose.yaml"}, in: "app",
+		files: []string{
+			"app/compose.yaml", one("a"), "app/tier-8g.yaml", one("t"), "app/.env",
+			"STACK_TIER=8g\nCOMPOSE_FILE=compose.yaml",
+		}, in: "app",
 		project: "app", dir: "app", read: "app/compose.yaml", services: "a", v: "unset",
 	},
 }
@@ -265,11 +311,16 @@ func TestSettingsOfTheCommand(t *testing.T) {
 		here string
 		want Settings
 	}{
-		"none":           {"", "", Settings{}},
-		"of .env":        {"COMPOSE_REMOVE_ORPHANS=1\nCOMPOSE_PARALLEL_LIMIT=3", "", Settings{RemoveOrphans: true}},
-		"as it spells":   {"COMPOSE_REMOVE_ORPHANS=Y\nCOMPOSE_IGNORE_ORPHANS=nonsense", "", Settings{RemoveOrphans: true}},
-		"ignore":         {"COMPOSE_IGNORE_ORPHANS=true", "", Settings{IgnoreOrphans: true}},
-		"from elsewhere": {"COMPOSE_IGNORE_ORPHANS=1\nCOMPOSE_REMOVE_ORPHANS=1\nCOMPOSE_PARALLEL_LIMIT=x", "sub", Settings{IgnoreOrphans: true}},
+		"none":    {"", "", Settings{}},
+		"of .env": {"COMPOSE_REMOVE_ORPHANS=1\nCOMPOSE_PARALLEL_LIMIT=3", "", Settings{RemoveOrphans: true}},
+		"as it spells": {
+			"COMPOSE_REMOVE_ORPHANS=Y\nCOMPOSE_IGNORE_ORPHANS=nonsense", "", Settings{RemoveOrphans: true},
+		},
+		"ignore": {"COMPOSE_IGNORE_ORPHANS=true", "", Settings{IgnoreOrphans: true}},
+		"from elsewhere": {
+			"COMPOSE_IGNORE_ORPHANS=1\nCOMPOSE_REMOVE_ORPHANS=1\nCOMPOSE_PARALLEL_LIMIT=x", "sub",
+			Settings{IgnoreOrphans: true},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := write(t, "compose.yaml", one("a"), ".env", c.env, "sub/f", "")
@@ -285,7 +336,8 @@ func TestSettingsOfTheCommand(t *testing.T) {
 }
 
 func TestLoadingLeavesTheProcessAlone(t *testing.T) {
-	root := write(t, "compose.yaml", one("a"), ".env", "COMPOSE_PROFILES=x\nCOMPOSE_PROJECT_NAME=y\nCOMPOSE_DISABLE_ENV_FILE=1\nV=1")
+	root := write(t, "compose.yaml", one("a"), ".env",
+		"COMPOSE_PROFILES=x\nCOMPOSE_PROJECT_NAME=y\nCOMPOSE_DISABLE_ENV_FILE=1\nV=1")
 	before := os.Environ()
 	if _, err := Load(context.Background(), Request{Dir: root}); err != nil {
 		t.Fatal(err)

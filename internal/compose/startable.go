@@ -32,16 +32,18 @@ func setDefaultPlatform(project *types.Project) {
 func CheckPlatforms(project *types.Project) error {
 	for _, name := range project.ServiceNames() {
 		s := project.Services[name]
-		if s.Build != nil && s.Platform != "" && len(s.Build.Platforms) > 0 && !slices.Contains(s.Build.Platforms, s.Platform) {
-			return fault.New(fault.Config, fault.Correct, "service %q: build.platforms does not have %s, which %s asks for",
+		if s.Build != nil && s.Platform != "" && len(s.Build.Platforms) > 0 &&
+			!slices.Contains(s.Build.Platforms, s.Platform) {
+			return fault.New(fault.Config, fault.Correct,
+				"service %q: build.platforms does not have %s, which %s asks for",
 				name, s.Platform, platformVariable)
 		}
 	}
 	return nil
 }
 
-// CheckStartable returns a Config error for what docker compose loads and shows, but does not start: a project without an
-// enabled service, a platform that a service is not built for, a job that runs at set times.
+// CheckStartable returns a Config error for what docker compose loads and shows, but does not start: a project
+// without an enabled service, a platform that a service is not built for, a job that runs at set times.
 func CheckStartable(project *types.Project) error {
 	var scheduled []string
 	for _, name := range slices.Sorted(maps.Keys(project.Jobs)) {
@@ -52,7 +54,8 @@ func CheckStartable(project *types.Project) error {
 	files := strings.Join(project.ComposeFiles, ", ")
 	switch profiles := project.AllServices().GetProfiles(); {
 	case len(scheduled) > 0:
-		return fault.New(fault.Config, fault.Correct, "%s: docker compose does not support jobs that run at set times yet: %s",
+		return fault.New(fault.Config, fault.Correct,
+			"%s: docker compose does not support jobs that run at set times yet: %s",
 			files, strings.Join(scheduled, ", "))
 	case len(project.Services) > 0:
 		return CheckPlatforms(project)

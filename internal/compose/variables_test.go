@@ -48,7 +48,8 @@ func TestEveryVariableOfDockerComposeIsDecided(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = filepath.WalkDir(strings.TrimSpace(string(out)), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(filepath.ToSlash(path), "/e2e/") {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
+				strings.Contains(filepath.ToSlash(path), "/e2e/") {
 				return err
 			}
 			text, err := os.ReadFile(path)

@@ -8,8 +8,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui/printable"
 )
 
-// printWarnings makes Compose's library print its warnings, which quote names and values of the files, without effect on a terminal. They
-// look as docker compose's do.
+// printWarnings makes Compose's library print its warnings, which quote names and values of the files, without effect
+// on a terminal. They look as docker compose's do.
 var printWarnings = sync.OnceFunc(func() { logrus.SetFormatter(warnings{&logrus.TextFormatter{}}) })
 
 type warnings struct{ *logrus.TextFormatter }

@@ -15,7 +15,8 @@ func TestWarningsOfTheLibraryAreNotObeyed(t *testing.T) {
 	l.SetOutput(&b)
 	l.SetFormatter(warnings{&logrus.TextFormatter{ForceColors: true}})
 	l.WithField("file", "a\x1b[2J").Warn("volume a\x1b]0;owned\x07\nforged is not used")
-	if got := strings.ReplaceAll(b.String(), "\x1b[33mWARN\x1b[0m", "WARN"); !strings.Contains(got, `volume a\x1b]0;owned\x07\nforged is not used`) {
+	if got := strings.ReplaceAll(b.String(), "\x1b[33mWARN\x1b[0m", "WARN"); !strings.Contains(got,
+		`volume a\x1b]0;owned\x07\nforged is not used`) {
 		t.Errorf("got %q", got)
 	}
 	if strings.Contains(b.String(), "\x1b[2J") || strings.Count(b.String(), "\n") != 1 {

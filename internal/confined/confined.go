@@ -1,5 +1,5 @@
-// Package confined owns files that are made at paths which a Compose file names: below a directory, whatever links lie there, and without
-// overwriting anything. It knows nothing of what is in them.
+// Package confined owns files that are made at paths which a Compose file names: below a directory, whatever links
+// lie there, and without overwriting anything. It knows nothing of what is in them.
 package confined
 
 import (
@@ -17,11 +17,13 @@ var (
 	ErrLink    = errors.New("a link is there")
 )
 
-// Create writes the file at path, which is absolute or below root, in one step and unless something is there; it says whether it did. Its
-// folders are made where they are missing, mode 0700; the file has mode 0600. owner -1 leaves it to the user.
+// Create writes the file at path, which is absolute or below root, in one step and unless something is there; it says
+// whether it did. Its folders are made where they are missing, mode 0700; the file has mode 0600. owner -1 leaves it
+// to the user.
 //
-// The path must be below root, and so must whatever the links in it lead to: the kernel resolves each part from the one before
-// (os.Root), so that a link that is put there meanwhile leads nowhere else either. A link at the path itself is refused with ErrLink.
+// The path must be below root, and so must whatever the links in it lead to: the kernel resolves each part from the
+// one before (os.Root), so that a link that is put there meanwhile leads nowhere else either. A link at the path
+// itself is refused with ErrLink.
 func Create(root, path string, data []byte, owner int) (bool, error) {
 	name := path
 	if filepath.IsAbs(path) {
@@ -54,7 +56,8 @@ func Create(root, path string, data []byte, owner int) (bool, error) {
 	return create(r, name, data, owner)
 }
 
-// create writes beside name, and gives what is whole that name: a link to it fails where something has appeared there meanwhile.
+// create writes beside name, and gives what is whole that name: a link to it fails where something has appeared there
+// meanwhile.
 func create(r *os.Root, name string, data []byte, owner int) (bool, error) {
 	tmp := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+"."+rand.Text())
 	file, err := r.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)

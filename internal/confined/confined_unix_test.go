@@ -74,7 +74,8 @@ func TestNothingIsMadeOutside(t *testing.T) {
 			t.Fatal(err)
 		}
 		if c.link[0] != "" {
-			if err := os.Symlink(strings.Replace(c.link[1], "OUTSIDE", outside, 1), filepath.Join(root, c.link[0])); err != nil {
+			if err := os.Symlink(strings.Replace(c.link[1], "OUTSIDE", outside, 1),
+				filepath.Join(root, c.link[0])); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -89,7 +90,8 @@ func TestNothingIsMadeOutside(t *testing.T) {
 	}
 	// A link that stays inside is one as docker compose follows it.
 	root := t.TempDir()
-	if err := errors.Join(os.Mkdir(filepath.Join(root, "real"), 0o700), os.Symlink("real", filepath.Join(root, "secrets"))); err != nil {
+	if err := errors.Join(os.Mkdir(filepath.Join(root, "real"), 0o700),
+		os.Symlink("real", filepath.Join(root, "secrets"))); err != nil {
 		t.Fatal(err)
 	}
 	if made, err := Create(root, "secrets/token", []byte("x"), -1); err != nil || !made {

@@ -17,10 +17,11 @@ import (
 	moby "github.com/moby/moby/api/types/container"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/regular"
 )
 
-// Checkout is another folder that holds a project of the same name, and the services that it has made containers of. To docker compose
-// one name is one project: each of the two takes the other's containers for its own.
+// Checkout is another folder that holds a project of the same name, and the services that it has made containers of.
+// To docker compose one name is one project: each of the two takes the other's containers for its own.
 type Checkout struct {
 	Folder   string   `json:"folder"`
 	Services []string `json:"services"` // by name
@@ -39,7 +40,8 @@ func Checkouts(ctx context.Context, e Lister, project *types.Project) ([]Checkou
 func CheckoutsAmong(all []moby.Summary, project *types.Project) []Checkout {
 	services := map[string]map[string]bool{}
 	for _, c := range all {
-		if folder := c.Labels[api.WorkingDirLabel]; c.Labels[api.ProjectLabel] == project.Name && OfAnother(c.Labels, project) {
+		if folder := c.Labels[api.WorkingDirLabel]; c.Labels[api.ProjectLabel] == project.Name &&
+			OfAnother(c.Labels, project) {
 			if services[folder] == nil {
 				services[folder] = map[string]bool{}
 			}
@@ -59,16 +61,17 @@ func CheckoutsAmong(all []moby.Summary, project *types.Project) []Checkout {
 	return out
 }
 
-// OfAnother says whether a container with these labels was made by another checkout: by a folder that is not the project's, is still
-// there and still has the Compose files. A folder that was moved, a link to the same one or another spelling of it, other files of
-// the same folder, and another project directory of the same file are no other checkout. One that may not be looked into may be one.
+// OfAnother says whether a container with these labels was made by another checkout: by a folder that is not the
+// project's, is still there and still has the Compose files. A folder that was moved, a link to the same one or
+// another spelling of it, other files of the same folder, and another project directory of the same file are no other
+// checkout. One that may not be looked into may be one.
 func OfAnother(labels map[string]string, project *types.Project) bool {
 	folder := labels[api.WorkingDirLabel]
-	if folder == "" || sameFile(folder, project.WorkingDir) {
+	if folder == "" || regular.SameFile(folder, project.WorkingDir) {
 		return false
 	}
 	files := configFiles(folder, labels[api.ConfigFilesLabel])
-	if len(project.ComposeFiles) > 0 && sameFile(files[0], project.ComposeFiles[0]) {
+	if len(project.ComposeFiles) > 0 && regular.SameFile(files[0], project.ComposeFiles[0]) {
 		return false
 	}
 	if !there(folder, fs.FileInfo.IsDir) {
@@ -79,7 +82,8 @@ func OfAnother(labels map[string]string, project *types.Project) bool {
 	})
 }
 
-// configFiles are the Compose files of a label; where a path of it has the comma that separates them, the label may be one path.
+// configFiles are the Compose files of a label; where a path of it has the comma that separates them, the label may
+// be one path.
 func configFiles(folder, label string) []string {
 	files := strings.Split(label, ",")
 	if there(label, func(i fs.FileInfo) bool { return i.Mode().IsRegular() }) {
@@ -99,21 +103,8 @@ func there(path string, kind func(fs.FileInfo) bool) bool {
 	return err == nil && kind(info) || errors.Is(err, fs.ErrPermission)
 }
 
-// sameFile says whether two paths name one file or folder.
-func sameFile(a, b string) bool {
-	if filepath.Clean(a) == filepath.Clean(b) {
-		return true
-	}
-	one, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	other, err := os.Stat(b)
-	return err == nil && os.SameFile(one, other)
-}
-
-// RefuseOthers returns an error of code Config where another checkout has containers of the project's name; target is what is not done
-// then. start, restart, stop and cleanup all ask it, unless -take-over is given.
+// RefuseOthers returns an error of code Config where another checkout has containers of the project's name; target is
+// what is not done then. start, restart, stop and cleanup all ask it, unless -take-over is given.
 func RefuseOthers(ctx context.Context, e Lister, project *types.Project, target string) error {
 	others, err := Checkouts(ctx, e, project)
 	if err != nil || len(others) == 0 {
@@ -130,8 +121,10 @@ func Refusal(others []Checkout, project *types.Project, target string) *fault.Er
 		said[i] = o.String()
 	}
 	f := fault.New(fault.Config, "COMPOSE_PROJECT_NAME="+fault.Quote(own)+" go tool mage "+fault.Quote(target),
-		"containers of project %q are another checkout's, %s; nothing was touched", project.Name, strings.Join(said, ", and "))
-	f.Detail = append(f.Detail, "a name of its own for this one, "+project.WorkingDir+", keeps the two apart: COMPOSE_PROJECT_NAME="+own+
+		"containers of project %q are another checkout's, %s; nothing was touched", project.Name,
+		strings.Join(said, ", and "))
+	f.Detail = append(f.Detail, "a name of its own for this one, "+project.WorkingDir+
+		", keeps the two apart: COMPOSE_PROJECT_NAME="+own+
 		" in the environment or in its .env, or name: "+own+" in its Compose file")
 	if target == "stop" || target == "cleanup" { // under another name there is nothing to stop
 		f.Next = "cd " + fault.Quote(others[0].Folder) + " && go tool mage " + fault.Quote(target)
@@ -148,7 +141,8 @@ func (c Checkout) String() string {
 // Says is what a look at the project has to tell of the checkout, and what to do about it.
 func (c Checkout) Says(project *types.Project) (text, next string) {
 	return fmt.Sprintf("containers of project %q are another checkout's, %s", project.Name, c),
-		"COMPOSE_PROJECT_NAME=" + fault.Quote(OwnName(project)) + " go tool mage start, or go tool mage start -take-over"
+		"COMPOSE_PROJECT_NAME=" + fault.Quote(OwnName(project)) +
+			" go tool mage start, or go tool mage start -take-over"
 }
 
 // OwnName proposes a name for the project that tells it from another of its name: its folder's.

@@ -26,7 +26,8 @@ func (l listing) ContainerList(context.Context, client.ContainerListOptions) (cl
 // madeIn gives a container that was made in the folder, with its files.
 func madeIn(folder string, files ...string) moby.Summary {
 	return moby.Summary{Labels: map[string]string{
-		api.ProjectLabel: "shop", api.ServiceLabel: "web", api.WorkingDirLabel: folder, api.ConfigFilesLabel: strings.Join(files, ","),
+		api.ProjectLabel: "shop", api.ServiceLabel: "web", api.WorkingDirLabel: folder,
+		api.ConfigFilesLabel: strings.Join(files, ","),
 	}}
 }
 
@@ -89,18 +90,24 @@ func TestAnotherCheckout(t *testing.T) {
 
 func TestTheRefusalSaysFolderAndVariable(t *testing.T) {
 	dir := t.TempDir()
-	other, own := mustWrite(t, filepath.Join(dir, "co 1/compose.yaml")), mustWrite(t, filepath.Join(dir, "co2/compose.yaml"))
+	other, own := mustWrite(t, filepath.Join(dir, "co 1/compose.yaml")),
+		mustWrite(t, filepath.Join(dir, "co2/compose.yaml"))
 	project := &types.Project{Name: "shop", WorkingDir: filepath.Dir(own), ComposeFiles: []string{own}}
 	for target, next := range map[string]string{
-		"start": "next: COMPOSE_PROJECT_NAME=co2 go tool mage start", "restart": "next: COMPOSE_PROJECT_NAME=co2 go tool mage restart",
-		"stop": "next: cd '" + filepath.Dir(other) + "' && go tool mage stop", "cleanup": "next: cd '" + filepath.Dir(other) + "' && go tool mage cleanup",
+		"start":   "next: COMPOSE_PROJECT_NAME=co2 go tool mage start",
+		"restart": "next: COMPOSE_PROJECT_NAME=co2 go tool mage restart",
+		"stop":    "next: cd '" + filepath.Dir(other) + "' && go tool mage stop", "cleanup": "next: cd '" +
+			filepath.Dir(other) + "' && go tool mage cleanup",
 	} {
 		err := RefuseOthers(t.Context(), listing{madeIn(filepath.Dir(other), other)}, project, target)
 		var typed *fault.Error
 		if !errors.As(err, &typed) || typed.Code != fault.Config {
 			t.Fatalf("%s: got %v", target, err)
 		}
-		for _, want := range []string{filepath.Dir(other), "web", "COMPOSE_PROJECT_NAME=co2", "name: co2", "go tool mage " + target + " -take-over", next} {
+		for _, want := range []string{
+			filepath.Dir(other), "web", "COMPOSE_PROJECT_NAME=co2", "name: co2", "go tool mage " + target +
+				" -take-over", next,
+		} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %q is not in %v", target, want, err)
 			}

@@ -14,18 +14,20 @@ import (
 // Cause is what ended a container, as far as the engine tells.
 type Cause string
 
-// The causes. Only the engine's events tell who sent a signal; it keeps its last 256 only, so where they are gone a container
-// that ended by SIGKILL or SIGTERM was Signalled, and nobody knows by whom.
+// The causes. Only the engine's events tell who sent a signal; it keeps its last 256 only, so where they are gone a
+// container that ended by SIGKILL or SIGTERM was Signalled, and nobody knows by whom.
 const (
-	Completed       Cause = "completed"        // its program exited with 0
-	Failed          Cause = "failed"           // its program exited with another code
-	OutOfMemory     Cause = "out of memory"    // the kernel killed its first process at the container's memory limit
-	ChildOutOfMem   Cause = "child out of mem" // the kernel killed another of its processes, and the first failed after that
-	HostOutOfMemory Cause = "host or hand"     // SIGKILL that did not come through the engine: the machine was out of memory, or kill -9 by hand
-	Stopped         Cause = "stopped"          // docker stop, docker compose stop, go tool mage stop
-	KilledByHand    Cause = "killed by hand"   // docker kill
-	Signalled       Cause = "signalled"        // SIGKILL or SIGTERM, by a stop, a kill or the machine
-	NotStarted      Cause = "could not start"  // the engine could not start its program; Error says why
+	Completed   Cause = "completed"     // its program exited with 0
+	Failed      Cause = "failed"        // its program exited with another code
+	OutOfMemory Cause = "out of memory" // the kernel killed its first process at the container's memory limit
+	// the kernel killed another of its processes, and the first failed after that
+	ChildOutOfMem Cause = "child out of mem"
+	// SIGKILL that did not come through the engine: the machine was out of memory, or kill -9 by hand
+	HostOutOfMemory Cause = "host or hand"
+	Stopped         Cause = "stopped"         // docker stop, docker compose stop, go tool mage stop
+	KilledByHand    Cause = "killed by hand"  // docker kill
+	Signalled       Cause = "signalled"       // SIGKILL or SIGTERM, by a stop, a kill or the machine
+	NotStarted      Cause = "could not start" // the engine could not start its program; Error says why
 )
 
 // An exit code above signalOffset is that of a signal.
@@ -43,14 +45,14 @@ type End struct {
 	Signal int       `json:"signal,omitempty"` // that ended it, as far as its exit code tells; 0 for none
 	Error  string    `json:"error,omitempty"`  // the engine's words where it could not start
 	At     time.Time `json:"at,omitzero"`
-	// ChildKilled says that the kernel killed one of its processes at the memory limit, other than the one whose end was the
-	// container's.
+	// ChildKilled says that the kernel killed one of its processes at the memory limit, other than the one whose end
+	// was the container's.
 	ChildKilled bool  `json:"child_oom_killed,omitempty"`
 	Limit       int64 `json:"memory_limit_bytes,omitempty"` // 0 for none
 }
 
-// EndOf reads how a container that has ended did so from what the engine knows of it, and from its events where they are given.
-// ok is false where the container runs or was never started.
+// EndOf reads how a container that has ended did so from what the engine knows of it, and from its events where they
+// are given. ok is false where the container runs or was never started.
 func EndOf(c moby.InspectResponse, its ...events.Message) (e End, ok bool) {
 	s := c.State
 	switch {
@@ -170,7 +172,9 @@ func (e End) Next(service string) string {
 
 // ExitText gives an exit code and what it says by convention: that of a signal is 128 and its number.
 func ExitText(code int) string {
-	meaning := map[int]string{126: "can't be executed", 127: "command not found", 137: "killed", 139: "segmentation fault", 143: "terminated"}[code]
+	meaning := map[int]string{
+		126: "can't be executed", 127: "command not found", 137: "killed", 139: "segmentation fault", 143: "terminated",
+	}[code]
 	if meaning != "" {
 		return fmt.Sprintf("exit %d: %s", code, meaning)
 	}

@@ -7,6 +7,18 @@ import (
 	"github.com/docker/compose/v5/pkg/api"
 )
 
+// The labels by which docker compose knows what is a project's: containers, networks, volumes and the images that a
+// build made. Nothing else in the house spells them.
+const (
+	ProjectLabel    = api.ProjectLabel    // the project's name
+	ServiceLabel    = api.ServiceLabel    // the service's name
+	OneOffLabel     = api.OneoffLabel     // "True" for a container of compose run, "False" for a service's
+	ConfigHashLabel = api.ConfigHashLabel // the hash of the model that the thing was made from
+	HookLabel       = api.HookLabel       // of a container that runs a lifecycle hook: which hook
+	VolumeLabel     = api.VolumeLabel     // the volume's key in the Compose file
+	WorkingDirLabel = api.WorkingDirLabel // the directory of the project
+)
+
 // Labelled gives the project with the labels by which docker compose knows its containers, networks and volumes.
 func Labelled(project *types.Project) (*types.Project, error) {
 	return project.WithServicesTransform(func(name string, s types.ServiceConfig) (types.ServiceConfig, error) {

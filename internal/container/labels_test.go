@@ -9,7 +9,12 @@ import (
 
 func TestLabelledKeepsWhatOnlyTheLoaderKnows(t *testing.T) {
 	project, err := Labelled(&types.Project{Name: "p", Services: types.Services{
-		"a": {Name: "a", ContainerSpec: types.ContainerSpec{CustomLabels: types.Labels{api.EnvironmentFileLabel: "/x.env", api.ServiceLabel: "stale"}}},
+		"a": {
+			Name: "a",
+			ContainerSpec: types.ContainerSpec{
+				CustomLabels: types.Labels{api.EnvironmentFileLabel: "/x.env", api.ServiceLabel: "stale"},
+			},
+		},
 		"b": {Name: "b"},
 	}})
 	if err != nil {

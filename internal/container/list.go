@@ -24,14 +24,15 @@ type Lister interface {
 // Inspector is what looking into containers needs of the engine.
 type Inspector interface {
 	Lister
-	ContainerInspect(ctx context.Context, id string, o client.ContainerInspectOptions) (client.ContainerInspectResult, error)
+	ContainerInspect(ctx context.Context, id string, o client.ContainerInspectOptions) (client.ContainerInspectResult,
+		error)
 }
 
 // inspections is how many containers are inspected at a time.
 const inspections = 4
 
-// All gives all containers of a project, in whatever state: those of services that its files no longer have, of compose run and of hooks
-// as well.
+// All gives all containers of a project, in whatever state: those of services that its files no longer have, of
+// compose run and of hooks as well.
 func All(ctx context.Context, e Lister, project string) ([]moby.Summary, error) {
 	return list(ctx, e, project, client.Filters{}.Add("label", api.ProjectLabel+"="+project))
 }
@@ -44,8 +45,8 @@ func list(ctx context.Context, e Lister, project string, f client.Filters) ([]mo
 	return list.Items, nil
 }
 
-// List gives a project's containers by service, in whatever state, by number; those of compose run and of hooks are none. Of
-// services it gives only these; of all where none is named.
+// List gives a project's containers by service, in whatever state, by number; those of compose run and of hooks are
+// none. Of services it gives only these; of all where none is named.
 func List(ctx context.Context, e Lister, project string, services ...string) (map[string][]moby.Summary, error) {
 	f := client.Filters{}.Add("label", api.ProjectLabel+"="+project, api.OneoffLabel+"=False", api.ConfigHashLabel)
 	if len(services) == 1 { // the engine knows no "or" for labels

@@ -32,12 +32,14 @@ func (c Replica) Unhealthy() bool {
 
 // Checked says whether it has a health check, from the service or the image.
 func (c Replica) Checked() bool {
-	return c.Config != nil && c.Config.Healthcheck != nil && len(c.Config.Healthcheck.Test) > 1 && c.Config.Healthcheck.Test[0] != "NONE"
+	return c.Config != nil && c.Config.Healthcheck != nil && len(c.Config.Healthcheck.Test) > 1 &&
+		c.Config.Healthcheck.Test[0] != "NONE"
 }
 
 // Restarts says whether its policy starts it again however it ends, so that it can't complete.
 func (c Replica) Restarts() bool {
-	return c.HostConfig != nil && (c.HostConfig.RestartPolicy.IsAlways() || c.HostConfig.RestartPolicy.IsUnlessStopped())
+	return c.HostConfig != nil &&
+		(c.HostConfig.RestartPolicy.IsAlways() || c.HostConfig.RestartPolicy.IsUnlessStopped())
 }
 
 // Started is when it was started last, by the engine's clock; zero where it never was.

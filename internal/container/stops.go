@@ -13,9 +13,10 @@ import (
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
-// stops are the containers that a stop of ours ended with exit code 0, by ID, with the time of that end as the engine writes it. The
-// engine keeps no trace of who ended a container: without this one, a server that exits with 0 when it is asked to would look like a
-// job that is done. Of a stop by others nobody knows; a container that ends again has another time.
+// stops are the containers that a stop of ours ended with exit code 0, by ID, with the time of that end as the engine
+// writes it. The engine keeps no trace of who ended a container: without this one, a server that exits with 0 when it
+// is asked to would look like a job that is done. Of a stop by others nobody knows; a container that ends again has
+// another time.
 type stops map[string]string
 
 func stopsFile(project string) (string, error) {

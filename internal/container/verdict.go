@@ -18,12 +18,13 @@ type Condition string
 
 // The conditions. Fine are Running, Healthy, Starting, Done, Scaled0 and Provider; all others are not.
 const (
-	Running   Condition = "running"  // it runs, without a health check
-	Healthy   Condition = "healthy"  // it runs, and its check passes
-	Starting  Condition = "starting" // it runs, and Docker has not heard from its check yet
-	Done      Condition = "done"     // a job: it exited with 0, and nothing is to start it again
-	Scaled0   Condition = "scaled to 0"
-	Provider  Condition = "provider"  // something else provides the service; it has no container, or only Compose's relay
+	Running  Condition = "running"  // it runs, without a health check
+	Healthy  Condition = "healthy"  // it runs, and its check passes
+	Starting Condition = "starting" // it runs, and Docker has not heard from its check yet
+	Done     Condition = "done"     // a job: it exited with 0, and nothing is to start it again
+	Scaled0  Condition = "scaled to 0"
+	// something else provides the service; it has no container, or only Compose's relay
+	Provider  Condition = "provider"
 	Unhealthy Condition = "unhealthy" // it runs, and its check fails
 	Broken    Condition = "failed"    // it exited with another code, or could not be started
 	Looping   Condition = "looping"   // its restart policy starts it again and again, or has just done so
@@ -36,9 +37,9 @@ const (
 	Surplus   Condition = "surplus" // more than it is to have
 )
 
-// How long a container that its policy has started again must have stayed up before it counts as up again. Ten seconds are the
-// engine's own measure: after such a run it begins anew with its shortest pause. One that was started again LoopRestarts times may
-// be in a loop of longer runs.
+// How long a container that its policy has started again must have stayed up before it counts as up again. Ten
+// seconds are the engine's own measure: after such a run it begins anew with its shortest pause. One that was started
+// again LoopRestarts times may be in a loop of longer runs.
 const (
 	onceMore     = 10 * time.Second
 	manyTimes    = time.Minute
@@ -47,12 +48,15 @@ const (
 
 // Opinion is what one container is, and whether that is as it should be.
 type Opinion struct {
-	Container string    `json:"container,omitempty"` // its name; "" where a service has none, or not as many as it should
-	Condition Condition `json:"condition"`           // running, healthy, starting, done, scaled to 0, provider; or one that is not fine
-	Fine      bool      `json:"fine"`                // as it should be
-	Why       string    `json:"why,omitempty"`       // words that follow the container's name: "is paused"; also where it is fine and there is something to tell
-	Next      string    `json:"next,omitempty"`      // the command that helps; "" where it is fine
-	End       *End      `json:"end,omitempty"`       // nil where it runs, or never did
+	// its name; "" where a service has none, or not as many as it should
+	Container string `json:"container,omitempty"`
+	// running, healthy, starting, done, scaled to 0, provider; or one that is not fine
+	Condition Condition `json:"condition"`
+	Fine      bool      `json:"fine"` // as it should be
+	// words that follow the container's name: "is paused"; also where it is fine and there is something to tell
+	Why  string `json:"why,omitempty"`
+	Next string `json:"next,omitempty"` // the command that helps; "" where it is fine
+	End  *End   `json:"end,omitempty"`  // nil where it runs, or never did
 }
 
 // Verdict is what a service is: its worst container's condition, or the lack of one.
@@ -87,9 +91,9 @@ func JudgeAll(project *types.Project, found map[string][]Replica, now time.Time)
 	return out
 }
 
-// Judge says what a service is and whether that is as it should be: the one rule for start, status, monitor, restart and check.
-// It goes by what lasts (exit code, restart policy and count, the times of the last start and end) and not by what a look happens
-// to catch. A job may end whether or not another service waits for it.
+// Judge says what a service is and whether that is as it should be: the one rule for start, status, monitor, restart
+// and check. It goes by what lasts (exit code, restart policy and count, the times of the last start and end) and not
+// by what a look happens to catch. A job may end whether or not another service waits for it.
 func Judge(s types.ServiceConfig, replicas []Replica, now time.Time) Verdict {
 	v := Verdict{Service: s.Name}
 	for _, c := range replicas {
@@ -111,7 +115,10 @@ func Judge(s types.ServiceConfig, replicas []Replica, now time.Time) Verdict {
 	case len(replicas) == 0:
 		v.Opinion = Opinion{Condition: Missing, Why: "has no container", Next: "go tool mage start"}
 	case len(replicas) < want && v.Fine:
-		v.Opinion = Opinion{Condition: Missing, Why: fmt.Sprintf("has %d of %d containers", len(replicas), want), Next: "go tool mage start"}
+		v.Opinion = Opinion{
+			Condition: Missing, Why: fmt.Sprintf("has %d of %d containers", len(replicas), want),
+			Next: "go tool mage start",
+		}
 	case len(replicas) > want && v.Fine:
 		v.Opinion = surplus(len(replicas), want)
 	}
@@ -119,15 +126,21 @@ func Judge(s types.ServiceConfig, replicas []Replica, now time.Time) Verdict {
 }
 
 func surplus(have, want int) Opinion {
-	return Opinion{Condition: Surplus, Why: fmt.Sprintf("has %d containers, and should have %d", have, want), Next: "go tool mage start"}
+	return Opinion{
+		Condition: Surplus, Why: fmt.Sprintf("has %d containers, and should have %d", have, want),
+		Next: "go tool mage start",
+	}
 }
 
-// provider judges a service that a provider gives. A container of it is Compose's relay to what that gives; another was made
-// before the service had a provider.
+// provider judges a service that a provider gives. A container of it is Compose's relay to what that gives; another
+// was made before the service had a provider.
 func provider(s types.ServiceConfig, replicas []Replica, each []Opinion) Opinion {
 	for i, c := range replicas {
 		if c.Config == nil || c.Config.Labels[api.RelayLabel] == "" {
-			return Opinion{Condition: Surplus, Why: "is given by provider " + s.Provider.Type + ", and still has a container of its own", Next: "go tool mage start"}
+			return Opinion{
+				Condition: Surplus, Why: "is given by provider " + s.Provider.Type +
+					", and still has a container of its own", Next: "go tool mage start",
+			}
 		}
 		if !each[i].Fine {
 			return each[i]
@@ -138,7 +151,9 @@ func provider(s types.ServiceConfig, replicas []Replica, each []Opinion) Opinion
 
 // severity orders the conditions of a service's containers: the service is what its worst one is.
 func (o Opinion) severity() int {
-	order := []Condition{Done, Healthy, Running, Starting, Removing, Created, Halted, Paused, Unhealthy, Looping, Broken, Dead}
+	order := []Condition{
+		Done, Healthy, Running, Starting, Removing, Created, Halted, Paused, Unhealthy, Looping, Broken, Dead,
+	}
 	return slices.Index(order, o.Condition)
 }
 
@@ -160,7 +175,8 @@ func look(service string, c Replica, now time.Time) Opinion {
 	case s.Status == moby.StateRemoving:
 		return no(Removing, "go tool mage start", "is being removed")
 	case s.Status == moby.StateDead:
-		return no(Dead, "docker rm -f "+fault.Quote(c.Name())+", then go tool mage start", "is dead: the engine could not remove it %s", s.Error)
+		return no(Dead, "docker rm -f "+fault.Quote(c.Name())+", then go tool mage start",
+			"is dead: the engine could not remove it %s", s.Error)
 	case s.Status == moby.StateCreated:
 		if end, ok := EndOf(c.InspectResponse); ok {
 			return Opinion{Condition: Broken, Why: end.String(), Next: logs, End: &end}
@@ -212,7 +228,8 @@ func looping(c Replica, logs string, now time.Time) Opinion {
 		}
 		return o
 	}
-	o.Why = fmt.Sprintf("keeps exiting, restarted %s, last %s ago", times(c.RestartCount), c.Up(now).Round(100*time.Millisecond))
+	o.Why = fmt.Sprintf("keeps exiting, restarted %s, last %s ago", times(c.RestartCount),
+		c.Up(now).Round(100*time.Millisecond))
 	return o
 }
 

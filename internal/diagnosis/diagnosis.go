@@ -7,9 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -27,18 +24,19 @@ import (
 // lastLines is how many log lines of a service that failed are shown.
 const lastLines = "12"
 
-// causes are the engine's and the library's words for what the user can do something about and that neither has a type for.
-var causes = []struct {
-	words []string
-	code  fault.Code
-	next  func(project *types.Project, service string) string
+// remedies are what the user can do where the engine refused to make or start a container.
+var remedies = map[fault.Refusal]struct {
+	code fault.Code
+	next func(project *types.Project, service string) string
 }{
-	{[]string{"executable file not found", "exec format error", "exec: \""}, fault.Config, correctProgram},
-	{[]string{"no such image", "pull access denied", "manifest unknown", "repository does not exist"}, fault.Config, getImage},
-	{[]string{"bind source path does not exist", "invalid mount config", "mount source"}, fault.Config, always("go tool mage setup")},
-	{[]string{" is ambiguous ("}, fault.Failed, always("docker network rm the one of the two, by its ID, that no container is in; then go tool mage start")},
-	{[]string{"is already in use by container"}, fault.Failed, always("docker rm the container of that name, then go tool mage start")},
-	{[]string{"oci runtime", "runc create failed"}, fault.Failed, always("go tool mage start")},
+	fault.ProgramMissing: {fault.Config, correctProgram},
+	fault.ImageMissing:   {fault.Config, getImage},
+	fault.MountMissing:   {fault.Config, always("go tool mage setup")},
+	fault.NetworkAmbiguous: {
+		fault.Failed, always("docker network rm the one of the two, by its ID, that no container is in; then go tool mage start"),
+	},
+	fault.NameTaken:     {fault.Failed, always("docker rm the container of that name, then go tool mage start")},
+	fault.RuntimeFailed: {fault.Failed, always("go tool mage start")},
 }
 
 func always(next string) func(*types.Project, string) string {
@@ -75,7 +73,6 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, servic
 		said := *typed
 		return &said
 	}
-	text := strings.ToLower(err.Error())
 	var never *readiness.NotReady
 	if errors.As(err, &never) {
 		next := never.Next
@@ -92,7 +89,8 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, servic
 		}
 		return fault.New(fault.Failed, next, "starting %q: %w", service, err)
 	}
-	if p, ok := portIn(text); ok {
+	if taken, ok := fault.PortTaken(err); ok {
+		p := hostport.Port{IP: taken.IP, Protocol: taken.Protocol, Number: taken.Number}
 		who, next := holder(ctx, e, project, p)
 		return fault.New(fault.Resources, next, "starting %q: port %s is taken%s: %w", service, p, who, err)
 	}
@@ -105,10 +103,8 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, servic
 		next := "docker pull " + fault.Quote(pull.Image) + ", once its name, the registry and docker login are right; then go tool mage start"
 		return fault.New(fault.Registry, next, "starting %q: %w", service, err)
 	}
-	for _, c := range causes {
-		if slices.ContainsFunc(c.words, func(words string) bool { return strings.Contains(text, words) }) {
-			return fault.New(c.code, c.next(project, service), "starting %q: %w", service, err)
-		}
+	if r, ok := remedies[fault.RefusalOf(err)]; ok {
+		return fault.New(r.code, r.next(project, service), "starting %q: %w", service, err)
 	}
 	next := "go tool mage logs " + fault.Quote(service)
 	var create *CreateError
@@ -116,27 +112,6 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, servic
 		next = "go tool mage check " + fault.Quote(service) // there may be no container to have logs
 	}
 	return fault.New(fault.Failed, next, "starting %q: %w", service, err)
-}
-
-// takenPort finds the address in what engines say of a port that is taken: "Bind for 0.0.0.0:80 failed: port is already
-// allocated", "listen tcp4 127.0.0.1:80: bind: address already in use", "failed to bind host port 127.0.0.1:80/tcp: address
-// already in use" and "failed to bind host port for 0.0.0.0:80:172.18.0.2:80/tcp: …".
-var takenPort = regexp.MustCompile(`(?:bind for|listen (?:tcp|udp)[46]?|bind host port(?: for)?) (\[[0-9a-f:]*\]|[0-9.]*):(\d+)`)
-
-func portIn(text string) (hostport.Port, bool) {
-	if !strings.Contains(text, "already allocated") && !strings.Contains(text, "already in use") {
-		return hostport.Port{}, false
-	}
-	m := takenPort.FindStringSubmatch(text)
-	if m == nil {
-		return hostport.Port{}, false
-	}
-	n, err := strconv.Atoi(m[2])
-	p := hostport.Port{IP: strings.Trim(m[1], "[]"), Protocol: "tcp", Number: n}
-	if strings.Contains(text, "listen udp") || strings.Contains(text, m[2]+"/udp") {
-		p.Protocol = "udp"
-	}
-	return p, err == nil
 }
 
 // holder says who has a port, as far as that can be seen, and what to do about it.

@@ -1,5 +1,5 @@
-// Package diskspace asks how full disks are: the operating system about the file system behind a path, and the engine about what
-// it stores there.
+// Package diskspace asks how full disks are: the operating system about the file system behind a path, and the engine
+// about what it stores there.
 package diskspace
 
 import (

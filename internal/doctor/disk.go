@@ -7,8 +7,8 @@ import (
 
 	"github.com/moby/moby/client"
 
-	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
+	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -24,8 +24,13 @@ const (
 
 func checkDisk(ctx context.Context, in Input) []finding.Finding {
 	var reclaim []reclaimable
-	if use, err := diskspace.Stored(ctx, in.API, client.DiskUsageOptions{Images: true, Containers: true, BuildCache: true}); err == nil {
-		reclaim = []reclaimable{{"images", use.Images.Reclaimable}, {"build cache", use.BuildCache.Reclaimable}, {"containers", use.Containers.Reclaimable}}
+	if use, err := diskspace.Stored(ctx, in.API,
+		client.DiskUsageOptions{Images: true, Containers: true, BuildCache: true}); err == nil {
+		reclaim = []reclaimable{
+			{"images", use.Images.Reclaimable},
+			{"build cache", use.BuildCache.Reclaimable},
+			{"containers", use.Containers.Reclaimable},
+		}
 	}
 	var results []finding.Finding
 	var seen []diskspace.Space
@@ -59,7 +64,7 @@ func diskNeeded(in Input) int64 {
 	if in.Project == nil {
 		return 0
 	}
-	return compose.NeedsOf(in.Project).Disk
+	return extension.NeedsOf(in.Project).Disk
 }
 
 // reclaimable is how many bytes a kind of thing could give back.
@@ -70,7 +75,8 @@ type reclaimable struct {
 
 // disk judges a disk; needed is what has to be free beside the limits that hold for all, in bytes.
 func disk(what, path string, s diskspace.Space, reclaim []reclaimable, needed int64) finding.Finding {
-	text := fmt.Sprintf("%s disk (%s): %s of %s free (%.0f %%)", what, path, ui.Bytes(s.Free), ui.Bytes(s.Total), s.FreePercent())
+	text := fmt.Sprintf("%s disk (%s): %s of %s free (%.0f %%)", what, path, ui.Bytes(s.Free), ui.Bytes(s.Total),
+		s.FreePercent())
 	id := "disk." + what
 	if s.Free < needed {
 		text += fmt.Sprintf("; the Compose file needs %s free", ui.Bytes(needed))

@@ -1,5 +1,5 @@
-// Package doctor owns the question whether a machine and a project are fit to build and run: a list of checks, each with what was
-// seen and the remedy. It changes nothing.
+// Package doctor owns the question whether a machine and a project are fit to build and run: a list of checks, each
+// with what was seen and the remedy. It changes nothing.
 package doctor
 
 import (
@@ -39,9 +39,9 @@ type Input struct {
 	Project *types.Project // nil where it did not load
 	LoadErr error          // why it did not
 	Notices []string       // what loading said: limits above the machine, keys with a new name
-	// Unheeded are keys that have no effect on an engine.
-	Unheeded []compose.Unheeded
-	Builder  string // its address, or several separated by commas; empty: none
+	// IgnoredKeys are keys that have no effect on an engine.
+	IgnoredKeys []compose.IgnoredKey
+	Builder     string // its address, or several separated by commas; empty: none
 	// EngineBuilder is the address that means the engine's own BuildKit.
 	EngineBuilder string
 	Registry      string // host:port or URL; empty: none
@@ -58,14 +58,16 @@ type Report struct {
 	Findings []finding.Finding `json:"findings"` // in the order in which they were looked for
 }
 
-// Look runs every check, tells each finding as it comes (tell may be nil), and gives them all. An error means that it was interrupted.
+// Look runs every check, tells each finding as it comes (tell may be nil), and gives them all. An error means that it
+// was interrupted.
 func Look(ctx context.Context, in Input, tell func(finding.Finding)) (Report, error) {
 	var r Report
 	if in.Project != nil {
 		r.Project = in.Project.Name
 	}
 	for _, check := range []func(context.Context, Input) []finding.Finding{
-		checkEngine, checkMachine, checkBuilder, checkRegistry, checkDisk, checkProject, checkBuilds, checkPreflight, checkPorts, checkLogs,
+		checkEngine, checkMachine, checkBuilder, checkRegistry, checkDisk, checkProject, checkBuilds, checkPreflight,
+		checkPorts, checkLogs,
 	} {
 		found := check(ctx, in)
 		if err := ctx.Err(); err != nil { // what was found meanwhile may only say that it was interrupted
@@ -140,22 +142,30 @@ func count(n int, what string) string {
 }
 
 func checkEngine(_ context.Context, in Input) []finding.Finding {
-	return []finding.Finding{finding.Good("engine.version", "engine %s at %s, %s, cgroup v%s", in.Info.ServerVersion, in.Host, in.Info.Driver, in.Info.CgroupVersion)}
+	return []finding.Finding{
+		finding.Good("engine.version", "engine %s at %s, %s, cgroup v%s", in.Info.ServerVersion, in.Host,
+			in.Info.Driver, in.Info.CgroupVersion),
+	}
 }
 
 func checkProject(_ context.Context, in Input) []finding.Finding {
 	if in.LoadErr != nil {
 		first, _, _ := strings.Cut(in.LoadErr.Error(), "\n")
-		return []finding.Finding{finding.Fail(fault.Config, "project.load", "docker compose config", "the Compose project does not load: %s", first)}
+		return []finding.Finding{
+			finding.Fail(fault.Config, "project.load", "docker compose config", "the Compose project does not load: %s",
+				first),
+		}
 	}
 	if in.Project == nil {
 		return []finding.Finding{finding.Fail(fault.Config, "project.load", "", "there is no Compose project here")}
 	}
-	out := []finding.Finding{finding.Good("project.load", "project %s: %s", in.Project.Name, count(len(in.Project.Services), "service"))}
+	out := []finding.Finding{
+		finding.Good("project.load", "project %s: %s", in.Project.Name, count(len(in.Project.Services), "service")),
+	}
 	for _, n := range in.Notices {
 		out = append(out, finding.Warn("project.notice", "", "%s", n))
 	}
-	for _, u := range in.Unheeded {
+	for _, u := range in.IgnoredKeys {
 		out = append(out, finding.Warn("project.key", "", "%s", u))
 	}
 	return out
@@ -168,7 +178,9 @@ func checkBuilds(_ context.Context, in Input) []finding.Finding {
 	}
 	var out []finding.Finding
 	for _, p := range buildplan.Problems(in.Project) {
-		out = append(out, finding.Fail(fault.Config, "build.source", "mend build: of "+fault.Quote(p.Service)+" in the Compose file", "%s", p.What).Of(p.Service))
+		out = append(out,
+			finding.Fail(fault.Config, "build.source", "mend build: of "+fault.Quote(p.Service)+" in the Compose file",
+				"%s", p.What).Of(p.Service))
 	}
 	return out
 }
@@ -178,9 +190,12 @@ func checkPreflight(ctx context.Context, in Input) []finding.Finding {
 	if in.Project == nil {
 		return nil
 	}
-	out := preflight.All(ctx, preflight.Input{API: in.API, Info: in.Info, Local: in.Local, Project: in.Project, Auth: in.Auth})
+	out := preflight.All(ctx,
+		preflight.Input{API: in.API, Info: in.Info, Local: in.Local, Project: in.Project, Auth: in.Auth})
 	if len(out) == 0 {
-		return []finding.Finding{finding.Good("project.parts", "images, files, networks, volumes and limits are as a start wants them")}
+		return []finding.Finding{
+			finding.Good("project.parts", "images, files, networks, volumes and limits are as a start wants them"),
+		}
 	}
 	return out
 }

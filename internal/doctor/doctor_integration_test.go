@@ -26,8 +26,16 @@ func publish(t *testing.T, e *engine.Engine, owner, number string) {
 	t.Helper()
 	in := network.MustParsePort("80/tcp")
 	enginetest.Container(t, e, owner+"-web-1",
-		&container.Config{Image: project + ":test", Labels: enginetest.Labels(owner, "web", "False"), ExposedPorts: network.PortSet{in: struct{}{}}},
-		&container.HostConfig{NetworkMode: project, PortBindings: network.PortMap{in: []network.PortBinding{{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: number}}}}, true)
+		&container.Config{
+			Image: project + ":test", Labels: enginetest.Labels(owner, "web", "False"),
+			ExposedPorts: network.PortSet{in: struct{}{}},
+		},
+		&container.HostConfig{
+			NetworkMode: project,
+			PortBindings: network.PortMap{
+				in: []network.PortBinding{{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: number}},
+			},
+		}, true)
 }
 
 // freePort is one that nobody listened on a moment ago.
@@ -56,7 +64,10 @@ func TestCheckOnARealEngine(t *testing.T) {
 		}
 		return &types.Project{Name: project, Services: types.Services{"web": web}}
 	}
-	in := Input{API: e, Host: e.Host, Local: e.Local(), Info: e.Info, Machine: e.Machine(), StateDir: t.TempDir(), Builder: "unix:///nonexistent/buildkitd.sock"}
+	in := Input{
+		API: e, Host: e.Host, Local: e.Local(), Info: e.Info, Machine: e.Machine(), StateDir: t.TempDir(),
+		Builder: "unix:///nonexistent/buildkitd.sock",
+	}
 
 	var b bytes.Buffer
 	in.Project = model(mine, freePort(t))
@@ -68,7 +79,10 @@ func TestCheckOnARealEngine(t *testing.T) {
 	if !errors.As(err, &f) || f.Code != fault.Builder || strings.Count(b.String(), "✗") != 1 {
 		t.Errorf("want only the builder to fail, got %v\n%s", err, b.String())
 	}
-	for _, want := range []string{"✓ engine " + e.Info.ServerVersion, "2 ports on the host: 1 free, 1 held by this project", "engine disk (" + e.Info.DockerRootDir + ")"} {
+	for _, want := range []string{
+		"✓ engine " + e.Info.ServerVersion, "2 ports on the host: 1 free, 1 held by this project", "engine disk (" +
+			e.Info.DockerRootDir + ")",
+	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("nothing says %q:\n%s", want, b.String())
 		}
@@ -83,7 +97,10 @@ func TestCheckOnARealEngine(t *testing.T) {
 	_, ours, _ := net.SplitHostPort(l.Addr().String())
 	in.Project = model(mine, others, ours)
 	got := text(checkPorts(t.Context(), in)...)
-	for _, want := range []string{"web: port 127.0.0.1:" + others + "/tcp is held by container " + project + "-other-web-1", "web: port 127.0.0.1:" + ours + "/tcp is held by doctor.test (process "} {
+	for _, want := range []string{
+		"web: port 127.0.0.1:" + others + "/tcp is held by container " + project + "-other-web-1",
+		"web: port 127.0.0.1:" + ours + "/tcp is held by doctor.test (process ",
+	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("nothing says %q:\n%s", want, got)
 		}

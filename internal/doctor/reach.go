@@ -18,7 +18,9 @@ const reachTimeout = 5 * time.Second
 
 func checkBuilder(ctx context.Context, in Input) []finding.Finding {
 	if in.Builder == "" {
-		return []finding.Finding{finding.Fail(fault.Builder, "builder.reach", "go tool mage setup", "there is no builder")}
+		return []finding.Finding{
+			finding.Fail(fault.Builder, "builder.reach", "go tool mage setup", "there is no builder"),
+		}
 	}
 	var results []finding.Finding
 	for address := range strings.SplitSeq(in.Builder, ",") {
@@ -44,9 +46,11 @@ func reachBuilder(ctx context.Context, in Input, address string) finding.Finding
 	defer c.Close()
 	info, err := c.Info(ctx)
 	if err != nil {
-		return finding.Fail(fault.Builder, "builder.reach", "go tool mage setup", "the builder at %q does not say what it is: %v", address, err)
+		return finding.Fail(fault.Builder, "builder.reach", "go tool mage setup",
+			"the builder at %q does not say what it is: %v", address, err)
 	}
-	return finding.Good("builder.reach", "builder %s, BuildKit %s", c.Where, strings.TrimPrefix(info.BuildkitVersion.Version, "v"))
+	return finding.Good("builder.reach", "builder %s, BuildKit %s", c.Where,
+		strings.TrimPrefix(info.BuildkitVersion.Version, "v"))
 }
 
 func checkRegistry(ctx context.Context, in Input) []finding.Finding {
@@ -57,13 +61,21 @@ func checkRegistry(ctx context.Context, in Input) []finding.Finding {
 	defer cancel()
 	if in.OwnRegistry != nil {
 		if err := in.OwnRegistry.Answers(ctx); err != nil {
-			return []finding.Finding{finding.Fail(fault.Registry, "registry.reach", "go tool mage setup", "the registry that setup started: %v", err)}
+			return []finding.Finding{
+				finding.Fail(fault.Registry, "registry.reach", "go tool mage setup",
+					"the registry that setup started: %v", err),
+			}
 		}
-		return []finding.Finding{finding.Good("registry.reach", "registry %s answers, and is the one that setup started", in.Registry)}
+		return []finding.Finding{
+			finding.Good("registry.reach", "registry %s answers, and is the one that setup started", in.Registry),
+		}
 	}
 	status, err := registry.Status(ctx, in.Registry)
 	if err != nil {
-		return []finding.Finding{finding.Fail(fault.Registry, "registry.reach", "go tool mage setup", "registry %s does not answer: %v", in.Registry, err)}
+		return []finding.Finding{
+			finding.Fail(fault.Registry, "registry.reach", "go tool mage setup", "registry %s does not answer: %v",
+				in.Registry, err),
+		}
 	}
 	return []finding.Finding{registryAnswer(in.Registry, status)}
 }
@@ -76,5 +88,7 @@ func registryAnswer(address string, status int) finding.Finding {
 	case status == http.StatusUnauthorized:
 		return finding.Good("registry.reach", "registry %s answers, and wants a login", address)
 	}
-	return finding.Fail(fault.Registry, "registry.reach", "docker login "+fault.Quote(registry.Host(address)), "registry %s answers %s to /v2/", address, strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status))))
+	return finding.Fail(fault.Registry, "registry.reach", "docker login "+fault.Quote(registry.Host(address)),
+		"registry %s answers %s to /v2/", address, strings.TrimSpace(fmt.Sprintf("%d %s", status,
+			http.StatusText(status))))
 }

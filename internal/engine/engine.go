@@ -57,8 +57,8 @@ type Machine struct {
 	OpenFiles int64 `json:"open_files,omitempty"`
 }
 
-// Connect finds the engine as the docker command does and asks what it is. Errors are *fault.Error of code Engine: nothing
-// listens, permission denied, or older than 20.10.
+// Connect finds the engine as the docker command does and asks what it is. Errors are *fault.Error of code Engine:
+// nothing listens, permission denied, or older than 20.10.
 func Connect(ctx context.Context) (*Engine, error) {
 	cli, err := command.NewDockerCli(command.WithOutputStream(io.Discard), command.WithErrorStream(io.Discard))
 	if err != nil {
@@ -78,20 +78,24 @@ func Connect(ctx context.Context) (*Engine, error) {
 	}
 	if versions.LessThan(ping.APIVersion, OldestAPI) {
 		return nil, fault.New(fault.Engine, "upgrade Docker: https://docs.docker.com/engine/install/",
-			"engine at %q is too old: it speaks API %s, Docker 20.10 (API %s) is the oldest supported", host, ping.APIVersion, OldestAPI)
+			"engine at %q is too old: it speaks API %s, Docker 20.10 (API %s) is the oldest supported", host,
+			ping.APIVersion, OldestAPI)
 	}
 	asked := time.Now()
 	info, err := api.Info(ctx, client.InfoOptions{})
 	if err != nil {
 		return nil, explain(host, err)
 	}
-	return &Engine{APIClient: api, CLI: cli, Host: host, Info: info.Info, ahead: clockAhead(info.Info, asked, time.Now())}, nil
+	return &Engine{
+		APIClient: api, CLI: cli, Host: host, Info: info.Info, ahead: clockAhead(info.Info, asked, time.Now()),
+	}, nil
 }
 
 // newClient gives the connection, turning the panic-free but late errors of the CLI (a context that is not there, TLS
 // files that can't be read) into an error now.
 func newClient(cli *command.DockerCli) (client.APIClient, error) {
-	if _, err := cli.ContextStore().GetMetadata(cli.CurrentContext()); err != nil && cli.CurrentContext() != command.DefaultContextName {
+	if _, err := cli.ContextStore().GetMetadata(cli.CurrentContext()); err != nil &&
+		cli.CurrentContext() != command.DefaultContextName {
 		return nil, fmt.Errorf("context %q: %w", cli.CurrentContext(), err)
 	}
 	return cli.Client(), nil
@@ -103,7 +107,7 @@ func explain(host string, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return err
-	case errors.Is(err, os.ErrPermission) || strings.Contains(err.Error(), "permission denied"):
+	case fault.EngineForbidden(err):
 		return fault.New(fault.Engine, "sudo usermod -aG docker $USER, then log in again",
 			"no permission on the engine's socket %q: %w", socket, err)
 	case socket != host && missing(socket):

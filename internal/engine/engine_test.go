@@ -45,7 +45,9 @@ func serve(t *testing.T, apiVersion, info string) {
 }
 
 func TestConnectReadsTheMachine(t *testing.T) {
-	serve(t, "1.41", `{"NCPU":2,"MemTotal":8589934592,"ServerVersion":"20.10.24","Runtimes":{"runc":{},"nvidia":{}},"DriverStatus":[["Backing Filesystem","extfs"]]}`)
+	serve(t, "1.41",
+		`{"NCPU":2,"MemTotal":8589934592,"ServerVersion":"20.10.24","Runtimes":{"runc":{},"nvidia":{}},`+
+			`"DriverStatus":[["Backing Filesystem","extfs"]]}`)
 	e, err := Connect(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -65,9 +67,18 @@ func TestConnectFailures(t *testing.T) {
 		set        func(t *testing.T)
 		want, next string
 	}{
-		"too old":    {func(t *testing.T) { serve(t, "1.40", "{}") }, "is too old: it speaks API 1.40, Docker 20.10 (API 1.41) is the oldest supported", "upgrade Docker"},
-		"no socket":  {func(t *testing.T) { t.Setenv("DOCKER_HOST", "unix:///nowhere/docker.sock") }, `no Docker engine: "/nowhere/docker.sock" does not exist`, "go tool mage setup"},
-		"refused":    {func(t *testing.T) { t.Setenv("DOCKER_HOST", "tcp://127.0.0.1:1") }, `no Docker engine answers at "tcp://127.0.0.1:1"`, "go tool mage setup"},
+		"too old": {
+			func(t *testing.T) { serve(t, "1.40", "{}") },
+			"is too old: it speaks API 1.40, Docker 20.10 (API 1.41) is the oldest supported", "upgrade Docker",
+		},
+		"no socket": {
+			func(t *testing.T) { t.Setenv("DOCKER_HOST", "unix:///nowhere/docker.sock") },
+			`no Docker engine: "/nowhere/docker.sock" does not exist`, "go tool mage setup",
+		},
+		"refused": {
+			func(t *testing.T) { t.Setenv("DOCKER_HOST", "tcp://127.0.0.1:1") },
+			`no Docker engine answers at "tcp://127.0.0.1:1"`, "go tool mage setup",
+		},
 		"no context": {func(t *testing.T) { t.Setenv("DOCKER_CONTEXT", "nosuch") }, `nosuch`, "docker context ls"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -85,8 +96,10 @@ func TestConnectFailures(t *testing.T) {
 }
 
 func TestNoPermission(t *testing.T) {
-	err := explain("unix:///var/run/docker.sock", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)})
-	if want := `no permission on the engine's socket "/var/run/docker.sock"`; !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "next: sudo usermod -aG docker") {
+	err := explain("unix:///var/run/docker.sock",
+		&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)})
+	if want := `no permission on the engine's socket "/var/run/docker.sock"`; !strings.Contains(err.Error(), want) ||
+		!strings.Contains(err.Error(), "next: sudo usermod -aG docker") {
 		t.Errorf("got %q", err)
 	}
 }

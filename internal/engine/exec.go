@@ -36,10 +36,11 @@ type Process struct {
 	name   string
 }
 
-// StartExec starts a command in a running container, with its own user, directory and environment. With stdin, Write feeds its
-// standard input, which ends with Close or with this process.
+// StartExec starts a command in a running container, with its own user, directory and environment. With stdin, Write
+// feeds its standard input, which ends with Close or with this process.
 func StartExec(ctx context.Context, api Execer, id string, command []string, stdin bool) (*Process, error) {
-	created, err := api.ExecCreate(ctx, id, client.ExecCreateOptions{Cmd: command, AttachStdin: stdin, AttachStdout: true, AttachStderr: true})
+	created, err := api.ExecCreate(ctx, id,
+		client.ExecCreateOptions{Cmd: command, AttachStdin: stdin, AttachStdout: true, AttachStderr: true})
 	if err != nil {
 		return nil, fmt.Errorf("running %q: %w", command[0], err)
 	}
@@ -64,8 +65,8 @@ func (p *Process) Copy(stdout, stderr io.Writer) error {
 	return nil
 }
 
-// Wait reads the command's output until it ends, and closes it. Where ctx ends first the engine offers no way to kill the
-// command: it goes on inside the container.
+// Wait reads the command's output until it ends, and closes it. Where ctx ends first the engine offers no way to kill
+// the command: it goes on inside the container.
 func (p *Process) Wait(ctx context.Context) (Output, error) {
 	defer p.Close()
 	stop := context.AfterFunc(ctx, p.Close)
@@ -84,8 +85,8 @@ func (p *Process) Wait(ctx context.Context) (Output, error) {
 	return Output{Code: done.ExitCode, Stdout: stdout.String(), Stderr: stderr.String()}, nil
 }
 
-// Exec runs a command in a running container and waits for it. Where ctx ends first the command goes on, so give it a limit of
-// its own.
+// Exec runs a command in a running container and waits for it. Where ctx ends first the command goes on, so give it a
+// limit of its own.
 func Exec(ctx context.Context, api Execer, id string, command []string) (Output, error) {
 	p, err := StartExec(ctx, api, id, command, false)
 	if err != nil {

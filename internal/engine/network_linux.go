@@ -5,8 +5,8 @@ import (
 	"os"
 )
 
-// SharesNetwork says whether the engine is known to run in this process's network, so that its containers' addresses mean the
-// same here.
+// SharesNetwork says whether the engine is known to run in this process's network, so that its containers' addresses
+// mean the same here.
 func (e *Engine) SharesNetwork() bool {
 	pid := Listener(e.Host)
 	if pid <= 0 {

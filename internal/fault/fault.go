@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/agext/levenshtein"
+
 	"github.com/25eloquence/compose-mage/internal/ui/printable"
 )
 
@@ -47,7 +49,8 @@ func (e *Error) WithDetail(lines ...string) *Error {
 
 const nextCommand = "next: "
 
-// Error gives the whole text: the failure, indented details, and the next command. What a URL in it says before the host is hidden.
+// Error gives the whole text: the failure, indented details, and the next command. What a URL in it says before the
+// host is hidden.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(printable.Lines(e.Err.Error()))
@@ -68,8 +71,8 @@ func (e *Error) Unwrap() error { return e.Err }
 // ExitStatus is the process exit code; Mage looks for this method.
 func (e *Error) ExitStatus() int { return int(e.Code) }
 
-// Exit turns any error into one with an exit code: 130 where ctx was cancelled, else its own, 4 where the engine went away, or 1.
-// Mage flattens errors to text, so a target calls this on what it returns.
+// Exit turns any error into one with an exit code: 130 where ctx was cancelled, else its own, 4 where the engine went
+// away, or 1. Mage flattens errors to text, so a target calls this on what it returns.
 func Exit(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -92,7 +95,8 @@ func Exit(ctx context.Context, err error) error {
 	return &Error{Code: Failed, Err: shownError(err)}
 }
 
-// lostEngine is err as of an engine that went away, with the next command for that, whatever the one was for its failure.
+// lostEngine is err as of an engine that went away, with the next command for that, whatever the one was for its
+// failure.
 func lostEngine(err error) *Error {
 	if f, ok := err.(*Error); ok { //nolint:errorlint // one that wraps it has a text of its own, which stays
 		return &Error{Code: Engine, Err: f.Err, Detail: f.Detail, Next: Again}
@@ -105,7 +109,7 @@ func lostEngine(err error) *Error {
 func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", 3
 	for _, c := range candidates {
-		d := distance(strings.ToLower(word), strings.ToLower(c))
+		d := levenshtein.Distance(strings.ToLower(word), strings.ToLower(c), nil)
 		if strings.HasPrefix(strings.ToLower(c), strings.ToLower(word)) && len(word) >= 3 {
 			d = min(d, 1)
 		}
@@ -122,30 +126,4 @@ func DidYouMean(word string, candidates []string) string {
 		return fmt.Sprintf(" (did you mean %q?)", near)
 	}
 	return ""
-}
-
-// distance is the Damerau-Levenshtein distance (adjacent swaps count as one edit) between two words.
-func distance(a, b string) int {
-	x, y := []rune(a), []rune(b)
-	rows := make([][]int, len(x)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(y)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(x); i++ {
-		for j := 1; j <= len(y); j++ {
-			cost := 1
-			if x[i-1] == y[j-1] {
-				cost = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(x)][len(y)]
 }

@@ -8,7 +8,8 @@ import (
 
 func TestErrorReadsAsStyled(t *testing.T) {
 	cause := errors.New("exit 1: NOAUTH Authentication required")
-	err := New(Failed, "go tool mage logs redis", "starting %q: dependency %q is unhealthy after 30s: %w", "api-backend", "redis", cause).
+	err := New(Failed, "go tool mage logs redis", "starting %q: dependency %q is unhealthy after 30s: %w",
+		"api-backend", "redis", cause).
 		WithDetail("last lines of redis:", "  Ready to accept connections")
 	want := `starting "api-backend": dependency "redis" is unhealthy after 30s: exit 1: NOAUTH Authentication required
   last lines of redis:

@@ -9,10 +9,12 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui/printable"
 )
 
-// continued starts the further lines of a text that is not ours, such as a parser's: none of them looks like a detail or a next command.
+// continued starts the further lines of a text that is not ours, such as a parser's: none of them looks like a detail
+// or a next command.
 const continued = "\n    | "
 
-// shown are the arguments of an error's text, so that what they have from outside is printed without effect and takes no line of ours.
+// shown are the arguments of an error's text, so that what they have from outside is printed without effect and takes
+// no line of ours.
 func shown(args []any) []any {
 	out := make([]any, len(args))
 	for i, arg := range args {

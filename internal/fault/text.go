@@ -9,8 +9,8 @@ import (
 // plainWord is what every shell takes as it is, at any place of a command.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,][A-Za-z0-9_./:@%+,=-]*$`)
 
-// Quote gives names as words of a shell's command, for one that a user will copy: whatever is in them, the shell takes each as one word
-// and runs nothing of it. Names that need none have no quotes.
+// Quote gives names as words of a shell's command, for one that a user will copy: whatever is in them, the shell
+// takes each as one word and runs nothing of it. Names that need none have no quotes.
 func Quote(names ...string) string {
 	words := make([]string, len(names))
 	for i, name := range names {
@@ -23,10 +23,12 @@ func quoteWord(name string) string {
 	if plainWord.MatchString(name) {
 		return name
 	}
-	if !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\ufffd' }) {
+	if !strings.ContainsFunc(name,
+		func(r rune) bool { return r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\ufffd' }) {
 		return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 	}
-	// A line break or an escape would show another command than the one that is copied. Bash, zsh and ksh read this form.
+	// A line break or an escape would show another command than the one that is copied. Bash, zsh and ksh read this
+	// form.
 	var b strings.Builder
 	b.WriteString("$'")
 	for i := range len(name) {
@@ -45,8 +47,8 @@ func quoteWord(name string) string {
 // userInfo is what stands before the host in a URL: "user:password@", or a token alone.
 var userInfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.\-]*)://([^\s/?#"'<>]*)@`)
 
-// Redact hides the user info of the URLs in a text, which may be a password or a token. A user alone of an SSH address stays, and so
-// does what is no user: the name before an image's digest.
+// Redact hides the user info of the URLs in a text, which may be a password or a token. A user alone of an SSH
+// address stays, and so does what is no user: the name before an image's digest.
 func Redact(text string) string {
 	return ReplaceUserInfo(text, func(string) string { return "…" })
 }

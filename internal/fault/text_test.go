@@ -8,7 +8,8 @@ import (
 
 // hostileNames are what a name may be that somebody else chose.
 var hostileNames = []string{
-	"redis", "a b", "", "-rf", "$(touch /tmp/x)", "`id`", "a;b", "a|b&", "it's", `"`, `\`, "*", "~", "#x", "!!", "é", "a\nb", "a\x1b[2Jb", "x=y", "{a,b}",
+	"redis", "a b", "", "-rf", "$(touch /tmp/x)", "`id`", "a;b", "a|b&", "it's", `"`, `\`, "*", "~", "#x", "!!", "é",
+	"a\nb", "a\x1b[2Jb", "x=y", "{a,b}",
 	"a\tb", "''", `$'x'`, "%s", "a\xffb", "\u009b31m",
 }
 
@@ -39,16 +40,17 @@ func TestAShellReadsAQuotedNameAsOneWord(t *testing.T) {
 
 func TestRedact(t *testing.T) {
 	for text, want := range map[string]string{
-		"fetching https://bob:s3cret@example.org/x.git":          "fetching https://…@example.org/x.git",
-		"https://ghp_token@github.com/a/b#main":                  "https://…@github.com/a/b#main",
-		"proxy http://u:p%40ss@proxy:3128, http://v:w@q:1":       "proxy http://…@proxy:3128, http://…@q:1",
-		"http://u:p@ss@proxy":                                    "http://…@proxy",
-		"ssh://git@github.com/a":                                 "ssh://git@github.com/a",
-		"ssh://git:pw@github.com/a":                              "ssh://…@github.com/a",
-		"docker-image://alpine@sha256:abc":                       "docker-image://alpine@sha256:abc",
-		"https://example.org/x@y":                                "https://example.org/x@y",
-		"postgres://app:pw@db/app?sslmode=off":                   "postgres://…@db/app?sslmode=off",
-		"git@github.com:a/b, me@example.org, http://example.org": "git@github.com:a/b, me@example.org, http://example.org",
+		"fetching https://bob:s3cret@example.org/x.git":    "fetching https://…@example.org/x.git",
+		"https://ghp_token@github.com/a/b#main":            "https://…@github.com/a/b#main",
+		"proxy http://u:p%40ss@proxy:3128, http://v:w@q:1": "proxy http://…@proxy:3128, http://…@q:1",
+		"http://u:p@ss@proxy":                              "http://…@proxy",
+		"ssh://git@github.com/a":                           "ssh://git@github.com/a",
+		"ssh://git:pw@github.com/a":                        "ssh://…@github.com/a",
+		"docker-image://alpine@sha256:abc":                 "docker-image://alpine@sha256:abc",
+		"https://example.org/x@y":                          "https://example.org/x@y",
+		"postgres://app:pw@db/app?sslmode=off":             "postgres://…@db/app?sslmode=off",
+		"git@github.com:a/b, me@example.org, http://example.org": "git@github.com:a/b, me@example.org, " +
+			"http://example.org",
 	} {
 		if got := Redact(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)

@@ -1,5 +1,5 @@
-// Package finding owns what a look at a machine or a project finds: one fact with how bad it is, whom it concerns, and what to do
-// about it. It looks at nothing itself.
+// Package finding owns what a look at a machine or a project finds: one fact with how bad it is, whom it concerns,
+// and what to do about it. It looks at nothing itself.
 package finding
 
 import (
@@ -29,9 +29,10 @@ func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil
 
 // Finding is one fact.
 type Finding struct {
-	ID       string     `json:"id"`                  // which rule found it, dotted and stable: image.missing
-	Severity Severity   `json:"severity"`            // ok, info, warning or failure
-	Subjects []string   `json:"subjects,omitempty"`  // the services that it is about; none where it is about the machine or the project
+	ID       string   `json:"id"`       // which rule found it, dotted and stable: image.missing
+	Severity Severity `json:"severity"` // ok, info, warning or failure
+	// the services that it is about; none where it is about the machine or the project
+	Subjects []string   `json:"subjects,omitempty"`
 	Evidence string     `json:"evidence"`            // what was seen, a sentence
 	Remedy   string     `json:"remedy,omitempty"`    // what to do or type next
 	Code     fault.Code `json:"exit_code,omitempty"` // of a failure
@@ -52,7 +53,9 @@ func Good(id, format string, args ...any) Finding {
 
 // Fail is a Failure; code is the exit code of a command that ends with it.
 func Fail(code fault.Code, id, remedy, format string, args ...any) Finding {
-	return Finding{ID: id, Severity: Failure, Evidence: fault.Redact(fmt.Sprintf(format, args...)), Remedy: remedy, Code: code}
+	return Finding{
+		ID: id, Severity: Failure, Evidence: fault.Redact(fmt.Sprintf(format, args...)), Remedy: remedy, Code: code,
+	}
 }
 
 // Warn is a Warning.
@@ -71,7 +74,8 @@ func (f Finding) Of(services ...string) Finding {
 	return f
 }
 
-// Error gives the failures among the findings as one error that says what could not be done ("starting"); nil where there is none.
+// Error gives the failures among the findings as one error that says what could not be done ("starting"); nil where
+// there is none.
 func Error(doing string, findings []Finding) error {
 	var failed []error
 	for _, f := range findings {

@@ -10,14 +10,20 @@ import (
 
 // The JSON of a finding is read by others: its keys and words stay.
 func TestJSON(t *testing.T) {
-	for want, f := range map[string]Finding{
-		`{"id":"a.b","severity":"ok","evidence":"it is 1"}`:                                                       Good("a.b", "it is %d", 1),
-		`{"id":"a.b","severity":"failure","subjects":["x","y"],"evidence":"it is 1","remedy":"do","exit_code":3}`: Fail(fault.Config, "a.b", "do", "it is %d", 1).Of("x", "y"),
-		`{"id":"a.b","severity":"warning","evidence":"it is 1","remedy":"do"}`:                                    Warn("a.b", "do", "it is %d", 1),
-		`{"id":"a.b","severity":"info","evidence":"it is 1"}`:                                                     Tell("a.b", "", "it is %d", 1),
+	for _, c := range []struct {
+		finding Finding
+		want    string
+	}{
+		{Good("a.b", "it is %d", 1), `{"id":"a.b","severity":"ok","evidence":"it is 1"}`},
+		{
+			Fail(fault.Config, "a.b", "do", "it is %d", 1).Of("x", "y"),
+			`{"id":"a.b","severity":"failure","subjects":["x","y"],"evidence":"it is 1","remedy":"do","exit_code":3}`,
+		},
+		{Warn("a.b", "do", "it is %d", 1), `{"id":"a.b","severity":"warning","evidence":"it is 1","remedy":"do"}`},
+		{Tell("a.b", "", "it is %d", 1), `{"id":"a.b","severity":"info","evidence":"it is 1"}`},
 	} {
-		if got, err := json.Marshal(f); err != nil || string(got) != want {
-			t.Errorf("got %s, %v; want %s", got, err, want)
+		if got, err := json.Marshal(c.finding); err != nil || string(got) != c.want {
+			t.Errorf("got %s, %v; want %s", got, err, c.want)
 		}
 	}
 }
@@ -27,9 +33,14 @@ func TestError(t *testing.T) {
 	if err := Error("starting", []Finding{Good("a", "x"), Warn("b", "", "y"), Tell("c", "", "z")}); err != nil {
 		t.Errorf("got %v", err)
 	}
-	err := Error("starting", []Finding{Warn("b", "", "y"), Fail(fault.Registry, "c", "do this", "no image").Of("web", "api"), Fail(fault.Config, "d", "", "no file")})
+	err := Error("starting",
+		[]Finding{
+			Warn("b", "", "y"), Fail(fault.Registry, "c", "do this", "no image").Of("web", "api"),
+			Fail(fault.Config, "d", "", "no file"),
+		})
 	var f *fault.Error
-	if !errors.As(err, &f) || f.Code != fault.Registry || err.Error() != "starting \"web\", \"api\": no image\n  next: do this\nstarting: no file" {
+	if !errors.As(err, &f) || f.Code != fault.Registry ||
+		err.Error() != "starting \"web\", \"api\": no image\n  next: do this\nstarting: no file" {
 		t.Errorf("got %v", err)
 	}
 }

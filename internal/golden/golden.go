@@ -1,5 +1,5 @@
-// Package golden compares what a test printed with a file under the test's testdata. UPDATE=1 writes the files anew. Only
-// tests import it.
+// Package golden compares what a test printed with a file under the test's testdata. UPDATE=1 writes the files anew.
+// Only tests import it.
 package golden
 
 import (

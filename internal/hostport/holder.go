@@ -1,4 +1,5 @@
-// Package hostport owns the question who has a port of the host: a container, or a process of this machine. It changes nothing.
+// Package hostport owns the question who has a port of the host: a container, or a process of this machine. It
+// changes nothing.
 package hostport
 
 import (
@@ -11,8 +12,8 @@ import (
 	"strings"
 )
 
-// Holder names the process that listens on a port, from /proc: "sshd (process 812)". It is "" on other systems than Linux and
-// where the process is another user's.
+// Holder names the process that listens on a port, from /proc: "sshd (process 812)". It is "" on other systems than
+// Linux and where the process is another user's.
 func Holder(p Port) string {
 	for _, file := range []string{"/proc/net/" + p.Protocol, "/proc/net/" + p.Protocol + "6"} {
 		f, err := os.Open(file)

@@ -185,7 +185,7 @@ func (r *run) build(ctx context.Context, t buildplan.Target, m *member) Result {
 		}
 		other, none := r.builders.next(t.Key, m)
 		if none != nil {
-			res.Err = noBuilderLeft(t, m.Builder, solve.Cause(err.Error()))
+			res.Err = noBuilderLeft(t, m.Builder, fault.BuildMessage(err.Error()))
 			return res
 		}
 		r.note("%s: the builder %s went away; going on with the one %s", t.Service, m.Where, other.Where)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/buildcache"
 	"github.com/25eloquence/compose-mage/internal/buildplan"
+	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/imageload"
 	"github.com/25eloquence/compose-mage/internal/solve"
 )
@@ -176,5 +177,5 @@ func (s *imageSolve) unwritten(why string) string {
 	if e := s.target.CacheExports(s.Cache); len(e) > 0 {
 		where = buildcache.Place(e[0])
 	}
-	return fmt.Sprintf("the build cache was not written to %s: %s", where, solve.Cause(why))
+	return fmt.Sprintf("the build cache was not written to %s: %s", where, fault.BuildMessage(why))
 }

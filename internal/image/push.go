@@ -42,7 +42,7 @@ func (r *run) push(ctx context.Context, t buildplan.Target, m *member, opt solve
 		res.Warnings = append(res.Warnings, without)
 	}
 	if warning := rec.ExportWarning(); warning != "" {
-		res.Warnings = append(res.Warnings, "the build cache was not written: "+solve.Cause(warning))
+		res.Warnings = append(res.Warnings, "the build cache was not written: "+fault.BuildMessage(warning))
 	}
 	if err != nil {
 		return res, rec, err

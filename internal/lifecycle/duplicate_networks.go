@@ -3,18 +3,18 @@ package lifecycle
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
 // ambiguous says whether the engine refused something because two networks have one name.
 func ambiguous(err error) bool {
-	return err != nil && strings.Contains(err.Error(), " is ambiguous (")
+	return fault.RefusalOf(err) == fault.NetworkAmbiguous
 }
 
 // removeDuplicateNetworks removes those of the project's networks that have the name of another and no container, and says whether there were any. Older

@@ -15,11 +15,11 @@ import (
 	"github.com/docker/compose/v5/pkg/api"
 	moby "github.com/moby/moby/api/types/container"
 
-	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/composelib"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/containerevents"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/orphan"
 	"github.com/25eloquence/compose-mage/internal/readiness"
@@ -253,7 +253,7 @@ func (s *starter) waiter(c moby.Summary, step Step, fresh bool) *readiness.Waite
 		API: s.engine, ID: c.ID, Service: step.Service, Docker: true, Budget: s.budget, Shells: s.shells, Crowded: s.starts.Contended, Rank: step.Rank, News: s.events.Of(c.ID),
 		Local: s.engine.Local(), Inside: s.engine.SharesNetwork(), Warn: s.out.Warn,
 		Tell:  func(last string) { s.progress.set(step.Service, stateProbing, last) },
-		Ports: s.memory.Of(step.Service), Started: compose.ReadyOnceStarted(s.project.Services[step.Service]),
+		Ports: s.memory.Of(step.Service), Started: extension.ReadyOnceStarted(s.project.Services[step.Service]),
 	}
 	if fresh {
 		w.Past, w.Like = s.memory.Of(step.Service), s.memory.Like(c.ImageID)

@@ -29,7 +29,8 @@ var (
 const (
 	// spare is what stays free on a disk beyond the model itself, in bytes.
 	spare = 256 << 20
-	// maxModel is far above the largest that whisper.cpp publishes, which has 3.1 GB: no server fills the disk with more.
+	// maxModel is far above the largest that whisper.cpp publishes, which has 3.1 GB: no server fills the disk with
+	// more.
 	maxModel = 8 << 30
 	// leastProgress is what has to arrive within stallTimeout to count as progress, in bytes.
 	leastProgress = 32 << 10
@@ -66,8 +67,8 @@ func (d download) size(ctx context.Context) (int64, error) {
 	return resp.ContentLength, nil
 }
 
-// fetch leaves the whole file, not checked yet, at d.path(). It resumes what an earlier run left, and tries again while there is
-// progress.
+// fetch leaves the whole file, not checked yet, at d.path(). It resumes what an earlier run left, and tries again
+// while there is progress.
 func (d download) fetch(ctx context.Context, report func(string)) error {
 	if _, err := os.Stat(d.path()); err == nil {
 		return nil // fetched by a run that ended before it was placed
@@ -93,7 +94,8 @@ func (d download) fetch(ctx context.Context, report func(string)) error {
 			stalls, pause = 0, firstPause
 		}
 		if stalls++; stalls >= maxStalls {
-			return fault.New(fault.Failed, "go tool mage models again: it resumes at "+ui.Bytes(size(d.part())), "fetching %q: %w", d.url, err)
+			return fault.New(fault.Failed, "go tool mage models again: it resumes at "+ui.Bytes(size(d.part())),
+				"fetching %q: %w", d.url, err)
 		}
 		report(fmt.Sprintf("interrupted (%v), trying again", err))
 		select {
@@ -109,7 +111,8 @@ func (d download) fetch(ctx context.Context, report func(string)) error {
 func (d download) attempt(ctx context.Context, report func(string)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stall := time.AfterFunc(stallTimeout, func() { cancel(fmt.Errorf("less than %s arrived within %s", ui.Bytes(leastProgress), stallTimeout)) })
+	stall := time.AfterFunc(stallTimeout,
+		func() { cancel(fmt.Errorf("less than %s arrived within %s", ui.Bytes(leastProgress), stallTimeout)) })
 	defer stall.Stop()
 	from := size(d.part())
 	resp, err := d.request(ctx, from)
@@ -160,8 +163,11 @@ func (d download) request(ctx context.Context, from int64) (*http.Response, erro
 	return d.client.Do(req)
 }
 
-// write appends body to the part, from byte from on, until total bytes are there. total is -1 where the server does not say.
-func (d download) write(ctx context.Context, body io.Reader, from, total int64, stall *time.Timer, report func(string)) error {
+// write appends body to the part, from byte from on, until total bytes are there. total is -1 where the server does
+// not say.
+func (d download) write(ctx context.Context, body io.Reader, from, total int64, stall *time.Timer,
+	report func(string),
+) error {
 	f, err := os.OpenFile(d.part(), os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return errPermanent{err}
@@ -217,7 +223,8 @@ func (d download) fits(p *progress, n int) error {
 
 // tooLarge drops the part of what is no model.
 func (d download) tooLarge() error {
-	limit := fault.New(fault.Failed, "check the model's name and "+URLVariable, "fetching %q: %w: a model has at most %s", d.url, bounded.ErrTooLarge, ui.Bytes(d.most))
+	limit := fault.New(fault.Failed, "check the model's name and "+URLVariable,
+		"fetching %q: %w: a model has at most %s", d.url, bounded.ErrTooLarge, ui.Bytes(d.most))
 	return errPermanent{d.restart(limit)}
 }
 
@@ -242,7 +249,8 @@ func (d download) remember(tag string) {
 func (d download) room(need int64) error {
 	space, err := diskspace.Of(d.dir)
 	if err == nil && need > 0 && space.Free < need+spare {
-		return fault.New(fault.Resources, "go tool mage cleanup", "fetching %q: it takes %s more, and the disk of %q has %s free",
+		return fault.New(fault.Resources, "go tool mage cleanup",
+			"fetching %q: it takes %s more, and the disk of %q has %s free",
 			d.url, ui.Bytes(need), d.dir, ui.Bytes(space.Free))
 	}
 	return nil
@@ -250,10 +258,14 @@ func (d download) room(need int64) error {
 
 // refused turns an HTTP status into an error: one that passes (overload) or one that stays (not found, forbidden).
 func refused(url string, resp *http.Response) error {
-	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusRequestTimeout {
+	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests ||
+		resp.StatusCode == http.StatusRequestTimeout {
 		return errors.New(resp.Status)
 	}
-	return errPermanent{fault.New(fault.Failed, "check the model's name and "+URLVariable, "fetching %q: the server answers %s", url, resp.Status)}
+	return errPermanent{
+		fault.New(fault.Failed, "check the model's name and "+URLVariable, "fetching %q: the server answers %s", url,
+			resp.Status),
+	}
 }
 
 // contentRange reads "bytes 10-99/100", or "bytes */100" with start 0.

@@ -101,10 +101,12 @@ func TestFetch(t *testing.T) {
 		set    func(h *hub, d download)
 		ranges []string
 	}{
-		"at once":            {func(*hub, download) {}, []string{""}},
-		"dropped once":       {func(h *hub, _ download) { h.drop = 1 }, []string{"", fmt.Sprintf("bytes=%d-", third)}},
-		"dropped, no ranges": {func(h *hub, _ download) { h.drop, h.noRange = 1, true }, []string{"", fmt.Sprintf("bytes=%d-", third)}},
-		"overloaded twice":   {func(h *hub, _ download) { h.status, h.statuses = 503, 2 }, []string{"", "", ""}},
+		"at once":      {func(*hub, download) {}, []string{""}},
+		"dropped once": {func(h *hub, _ download) { h.drop = 1 }, []string{"", fmt.Sprintf("bytes=%d-", third)}},
+		"dropped, no ranges": {
+			func(h *hub, _ download) { h.drop, h.noRange = 1, true }, []string{"", fmt.Sprintf("bytes=%d-", third)},
+		},
+		"overloaded twice": {func(h *hub, _ download) { h.status, h.statuses = 503, 2 }, []string{"", "", ""}},
 		"resumes an earlier run": {func(h *hub, d download) {
 			write(d.part(), h.data[:1000])
 			write(d.etag(), []byte(h.etag))
@@ -113,9 +115,14 @@ func TestFetch(t *testing.T) {
 			write(d.part(), []byte("of another version"))
 			write(d.etag(), []byte(`"v0"`))
 		}, []string{"bytes=18-"}}, // If-Range makes the server answer with the whole
-		"the part is the whole": {func(h *hub, d download) { write(d.part(), h.data) }, []string{fmt.Sprintf("bytes=%d-", len(weights()))}},
-		"the part is too long":  {func(h *hub, d download) { write(d.part(), append(weights(), 1)) }, []string{fmt.Sprintf("bytes=%d-", len(weights())+1), ""}},
-		"fetched before":        {func(h *hub, d download) { write(d.path(), h.data) }, nil},
+		"the part is the whole": {
+			func(h *hub, d download) { write(d.part(), h.data) }, []string{fmt.Sprintf("bytes=%d-", len(weights()))},
+		},
+		"the part is too long": {
+			func(h *hub, d download) { write(d.part(), append(weights(), 1)) },
+			[]string{fmt.Sprintf("bytes=%d-", len(weights())+1), ""},
+		},
+		"fetched before": {func(h *hub, d download) { write(d.path(), h.data) }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHub(t)
@@ -169,7 +176,8 @@ func TestFetchFails(t *testing.T) {
 	}
 }
 
-// TestStalledConnection guards against a server that accepts, sends a little and then nothing: no timeout of net/http covers it.
+// TestStalledConnection guards against a server that accepts, sends a little and then nothing: no timeout of net/http
+// covers it.
 func TestStalledConnection(t *testing.T) {
 	quick(t)
 	data, asked := weights(), 0
@@ -237,12 +245,19 @@ func TestComplete(t *testing.T) {
 		want string
 		code fault.Code
 	}{
-		"known":          {Options{Name: "tiny"}, "", 0},
-		"misspelt":       {Options{Name: "lagre-v3"}, `unknown model "lagre-v3" (did you mean "large-v3"?)`, fault.Usage},
-		"own, with sum":  {Options{Name: "french-q8", Sum: strings.Repeat("A", 64)}, "", 0},
-		"path":           {Options{Name: "../etc", Sum: strings.Repeat("a", 64)}, `unknown model "../etc"`, fault.Usage},
-		"bad sum":        {Options{Name: "tiny", Sum: "abc"}, `checksum "abc" is neither`, fault.Usage},
-		"another volume": {Options{Name: "tiny", Volume: "whisper-model"}, `has no volume "whisper-model" (did you mean "whisper-models"?)`, fault.Config},
+		"known": {Options{Name: "tiny"}, "", 0},
+		"misspelt": {
+			Options{Name: "lagre-v3"}, `unknown model "lagre-v3" (did you mean "large-v3"?)`, fault.Usage,
+		},
+		"own, with sum": {Options{Name: "french-q8", Sum: strings.Repeat("A", 64)}, "", 0},
+		"path": {
+			Options{Name: "../etc", Sum: strings.Repeat("a", 64)}, `unknown model "../etc"`, fault.Usage,
+		},
+		"bad sum": {Options{Name: "tiny", Sum: "abc"}, `checksum "abc" is neither`, fault.Usage},
+		"another volume": {
+			Options{Name: "tiny", Volume: "whisper-model"},
+			`has no volume "whisper-model" (did you mean "whisper-models"?)`, fault.Config,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.o.Project, c.o.Dir = project, t.TempDir()
@@ -269,7 +284,8 @@ func TestPublishedSumsAreSHA1(t *testing.T) {
 
 func TestContentRange(t *testing.T) {
 	for header, want := range map[string]string{
-		"bytes 10-99/100": "10 100 true", "bytes */100": "0 100 true", "bytes 10-99/*": "0 -1 false", "": "0 -1 false", "bytes x-9/10": "0 10 false",
+		"bytes 10-99/100": "10 100 true", "bytes */100": "0 100 true", "bytes 10-99/*": "0 -1 false", "": "0 -1 false",
+		"bytes x-9/10": "0 10 false",
 	} {
 		start, total, ok := contentRange(header)
 		if got := fmt.Sprint(start, total, ok); got != want {

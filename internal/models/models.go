@@ -1,5 +1,5 @@
-// Package models owns the weights of the speech recogniser: which whisper.cpp models there are, fetching one (resumable, checked
-// against its published sum) and placing it in the project's volume. It starts no service.
+// Package models owns the weights of the speech recogniser: which whisper.cpp models there are, fetching one
+// (resumable, checked against its published sum) and placing it in the project's volume. It starts no service.
 package models
 
 import (
@@ -76,16 +76,18 @@ type Options struct {
 	HTTP    *http.Client // nil: http.DefaultClient
 }
 
-// Download fetches the model, checks it, and places it in the volume as ggml-NAME.bin. A model that is there already, with the size
-// that the hub gives, is left alone. Errors are *fault.Error: Usage for an unknown name, Config for a volume that the project does
-// not have, Resources for a full disk, Failed for the rest.
+// Download fetches the model, checks it, and places it in the volume as ggml-NAME.bin. A model that is there already,
+// with the size that the hub gives, is left alone. Errors are *fault.Error: Usage for an unknown name, Config for a
+// volume that the project does not have, Resources for a full disk, Failed for the rest.
 func Download(ctx context.Context, o Options) error {
 	o, err := o.complete()
 	if err != nil {
 		return err
 	}
 	file := "ggml-" + o.Name + ".bin"
-	d := download{client: o.HTTP, url: strings.TrimSuffix(o.BaseURL, "/") + "/" + file, dir: o.Dir, file: file, most: maxModel}
+	d := download{
+		client: o.HTTP, url: strings.TrimSuffix(o.BaseURL, "/") + "/" + file, dir: o.Dir, file: file, most: maxModel,
+	}
 	placed, err := o.placedSize(ctx, file)
 	if err != nil {
 		return err
@@ -100,7 +102,8 @@ func Download(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := o.Out.Step(ctx, "checking "+file, func(context.Context, func(string)) error { return d.verify(o.Sum) }); err != nil {
+	if err := o.Out.Step(ctx, "checking "+file,
+		func(context.Context, func(string)) error { return d.verify(o.Sum) }); err != nil {
 		return err
 	}
 	err = o.Out.Step(ctx, "placing "+file+" in volume "+o.Volume, func(ctx context.Context, report func(string)) error {
@@ -122,7 +125,8 @@ func (o Options) complete() (Options, error) {
 		names = append(names, n)
 	}
 	if !name.MatchString(o.Name) || (o.Sum == "" && published[o.Name] == "") {
-		return o, fault.New(fault.Usage, "go tool mage models base", "unknown model %q%s; one that whisper.cpp does not list needs its checksum",
+		return o, fault.New(fault.Usage, "go tool mage models base",
+			"unknown model %q%s; one that whisper.cpp does not list needs its checksum",
 			o.Name, fault.DidYouMean(o.Name, names))
 	}
 	o.Sum = strings.ToLower(cmp.Or(o.Sum, published[o.Name]))
@@ -142,7 +146,8 @@ func (o Options) complete() (Options, error) {
 		return o, errors.New("downloading a model: no folder to keep the download in")
 	}
 	if _, ok := o.Project.Volumes[o.Volume]; !ok {
-		return o, fault.New(fault.Config, fault.Correct, "project %q has no volume %q%s", o.Project.Name, o.Volume, fault.DidYouMean(o.Volume, o.Project.VolumeNames()))
+		return o, fault.New(fault.Config, fault.Correct, "project %q has no volume %q%s", o.Project.Name, o.Volume,
+			fault.DidYouMean(o.Volume, o.Project.VolumeNames()))
 	}
 	return o, nil
 }
@@ -184,7 +189,8 @@ func (d download) reject(format string, args ...any) error {
 	if err := os.Remove(d.path()); err != nil {
 		return err
 	}
-	return fault.New(fault.Failed, "check the address, then go tool mage models again", "fetching %q: %s", d.url, fmt.Sprintf(format, args...))
+	return fault.New(fault.Failed, "check the address, then go tool mage models again", "fetching %q: %s", d.url,
+		fmt.Sprintf(format, args...))
 }
 
 func (d download) path() string { return filepath.Join(d.dir, d.file+".whole") }

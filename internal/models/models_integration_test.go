@@ -30,8 +30,16 @@ func TestDownloadPlacesTheModel(t *testing.T) {
 	h.drop = 2 // a bad line, too
 	var printed bytes.Buffer
 	o := Options{
-		API: e, Name: "mine", Sum: sum(h.data), Image: project + ":test", BaseURL: h.URL, Dir: t.TempDir(), Out: ui.New(&printed), HTTP: h.Client(),
-		Project: &types.Project{Name: project, Volumes: types.Volumes{DefaultVolume: {Name: project + "_" + DefaultVolume, Labels: types.Labels{"com.25eloquence.volume": "cache"}}}},
+		API: e, Name: "mine", Sum: sum(h.data), Image: project + ":test", BaseURL: h.URL, Dir: t.TempDir(),
+		Out: ui.New(&printed), HTTP: h.Client(),
+		Project: &types.Project{
+			Name: project,
+			Volumes: types.Volumes{
+				DefaultVolume: {
+					Name: project + "_" + DefaultVolume, Labels: types.Labels{"com.25eloquence.volume": "cache"},
+				},
+			},
+		},
 	}
 	full := o.Project.Volumes[DefaultVolume].Name
 	t.Cleanup(func() {
@@ -41,17 +49,22 @@ func TestDownloadPlacesTheModel(t *testing.T) {
 		t.Fatalf("%v\n%s", err, printed.String())
 	}
 	header, data := readBack(t, e, full, "ggml-mine.bin")
-	if !bytes.Equal(data, h.data) || header.Uid != DefaultUID || header.Gid != DefaultUID || header.Mode&0o777 != 0o644 {
+	if !bytes.Equal(data, h.data) || header.Uid != DefaultUID || header.Gid != DefaultUID ||
+		header.Mode&0o777 != 0o644 {
 		t.Errorf("%d bytes of %d, owner %d:%d, mode %o", len(data), len(h.data), header.Uid, header.Gid, header.Mode)
 	}
 	v, err := e.VolumeInspect(t.Context(), full, client.VolumeInspectOptions{})
-	if err != nil || v.Volume.Labels["com.docker.compose.volume"] != DefaultVolume || v.Volume.Labels["com.25eloquence.volume"] != "cache" {
+	if err != nil || v.Volume.Labels["com.docker.compose.volume"] != DefaultVolume ||
+		v.Volume.Labels["com.25eloquence.volume"] != "cache" {
 		t.Errorf("the volume is not as Compose makes it: %v %v", v.Volume.Labels, err)
 	}
 	if left, _ := os.ReadDir(o.Dir); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
-	list, err := e.ContainerList(t.Context(), client.ContainerListOptions{All: true, Filters: client.Filters{}.Add("label", "com.docker.compose.project="+project)})
+	list, err := e.ContainerList(t.Context(),
+		client.ContainerListOptions{
+			All: true, Filters: client.Filters{}.Add("label", "com.docker.compose.project="+project),
+		})
 	if err != nil || len(list.Items) != 0 {
 		t.Errorf("%d containers left (%v)", len(list.Items), err)
 	}
@@ -81,7 +94,9 @@ func TestMissingImageSaysBuild(t *testing.T) {
 // readBack takes the file out of the volume through a container of its own.
 func readBack(t *testing.T, e *engine.Engine, volume, file string) (*tar.Header, []byte) {
 	t.Helper()
-	id := enginetest.Container(t, e, project+"-reader", &container.Config{Image: project + ":test", Cmd: []string{"sleep"}}, &container.HostConfig{Binds: []string{volume + ":/m:ro"}}, true)
+	id := enginetest.Container(t, e, project+"-reader",
+		&container.Config{Image: project + ":test", Cmd: []string{"sleep"}},
+		&container.HostConfig{Binds: []string{volume + ":/m:ro"}}, true)
 	got, err := e.CopyFromContainer(t.Context(), id, client.CopyFromContainerOptions{SourcePath: "/m/" + file})
 	if err != nil {
 		t.Fatal(err)

@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -27,34 +28,38 @@ type API interface {
 	VolumeCreate(context.Context, client.VolumeCreateOptions) (client.VolumeCreateResult, error)
 }
 
-// withHelper runs fn with a container that mounts the volume and is never started: the engine reads and writes a created
-// container's volumes all the same, so the image needs no shell, and no service has to run or stop.
+// withHelper runs fn with a container that mounts the volume and is never started: the engine reads and writes a
+// created container's volumes all the same, so the image needs no shell, and no service has to run or stop.
 func (o Options) withHelper(ctx context.Context, fn func(id string) error) error {
 	v := o.Project.Volumes[o.Volume]
 	full := v.Name
 	if !v.External {
-		labels := map[string]string{"com.docker.compose.project": o.Project.Name, "com.docker.compose.volume": o.Volume}
+		labels := map[string]string{container.ProjectLabel: o.Project.Name, container.VolumeLabel: o.Volume}
 		for k, value := range v.Labels {
 			labels[k] = value
 		}
 		// Made as Compose makes it, so that Compose takes it for its own; a volume that exists is left as it is.
-		if _, err := o.API.VolumeCreate(ctx, client.VolumeCreateOptions{Name: full, Driver: v.Driver, DriverOpts: v.DriverOpts, Labels: labels}); err != nil {
+		if _, err := o.API.VolumeCreate(ctx,
+			client.VolumeCreateOptions{
+				Name: full, Driver: v.Driver, DriverOpts: v.DriverOpts, Labels: labels,
+			}); err != nil {
 			return fmt.Errorf("creating volume %q: %w", full, err)
 		}
 	}
 	made, err := o.API.ContainerCreate(ctx, client.ContainerCreateOptions{
-		Config: &container.Config{
+		Config: &moby.Config{
 			Image: o.Image, Cmd: []string{"never-started"}, NetworkDisabled: true,
 			// A one-off run of the project: neither docker compose ps nor a start takes it for a service, and a
 			// cleanup removes it should this process be killed.
 			Labels: map[string]string{
-				"com.docker.compose.project": o.Project.Name, "com.docker.compose.oneoff": "True", "com.docker.compose.service": "models",
+				container.ProjectLabel: o.Project.Name, container.OneOffLabel: "True", container.ServiceLabel: "models",
 			},
 		},
-		HostConfig: &container.HostConfig{Mounts: []mount.Mount{{Type: mount.TypeVolume, Source: full, Target: o.Target}}},
+		HostConfig: &moby.HostConfig{Mounts: []mount.Mount{{Type: mount.TypeVolume, Source: full, Target: o.Target}}},
 	})
 	if errdefs.IsNotFound(err) {
-		return fault.New(fault.Failed, "go tool mage build", "placing a model: image %q is not on the engine: %w", o.Image, err)
+		return fault.New(fault.Failed, "go tool mage build", "placing a model: image %q is not on the engine: %w",
+			o.Image, err)
 	}
 	if err != nil {
 		return fmt.Errorf("creating a container on volume %q: %w", full, err)
@@ -88,9 +93,9 @@ func (o Options) stat(ctx context.Context, id, file string) (int64, error) {
 	return got.Stat.Size, nil
 }
 
-// place copies source into the volume under the name file, mode 0644, and checks that all of it arrived. The engine writes a
-// copied file in place and can't rename one, so a service that starts while the copy runs may meet a part of it; it finds the
-// whole at its next start.
+// place copies source into the volume under the name file, mode 0644, and checks that all of it arrived. The engine
+// writes a copied file in place and can't rename one, so a service that starts while the copy runs may meet a part of
+// it; it finds the whole at its next start.
 func (o Options) place(ctx context.Context, source, file string, report func(string)) error {
 	f, err := os.Open(source)
 	if err != nil {
@@ -114,7 +119,8 @@ func (o Options) place(ctx context.Context, source, file string, report func(str
 			return err
 		}
 		if size != info.Size() {
-			return fault.New(fault.Failed, "go tool mage models again", "copying %q into volume %q: %s of %s arrived", file, o.Volume, ui.Bytes(size), ui.Bytes(info.Size()))
+			return fault.New(fault.Failed, "go tool mage models again", "copying %q into volume %q: %s of %s arrived",
+				file, o.Volume, ui.Bytes(size), ui.Bytes(info.Size()))
 		}
 		return nil
 	})
@@ -123,7 +129,10 @@ func (o Options) place(ctx context.Context, source, file string, report func(str
 // pack writes a tar archive with the one file.
 func (o Options) pack(w io.Writer, f io.Reader, info os.FileInfo, file string, report func(string)) error {
 	archive := tar.NewWriter(w)
-	header := &tar.Header{Name: file, Mode: 0o644, Size: info.Size(), Uid: o.UID, Gid: o.UID, ModTime: info.ModTime(), Format: tar.FormatPAX}
+	header := &tar.Header{
+		Name: file, Mode: 0o644, Size: info.Size(), Uid: o.UID, Gid: o.UID, ModTime: info.ModTime(),
+		Format: tar.FormatPAX,
+	}
 	if err := archive.WriteHeader(header); err != nil {
 		return err
 	}

@@ -23,12 +23,16 @@ func TestServerThatFillsTheDisk(t *testing.T) {
 		header map[string]string
 		status int
 	}{
-		"without a length":         {nil, http.StatusOK},
-		"announces too much":       {map[string]string{"Content-Length": fmt.Sprint(most + 1)}, http.StatusOK},
-		"a range of too much":      {map[string]string{"Content-Range": fmt.Sprintf("bytes 10-99/%d", most+1)}, http.StatusPartialContent},
-		"a range, and goes on":     {map[string]string{"Content-Range": "bytes 10-99/100"}, http.StatusPartialContent},
-		"a range without an end":   {map[string]string{"Content-Range": "bytes 10-99/-1"}, http.StatusPartialContent},
-		"a range, and none is due": {map[string]string{"Content-Range": "bytes */9999999"}, http.StatusRequestedRangeNotSatisfiable},
+		"without a length":   {nil, http.StatusOK},
+		"announces too much": {map[string]string{"Content-Length": fmt.Sprint(most + 1)}, http.StatusOK},
+		"a range of too much": {
+			map[string]string{"Content-Range": fmt.Sprintf("bytes 10-99/%d", most+1)}, http.StatusPartialContent,
+		},
+		"a range, and goes on":   {map[string]string{"Content-Range": "bytes 10-99/100"}, http.StatusPartialContent},
+		"a range without an end": {map[string]string{"Content-Range": "bytes 10-99/-1"}, http.StatusPartialContent},
+		"a range, and none is due": {
+			map[string]string{"Content-Range": "bytes */9999999"}, http.StatusRequestedRangeNotSatisfiable,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var sent atomic.Int64
@@ -85,7 +89,8 @@ func TestServerThatDrips(t *testing.T) {
 	defer server.Close()
 	d := download{client: server.Client(), url: server.URL, dir: t.TempDir(), file: "m", most: maxModel}
 	err := d.fetch(t.Context(), func(string) {})
-	if err == nil || !strings.Contains(err.Error(), "nothing arrived") && !strings.Contains(err.Error(), "less than") || asked != maxStalls {
+	if err == nil || !strings.Contains(err.Error(), "nothing arrived") && !strings.Contains(err.Error(), "less than") ||
+		asked != maxStalls {
 		t.Errorf("got %v after %d requests", err, asked)
 	}
 	if _, err := os.Stat(d.path()); err == nil {

@@ -8,30 +8,32 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/docker/compose/v5/pkg/api"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// DiskReport is everything that the engine stores and every build cache, for all projects, as docker system df -v, network ls
-// and volume ls list it.
+// DiskReport is everything that the engine stores and every build cache, for all projects, as docker system df -v,
+// network ls and volume ls list it.
 type DiskReport struct {
 	Items []DiskItem `json:"items"` // by kind, the largest first
 }
 
 // DiskItem is one thing that is stored.
 type DiskItem struct {
-	Kind   string   `json:"kind"` // image, container, volume, network or cache
-	Name   string   `json:"name"` // an image's tags, or where it has none the beginning of its ID
-	ID     string   `json:"id,omitempty"`
-	Bytes  int64    `json:"bytes"`        // its own and those it shares with other images; 0 for a network; -1 where it is not known
-	Shared int64    `json:"shared_bytes"` // of an image's bytes, those in layers of other images too
-	Owner  []string `json:"owner"`        // the Compose projects that it belongs to or whose containers use it; empty for none
-	Users  []string `json:"users"`        // names of the containers that use it, whatever their state
+	Kind string `json:"kind"` // image, container, volume, network or cache
+	Name string `json:"name"` // an image's tags, or where it has none the beginning of its ID
+	ID   string `json:"id,omitempty"`
+	// its own and those it shares with other images; 0 for a network; -1 where it is not known
+	Bytes  int64 `json:"bytes"`
+	Shared int64 `json:"shared_bytes"` // of an image's bytes, those in layers of other images too
+	// the Compose projects that it belongs to or whose containers use it; empty for none
+	Owner []string `json:"owner"`
+	Users []string `json:"users"` // names of the containers that use it, whatever their state
 }
 
 // DiskAPI is what a disk report asks of the engine.
@@ -48,7 +50,8 @@ type BuildCache interface {
 
 // TakeDisk lists what is stored. builder is nil where there is none beside the engine's.
 func TakeDisk(ctx context.Context, api DiskAPI, builder BuildCache) (DiskReport, error) {
-	use, err := diskspace.Stored(ctx, api, client.DiskUsageOptions{Containers: true, Images: true, Volumes: true, BuildCache: true, Verbose: true})
+	use, err := diskspace.Stored(ctx, api,
+		client.DiskUsageOptions{Containers: true, Images: true, Volumes: true, BuildCache: true, Verbose: true})
 	if err != nil {
 		return DiskReport{}, fmt.Errorf("asking the engine what it stores: %w", err)
 	}
@@ -64,12 +67,13 @@ func TakeDisk(ctx context.Context, api DiskAPI, builder BuildCache) (DiskReport,
 		if v.UsageData != nil {
 			size = v.UsageData.Size
 		}
-		d.add(DiskItem{Kind: "volume", Name: v.Name, Bytes: size}, v.Labels, func(c container.Summary) bool {
-			return slices.ContainsFunc(c.Mounts, func(m container.MountPoint) bool { return m.Name == v.Name })
+		d.add(DiskItem{Kind: "volume", Name: v.Name, Bytes: size}, v.Labels, func(c moby.Summary) bool {
+			return slices.ContainsFunc(c.Mounts, func(m moby.MountPoint) bool { return m.Name == v.Name })
 		})
 	}
 	for _, n := range networks.Items {
-		d.add(DiskItem{Kind: "network", Name: n.Name, ID: n.ID}, n.Labels, func(c container.Summary) bool { return attached(c, n.ID) })
+		d.add(DiskItem{Kind: "network", Name: n.Name, ID: n.ID}, n.Labels,
+			func(c moby.Summary) bool { return attached(c, n.ID) })
 	}
 	d.add(DiskItem{Kind: "cache", Name: "engine's build cache", Bytes: use.BuildCache.TotalSize}, nil, nil)
 	if builder != nil {
@@ -84,14 +88,14 @@ func TakeDisk(ctx context.Context, api DiskAPI, builder BuildCache) (DiskReport,
 
 // diskLister gathers a report.
 type diskLister struct {
-	containers []container.Summary
+	containers []moby.Summary
 	items      []DiskItem
 }
 
 // add completes the item with who owns and uses it.
-func (d *diskLister) add(item DiskItem, labels map[string]string, uses func(container.Summary) bool) {
+func (d *diskLister) add(item DiskItem, labels map[string]string, uses func(moby.Summary) bool) {
 	owners, users := map[string]bool{}, map[string]bool{}
-	if project := labels[api.ProjectLabel]; project != "" {
+	if project := labels[container.ProjectLabel]; project != "" {
 		owners[project] = true
 	}
 	for _, c := range d.containers {
@@ -99,11 +103,12 @@ func (d *diskLister) add(item DiskItem, labels map[string]string, uses func(cont
 			continue
 		}
 		users[containerName(c)] = true
-		if project := c.Labels[api.ProjectLabel]; project != "" {
+		if project := c.Labels[container.ProjectLabel]; project != "" {
 			owners[project] = true
 		}
 	}
-	item.Owner, item.Users = append([]string{}, slices.Sorted(maps.Keys(owners))...), append([]string{}, slices.Sorted(maps.Keys(users))...)
+	item.Owner, item.Users = append([]string{}, slices.Sorted(maps.Keys(owners))...),
+		append([]string{}, slices.Sorted(maps.Keys(users))...)
 	d.items = append(d.items, item)
 }
 
@@ -115,7 +120,7 @@ func (d *diskLister) addImages(images []image.Summary) {
 			name = id[:min(12, len(id))]
 		}
 		d.add(DiskItem{Kind: "image", Name: name, ID: i.ID, Bytes: i.Size, Shared: max(0, i.SharedSize)}, i.Labels,
-			func(c container.Summary) bool { return c.ImageID == i.ID })
+			func(c moby.Summary) bool { return c.ImageID == i.ID })
 	}
 }
 
@@ -126,14 +131,14 @@ func (d *diskLister) addContainers() {
 	}
 }
 
-func containerName(c container.Summary) string {
+func containerName(c moby.Summary) string {
 	if len(c.Names) == 0 {
 		return c.ID
 	}
 	return strings.TrimPrefix(c.Names[0], "/")
 }
 
-func attached(c container.Summary, network string) bool {
+func attached(c moby.Summary, network string) bool {
 	if c.NetworkSettings == nil {
 		return false
 	}
@@ -149,7 +154,8 @@ var diskKinds = []string{"image", "container", "volume", "network", "cache"}
 
 func (d *diskLister) sorted() []DiskItem {
 	slices.SortStableFunc(d.items, func(a, b DiskItem) int {
-		return cmp.Or(cmp.Compare(slices.Index(diskKinds, a.Kind), slices.Index(diskKinds, b.Kind)), cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(slices.Index(diskKinds, a.Kind), slices.Index(diskKinds, b.Kind)),
+			cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Name, b.Name))
 	})
 	return d.items
 }
@@ -165,7 +171,10 @@ func (r DiskReport) Print(out *ui.Out) {
 		case i.Bytes < 0:
 			size = "not known"
 		}
-		rows = append(rows, []string{i.Kind, i.Name, size, cmp.Or(strings.Join(i.Owner, " "), "-"), cmp.Or(strings.Join(i.Users, " "), "-")})
+		rows = append(rows,
+			[]string{
+				i.Kind, i.Name, size, cmp.Or(strings.Join(i.Owner, " "), "-"), cmp.Or(strings.Join(i.Users, " "), "-"),
+			})
 	}
 	ui.Table(out.Writer(), []string{"KIND", "NAME", "SIZE", "PROJECT", "USED BY"}, rows)
 }

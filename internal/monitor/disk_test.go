@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/docker/compose/v5/pkg/api"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/volume"
@@ -22,14 +22,20 @@ type storage struct{}
 func (storage) DiskUsage(context.Context, client.DiskUsageOptions) (client.DiskUsageResult, error) {
 	var use client.DiskUsageResult
 	use.Images.Items = []image.Summary{
-		{ID: "sha256:a", RepoTags: []string{"shop/web:1"}, Size: 10 << 20, SharedSize: 4 << 20, Labels: map[string]string{api.ProjectLabel: "shop"}},
+		{
+			ID: "sha256:a", RepoTags: []string{"shop/web:1"}, Size: 10 << 20, SharedSize: 4 << 20,
+			Labels: map[string]string{api.ProjectLabel: "shop"},
+		},
 		{ID: "sha256:b", RepoTags: []string{"redis:8"}, Size: 50 << 20, SharedSize: -1},
 		{ID: "sha256:" + strings.Repeat("c", 64), Size: 1 << 20},
 	}
-	use.Containers.Items = []container.Summary{{
-		ID: "1", Names: []string{"/shop-redis-1"}, ImageID: "sha256:b", SizeRw: 2 << 10, Labels: map[string]string{api.ProjectLabel: "shop"},
-		Mounts:          []container.MountPoint{{Name: "shop_data"}},
-		NetworkSettings: &container.NetworkSettingsSummary{Networks: map[string]*network.EndpointSettings{"shop_default": {NetworkID: "n1"}}},
+	use.Containers.Items = []moby.Summary{{
+		ID: "1", Names: []string{"/shop-redis-1"}, ImageID: "sha256:b", SizeRw: 2 << 10,
+		Labels: map[string]string{api.ProjectLabel: "shop"},
+		Mounts: []moby.MountPoint{{Name: "shop_data"}},
+		NetworkSettings: &moby.NetworkSettingsSummary{
+			Networks: map[string]*network.EndpointSettings{"shop_default": {NetworkID: "n1"}},
+		},
 	}}
 	use.Volumes.Items = []volume.Volume{
 		{Name: "shop_data", UsageData: &volume.UsageData{Size: 3 << 20}},
@@ -40,7 +46,12 @@ func (storage) DiskUsage(context.Context, client.DiskUsageOptions) (client.DiskU
 }
 
 func (storage) NetworkList(context.Context, client.NetworkListOptions) (client.NetworkListResult, error) {
-	return client.NetworkListResult{Items: []network.Summary{{Network: network.Network{ID: "n1", Name: "shop_default"}}, {Network: network.Network{ID: "n2", Name: "bridge"}}}}, nil
+	return client.NetworkListResult{
+		Items: []network.Summary{
+			{Network: network.Network{ID: "n1", Name: "shop_default"}},
+			{Network: network.Network{ID: "n2", Name: "bridge"}},
+		},
+	}, nil
 }
 
 type cacheOf int64

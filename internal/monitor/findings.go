@@ -34,14 +34,17 @@ func stateFindings(r Replica) []Finding {
 		all = append(all, Finding{Service: r.Service, Text: r.Service + " " + fmt.Sprintf(format, args...), Next: next})
 	}
 	if r.OOMKills > 0 {
-		say("raise deploy.resources.limits.memory of "+fault.Quote(r.Service)+", then go tool mage start", "%s", r.memoryKills())
+		say("raise deploy.resources.limits.memory of "+fault.Quote(r.Service)+", then go tool mage start", "%s",
+			r.memoryKills())
 	}
 	v := r.Verdict
 	switch {
 	case r.Error != "":
 		say("go tool mage logs "+fault.Quote(r.Service), "could not be looked at: %s", r.Error)
 	case r.OOMKills > 0 && v.End != nil: // the end is said already
-	case !v.Fine && v.Why != "" && (r.Expected || r.State == StateSurplus || v.Condition == container.Unhealthy || v.Condition == container.Looping):
+	case !v.Fine && v.Why != "" &&
+		(r.Expected || r.State == StateSurplus || v.Condition == container.Unhealthy ||
+			v.Condition == container.Looping):
 		say(v.Next, "%s", v.Why)
 	case r.Running() && r.Restarts > 0 && r.OOMKills == 0:
 		say("go tool mage logs "+fault.Quote(r.Service), "was restarted %s", times(r.Restarts))
@@ -65,7 +68,8 @@ func (r Replica) memoryKills() string {
 		if end != nil {
 			state = "ended (" + container.ExitText(end.Code) + ")"
 		}
-		return fmt.Sprintf("%s, and processes in it were killed for want of memory %s, %s", state, times(r.OOMKills), limit)
+		return fmt.Sprintf("%s, and processes in it were killed for want of memory %s, %s", state, times(r.OOMKills),
+			limit)
 	}
 	return fmt.Sprintf("was killed for want of memory %s, %s", times(r.OOMKills), limit)
 }
@@ -78,14 +82,25 @@ func loadFindings(r Replica) []Finding {
 	if r.MemoryPercent >= memoryHigh {
 		of, next := "the machine's memory", "set deploy.resources.limits.memory of "+fault.Quote(r.Service)
 		if r.MemoryLimit > 0 {
-			of, next = "its limit of "+ui.Bytes(r.MemoryLimit), "raise deploy.resources.limits.memory of "+fault.Quote(r.Service)
+			of, next = "its limit of "+ui.Bytes(r.MemoryLimit), "raise deploy.resources.limits.memory of "+
+				fault.Quote(r.Service)
 		}
-		all = append(all, Finding{r.Service, fmt.Sprintf("%s uses %.0f %% of %s", r.Service, r.MemoryPercent, of), next + ", then go tool mage start"})
+		all = append(all,
+			Finding{
+				r.Service, fmt.Sprintf("%s uses %.0f %% of %s", r.Service, r.MemoryPercent, of), next +
+					", then go tool mage start",
+			})
 	}
 	switch {
 	case r.CPULimit > 0 && (r.CPULimitPercent >= cpuHigh || r.ThrottledPercent >= throttledHigh):
-		all = append(all, Finding{r.Service, fmt.Sprintf("%s is held back by its CPU limit of %s (%.0f %% of it used, throttled in %.0f %% of periods)",
-			r.Service, cores(r.CPULimit), r.CPULimitPercent, r.ThrottledPercent), "raise deploy.resources.limits.cpus of " + r.Service + ", then go tool mage start"})
+		all = append(all,
+			Finding{
+				r.Service,
+				fmt.Sprintf("%s is held back by its CPU limit of %s (%.0f %% of it used, throttled in %.0f %% of "+
+					"periods)",
+					r.Service, cores(r.CPULimit), r.CPULimitPercent, r.ThrottledPercent),
+				"raise deploy.resources.limits.cpus of " + r.Service + ", then go tool mage start",
+			})
 	case r.CPULimit == 0 && r.CPULimitPercent >= cpuHigh:
 		all = append(all, Finding{
 			r.Service, fmt.Sprintf("%s saturates the machine's CPUs (%.0f %%)", r.Service, r.CPULimitPercent),
@@ -99,8 +114,9 @@ func diskFindings(d Disk) []Finding {
 	if d.Space == nil || (d.Space.FreePercent() >= diskFreePercent && d.Space.Free >= diskFreeBytes) {
 		return nil
 	}
-	return []Finding{{Text: fmt.Sprintf("the disk of %s is nearly full: %s of %s free (%.0f %%), %s could be reclaimed",
-		d.Root, ui.Bytes(d.Space.Free), ui.Bytes(d.Space.Total), d.Space.FreePercent(), ui.Bytes(d.Reclaimable())), Next: "go tool mage cleanup"}}
+	text := fmt.Sprintf("the disk of %s is nearly full: %s of %s free (%.0f %%), %s could be reclaimed",
+		d.Root, ui.Bytes(d.Space.Free), ui.Bytes(d.Space.Total), d.Space.FreePercent(), ui.Bytes(d.Reclaimable()))
+	return []Finding{{Text: text, Next: "go tool mage cleanup"}}
 }
 
 func times(n int) string {

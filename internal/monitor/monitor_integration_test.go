@@ -25,11 +25,15 @@ import (
 const project = "watchclean-monitor"
 
 // start runs the probe as a service of the project, labelled as Compose labels it.
-func start(t *testing.T, e *engine.Engine, service string, cmd []string, health []string, host *container.HostConfig) string {
+func start(t *testing.T, e *engine.Engine, service string, cmd []string, health []string,
+	host *container.HostConfig,
+) string {
 	t.Helper()
 	cfg := &container.Config{Image: project + ":test", Cmd: cmd, Labels: enginetest.Labels(project, service, "False")}
 	if health != nil {
-		cfg.Healthcheck = &container.HealthConfig{Test: append([]string{"CMD"}, health...), Interval: time.Second, Timeout: 5 * time.Second, Retries: 1}
+		cfg.Healthcheck = &container.HealthConfig{
+			Test: append([]string{"CMD"}, health...), Interval: time.Second, Timeout: 5 * time.Second, Retries: 1,
+		}
 	}
 	return enginetest.Container(t, e, project+"-"+service+"-1", cfg, host, true)
 }
@@ -37,11 +41,15 @@ func start(t *testing.T, e *engine.Engine, service string, cmd []string, health 
 func TestTakeSeesWhatTheStackDoes(t *testing.T) {
 	e := enginetest.Connect(t)
 	enginetest.Image(t, e, project+":test", nil)
-	start(t, e, "busy", []string{"spin"}, nil, &container.HostConfig{Resources: container.Resources{NanoCPUs: 100_000_000}})
-	start(t, e, "idle", []string{"eat", "40"}, []string{"/probe", "health", "150", "0"}, &container.HostConfig{Resources: container.Resources{Memory: 400 << 20}})
+	start(t, e, "busy", []string{"spin"}, nil,
+		&container.HostConfig{Resources: container.Resources{NanoCPUs: 100_000_000}})
+	start(t, e, "idle", []string{"eat", "40"}, []string{"/probe", "health", "150", "0"},
+		&container.HostConfig{Resources: container.Resources{Memory: 400 << 20}})
 	start(t, e, "ill", []string{"sleep"}, []string{"/probe", "health", "10", "1"}, nil)
-	start(t, e, "killed", []string{"eat", "200"}, nil, &container.HostConfig{Resources: container.Resources{Memory: 32 << 20, MemorySwap: 32 << 20}})
-	start(t, e, "loop", []string{"exit", "3"}, nil, &container.HostConfig{RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyAlways}})
+	start(t, e, "killed", []string{"eat", "200"}, nil,
+		&container.HostConfig{Resources: container.Resources{Memory: 32 << 20, MemorySwap: 32 << 20}})
+	start(t, e, "loop", []string{"exit", "3"}, nil,
+		&container.HostConfig{RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyAlways}})
 	model := &types.Project{Name: project, Services: types.Services{}}
 	for _, name := range []string{"busy", "idle", "ill", "killed", "loop", "absent"} {
 		model.Services[name] = types.ServiceConfig{Name: name}
@@ -56,12 +64,14 @@ func TestTakeSeesWhatTheStackDoes(t *testing.T) {
 		for _, r := range s.Services {
 			got[r.Service] = r
 		}
-		return got["idle"].Health == "healthy" && got["ill"].Health == "unhealthy" && got["killed"].OOMKills > 0 && got["loop"].Restarts > 0 && got["loop"].State == "restarting"
+		return got["idle"].Health == "healthy" && got["ill"].Health == "unhealthy" && got["killed"].OOMKills > 0 &&
+			got["loop"].Restarts > 0 && got["loop"].State == "restarting"
 	})
 	if r := got["busy"]; r.CPUPercent < 5 || r.CPUPercent > 15 || r.CPULimit != 0.1 || r.ThrottledPercent < 50 {
 		t.Errorf("busy at a limit of 0.1 cores: %+v", r)
 	}
-	if r := got["idle"]; r.MemoryUsed < 40<<20 || r.MemoryUsed > 60<<20 || r.MemoryPercent < 10 || r.MemoryPercent > 15 || r.CPUPercent > 20 {
+	if r := got["idle"]; r.MemoryUsed < 40<<20 || r.MemoryUsed > 60<<20 || r.MemoryPercent < 10 ||
+		r.MemoryPercent > 15 || r.CPUPercent > 20 {
 		t.Errorf("idle with 40 MiB of 400: %+v", r)
 	}
 	if r := got["idle"]; r.ResponseMS < 150 || r.ResponseMS > 2000 {
@@ -81,7 +91,10 @@ func TestTakeSeesWhatTheStackDoes(t *testing.T) {
 	}
 	var b bytes.Buffer
 	s.Print(ui.New(&b))
-	for _, want := range []string{"busy is held back", "ill is unhealthy: probe says 1", "killed was killed for want of memory", "absent has no container"} {
+	for _, want := range []string{
+		"busy is held back", "ill is unhealthy: probe says 1", "killed was killed for want of memory",
+		"absent has no container",
+	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no finding %q in:\n%s", want, b.String())
 		}
@@ -95,7 +108,8 @@ func TestTakeSeesWhatTheStackDoes(t *testing.T) {
 func TestCountsAsDockerStats(t *testing.T) {
 	e := enginetest.Connect(t)
 	enginetest.Image(t, e, project+":test", nil)
-	id := start(t, e, "eater", []string{"eat", "64"}, nil, &container.HostConfig{Resources: container.Resources{Memory: 256 << 20}})
+	id := start(t, e, "eater", []string{"eat", "64"}, nil,
+		&container.HostConfig{Resources: container.Resources{Memory: 256 << 20}})
 	var r Replica
 	enginetest.Until(t, 10*time.Second, "64 MiB taken", func() bool {
 		r = takeReplica(t.Context(), e, container.Summary{ID: id}, e.Machine())
@@ -119,7 +133,8 @@ func TestDiskAsDockerSystemDF(t *testing.T) {
 	e := enginetest.Connect(t)
 	enginetest.Image(t, e, project+"-df:test", nil)
 	var d Disk
-	enginetest.Until(t, 20*time.Second, "the same counts as docker system df", func() bool { // others use this engine too
+	// others use this engine too
+	enginetest.Until(t, 20*time.Second, "the same counts as docker system df", func() bool {
 		var err error
 		if d, err = takeDisk(t.Context(), e); err != nil {
 			t.Fatal(err)
@@ -128,7 +143,9 @@ func TestDiskAsDockerSystemDF(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return strings.Join(strings.Fields(string(text)), " ") == strings.Join([]string{count(d.Images), count(d.Containers), count(d.Volumes), count(d.BuildCache)}, " ")
+		return strings.Join(strings.Fields(string(text)),
+			" ") == strings.Join([]string{count(d.Images), count(d.Containers), count(d.Volumes), count(d.BuildCache)},
+			" ")
 	})
 	if d.Images.Size == 0 || d.Root == "" || d.Space == nil || d.Space.Total == 0 {
 		t.Errorf("got %+v", d)

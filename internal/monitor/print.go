@@ -19,7 +19,8 @@ func (s Snapshot) Print(out *ui.Out) {
 	for _, r := range s.Services {
 		rows = append(rows, r.row(s.Time))
 	}
-	ui.Table(out.Writer(), []string{"SERVICE", "STATE", "CPU", "OF LIMIT", "MEMORY", "LIMIT", "", "CHECK", "RESTARTS", "OOM", "UP"}, rows)
+	ui.Table(out.Writer(),
+		[]string{"SERVICE", "STATE", "CPU", "OF LIMIT", "MEMORY", "LIMIT", "", "CHECK", "RESTARTS", "OOM", "UP"}, rows)
 	ui.Fprintf(out.Writer(), "\n")
 	s.Disk.print(out)
 	ui.Fprintf(out.Writer(), "\n")
@@ -38,7 +39,9 @@ func (r Replica) row(now time.Time) []string {
 	if r.Orphan {
 		name += " (orphan)"
 	}
-	row := []string{name, r.stateCell(), "-", "-", "-", "-", "", "-", fmt.Sprint(r.Restarts), fmt.Sprint(r.OOMKills), "-"}
+	row := []string{
+		name, r.stateCell(), "-", "-", "-", "-", "", "-", fmt.Sprint(r.Restarts), fmt.Sprint(r.OOMKills), "-",
+	}
 	if r.Container == "" { // it has none
 		row[8], row[9] = "-", "-"
 	}
@@ -72,7 +75,8 @@ func (r Replica) stateCell() string {
 		text = fmt.Sprintf("exited (%d)", r.ExitCode)
 	}
 	switch v := r.Verdict; {
-	case r.Error != "" || !v.Fine && r.Expected, v.Condition == container.Unhealthy, v.Condition == container.Looping, r.State == StateSurplus:
+	case r.Error != "" || !v.Fine &&
+		r.Expected, v.Condition == container.Unhealthy, v.Condition == container.Looping, r.State == StateSurplus:
 		return ui.Red(text)
 	case v.Condition == container.Done:
 		return "done"
@@ -96,10 +100,12 @@ func (d Disk) print(out *ui.Out) {
 		return []string{kind, fmt.Sprint(u.Total), fmt.Sprint(u.Active), ui.Bytes(u.Size), ui.Bytes(u.Reclaimable)}
 	}
 	ui.Table(out.Writer(), []string{"DISK", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"}, [][]string{
-		line("images", d.Images), line("containers", d.Containers), line("volumes", d.Volumes), line("build cache", d.BuildCache),
+		line("images", d.Images), line("containers", d.Containers), line("volumes", d.Volumes),
+		line("build cache", d.BuildCache),
 	})
 	if d.Space != nil {
-		ui.Fprintf(out.Writer(), "%s of %s free in %s (%.0f %%)\n", ui.Bytes(d.Space.Free), ui.Bytes(d.Space.Total), d.Root, d.Space.FreePercent())
+		ui.Fprintf(out.Writer(), "%s of %s free in %s (%.0f %%)\n", ui.Bytes(d.Space.Free), ui.Bytes(d.Space.Total),
+			d.Root, d.Space.FreePercent())
 	}
 }
 
@@ -130,9 +136,11 @@ func (r Replica) line() string {
 	return text + fmt.Sprintf(" restarts=%d oom=%d", r.Restarts, r.OOMKills)
 }
 
-// Watch takes a snapshot every so often until ctx ends, which is no error: redrawn in place on a terminal, appended as lines
-// elsewhere. An engine that goes away is an error.
-func Watch(ctx context.Context, api API, project *types.Project, machine engine.Machine, out *ui.Out, every time.Duration) error {
+// Watch takes a snapshot every so often until ctx ends, which is no error: redrawn in place on a terminal, appended
+// as lines elsewhere. An engine that goes away is an error.
+func Watch(ctx context.Context, api API, project *types.Project, machine engine.Machine, out *ui.Out,
+	every time.Duration,
+) error {
 	tick := time.NewTicker(max(every, SampleInterval))
 	defer tick.Stop()
 	for {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
@@ -15,7 +15,7 @@ import (
 const SampleInterval = time.Second
 
 // sampleTwice takes two one-shot samples. The engine's own pair (stats without one-shot) costs up to two seconds.
-func sampleTwice(ctx context.Context, api API, id string) (before, after container.StatsResponse, err error) {
+func sampleTwice(ctx context.Context, api API, id string) (before, after moby.StatsResponse, err error) {
 	if before, err = sample(ctx, api, id); err != nil {
 		return
 	}
@@ -28,8 +28,8 @@ func sampleTwice(ctx context.Context, api API, id string) (before, after contain
 	return
 }
 
-func sample(ctx context.Context, api API, id string) (container.StatsResponse, error) {
-	var s container.StatsResponse
+func sample(ctx context.Context, api API, id string) (moby.StatsResponse, error) {
+	var s moby.StatsResponse
 	got, err := api.ContainerStats(ctx, id, client.ContainerStatsOptions{})
 	if err != nil {
 		return s, err
@@ -39,7 +39,7 @@ func sample(ctx context.Context, api API, id string) (container.StatsResponse, e
 }
 
 // measure fills in CPU and memory. A container that ended between the samples keeps zeros.
-func (r *Replica) measure(before, after container.StatsResponse, machine engine.Machine) {
+func (r *Replica) measure(before, after moby.StatsResponse, machine engine.Machine) {
 	r.CPUPercent = cpuPercent(before, after)
 	cores := r.CPULimit
 	if cores == 0 {
@@ -64,7 +64,7 @@ func (r *Replica) measure(before, after container.StatsResponse, machine engine.
 
 // cpuPercent is Docker's formula, in percent of one core: the container's share of the machine's CPU time, times the
 // number of CPUs. Where the engine leaves the machine's time out, the wall clock between the samples stands in.
-func cpuPercent(before, after container.StatsResponse) float64 {
+func cpuPercent(before, after moby.StatsResponse) float64 {
 	if after.CPUStats.CPUUsage.TotalUsage < before.CPUStats.CPUUsage.TotalUsage {
 		return 0 // restarted, or ended, in between
 	}
@@ -82,9 +82,9 @@ func cpuPercent(before, after container.StatsResponse) float64 {
 	return 0
 }
 
-// memoryUsed leaves the inactive file cache out, as docker stats does: the kernel gives it back when asked. cgroup v1 calls
-// it total_inactive_file, v2 inactive_file.
-func memoryUsed(m container.MemoryStats) int64 {
+// memoryUsed leaves the inactive file cache out, as docker stats does: the kernel gives it back when asked. cgroup v1
+// calls it total_inactive_file, v2 inactive_file.
+func memoryUsed(m moby.MemoryStats) int64 {
 	cache, v1 := m.Stats["total_inactive_file"]
 	if !v1 {
 		cache = m.Stats["inactive_file"]

@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
-func stats(at time.Time, used, system uint64, cpus uint32, perCPU int) container.StatsResponse {
-	return container.StatsResponse{Read: at, CPUStats: container.CPUStats{
-		CPUUsage:    container.CPUUsage{TotalUsage: used, PercpuUsage: make([]uint64, perCPU)},
+func stats(at time.Time, used, system uint64, cpus uint32, perCPU int) moby.StatsResponse {
+	return moby.StatsResponse{Read: at, CPUStats: moby.CPUStats{
+		CPUUsage:    moby.CPUUsage{TotalUsage: used, PercpuUsage: make([]uint64, perCPU)},
 		SystemUsage: system, OnlineCPUs: cpus,
 	}}
 }
@@ -23,16 +23,22 @@ func TestCPUPercent(t *testing.T) {
 	t1 := t0.Add(time.Second)
 	const second = 1_000_000_000
 	for name, c := range map[string]struct {
-		before, after container.StatsResponse
+		before, after moby.StatsResponse
 		want          float64
 	}{
-		"one core of four":                  {stats(t0, second, 10*second, 4, 0), stats(t1, 2*second, 14*second, 4, 0), 100},
-		"all four":                          {stats(t0, 0, 10*second, 4, 0), stats(t1, 4*second, 14*second, 4, 0), 400},
-		"idle":                              {stats(t0, second, 10*second, 4, 0), stats(t1, second, 14*second, 4, 0), 0},
-		"cgroup v1 without online_cpus":     {stats(t0, 0, 10*second, 0, 2), stats(t1, second/2, 12*second, 0, 2), 50},
-		"no system usage: the wall clock":   {stats(t0, 0, 0, 2, 0), stats(t1, second/4, 0, 2, 0), 25},
-		"restarted in between":              {stats(t0, 5*second, 10*second, 4, 0), stats(t1, second, 14*second, 4, 0), 0},
-		"ended in between: an empty sample": {stats(t0, 5*second, 10*second, 4, 0), container.StatsResponse{}, 0},
+		"one core of four": {
+			stats(t0, second, 10*second, 4, 0), stats(t1, 2*second, 14*second, 4, 0), 100,
+		},
+		"all four": {stats(t0, 0, 10*second, 4, 0), stats(t1, 4*second, 14*second, 4, 0), 400},
+		"idle": {
+			stats(t0, second, 10*second, 4, 0), stats(t1, second, 14*second, 4, 0), 0,
+		},
+		"cgroup v1 without online_cpus":   {stats(t0, 0, 10*second, 0, 2), stats(t1, second/2, 12*second, 0, 2), 50},
+		"no system usage: the wall clock": {stats(t0, 0, 0, 2, 0), stats(t1, second/4, 0, 2, 0), 25},
+		"restarted in between": {
+			stats(t0, 5*second, 10*second, 4, 0), stats(t1, second, 14*second, 4, 0), 0,
+		},
+		"ended in between: an empty sample": {stats(t0, 5*second, 10*second, 4, 0), moby.StatsResponse{}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := cpuPercent(c.before, c.after); math.Abs(got-c.want) > 0.01 {
@@ -44,13 +50,17 @@ func TestCPUPercent(t *testing.T) {
 
 func TestMemoryUsedLeavesTheCacheOut(t *testing.T) {
 	for name, c := range map[string]struct {
-		stats container.MemoryStats
+		stats moby.MemoryStats
 		want  int64
 	}{
-		"cgroup v1":               {container.MemoryStats{Usage: 100, Stats: map[string]uint64{"total_inactive_file": 30, "inactive_file": 10}}, 70},
-		"cgroup v1, no cache":     {container.MemoryStats{Usage: 100, Stats: map[string]uint64{"total_inactive_file": 0, "inactive_file": 10}}, 100},
-		"cgroup v2":               {container.MemoryStats{Usage: 100, Stats: map[string]uint64{"inactive_file": 40}}, 60},
-		"cache larger than usage": {container.MemoryStats{Usage: 100, Stats: map[string]uint64{"inactive_file": 140}}, 100},
+		"cgroup v1": {
+			moby.MemoryStats{Usage: 100, Stats: map[string]uint64{"total_inactive_file": 30, "inactive_file": 10}}, 70,
+		},
+		"cgroup v1, no cache": {
+			moby.MemoryStats{Usage: 100, Stats: map[string]uint64{"total_inactive_file": 0, "inactive_file": 10}}, 100,
+		},
+		"cgroup v2":               {moby.MemoryStats{Usage: 100, Stats: map[string]uint64{"inactive_file": 40}}, 60},
+		"cache larger than usage": {moby.MemoryStats{Usage: 100, Stats: map[string]uint64{"inactive_file": 140}}, 100},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := memoryUsed(c.stats); got != c.want {
@@ -63,8 +73,8 @@ func TestMemoryUsedLeavesTheCacheOut(t *testing.T) {
 func TestMeasureAgainstLimitsAndMachine(t *testing.T) {
 	t0 := time.Unix(100, 0)
 	before, after := stats(t0, 0, 1e9, 4, 0), stats(t0.Add(time.Second), 5e8, 5e9, 4, 0) // half a core
-	after.CPUStats.ThrottlingData = container.ThrottlingData{Periods: 10, ThrottledPeriods: 4}
-	after.MemoryStats = container.MemoryStats{Usage: 512}
+	after.CPUStats.ThrottlingData = moby.ThrottlingData{Periods: 10, ThrottledPeriods: 4}
+	after.MemoryStats = moby.MemoryStats{Usage: 512}
 	machine := engine.Machine{CPUs: 4, Memory: 2048}
 	for name, c := range map[string]struct {
 		replica                Replica
@@ -77,7 +87,8 @@ func TestMeasureAgainstLimitsAndMachine(t *testing.T) {
 			r := c.replica
 			r.measure(before, after, machine)
 			if r.CPULimitPercent != c.cpu || r.MemoryPercent != c.memory || r.ThrottledPercent != c.throttled {
-				t.Errorf("cpu %v memory %v throttled %v, want %v %v %v", r.CPULimitPercent, r.MemoryPercent, r.ThrottledPercent, c.cpu, c.memory, c.throttled)
+				t.Errorf("cpu %v memory %v throttled %v, want %v %v %v", r.CPULimitPercent, r.MemoryPercent,
+					r.ThrottledPercent, c.cpu, c.memory, c.throttled)
 			}
 		})
 	}
@@ -86,8 +97,13 @@ func TestMeasureAgainstLimitsAndMachine(t *testing.T) {
 func TestOOMFile(t *testing.T) {
 	const id = "0123abc"
 	for name, c := range map[string]struct{ cgroup, want string }{
-		"v1":                        {"11:cpu,cpuacct:/docker/0123abc\n9:memory:/docker/0123abc\n0::/docker/0123abc\n", "/sys/fs/cgroup/memory/docker/0123abc/memory.oom_control"},
-		"v2":                        {"0::/system.slice/docker-0123abc.scope\n", "/sys/fs/cgroup/system.slice/docker-0123abc.scope/memory.events"},
+		"v1": {
+			"11:cpu,cpuacct:/docker/0123abc\n9:memory:/docker/0123abc\n0::/docker/0123abc\n",
+			"/sys/fs/cgroup/memory/docker/0123abc/memory.oom_control",
+		},
+		"v2": {
+			"0::/system.slice/docker-0123abc.scope\n", "/sys/fs/cgroup/system.slice/docker-0123abc.scope/memory.events",
+		},
 		"another machine's process": {"0::/user.slice/session-1.scope\n", ""},
 		"nothing":                   {"", ""},
 	} {

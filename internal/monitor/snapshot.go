@@ -11,11 +11,12 @@ import (
 
 // Snapshot is the state of a project at one moment. It marshals to JSON with its units in the names.
 type Snapshot struct {
-	Time     time.Time `json:"time"`
-	Project  string    `json:"project"`
-	CPUs     int       `json:"machine_cpus"`
-	Memory   int64     `json:"machine_memory_bytes"`
-	Services []Replica `json:"services"` // in the order of their names; a service that should run but has no container is one too
+	Time    time.Time `json:"time"`
+	Project string    `json:"project"`
+	CPUs    int       `json:"machine_cpus"`
+	Memory  int64     `json:"machine_memory_bytes"`
+	// in the order of their names; a service that should run but has no container is one too
+	Services []Replica `json:"services"`
 	Disk     Disk      `json:"disk"`
 	Findings []Finding `json:"findings"`
 }
@@ -34,7 +35,8 @@ type Replica struct {
 	Container string `json:"container,omitempty"` // its name
 	ID        string `json:"id,omitempty"`
 	Orphan    bool   `json:"orphan,omitempty"` // the model no longer has this service
-	// State is the engine's: created, running, paused, restarting, removing, exited or dead; or missing, surplus, provider or gone.
+	// State is the engine's: created, running, paused, restarting, removing, exited or dead; or missing, surplus,
+	// provider or gone.
 	State  string `json:"state"`
 	Health string `json:"health,omitempty"` // starting, healthy or unhealthy; empty without a health check
 	// HealthOutput is the first line of what the last failed health check said.
@@ -66,7 +68,8 @@ type Replica struct {
 // Running says whether processes of this container are at work.
 func (r Replica) Running() bool { return r.State == "running" }
 
-// Disk is the engine's use of disk, as docker system df shows it, and the space left where the engine's files can be seen.
+// Disk is the engine's use of disk, as docker system df shows it, and the space left where the engine's files can be
+// seen.
 type Disk struct {
 	Images     DiskUse          `json:"images"`
 	Containers DiskUse          `json:"containers"`

@@ -34,17 +34,46 @@ func trouble() Snapshot {
 	s := Snapshot{
 		Time: noon, Project: "25eloquence", CPUs: 8, Memory: 16 << 30,
 		Services: []Replica{
-			{Service: "api-backend", Container: "a-1", State: "running", Health: "healthy", ResponseMS: 12.4, CPUPercent: 97, CPULimit: 1, CPULimitPercent: 97, ThrottledPercent: 70, MemoryUsed: 100 << 20, MemoryLimit: 2 << 30, MemoryPercent: 4.9, Started: up, Expected: true, Verdict: fine(container.Healthy)},
-			{Service: "azure-tts", Container: "t-1", State: "running", Health: "unhealthy", HealthOutput: "connection refused", ResponseMS: 3000, MemoryUsed: 1 << 20, MemoryLimit: 1 << 30, MemoryPercent: 0.1, Started: up, Expected: true, Verdict: bad("azure-tts", container.Unhealthy, "is unhealthy: connection refused", nil)},
-			{Service: "eloquence-agent-v1", State: StateMissing, Expected: true, Verdict: bad("eloquence-agent-v1", container.Missing, "has no container", nil)},
-			{Service: "livekit", Container: "l-1", State: "restarting", Restarts: 7, ExitCode: 1, Expected: true, Verdict: bad("livekit", container.Looping, "keeps exiting (exit 1), restarted 7 times", &container.End{Code: 1})},
+			{
+				Service: "api-backend", Container: "a-1", State: "running", Health: "healthy", ResponseMS: 12.4,
+				CPUPercent: 97, CPULimit: 1, CPULimitPercent: 97, ThrottledPercent: 70, MemoryUsed: 100 << 20,
+				MemoryLimit: 2 << 30, MemoryPercent: 4.9, Started: up, Expected: true, Verdict: fine(container.Healthy),
+			},
+			{
+				Service: "azure-tts", Container: "t-1", State: "running", Health: "unhealthy",
+				HealthOutput: "connection refused", ResponseMS: 3000, MemoryUsed: 1 << 20, MemoryLimit: 1 << 30,
+				MemoryPercent: 0.1, Started: up, Expected: true,
+				Verdict: bad("azure-tts", container.Unhealthy, "is unhealthy: connection refused", nil),
+			},
+			{
+				Service: "eloquence-agent-v1", State: StateMissing, Expected: true,
+				Verdict: bad("eloquence-agent-v1", container.Missing, "has no container", nil),
+			},
+			{
+				Service: "livekit", Container: "l-1", State: "restarting", Restarts: 7, ExitCode: 1, Expected: true,
+				Verdict: bad("livekit", container.Looping, "keeps exiting (exit 1), restarted 7 times",
+					&container.End{Code: 1}),
+			},
 			{Service: "migrate", Container: "m-1", State: "exited", Finished: up, Verdict: fine(container.Done)},
-			{Service: "old", Container: "o-1", State: "running", Orphan: true, Started: noon.Add(-50 * time.Hour), Verdict: fine(container.Running)},
-			{Service: "redis", Container: "r-1", State: "exited", ExitCode: 137, OOMKills: 1, MemoryLimit: 512 << 20, Expected: true, Verdict: bad("redis", container.Broken, "killed: out of memory (limit 512 MiB)", &container.End{Cause: container.OutOfMemory, Code: 137})},
-			{Service: "whisper-stt", Container: "w-1", State: "running", Health: "healthy", ResponseMS: 4, CPUPercent: 1, MemoryUsed: 15 << 30, MemoryLimit: 16 << 30, MemoryPercent: 93.75, Started: noon.Add(-70 * time.Second), Expected: true, Verdict: fine(container.Healthy)},
+			{
+				Service: "old", Container: "o-1", State: "running", Orphan: true, Started: noon.Add(-50 * time.Hour),
+				Verdict: fine(container.Running),
+			},
+			{
+				Service: "redis", Container: "r-1", State: "exited", ExitCode: 137, OOMKills: 1, MemoryLimit: 512 << 20,
+				Expected: true,
+				Verdict: bad("redis", container.Broken, "killed: out of memory (limit 512 MiB)",
+					&container.End{Cause: container.OutOfMemory, Code: 137}),
+			},
+			{
+				Service: "whisper-stt", Container: "w-1", State: "running", Health: "healthy", ResponseMS: 4,
+				CPUPercent: 1, MemoryUsed: 15 << 30, MemoryLimit: 16 << 30, MemoryPercent: 93.75,
+				Started: noon.Add(-70 * time.Second), Expected: true, Verdict: fine(container.Healthy),
+			},
 		},
 		Disk: Disk{
-			Images: DiskUse{12, 6, 4 << 30, 1 << 30}, Containers: DiskUse{8, 5, 1 << 20, 0}, Volumes: DiskUse{6, 6, 2 << 30, 0}, BuildCache: DiskUse{90, 0, 20 << 30, 20 << 30},
+			Images: DiskUse{12, 6, 4 << 30, 1 << 30}, Containers: DiskUse{8, 5, 1 << 20, 0},
+			Volumes: DiskUse{6, 6, 2 << 30, 0}, BuildCache: DiskUse{90, 0, 20 << 30, 20 << 30},
 			Root: "/var/lib/docker", Space: &diskspace.Space{Free: 4 << 30, Total: 100 << 30},
 		},
 	}
@@ -89,7 +118,10 @@ func TestJSON(t *testing.T) {
 
 func TestThresholds(t *testing.T) {
 	running := func(change func(*Replica)) Replica {
-		r := Replica{Service: "s", State: "running", Expected: true, CPULimit: 1, MemoryLimit: 100, Verdict: fine(container.Running)}
+		r := Replica{
+			Service: "s", State: "running", Expected: true, CPULimit: 1, MemoryLimit: 100,
+			Verdict: fine(container.Running),
+		}
 		change(&r)
 		return r
 	}
@@ -97,26 +129,47 @@ func TestThresholds(t *testing.T) {
 		replica Replica
 		want    string // part of the one finding, "" for none
 	}{
-		"memory just below":    {running(func(r *Replica) { r.MemoryPercent = 89.9 }), ""},
-		"memory at 90":         {running(func(r *Replica) { r.MemoryPercent = 90 }), "uses 90 %"},
-		"cpu just below":       {running(func(r *Replica) { r.CPULimitPercent = 89.9 }), ""},
-		"cpu at 90":            {running(func(r *Replica) { r.CPULimitPercent = 90 }), "held back"},
-		"throttled":            {running(func(r *Replica) { r.ThrottledPercent = 50 }), "held back"},
-		"no limit, whole CPUs": {running(func(r *Replica) { r.CPULimit, r.CPULimitPercent = 0, 95 }), "saturates the machine"},
-		"restarted once":       {running(func(r *Replica) { r.Restarts = 1 }), "was restarted once"},
-		"paused":               {running(func(r *Replica) { r.State, r.Verdict = "paused", bad("s", container.Paused, "is paused", nil) }), "is paused"},
+		"memory just below": {running(func(r *Replica) { r.MemoryPercent = 89.9 }), ""},
+		"memory at 90":      {running(func(r *Replica) { r.MemoryPercent = 90 }), "uses 90 %"},
+		"cpu just below":    {running(func(r *Replica) { r.CPULimitPercent = 89.9 }), ""},
+		"cpu at 90":         {running(func(r *Replica) { r.CPULimitPercent = 90 }), "held back"},
+		"throttled":         {running(func(r *Replica) { r.ThrottledPercent = 50 }), "held back"},
+		"no limit, whole CPUs": {
+			running(func(r *Replica) { r.CPULimit, r.CPULimitPercent = 0, 95 }), "saturates the machine",
+		},
+		"restarted once": {running(func(r *Replica) { r.Restarts = 1 }), "was restarted once"},
+		"paused": {
+			running(func(r *Replica) { r.State, r.Verdict = "paused", bad("s", container.Paused, "is paused", nil) }),
+			"is paused",
+		},
 		"starting is no fault": {running(func(r *Replica) { r.Health = "starting" }), ""},
 		"done, a child killed": {
-			Replica{Service: "s", State: "exited", OOMKills: 1, MemoryLimit: 30 << 20, Verdict: container.Opinion{Condition: container.Done, Fine: true, End: &container.End{Cause: container.Completed, ChildKilled: true}}},
+			Replica{
+				Service: "s", State: "exited", OOMKills: 1, MemoryLimit: 30 << 20,
+				Verdict: container.Opinion{
+					Condition: container.Done, Fine: true,
+					End: &container.End{Cause: container.Completed, ChildKilled: true},
+				},
+			},
 			"s ended (exit 0), and processes in it were killed for want of memory once, at its limit of 30MiB",
 		},
-		"a worker killed":        {running(func(r *Replica) { r.OOMKills = 2 }), "s runs, and processes in it were killed for want of memory 2 times"},
+		"a worker killed": {
+			running(func(r *Replica) { r.OOMKills = 2 }),
+			"s runs, and processes in it were killed for want of memory 2 times",
+		},
 		"could not be looked at": {running(func(r *Replica) { r.Error = "EOF" }), "s could not be looked at: EOF"},
-		"more than it should":    {Replica{Service: "s", State: StateSurplus, Verdict: bad("s", container.Surplus, "has 2 containers, and should have 1", nil)}, "has 2 containers"},
-		"provider":               {Replica{Service: "s", State: StateProvider, Verdict: fine(container.Provider)}, ""},
-		"gone while looked at":   {Replica{Service: "s", State: StateGone}, ""},
-		"of an inactive profile": {Replica{Service: "s", State: "exited", Verdict: bad("s", container.Broken, "exited (exit 3)", nil)}, ""},
-		"old load, now stopped":  {Replica{Service: "s", State: "exited", MemoryPercent: 99}, ""},
+		"more than it should": {
+			Replica{
+				Service: "s", State: StateSurplus,
+				Verdict: bad("s", container.Surplus, "has 2 containers, and should have 1", nil),
+			}, "has 2 containers",
+		},
+		"provider":             {Replica{Service: "s", State: StateProvider, Verdict: fine(container.Provider)}, ""},
+		"gone while looked at": {Replica{Service: "s", State: StateGone}, ""},
+		"of an inactive profile": {
+			Replica{Service: "s", State: "exited", Verdict: bad("s", container.Broken, "exited (exit 3)", nil)}, "",
+		},
+		"old load, now stopped": {Replica{Service: "s", State: "exited", MemoryPercent: 99}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := findings(Snapshot{Services: []Replica{c.replica}})
@@ -163,9 +216,12 @@ func TestCompareWithModel(t *testing.T) {
 	}
 	look := func(service, name string, state moby.ContainerState) Replica {
 		r := Replica{Service: service}
-		r.describe(moby.InspectResponse{ID: name, Name: "/" + name, State: &moby.State{Status: state}, HostConfig: &moby.HostConfig{
-			RestartPolicy: moby.RestartPolicy{Name: moby.RestartPolicyMode(project.Services[service].Restart)},
-		}})
+		r.describe(moby.InspectResponse{
+			ID: name, Name: "/" + name, State: &moby.State{Status: state},
+			HostConfig: &moby.HostConfig{
+				RestartPolicy: moby.RestartPolicy{Name: moby.RestartPolicyMode(project.Services[service].Restart)},
+			},
+		})
 		return r
 	}
 	got := compareWithModel([]Replica{

@@ -11,7 +11,6 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/containerd/errdefs"
-	"github.com/docker/compose/v5/pkg/api"
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
@@ -64,7 +63,7 @@ func Take(ctx context.Context, api API, project *types.Project, machine engine.M
 func takeServices(ctx context.Context, e API, project *types.Project, machine engine.Machine) ([]Replica, error) {
 	list, err := e.ContainerList(ctx, client.ContainerListOptions{
 		All:     true,
-		Filters: client.Filters{}.Add("label", api.ProjectLabel+"="+project.Name, api.OneoffLabel+"=False"),
+		Filters: client.Filters{}.Add("label", container.ProjectLabel+"="+project.Name, container.OneOffLabel+"=False"),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listing the containers of %q: %w", project.Name, err)
@@ -105,10 +104,10 @@ func now(e API) time.Time {
 	return time.Now()
 }
 
-// takeReplica inspects one container, and samples it where it runs. What can't be had of it is said in its row: the others' rows
-// don't depend on it.
+// takeReplica inspects one container, and samples it where it runs. What can't be had of it is said in its row: the
+// others' rows don't depend on it.
 func takeReplica(ctx context.Context, e API, listed moby.Summary, machine engine.Machine) Replica {
-	r := Replica{Service: listed.Labels[api.ServiceLabel], ID: listed.ID, State: string(listed.State)}
+	r := Replica{Service: listed.Labels[container.ServiceLabel], ID: listed.ID, State: string(listed.State)}
 	if len(listed.Names) > 0 {
 		r.Container = strings.TrimPrefix(listed.Names[0], "/")
 	}
@@ -150,7 +149,9 @@ func (r *Replica) fail(err error) {
 
 // describe reads what inspect tells without sampling.
 func (r *Replica) describe(c moby.InspectResponse) {
-	r.seen, r.Container, r.ID, r.Restarts = &container.Replica{InspectResponse: c}, strings.TrimPrefix(c.Name, "/"), c.ID, c.RestartCount
+	r.seen, r.Container, r.ID, r.Restarts = &container.Replica{
+		InspectResponse: c,
+	}, strings.TrimPrefix(c.Name, "/"), c.ID, c.RestartCount
 	if st := c.State; st != nil {
 		r.State, r.ExitCode = string(st.Status), st.ExitCode
 		r.Started, r.Finished = instant(st.StartedAt), instant(st.FinishedAt)
@@ -164,7 +165,8 @@ func (r *Replica) describe(c moby.InspectResponse) {
 		if h.NanoCPUs > 0 {
 			r.CPULimit = float64(h.NanoCPUs) / 1e9
 		} else if h.CPUQuota > 0 {
-			r.CPULimit = float64(h.CPUQuota) / float64(cmp.Or(h.CPUPeriod, 100_000)) // 100 ms is the kernel's default period
+			// 100 ms is the kernel's default period
+			r.CPULimit = float64(h.CPUQuota) / float64(cmp.Or(h.CPUPeriod, 100_000))
 		}
 	}
 }
@@ -195,8 +197,8 @@ func instant(text string) time.Time {
 	return t
 }
 
-// compareWithModel judges the containers by the rule that start and status go by, marks which the project wants, adds what it has
-// no container of, and sorts.
+// compareWithModel judges the containers by the rule that start and status go by, marks which the project wants, adds
+// what it has no container of, and sorts.
 func compareWithModel(replicas []Replica, project *types.Project, now time.Time) []Replica {
 	seen, unseen := map[string][]container.Replica{}, map[string]int{}
 	for i := range replicas {
@@ -210,7 +212,8 @@ func compareWithModel(replicas []Replica, project *types.Project, now time.Time)
 		} else if r.State != StateGone { // it is there, whatever it is
 			unseen[r.Service]++
 		}
-		r.Expected = active && service.GetScale() > 0 && service.Provider == nil && r.Verdict.Condition != container.Done && r.State != StateGone
+		r.Expected = active && service.GetScale() > 0 && service.Provider == nil &&
+			r.Verdict.Condition != container.Done && r.State != StateGone
 	}
 	for name, service := range project.Services {
 		v := container.Judge(service, seen[name], now)
@@ -223,7 +226,8 @@ func compareWithModel(replicas []Replica, project *types.Project, now time.Time)
 			replicas = append(replicas, Replica{Service: name, State: StateSurplus, Verdict: v.Opinion})
 		default:
 			for range service.GetScale() - len(v.Each) - unseen[name] {
-				replicas = append(replicas, Replica{Service: name, State: StateMissing, Expected: true, Verdict: v.Opinion})
+				replicas = append(replicas,
+					Replica{Service: name, State: StateMissing, Expected: true, Verdict: v.Opinion})
 			}
 		}
 	}
@@ -234,15 +238,24 @@ func compareWithModel(replicas []Replica, project *types.Project, now time.Time)
 }
 
 func takeDisk(ctx context.Context, api API) (Disk, error) {
-	use, err := diskspace.Stored(ctx, api, client.DiskUsageOptions{Containers: true, Images: true, BuildCache: true, Volumes: true})
+	use, err := diskspace.Stored(ctx, api,
+		client.DiskUsageOptions{Containers: true, Images: true, BuildCache: true, Volumes: true})
 	if err != nil {
 		return Disk{}, fmt.Errorf("asking the engine for its disk usage: %w", err)
 	}
 	d := Disk{
-		Images:     DiskUse{use.Images.TotalCount, use.Images.ActiveCount, use.Images.TotalSize, use.Images.Reclaimable},
-		Containers: DiskUse{use.Containers.TotalCount, use.Containers.ActiveCount, use.Containers.TotalSize, use.Containers.Reclaimable},
-		Volumes:    DiskUse{use.Volumes.TotalCount, use.Volumes.ActiveCount, use.Volumes.TotalSize, use.Volumes.Reclaimable},
-		BuildCache: DiskUse{use.BuildCache.TotalCount, use.BuildCache.ActiveCount, use.BuildCache.TotalSize, use.BuildCache.Reclaimable},
+		Images: DiskUse{
+			use.Images.TotalCount, use.Images.ActiveCount, use.Images.TotalSize, use.Images.Reclaimable,
+		},
+		Containers: DiskUse{
+			use.Containers.TotalCount, use.Containers.ActiveCount, use.Containers.TotalSize, use.Containers.Reclaimable,
+		},
+		Volumes: DiskUse{
+			use.Volumes.TotalCount, use.Volumes.ActiveCount, use.Volumes.TotalSize, use.Volumes.Reclaimable,
+		},
+		BuildCache: DiskUse{
+			use.BuildCache.TotalCount, use.BuildCache.ActiveCount, use.BuildCache.TotalSize, use.BuildCache.Reclaimable,
+		},
 	}
 	e, ok := api.(*engine.Engine) // which keeps what the engine said of itself when it was connected
 	if !ok {

@@ -41,12 +41,18 @@ func (s *shaky) Events(context.Context, client.EventsListOptions) client.EventsR
 func (s *shaky) ContainerList(context.Context, client.ContainerListOptions) (client.ContainerListResult, error) {
 	var out client.ContainerListResult
 	for id := range s.looks {
-		out.Items = append(out.Items, moby.Summary{ID: id, Names: []string{"/" + id}, State: moby.StateRunning, Labels: map[string]string{api.ServiceLabel: strings.TrimSuffix(id, "2")}})
+		out.Items = append(out.Items,
+			moby.Summary{
+				ID: id, Names: []string{"/" + id}, State: moby.StateRunning,
+				Labels: map[string]string{api.ServiceLabel: strings.TrimSuffix(id, "2")},
+			})
 	}
 	return out, nil
 }
 
-func (s *shaky) ContainerInspect(_ context.Context, id string, _ client.ContainerInspectOptions) (client.ContainerInspectResult, error) {
+func (s *shaky) ContainerInspect(_ context.Context, id string,
+	_ client.ContainerInspectOptions,
+) (client.ContainerInspectResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.looks[id][0]
@@ -56,10 +62,16 @@ func (s *shaky) ContainerInspect(_ context.Context, id string, _ client.Containe
 	} else if is, ok := s.after[id]; ok {
 		state = is
 	}
-	return client.ContainerInspectResult{Container: moby.InspectResponse{ID: id, Name: "/" + id, State: &moby.State{Status: state, Running: state == moby.StateRunning, ExitCode: 3}}}, err
+	return client.ContainerInspectResult{
+		Container: moby.InspectResponse{
+			ID: id, Name: "/" + id, State: &moby.State{Status: state, Running: state == moby.StateRunning, ExitCode: 3},
+		},
+	}, err
 }
 
-func (s *shaky) ContainerStats(_ context.Context, id string, _ client.ContainerStatsOptions) (client.ContainerStatsResult, error) {
+func (s *shaky) ContainerStats(_ context.Context, id string,
+	_ client.ContainerStatsOptions,
+) (client.ContainerStatsResult, error) {
 	return client.ContainerStatsResult{Body: io.NopCloser(strings.NewReader(s.stats[id]))}, nil
 }
 
@@ -79,7 +91,8 @@ func TestAnEngineThatGoesAwayEndsTheLook(t *testing.T) {
 func TestOneContainersErrorHidesNoOther(t *testing.T) {
 	e := &shaky{
 		looks: map[string][]error{
-			"app": {nil}, "app2": {nil, errdefs.ErrNotFound}, "early": {errdefs.ErrNotFound}, "stopped": {nil, nil}, "broken": {errors.New("input/output error")},
+			"app": {nil}, "app2": {nil, errdefs.ErrNotFound}, "early": {errdefs.ErrNotFound}, "stopped": {nil, nil},
+			"broken": {errors.New("input/output error")},
 			"silent": {nil},
 		},
 		after: map[string]moby.ContainerState{"stopped": moby.StateExited},

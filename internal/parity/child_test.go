@@ -35,7 +35,9 @@ func child() int {
 	r, err := load()
 	if err != nil {
 		var f *fault.Error
-		r = reading{Refusal: err.Error(), Fault: errors.As(err, &f) && (f.Code == fault.Config || f.Code == fault.Usage)}
+		r = reading{
+			Refusal: err.Error(), Fault: errors.As(err, &f) && (f.Code == fault.Config || f.Code == fault.Usage),
+		}
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -81,7 +83,8 @@ func load() (reading, error) {
 	if project, err = project.WithServicesEnvironmentResolved(true); err != nil {
 		return reading{}, err
 	}
-	// What up and config --hash make of DOCKER_DEFAULT_PLATFORM is in the hashes; docker compose config does not show it.
+	// What up and config --hash make of DOCKER_DEFAULT_PLATFORM is in the hashes; docker compose config does not show
+	// it.
 	for name, service := range project.Services {
 		if service.Build != nil && service.Platform == project.Environment["DOCKER_DEFAULT_PLATFORM"] {
 			service.Platform = ""

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// fakeEngine has every image, no container, and makes networks and volumes by saying so. It refuses to make a container,
-// but keeps the labels: only they say which files and directory docker compose has read.
+// fakeEngine has every image, no container, and makes networks and volumes by saying so. It refuses to make a
+// container, but keeps the labels: only they say which files and directory docker compose has read.
 type fakeEngine struct {
 	host    string
 	mu      sync.Mutex

@@ -14,8 +14,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Every key of the Compose specification, and every form (short, long, list, mapping) that a key has, is in a shape that
-// loads. A key that a newer compose-go adds fails here until a shape has it.
+// Every key of the Compose specification, and every form (short, long, list, mapping) that a key has, is in a shape
+// that loads. A key that a newer compose-go adds fails here until a shape has it.
 func TestShapesUseEveryKey(t *testing.T) {
 	var spec map[string]any
 	if err := json.Unmarshal([]byte(schema.Schema), &spec); err != nil {

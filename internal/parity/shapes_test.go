@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// shape is one stack: its files, and the directory and environment it is loaded in. In testdata many share an archive in
-// the form of golang.org/x/tools/txtar: "-- shape/path --", then the file. The file "shape" of a shape is not written but
-// read as settings, one a line:
+// shape is one stack: its files, and the directory and environment it is loaded in. In testdata many share an archive
+// in the form of golang.org/x/tools/txtar: "-- shape/path --", then the file. The file "shape" of a shape is not
+// written but read as settings, one a line:
 //
 //	dir: sub            the directory to run in, below the shape's own
 //	env: NAME=value     one variable; ${SHAPE} in the value is the shape's own directory

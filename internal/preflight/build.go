@@ -13,7 +13,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/finding"
 )
 
-// buildSources names what a build would look for in vain beside its context and Dockerfile: additional contexts, secrets, SSH agents.
+// buildSources names what a build would look for in vain beside its context and Dockerfile: additional contexts,
+// secrets, SSH agents.
 func buildSources(project *types.Project, s types.ServiceConfig) []finding.Finding {
 	if s.Build == nil {
 		return nil
@@ -24,16 +25,19 @@ func buildSources(project *types.Project, s types.ServiceConfig) []finding.Findi
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Build.AdditionalContexts)) {
 		dir := s.Build.AdditionalContexts[name]
-		if strings.Contains(dir, "://") || strings.HasPrefix(dir, types.ServicePrefix) || strings.HasPrefix(dir, "git@") {
+		if strings.Contains(dir, "://") || strings.HasPrefix(dir, types.ServicePrefix) ||
+			strings.HasPrefix(dir, "git@") {
 			continue
 		}
 		if !filepath.IsAbs(dir) {
 			dir = filepath.Join(project.WorkingDir, dir)
 		}
 		if info, err := os.Stat(dir); err != nil {
-			fail("build.context", "a directory, an image or a service for "+fault.Quote(name), "additional context %q: %v", name, err)
+			fail("build.context", "a directory, an image or a service for "+fault.Quote(name),
+				"additional context %q: %v", name, err)
 		} else if !info.IsDir() {
-			fail("build.context", "a directory, an image or a service for "+fault.Quote(name), "additional context %q: %q is not a directory", name, dir)
+			fail("build.context", "a directory, an image or a service for "+fault.Quote(name),
+				"additional context %q: %q is not a directory", name, dir)
 		}
 	}
 	for _, use := range s.Build.Secrets {
@@ -46,7 +50,8 @@ func buildSources(project *types.Project, s types.ServiceConfig) []finding.Findi
 			}
 		case secret.Environment != "":
 			if _, set := project.Environment[secret.Environment]; !set {
-				fail("build.secret", fault.Quote(secret.Environment)+"=… go tool mage build "+fault.Quote(s.Name), "build secret %q: variable %s is not set", use.Source, secret.Environment)
+				fail("build.secret", fault.Quote(secret.Environment)+"=… go tool mage build "+fault.Quote(s.Name),
+					"build secret %q: variable %s is not set", use.Source, secret.Environment)
 			}
 		}
 	}

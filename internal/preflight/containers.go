@@ -8,10 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
 	"slices"
 	"strings"
-
-	goruntime "runtime"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/containerd/platforms"
@@ -19,6 +18,7 @@ import (
 	"github.com/moby/moby/api/types/system"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
 )
@@ -32,8 +32,8 @@ func names(ctx context.Context, in Input) ([]finding.Finding, error) {
 	others := map[string]string{} // by name: the project, "" for none
 	for _, c := range list.Items {
 		for _, name := range c.Names {
-			if c.Labels[api.ProjectLabel] != in.Project.Name {
-				others[strings.TrimPrefix(name, "/")] = c.Labels[api.ProjectLabel]
+			if c.Labels[container.ProjectLabel] != in.Project.Name {
+				others[strings.TrimPrefix(name, "/")] = c.Labels[container.ProjectLabel]
 			}
 		}
 	}
@@ -46,7 +46,8 @@ func names(ctx context.Context, in Input) ([]finding.Finding, error) {
 		for n := 1; n <= s.GetScale(); n++ {
 			name, remedy := s.ContainerName, "another container_name, or docker rename of the other one"
 			if name == "" {
-				name, remedy = strings.Join([]string{in.Project.Name, service, fmt.Sprint(n)}, api.Separator), "docker rename of the other one, or another project name"
+				name, remedy = strings.Join([]string{in.Project.Name, service, fmt.Sprint(n)},
+					api.Separator), "docker rename of the other one, or another project name"
 			}
 			project, taken := others[name]
 			if !taken {
@@ -56,14 +57,16 @@ func names(ctx context.Context, in Input) ([]finding.Finding, error) {
 			if project != "" {
 				whose = "project " + project
 			}
-			out = append(out, finding.Fail(fault.Config, "container.name", remedy, "container name %q is taken by a container of %s", name, whose).Of(service))
+			out = append(out,
+				finding.Fail(fault.Config, "container.name", remedy, "container name %q is taken by a container of %s",
+					name, whose).Of(service))
 		}
 	}
 	return out, nil
 }
 
-// runtime says where the engine does not know the OCI runtime that the service names. A dotted name or a path is a containerd shim,
-// which the engine looks for when it is needed.
+// runtime says where the engine does not know the OCI runtime that the service names. A dotted name or a path is a
+// containerd shim, which the engine looks for when it is needed.
 func runtime(info system.Info, s types.ServiceConfig) []finding.Finding {
 	if s.Runtime == "" || strings.ContainsAny(s.Runtime, "./") {
 		return nil
@@ -71,7 +74,8 @@ func runtime(info system.Info, s types.ServiceConfig) []finding.Finding {
 	if _, known := info.Runtimes[s.Runtime]; known {
 		return nil
 	}
-	return []finding.Finding{finding.Fail(fault.Config, "runtime.missing", "register it in the engine's daemon.json, or leave runtime: out",
+	return []finding.Finding{finding.Fail(fault.Config, "runtime.missing",
+		"register it in the engine's daemon.json, or leave runtime: out",
 		"the engine has no runtime %q", s.Runtime).Of(s.Name)}
 }
 
@@ -81,8 +85,8 @@ func qualified(name string) bool {
 	return ok && device != "" && strings.Contains(vendor, "/") && !strings.HasPrefix(vendor, "/")
 }
 
-// mountTargets names the mounts that the engine refuses, for their place in the container is not absolute. The loader takes a volume's
-// name of one letter for a Windows drive, and all of "v:/data" for the place.
+// mountTargets names the mounts that the engine refuses, for their place in the container is not absolute. The loader
+// takes a volume's name of one letter for a Windows drive, and all of "v:/data" for the place.
 func mountTargets(info system.Info, s types.ServiceConfig) []finding.Finding {
 	if info.OSType != "linux" {
 		return nil
@@ -94,10 +98,13 @@ func mountTargets(info system.Info, s types.ServiceConfig) []finding.Finding {
 		}
 		why, remedy := "is not absolute", "a target that begins with /"
 		if drive, rest, ok := strings.Cut(v.Target, ":"); ok && len(drive) == 1 && strings.HasPrefix(rest, "/") {
-			why = fmt.Sprintf("is not absolute: docker compose reads %s: as a Windows drive, so volume %q is not mounted", drive, drive)
-			remedy = fmt.Sprintf("{type: volume, source: %s, target: %s}, or a longer name for the volume", fault.Quote(drive), fault.Quote(rest))
+			why = fmt.Sprintf("is not absolute: docker compose reads %s: as a Windows drive, so volume %q is not "+
+				"mounted", drive, drive)
+			remedy = fmt.Sprintf("{type: volume, source: %s, target: %s}, or a longer name for the volume",
+				fault.Quote(drive), fault.Quote(rest))
 		}
-		out = append(out, finding.Fail(fault.Config, "mount.target", remedy, "mount target %q %s", v.Target, why).Of(s.Name))
+		out = append(out,
+			finding.Fail(fault.Config, "mount.target", remedy, "mount target %q %s", v.Target, why).Of(s.Name))
 	}
 	return out
 }
@@ -116,14 +123,16 @@ func devices(info system.Info, s types.ServiceConfig) []finding.Finding {
 			continue
 		}
 		if _, err := os.Stat(d.Source); errors.Is(err, fs.ErrNotExist) {
-			out = append(out, finding.Fail(fault.Config, "device.missing", "attach it, or leave it out of devices:", "device %q is not there", d.Source).Of(s.Name))
+			out = append(out,
+				finding.Fail(fault.Config, "device.missing", "attach it, or leave it out of devices:",
+					"device %q is not there", d.Source).Of(s.Name))
 		}
 	}
 	return out
 }
 
-// gpus names the device drivers that a service needs and the engine does not have. NVIDIA's is found by its runtime, by CDI, or by its
-// hook on the engine's PATH, which is in nothing that the engine tells.
+// gpus names the device drivers that a service needs and the engine does not have. NVIDIA's is found by its runtime,
+// by CDI, or by its hook on the engine's PATH, which is in nothing that the engine tells.
 func gpus(in Input, s types.ServiceConfig) []finding.Finding {
 	wanted := requests(s)
 	if len(wanted) == 0 {
@@ -135,12 +144,20 @@ func gpus(in Input, s types.ServiceConfig) []finding.Finding {
 		case driver == "cdi" && len(in.Info.CDISpecDirs)+len(in.Info.DiscoveredDevices) > 0:
 		case driver == "nvidia" && hasNVIDIA(in):
 		case driver == "nvidia" && !in.Local:
-			out = append(out, finding.Warn("gpu.missing", "docker info", "it needs a GPU, and the engine tells of no NVIDIA runtime; whether it has the hook can't be seen from here").Of(s.Name))
+			out = append(out,
+				finding.Warn("gpu.missing", "docker info",
+					"it needs a GPU, and the engine tells of no NVIDIA runtime; whether it has the hook can't be "+
+						"seen from here").Of(s.Name))
 		case driver == "nvidia":
-			out = append(out, finding.Fail(fault.Config, "gpu.missing", "install the NVIDIA Container Toolkit: https://docs.nvidia.com/datacenter/cloud-native/container-toolkit",
-				"it needs a GPU, and the engine has no NVIDIA runtime, hook or CDI device").Of(s.Name))
+			out = append(out,
+				finding.Fail(fault.Config, "gpu.missing",
+					"install the NVIDIA Container Toolkit: "+
+						"https://docs.nvidia.com/datacenter/cloud-native/container-toolkit",
+					"it needs a GPU, and the engine has no NVIDIA runtime, hook or CDI device").Of(s.Name))
 		default:
-			out = append(out, finding.Fail(fault.Config, "gpu.missing", "docker info names the engine's CDI devices", "it needs a device of driver %q, which the engine does not have", driver).Of(s.Name))
+			out = append(out,
+				finding.Fail(fault.Config, "gpu.missing", "docker info names the engine's CDI devices",
+					"it needs a device of driver %q, which the engine does not have", driver).Of(s.Name))
 		}
 	}
 	return out
@@ -173,7 +190,8 @@ func hasNVIDIA(in Input) bool {
 	if _, ok := in.Info.Runtimes["nvidia"]; ok {
 		return true
 	}
-	if slices.ContainsFunc(in.Info.DiscoveredDevices, func(d system.DeviceInfo) bool { return strings.HasPrefix(d.ID, "nvidia.com/gpu") }) {
+	if slices.ContainsFunc(in.Info.DiscoveredDevices,
+		func(d system.DeviceInfo) bool { return strings.HasPrefix(d.ID, "nvidia.com/gpu") }) {
 		return true
 	}
 	if !in.Local {
@@ -197,7 +215,10 @@ func platform(in Input, s types.ServiceConfig) []finding.Finding {
 	}
 	wanted, err := platforms.Parse(s.Platform)
 	if err != nil {
-		return []finding.Finding{finding.Fail(fault.Config, "platform.unsupported", "os/architecture, as in linux/amd64", "platform %q: %v", s.Platform, err).Of(s.Name)}
+		return []finding.Finding{
+			finding.Fail(fault.Config, "platform.unsupported", "os/architecture, as in linux/amd64", "platform %q: %v",
+				s.Platform, err).Of(s.Name),
+		}
 	}
 	own := platforms.Normalize(platforms.Platform{OS: in.Info.OSType, Architecture: in.Info.Architecture})
 	if platforms.Only(own).Match(wanted) || emulated(in, wanted.Architecture) {
@@ -205,9 +226,16 @@ func platform(in Input, s types.ServiceConfig) []finding.Finding {
 	}
 	const remedy = "docker run --privileged --rm tonistiigi/binfmt --install all, or another platform"
 	if !in.Local {
-		return []finding.Finding{finding.Warn("platform.unsupported", remedy, "platform %s on an engine of %s needs an emulator, which can't be seen from here", s.Platform, platforms.Format(own)).Of(s.Name)}
+		return []finding.Finding{
+			finding.Warn("platform.unsupported", remedy,
+				"platform %s on an engine of %s needs an emulator, which can't be seen from here", s.Platform,
+				platforms.Format(own)).Of(s.Name),
+		}
 	}
-	return []finding.Finding{finding.Fail(fault.Config, "platform.unsupported", remedy, "the engine is %s and has no emulator for %s", platforms.Format(own), s.Platform).Of(s.Name)}
+	return []finding.Finding{
+		finding.Fail(fault.Config, "platform.unsupported", remedy, "the engine is %s and has no emulator for %s",
+			platforms.Format(own), s.Platform).Of(s.Name),
+	}
 }
 
 // emulated says whether the kernel of a local engine hands programs of the architecture to an emulator.

@@ -12,7 +12,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
 
-	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
 )
@@ -52,28 +52,35 @@ func sources(project *types.Project) []source {
 	return out
 }
 
-// files names the secrets and configs that can't be given to the services that use them: of a missing file the engine would only say that
-// a mount has no source.
+// files names the secrets and configs that can't be given to the services that use them: of a missing file the engine
+// would only say that a mount has no source.
 func files(project *types.Project) []finding.Finding {
 	var out []finding.Finding
 	for _, s := range sources(project) {
 		id := s.kind + ".file"
 		switch {
 		case bool(s.External):
-			out = append(out, finding.Fail(fault.Config, s.kind+".external", "file: or environment: for the "+s.kind+" in the Compose file",
-				"%s %q is external, which only a swarm has", s.kind, s.name).Of(s.users...))
+			out = append(out,
+				finding.Fail(fault.Config, s.kind+".external", "file: or environment: for the "+s.kind+
+					" in the Compose file",
+					"%s %q is external, which only a swarm has", s.kind, s.name).Of(s.users...))
 		case s.Driver != "" || s.TemplateDriver != "":
-			out = append(out, finding.Fail(fault.Config, s.kind+".driver", "file: or environment: for the "+s.kind+" in the Compose file",
-				"%s %q has a driver, which only a swarm takes", s.kind, s.name).Of(s.users...))
+			out = append(out,
+				finding.Fail(fault.Config, s.kind+".driver", "file: or environment: for the "+s.kind+
+					" in the Compose file",
+					"%s %q has a driver, which only a swarm takes", s.kind, s.name).Of(s.users...))
 		case s.Content != "":
 		case s.Environment != "":
 			if _, set := project.Environment[s.Environment]; !set {
-				out = append(out, finding.Fail(fault.Config, s.kind+".environment", fault.Quote(s.Environment)+"=… go tool mage start, or a line in .env",
-					"%s %q: variable %s is not set", s.kind, s.name, s.Environment).Of(s.users...))
+				out = append(out,
+					finding.Fail(fault.Config, s.kind+".environment", fault.Quote(s.Environment)+
+						"=… go tool mage start, or a line in .env",
+						"%s %q: variable %s is not set", s.kind, s.name, s.Environment).Of(s.users...))
 			}
 		case s.File != "":
 			if why := unreadable(s.File); why != "" {
-				out = append(out, finding.Fail(fault.Config, id, s.remedy(why), "%s %q: %s", s.kind, s.name, why).Of(s.users...))
+				out = append(out,
+					finding.Fail(fault.Config, id, s.remedy(why), "%s %q: %s", s.kind, s.name, why).Of(s.users...))
 			}
 		}
 	}
@@ -82,7 +89,7 @@ func files(project *types.Project) []finding.Finding {
 
 // remedy is what helps where the file can't be used.
 func (s source) remedy(why string) string {
-	_, generated := compose.Generated(types.SecretConfig(s.FileObjectConfig))
+	_, generated := extension.Generated(types.SecretConfig(s.FileObjectConfig))
 	first := ""
 	if strings.Contains(why, "is a directory") {
 		first = "rmdir " + fault.Quote(s.File) + ", then "
@@ -118,8 +125,9 @@ func readOnly(project *types.Project) []finding.Finding {
 				given = project.Environment[s.Environment]
 			}
 			if given != "" && slices.Contains(s.users, name) {
-				out = append(out, finding.Fail(fault.Config, s.kind+".read_only", "file: for the "+s.kind+", or no read_only",
-					"%s %q is copied into the container, and the service is read_only", s.kind, s.name).Of(name))
+				out = append(out,
+					finding.Fail(fault.Config, s.kind+".read_only", "file: for the "+s.kind+", or no read_only",
+						"%s %q is copied into the container, and the service is read_only", s.kind, s.name).Of(name))
 			}
 		}
 	}
@@ -140,7 +148,9 @@ func secretModes(project *types.Project, i images) []finding.Finding {
 		if err != nil || info.IsDir() || info.Mode().Perm()&0o077 == 0 || !allMayRead(project, s, i, info) {
 			continue
 		}
-		out = append(out, finding.Warn("secret.mode", "chmod 600 "+fault.Quote(s.File), "secret %q: others may read %q (mode %04o)", s.name, s.File, info.Mode().Perm()).Of(s.users...))
+		out = append(out,
+			finding.Warn("secret.mode", "chmod 600 "+fault.Quote(s.File), "secret %q: others may read %q (mode %04o)",
+				s.name, s.File, info.Mode().Perm()).Of(s.users...))
 	}
 	return out
 }
@@ -166,8 +176,8 @@ func allMayRead(project *types.Project, s source, i images, info fs.FileInfo) bo
 	return true
 }
 
-// binds names the bind mounts whose source is not there. The engine refuses those that it may not make, and makes an empty directory of
-// the others, which is rarely meant.
+// binds names the bind mounts whose source is not there. The engine refuses those that it may not make, and makes an
+// empty directory of the others, which is rarely meant.
 func binds(s types.ServiceConfig) []finding.Finding {
 	var out []finding.Finding
 	for _, v := range s.Volumes {
@@ -178,11 +188,14 @@ func binds(s types.ServiceConfig) []finding.Finding {
 			continue
 		}
 		if v.Bind != nil && !bool(v.Bind.CreateHostPath) {
-			out = append(out, finding.Fail(fault.Config, "bind.source", "mkdir -p "+fault.Quote(v.Source)+", or the file that is meant", "bind mount %s: %q does not exist", v.Target, v.Source).Of(s.Name))
+			out = append(out,
+				finding.Fail(fault.Config, "bind.source", "mkdir -p "+fault.Quote(v.Source)+
+					", or the file that is meant", "bind mount %s: %q does not exist", v.Target, v.Source).Of(s.Name))
 			continue
 		}
 		out = append(out, finding.Warn("bind.source", "make it, where it is not meant to be an empty directory",
-			"bind mount %s: %q does not exist, the engine will make an empty directory of it", v.Target, v.Source).Of(s.Name))
+			"bind mount %s: %q does not exist, the engine will make an empty directory of it", v.Target,
+			v.Source).Of(s.Name))
 	}
 	return out
 }

@@ -6,12 +6,12 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/extension"
 )
 
 // Setup is advised only for a file that it writes.
 func TestMissingFilesAdviseWhatHelps(t *testing.T) {
-	ours := types.Extensions{compose.Extension: map[string]any{"generate": "{hex:8}"}}
+	ours := types.Extensions{extension.Key: map[string]any{"generate": "{hex:8}"}}
 	service := types.ServiceConfig{Name: "a"}
 	service.Secrets = []types.ServiceSecretConfig{{Source: "made"}, {Source: "other"}}
 	service.Configs = []types.ServiceConfigObjConfig{{Source: "conf"}}
@@ -21,7 +21,8 @@ func TestMissingFilesAdviseWhatHelps(t *testing.T) {
 		Configs:  types.Configs{"conf": {File: "/nosuch/conf"}},
 	})
 	want := map[string]string{
-		`secret "made"`: "go tool mage setup", `secret "other"`: "put the secret into /nosuch/other", `config "conf"`: "put the config into /nosuch/conf",
+		`secret "made"`: "go tool mage setup", `secret "other"`: "put the secret into /nosuch/other",
+		`config "conf"`: "put the config into /nosuch/conf",
 	}
 	for _, f := range found {
 		for what, remedy := range want {

@@ -45,7 +45,8 @@ func findImages(ctx context.Context, in Input) (images, error) {
 		if s.Provider != nil {
 			continue
 		}
-		refs := append([]string{api.GetImageNameOrDefault(s, in.Project.Name)}, api.GetDependentImages(s, in.Project.Name)...)
+		refs := append([]string{api.GetImageNameOrDefault(s, in.Project.Name)},
+			api.GetDependentImages(s, in.Project.Name)...)
 		for _, v := range s.Volumes {
 			if v.Type == types.VolumeTypeImage {
 				refs = append(refs, v.Source)
@@ -78,8 +79,8 @@ func findImages(ctx context.Context, in Input) (images, error) {
 	return found, g.Wait()
 }
 
-// absent names the images that are not on the engine and that a start would not pull: those that are to be built, and those that may not
-// be pulled.
+// absent names the images that are not on the engine and that a start would not pull: those that are to be built, and
+// those that may not be pulled.
 func (i images) absent(project *types.Project) []finding.Finding {
 	var builders, waiting []string
 	var out []finding.Finding
@@ -96,13 +97,17 @@ func (i images) absent(project *types.Project) []finding.Finding {
 			}
 			continue
 		}
-		if policy, _, err := s.GetPullPolicy(); err == nil && (policy == types.PullPolicyNever || policy == types.PullPolicyBuild) {
-			out = append(out, finding.Fail(fault.Config, idMissing, "docker pull "+fault.Quote(ref)+", or another pull_policy",
-				"image %q is not on the engine, and pull_policy %s forbids to pull it", ref, policy).Of(name))
+		if policy, _, err := s.GetPullPolicy(); err == nil &&
+			(policy == types.PullPolicyNever || policy == types.PullPolicyBuild) {
+			out = append(out,
+				finding.Fail(fault.Config, idMissing, "docker pull "+fault.Quote(ref)+", or another pull_policy",
+					"image %q is not on the engine, and pull_policy %s forbids to pull it", ref, policy).Of(name))
 		}
 	}
 	if len(waiting) > 0 {
-		out = append(out, finding.Fail(fault.Config, idUnbuilt, "go tool mage build "+fault.Quote(builders...), "not built yet").Of(waiting...))
+		out = append(out,
+			finding.Fail(fault.Config, idUnbuilt, "go tool mage build "+fault.Quote(builders...),
+				"not built yet").Of(waiting...))
 	}
 	return out
 }
@@ -134,7 +139,8 @@ func (i images) askRegistries(ctx context.Context, in Input) []finding.Finding {
 			if in.Auth != nil {
 				auth = in.Auth(ref)
 			}
-			_, err := in.API.DistributionInspect(within, ref, client.DistributionInspectOptions{EncodedRegistryAuth: auth})
+			_, err := in.API.DistributionInspect(within, ref,
+				client.DistributionInspectOptions{EncodedRegistryAuth: auth})
 			if err == nil {
 				return nil
 			}
@@ -169,21 +175,28 @@ func judge(in Input, ref string, err error) finding.Finding {
 	next := "docker pull " + fault.Quote(ref) + ", once its name is right and docker login is done"
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return finding.Warn("image.unknown", "docker pull "+fault.Quote(ref), "image %q is not on the engine, and its registry has not answered within %s", ref, askWithin)
+		return finding.Warn("image.unknown", "docker pull "+fault.Quote(ref),
+			"image %q is not on the engine, and its registry has not answered within %s", ref, askWithin)
 	case !refusal(err):
-		return finding.Warn("image.unknown", "docker pull "+fault.Quote(ref), "image %q is not on the engine, and its registry could not be asked: %s", ref, first)
+		return finding.Warn("image.unknown", "docker pull "+fault.Quote(ref),
+			"image %q is not on the engine, and its registry could not be asked: %s", ref, first)
 	case firstMirrorOnly(in, ref):
-		return finding.Warn(idMissing, next, "image %q is not on the engine, and the engine's mirror has none of that name (%s); the registry behind it was not asked", ref, first)
+		return finding.Warn(idMissing, next,
+			"image %q is not on the engine, and the engine's mirror has none of that name (%s); the registry behind "+
+				"it was not asked", ref, first)
 	}
-	return finding.Fail(fault.Registry, idMissing, next, "image %q is not on the engine, and its registry does not give it: %s", ref, first)
+	return finding.Fail(fault.Registry, idMissing, next,
+		"image %q is not on the engine, and its registry does not give it: %s", ref, first)
 }
 
 // refusal says whether a registry has answered, and said no.
 func refusal(err error) bool {
-	return cerrdefs.IsNotFound(err) || cerrdefs.IsUnauthorized(err) || cerrdefs.IsPermissionDenied(err) || cerrdefs.IsInvalidArgument(err)
+	return cerrdefs.IsNotFound(err) || cerrdefs.IsUnauthorized(err) || cerrdefs.IsPermissionDenied(err) ||
+		cerrdefs.IsInvalidArgument(err)
 }
 
-// firstMirrorOnly says whether the engine asked one mirror alone. Engines before 23 do, though a pull goes on to the registry itself.
+// firstMirrorOnly says whether the engine asked one mirror alone. Engines before 23 do, though a pull goes on to the
+// registry itself.
 func firstMirrorOnly(in Input, ref string) bool {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil || in.Info.RegistryConfig == nil || reference.Domain(named) != "docker.io" {
@@ -192,7 +205,8 @@ func firstMirrorOnly(in Input, ref string) bool {
 	return len(in.Info.RegistryConfig.Mirrors) > 0 && versions.LessThan(in.Info.ServerVersion, "23")
 }
 
-// unchecked names the services that others wait for to be healthy and that have no health check, their image's included.
+// unchecked names the services that others wait for to be healthy and that have no health check, their image's
+// included.
 func unchecked(project *types.Project, i images) []finding.Finding {
 	waiting := map[string][]string{}
 	for _, name := range project.ServiceNames() {
@@ -208,9 +222,11 @@ func unchecked(project *types.Project, i images) []finding.Finding {
 		if len(waiting[name]) == 0 || s.Provider != nil || !lacksCheck(s, i.here, project.Name) {
 			continue
 		}
-		out = append(out, finding.Warn("depends_on.healthy", "a healthcheck on "+fault.Quote(name)+", or condition: service_started",
-			"%s waits for it to be healthy, and it has no health check: docker compose up fails of that, start takes it as ready once it accepts connections or runs",
-			strings.Join(waiting[name], ", ")).Of(name))
+		out = append(out,
+			finding.Warn("depends_on.healthy", "a healthcheck on "+fault.Quote(name)+", or condition: service_started",
+				"%s waits for it to be healthy, and it has no health check: docker compose up fails of that, start "+
+					"takes it as ready once it accepts connections or runs",
+				strings.Join(waiting[name], ", ")).Of(name))
 	}
 	return out
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/api/types/system"
 
-	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/fit"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -22,24 +22,28 @@ const (
 	mostPids    = 4_194_304
 )
 
-// limits says what the engine refuses of a service's limits, and what its kernel can't enforce. The engine's own checks are in
-// daemon_unix.go, verifyPlatformContainerResources.
+// limits says what the engine refuses of a service's limits, and what its kernel can't enforce. The engine's own
+// checks are in daemon_unix.go, verifyPlatformContainerResources.
 func limits(info system.Info, s types.ServiceConfig) []finding.Finding {
 	var out []finding.Finding
 	refuse := func(remedy, format string, args ...any) {
 		out = append(out, finding.Fail(fault.Config, "limits.refused", remedy, format, args...).Of(s.Name))
 	}
-	r := compose.ResourcesOf(s)
+	r := fit.ResourcesOf(s)
 	swap := int64(s.MemSwapLimit)
 	switch {
 	case r.Memory > 0 && r.Memory < leastMemory:
-		refuse("a memory limit of at least 6M", "the memory limit %s is below the engine's least, 6MiB", ui.Bytes(r.Memory))
+		refuse("a memory limit of at least 6M", "the memory limit %s is below the engine's least, 6MiB",
+			ui.Bytes(r.Memory))
 	case r.ReservedMemory > 0 && r.ReservedMemory < leastMemory:
-		refuse("a memory reservation of at least 6M", "the memory reservation %s is below the engine's least, 6MiB", ui.Bytes(r.ReservedMemory))
+		refuse("a memory reservation of at least 6M", "the memory reservation %s is below the engine's least, 6MiB",
+			ui.Bytes(r.ReservedMemory))
 	case r.Memory > 0 && r.ReservedMemory > r.Memory:
-		refuse("a reservation up to the limit", "the memory reservation %s is above the limit %s", ui.Bytes(r.ReservedMemory), ui.Bytes(r.Memory))
+		refuse("a reservation up to the limit", "the memory reservation %s is above the limit %s",
+			ui.Bytes(r.ReservedMemory), ui.Bytes(r.Memory))
 	case r.Memory > 0 && swap > 0 && swap < r.Memory:
-		refuse("memswap_limit is memory and swap together", "memswap_limit %s is below the memory limit %s", ui.Bytes(swap), ui.Bytes(r.Memory))
+		refuse("memswap_limit is memory and swap together", "memswap_limit %s is below the memory limit %s",
+			ui.Bytes(swap), ui.Bytes(r.Memory))
 	case r.Memory == 0 && swap > 0:
 		refuse("mem_limit beside memswap_limit", "memswap_limit %s has no memory limit beside it", ui.Bytes(swap))
 	}
@@ -51,9 +55,11 @@ func limits(info system.Info, s types.ServiceConfig) []finding.Finding {
 	case cpus > 0 && (s.CPUPeriod > 0 || s.CPUQuota > 0):
 		refuse("one of the two", "cpus and cpu_quota or cpu_period are two spellings of one limit")
 	case info.NCPU > 0 && cpus > float64(info.NCPU):
-		refuse("cpus up to "+strconv.Itoa(info.NCPU), "the cpus limit %g is above the %d that the engine has", cpus, info.NCPU)
+		refuse("cpus up to "+strconv.Itoa(info.NCPU), "the cpus limit %g is above the %d that the engine has", cpus,
+			info.NCPU)
 	case s.CPUPeriod != 0 && (s.CPUPeriod < leastPeriod || s.CPUPeriod > mostPeriod):
-		refuse("a cpu_period from 1000 to 1000000", "cpu_period %d is not between 1000 and 1000000 microseconds", s.CPUPeriod)
+		refuse("a cpu_period from 1000 to 1000000", "cpu_period %d is not between 1000 and 1000000 microseconds",
+			s.CPUPeriod)
 	case s.CPUQuota > 0 && s.CPUQuota < leastQuota:
 		refuse("a cpu_quota from 1000", "cpu_quota %d is below 1000 microseconds", s.CPUQuota)
 	}
@@ -73,8 +79,8 @@ func pidsOf(s types.ServiceConfig) int64 {
 	return s.PidsLimit
 }
 
-// outside gives the first part of a list of CPUs ("0-3,5") that the engine does not have; "" for none. Of a list that can't be read it
-// says nothing.
+// outside gives the first part of a list of CPUs ("0-3,5") that the engine does not have; "" for none. Of a list that
+// can't be read it says nothing.
 func outside(set string, cpus int) string {
 	if set == "" || cpus == 0 {
 		return ""
@@ -92,20 +98,25 @@ func outside(set string, cpus int) string {
 }
 
 // unenforced names limits that the engine takes and its kernel does not keep.
-func unenforced(info system.Info, s types.ServiceConfig, r compose.Resources) []finding.Finding {
+func unenforced(info system.Info, s types.ServiceConfig, r fit.Resources) []finding.Finding {
 	var out []finding.Finding
 	const remedy = "a kernel with that cgroup controller"
 	if r.Memory > 0 && !info.MemoryLimit {
-		out = append(out, finding.Warn("limits.unenforced", remedy, "the engine's kernel does not enforce memory limits").Of(s.Name))
+		out = append(out,
+			finding.Warn("limits.unenforced", remedy, "the engine's kernel does not enforce memory limits").Of(s.Name))
 	}
 	if r.CPUs > 0 && !info.CPUCfsQuota {
-		out = append(out, finding.Warn("limits.unenforced", remedy, "the engine's kernel does not enforce cpus limits").Of(s.Name))
+		out = append(out,
+			finding.Warn("limits.unenforced", remedy, "the engine's kernel does not enforce cpus limits").Of(s.Name))
 	}
 	if pidsOf(s) > 0 && !info.PidsLimit {
-		out = append(out, finding.Warn("limits.unenforced", remedy, "the engine's kernel does not enforce pids limits").Of(s.Name))
+		out = append(out,
+			finding.Warn("limits.unenforced", remedy, "the engine's kernel does not enforce pids limits").Of(s.Name))
 	}
 	if r.Memory > 0 && info.MemoryLimit && !info.SwapLimit && info.CgroupVersion == "1" {
-		out = append(out, finding.Tell("limits.swap", "", "the engine's kernel does not count swap (swapaccount=1): the memory limit holds for memory alone").Of(s.Name))
+		f := finding.Tell("limits.swap", "",
+			"the engine's kernel does not count swap (swapaccount=1): the memory limit holds for memory alone")
+		out = append(out, f.Of(s.Name))
 	}
 	return out
 }

@@ -28,7 +28,8 @@ func onNetworks(project *types.Project) map[string][]string {
 	return out
 }
 
-// externalNetworks names the external networks that are not there. On a swarm a network of another node appears with its first user.
+// externalNetworks names the external networks that are not there. On a swarm a network of another node appears with
+// its first user.
 func externalNetworks(ctx context.Context, in Input) ([]finding.Finding, error) {
 	users := onNetworks(in.Project)
 	var out []finding.Finding
@@ -52,7 +53,9 @@ func externalNetworks(ctx context.Context, in Input) ([]finding.Finding, error) 
 			case !cerrdefs.IsNotFound(err):
 				return nil, fmt.Errorf("looking for network %q: %w", n.Name, err)
 			}
-			out = append(out, finding.Fail(fault.Config, "network.external", "docker network create "+fault.Quote(n.Name), "external network %q is not there", n.Name).Of(users[key]...))
+			out = append(out,
+				finding.Fail(fault.Config, "network.external", "docker network create "+fault.Quote(n.Name),
+					"external network %q is not there", n.Name).Of(users[key]...))
 		}
 	}
 	return out, nil
@@ -64,7 +67,8 @@ type pool struct {
 	subnet  netip.Prefix
 }
 
-// ownNetworks names the networks that the engine would refuse to make: their driver is not there, or a subnet of theirs is taken.
+// ownNetworks names the networks that the engine would refuse to make: their driver is not there, or a subnet of
+// theirs is taken.
 func ownNetworks(ctx context.Context, in Input) ([]finding.Finding, error) {
 	users := onNetworks(in.Project)
 	list, err := in.API.NetworkList(ctx, client.NetworkListOptions{})
@@ -93,8 +97,11 @@ func ownNetworks(ctx context.Context, in Input) ([]finding.Finding, error) {
 		}
 		for _, p := range subnets(n) {
 			if i := slices.IndexFunc(taken, func(t pool) bool { return t.subnet.Overlaps(p.subnet) }); i >= 0 {
-				out = append(out, finding.Fail(fault.Config, "network.overlap", "another subnet for "+fault.Quote(key)+"; docker network inspect "+fault.Quote(taken[i].network)+" shows who has this one",
-					"network %q: its subnet %s overlaps with %s of network %q", key, p.subnet, taken[i].subnet, taken[i].network).Of(users[key]...))
+				out = append(out,
+					finding.Fail(fault.Config, "network.overlap", "another subnet for "+fault.Quote(key)+
+						"; docker network inspect "+fault.Quote(taken[i].network)+" shows who has this one",
+						"network %q: its subnet %s overlaps with %s of network %q", key, p.subnet, taken[i].subnet,
+						taken[i].network).Of(users[key]...))
 			}
 			taken = append(taken, p)
 		}
@@ -124,10 +131,12 @@ func networkDriver(in Input, n types.NetworkConfig) (finding.Finding, bool) {
 	switch {
 	case n.Driver == "" || n.Driver == "default" || n.Driver == "none":
 	case n.Driver == "overlay" && in.Info.Swarm.LocalNodeState != swarm.LocalNodeStateActive:
-		return finding.Fail(fault.Config, "network.driver", "docker swarm init, or another driver", "network %q: driver overlay needs a swarm, and the engine is in none", n.Name), true
+		return finding.Fail(fault.Config, "network.driver", "docker swarm init, or another driver",
+			"network %q: driver overlay needs a swarm, and the engine is in none", n.Name), true
 	case !slices.Contains(in.Info.Plugins.Network, n.Driver):
 		// Plugins that nobody has used yet are in no list.
-		return finding.Warn("network.driver", "docker plugin ls", "network %q: the engine names no driver %q", n.Name, n.Driver), true
+		return finding.Warn("network.driver", "docker plugin ls", "network %q: the engine names no driver %q", n.Name,
+			n.Driver), true
 	}
 	return finding.Finding{}, false
 }

@@ -1,6 +1,7 @@
-// Package preflight owns what the engine, or docker compose, would refuse about a project before anything of it is made: files that are
-// not there, images that are nowhere, networks, volumes, devices and limits that the engine can't give. A start refuses these early, and
-// check says them. It changes nothing, and it does not look at what is built: package image does.
+// Package preflight owns what the engine, or docker compose, would refuse about a project before anything of it is
+// made: files that are not there, images that are nowhere, networks, volumes, devices and limits that the engine
+// can't give. A start refuses these early, and check says them. It changes nothing, and it does not look at what is
+// built: package image does.
 package preflight
 
 import (
@@ -17,7 +18,8 @@ import (
 // API is what is asked of the engine; *engine.Engine has it.
 type API interface {
 	ContainerList(context.Context, client.ContainerListOptions) (client.ContainerListResult, error)
-	DistributionInspect(context.Context, string, client.DistributionInspectOptions) (client.DistributionInspectResult, error)
+	DistributionInspect(context.Context, string, client.DistributionInspectOptions) (client.DistributionInspectResult,
+		error)
 	ImageInspect(context.Context, string, ...client.ImageInspectOption) (client.ImageInspectResult, error)
 	NetworkInspect(context.Context, string, client.NetworkInspectOptions) (client.NetworkInspectResult, error)
 	NetworkList(context.Context, client.NetworkListOptions) (client.NetworkListResult, error)
@@ -35,8 +37,8 @@ type Input struct {
 	Auth func(image string) string
 }
 
-// Refusals gives what a start is refused for. Services in running have containers already, so that what only their creation needs is
-// not asked for. An error means that the engine could not be asked.
+// Refusals gives what a start is refused for. Services in running have containers already, so that what only their
+// creation needs is not asked for. An error means that the engine could not be asked.
 func Refusals(ctx context.Context, in Input, running map[string]bool) ([]finding.Finding, error) {
 	out := files(in.Project)
 	images, err := findImages(ctx, in)
@@ -70,7 +72,8 @@ func creation(in Input, s types.ServiceConfig) []finding.Finding {
 	return out
 }
 
-// All gives everything that is found, and asks registries for the images that the engine lacks. What could not be asked is a finding too.
+// All gives everything that is found, and asks registries for the images that the engine lacks. What could not be
+// asked is a finding too.
 func All(ctx context.Context, in Input) []finding.Finding {
 	out := files(in.Project)
 	images, err := findImages(ctx, in)

@@ -39,7 +39,9 @@ func externalVolumes(ctx context.Context, in Input) ([]finding.Finding, error) {
 		}
 		switch _, err := in.API.VolumeInspect(ctx, v.Name, client.VolumeInspectOptions{}); {
 		case cerrdefs.IsNotFound(err):
-			out = append(out, finding.Fail(fault.Config, "volume.external", "docker volume create "+fault.Quote(v.Name), "external volume %q is not there", v.Name).Of(users[key]...))
+			out = append(out,
+				finding.Fail(fault.Config, "volume.external", "docker volume create "+fault.Quote(v.Name),
+					"external volume %q is not there", v.Name).Of(users[key]...))
 		case err != nil:
 			return nil, fmt.Errorf("looking for volume %q: %w", v.Name, err)
 		}
@@ -47,7 +49,8 @@ func externalVolumes(ctx context.Context, in Input) ([]finding.Finding, error) {
 	return out, nil
 }
 
-// ownVolumes names the volumes whose driver the engine does not have. Plugins of the old kind are in no list until somebody uses them.
+// ownVolumes names the volumes whose driver the engine does not have. Plugins of the old kind are in no list until
+// somebody uses them.
 func ownVolumes(ctx context.Context, in Input) ([]finding.Finding, error) {
 	users := mounted(in.Project)
 	var out []finding.Finding
@@ -70,7 +73,9 @@ func ownVolumes(ctx context.Context, in Input) ([]finding.Finding, error) {
 			}
 		}
 		if !slices.Contains(plugins, v.Driver) {
-			out = append(out, finding.Fail(fault.Config, "volume.driver", "docker plugin install "+fault.Quote(v.Driver), "volume %q: the engine has no driver %q", key, v.Driver).Of(users[key]...))
+			out = append(out,
+				finding.Fail(fault.Config, "volume.driver", "docker plugin install "+fault.Quote(v.Driver),
+					"volume %q: the engine has no driver %q", key, v.Driver).Of(users[key]...))
 		}
 	}
 	return out, nil

@@ -20,8 +20,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/25eloquence/compose-mage/internal/bounded"
-	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/confined"
+	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -62,7 +62,7 @@ type variable struct{ name, value string }
 func Read(project *types.Project, openFiles int64) (*Files, error) {
 	f := &Files{root: projectRoot(project), env: filepath.Join(composeDir(project), ".env")}
 	for name, entry := range project.Secrets {
-		template, ok := compose.Generated(entry)
+		template, ok := extension.Generated(entry)
 		if !ok {
 			continue
 		}

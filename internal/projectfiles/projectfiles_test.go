@@ -12,8 +12,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/confined"
+	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -145,7 +145,7 @@ func read(t *testing.T, path string) []byte {
 
 // generated is what a secret says that setup makes.
 func generated(template string) types.Extensions {
-	return types.Extensions{compose.Extension: map[string]any{"generate": template}}
+	return types.Extensions{extension.Key: map[string]any{"generate": template}}
 }
 
 // What is missing is told before anything is written, and nothing is written by telling it.

@@ -16,7 +16,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/api/types/system"
 
-	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/golden"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -90,7 +90,7 @@ func TestDryRunTouchesNothing(t *testing.T) {
 	write(t, filepath.Join(work, ".env.example"), "A=1\n")
 	secret := types.SecretConfig{
 		File:       filepath.Join(work, "secrets", "one"),
-		Extensions: types.Extensions{compose.Extension: map[string]any{"generate": "{hex:8}"}},
+		Extensions: types.Extensions{extension.Key: map[string]any{"generate": "{hex:8}"}},
 	}
 	project := &types.Project{
 		WorkingDir: work, ComposeFiles: []string{filepath.Join(work, "compose.yaml")}, Secrets: types.Secrets{"one": secret},

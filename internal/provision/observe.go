@@ -18,6 +18,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/daemon"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
 // hubURL answers 401 to who has no token, which is as good as 200 here.
@@ -62,7 +63,7 @@ func (s *setup) observeEngine(ctx context.Context, f *facts) {
 	e, err := engine.Connect(ctx)
 	if err != nil {
 		f.engineError = err
-		f.denied = strings.Contains(err.Error(), "permission")
+		f.denied = fault.EngineForbidden(err)
 		return
 	}
 	s.engine = e

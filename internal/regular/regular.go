@@ -1,5 +1,5 @@
-// Package regular reads files at paths that somebody else may have chosen: regular ones of a bounded size alone, so that a pipe is not waited
-// for and a device not read without end. It knows nothing of what is in them.
+// Package regular reads files at paths that somebody else may have chosen: regular ones of a bounded size alone, so
+// that a pipe is not waited for and a device not read without end. The package knows nothing of what is in the files.
 package regular
 
 import (
@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -24,8 +25,8 @@ type Refusal struct {
 // Error names the file and says what it is.
 func (r *Refusal) Error() string { return fmt.Sprintf("%q %s", r.Path, r.Why) }
 
-// Read reads the file at path, also through links. The error is the operating system's, or a *Refusal: of what is no regular file, and of one
-// that has more than most bytes.
+// Read reads the file at path, also through links. The error is the operating system's, or a *Refusal: of what is no
+// regular file, and of a file that has more than most bytes.
 func Read(path string, most int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -77,4 +78,17 @@ func kind(mode fs.FileMode) string {
 		return "socket"
 	}
 	return "device"
+}
+
+// SameFile says whether two paths name one file or directory, links followed: /var/run is /run on most machines.
+func SameFile(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
 }

@@ -27,19 +27,23 @@ func TestReadTakesRegularFilesOnly(t *testing.T) {
 	}
 	defer listener.Close()
 	if err := errors.Join(
-		os.WriteFile(path("file"), []byte("x"), 0o600), os.Symlink("file", path("link")), os.WriteFile(path("most"), make([]byte, 100), 0o600),
-		os.WriteFile(path("large"), make([]byte, 101), 0o600), os.Symlink("/dev/zero", path("zero")), os.Symlink("loop", path("loop")),
+		os.WriteFile(path("file"), []byte("x"), 0o600), os.Symlink("file", path("link")),
+		os.WriteFile(path("most"), make([]byte, 100), 0o600),
+		os.WriteFile(path("large"), make([]byte, 101), 0o600), os.Symlink("/dev/zero", path("zero")),
+		os.Symlink("loop", path("loop")),
 		syscall.Mkfifo(path("pipe"), 0o600), os.Mkdir(path("dir"), 0o700),
 	); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"file": "", "link": "", "most": "", "large": "larger", "zero": "device", "pipe": "pipe", "dir": "directory", "socket": "socket",
+		"file": "", "link": "", "most": "", "large": "larger", "zero": "device", "pipe": "pipe", "dir": "directory",
+		"socket": "socket",
 	} {
 		begun := time.Now()
 		_, err := Read(path(name), 100)
 		var refusal *Refusal
-		if (want != "") != errors.As(err, &refusal) || want == "" && err != nil || want != "" && !strings.Contains(refusal.Why, want) {
+		if (want != "") != errors.As(err, &refusal) || want == "" && err != nil || want != "" &&
+			!strings.Contains(refusal.Why, want) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		if name == "dir" && !refusal.Dir {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/regular"
 )
 
 // End ends what a killed engine left of the container: first its program, by its stop signal and within its grace period, then the
@@ -227,25 +228,12 @@ const systemContainerd = "/run/containerd/containerd.sock"
 // containerd the engine has started, or the system's where the engine has started none.
 func socketOf(e *engine.Engine, daemon process, socket string, all []process) bool {
 	if e.Info.Containerd != nil && e.Info.Containerd.Address != "" {
-		return samePath(socket, e.Info.Containerd.Address)
+		return regular.SameFile(socket, e.Info.Containerd.Address)
 	}
 	started := func(p process) bool { return p.parent == daemon.pid && filepath.Base(p.args[0]) == "containerd" }
 	if daemon.pid == 1 || !slices.ContainsFunc(all, started) { // 1 is systemd, which listens for it
-		return samePath(socket, systemContainerd)
+		return regular.SameFile(socket, systemContainerd)
 	}
 	listener, ok := look(engine.Listener("unix://" + socket))
 	return ok && started(listener)
-}
-
-// samePath says whether two paths name one file; /var/run is /run on most machines.
-func samePath(a, b string) bool {
-	if filepath.Clean(a) == filepath.Clean(b) {
-		return true
-	}
-	one, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	other, err := os.Stat(b)
-	return err == nil && os.SameFile(one, other)
 }

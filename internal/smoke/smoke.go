@@ -1,5 +1,5 @@
-// Package smoke owns the proof that a started stack does its job: a command that the Compose file names under smoke is run
-// inside a service's container, and what it measured is held against the least that is good enough.
+// Package smoke owns the proof that a started stack does its job: a command that the Compose file names under smoke
+// is run inside a service's container, and what it measured is held against the least that is good enough.
 package smoke
 
 import (
@@ -13,9 +13,9 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -31,14 +31,14 @@ type API interface {
 }
 
 // test is a smoke test that is being run.
-type test struct{ compose.Smoke }
+type test struct{ extension.Smoke }
 
 // Run runs the project's smoke test, prints what it measured and gives that. A project without one is a Config error.
 func Run(ctx context.Context, api API, project *types.Project, out *ui.Out) (map[string]any, error) {
-	found, ok := compose.SmokeTest(project)
+	found, ok := extension.SmokeTest(project)
 	if !ok {
 		return nil, fault.New(fault.Config, fault.Correct,
-			"this stack has no smoke test: name one in its Compose file, under smoke of %s", compose.Extension)
+			"this stack has no smoke test: name one in its Compose file, under smoke of %s", extension.Key)
 	}
 	t := test{found}
 	id, err := running(ctx, api, project, t.Service)
@@ -46,10 +46,11 @@ func Run(ctx context.Context, api API, project *types.Project, out *ui.Out) (map
 		return nil, err
 	}
 	var answer map[string]any
-	err = out.Step(ctx, "smoke test: "+strings.Join(t.Command, " ")+" in "+t.Service, func(ctx context.Context, _ func(string)) error {
-		answer, err = t.run(ctx, api, id)
-		return err
-	})
+	err = out.Step(ctx, "smoke test: "+strings.Join(t.Command, " ")+" in "+t.Service,
+		func(ctx context.Context, _ func(string)) error {
+			answer, err = t.run(ctx, api, id)
+			return err
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +93,8 @@ func (t test) judge(answer map[string]any) error {
 	}
 	if len(low) > 0 {
 		slices.Sort(low)
-		return fault.New(fault.Failed, "go tool mage logs "+fault.Quote(t.Service), "smoke test: %s", strings.Join(low, "; "))
+		return fault.New(fault.Failed, "go tool mage logs "+fault.Quote(t.Service), "smoke test: %s",
+			strings.Join(low, "; "))
 	}
 	return nil
 }
@@ -121,7 +123,8 @@ func running(ctx context.Context, api API, project *types.Project, service strin
 	}
 	config, ok := project.Services[service]
 	if !ok {
-		return "", fault.New(fault.Config, fault.Correct, "the smoke test of %s names the service %q, which the project does not have", compose.Extension, service)
+		return "", fault.New(fault.Config, fault.Correct,
+			"the smoke test of %s names the service %q, which the project does not have", extension.Key, service)
 	}
 	if v := container.Judge(config, found[service], api.Now()); !v.Fine {
 		return "", fault.New(fault.Failed, v.Next, "smoke test: %s", v.Says())

@@ -11,12 +11,12 @@ import (
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
-	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/extension"
 )
 
 func TestJudge(t *testing.T) {
-	smoke := test{compose.Smoke{Service: "agent", AtLeast: map[string]float64{"ratio": 0.85}}}
+	smoke := test{extension.Smoke{Service: "agent", AtLeast: map[string]float64{"ratio": 0.85}}}
 	for name, c := range map[string]struct {
 		answer map[string]any
 		want   string
@@ -43,12 +43,15 @@ func (f fakeEngine) Now() time.Time { return time.Now() }
 func (f fakeEngine) ContainerList(context.Context, client.ContainerListOptions) (client.ContainerListResult, error) {
 	var out client.ContainerListResult
 	for _, c := range f.all {
-		out.Items = append(out.Items, moby.Summary{ID: c.ID, Labels: map[string]string{"com.docker.compose.service": "agent"}})
+		out.Items = append(out.Items,
+			moby.Summary{ID: c.ID, Labels: map[string]string{"com.docker.compose.service": "agent"}})
 	}
 	return out, nil
 }
 
-func (f fakeEngine) ContainerInspect(_ context.Context, id string, _ client.ContainerInspectOptions) (client.ContainerInspectResult, error) {
+func (f fakeEngine) ContainerInspect(_ context.Context, id string,
+	_ client.ContainerInspectOptions,
+) (client.ContainerInspectResult, error) {
 	for _, c := range f.all {
 		if c.ID == id {
 			return client.ContainerInspectResult{Container: c}, nil
@@ -61,15 +64,22 @@ func (f fakeEngine) ContainerInspect(_ context.Context, id string, _ client.Cont
 func TestRunning(t *testing.T) {
 	p := &types.Project{Name: "p", Services: types.Services{"agent": {Name: "agent"}}}
 	one := func(state moby.State) fakeEngine {
-		return fakeEngine{all: []moby.InspectResponse{{ID: "a1", Name: "/p-agent-1", State: &state, Config: &moby.Config{}}}}
+		return fakeEngine{
+			all: []moby.InspectResponse{{ID: "a1", Name: "/p-agent-1", State: &state, Config: &moby.Config{}}},
+		}
 	}
-	if id, err := running(t.Context(), one(moby.State{Status: moby.StateRunning, Running: true}), p, "agent"); err != nil || id != "a1" {
+	if id, err := running(t.Context(), one(moby.State{Status: moby.StateRunning, Running: true}), p,
+		"agent"); err != nil || id != "a1" {
 		t.Errorf("got %q, %v", id, err)
 	}
 	for want, e := range map[string]fakeEngine{
-		"p-agent-1 is unhealthy":                             one(moby.State{Status: moby.StateRunning, Running: true, Health: &moby.Health{Status: moby.Unhealthy}}),
-		"p-agent-1 exited (exit 3)":                          one(moby.State{Status: moby.StateExited, ExitCode: 3}),
-		"p-agent-1 is paused":                                one(moby.State{Status: moby.StatePaused, Running: true, Paused: true}),
+		"p-agent-1 is unhealthy": one(moby.State{
+			Status: moby.StateRunning, Running: true, Health: &moby.Health{Status: moby.Unhealthy},
+		}),
+		"p-agent-1 exited (exit 3)": one(moby.State{Status: moby.StateExited, ExitCode: 3}),
+		"p-agent-1 is paused": one(moby.State{
+			Status: moby.StatePaused, Running: true, Paused: true,
+		}),
 		"agent has no container\n  next: go tool mage start": {},
 		`"agent" is not running`:                             one(moby.State{Status: moby.StateExited}),
 	} {
@@ -77,7 +87,8 @@ func TestRunning(t *testing.T) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
-	if _, err := running(t.Context(), fakeEngine{}, p, "gone"); err == nil || !strings.Contains(err.Error(), "names the service") {
+	if _, err := running(t.Context(), fakeEngine{}, p, "gone"); err == nil ||
+		!strings.Contains(err.Error(), "names the service") {
 		t.Errorf("got %v", err)
 	}
 }

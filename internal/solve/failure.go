@@ -33,7 +33,7 @@ func Error(ctx context.Context, dir string, t buildplan.Target, rec *Recorder, e
 	if next == "" {
 		next = "correct it, then go tool mage build " + fault.Quote(t.Service)
 	}
-	text := Cause(err.Error())
+	text := fault.BuildMessage(err.Error())
 	if name != "" {
 		text = name + ": " + text
 	}
@@ -92,10 +92,9 @@ func origin(err error, step string) (fault.Code, string) {
 	if errors.As(err, &exit) && exit.ExitCode != gateway.UnknownExitStatus {
 		return fault.Failed, ""
 	}
-	message := Cause(err.Error())
 	op := operation(err)
 	switch {
-	case op.GetExec() != nil && !lazyLayer(message):
+	case op.GetExec() != nil && !fault.LayerMissing(err):
 		return fault.Failed, ""
 	case fault.EngineLost(err):
 		return fault.Engine, fault.Again
@@ -103,14 +102,14 @@ func origin(err error, step string) (fault.Code, string) {
 		return fault.Resources, "go tool mage cleanup"
 	case strings.Contains(step, builddisplay.Importing), strings.HasSuffix(step, "] exporting cache to registry"):
 		return fault.Registry, "CACHE_REGISTRY=none for a build without it"
-	case strings.HasPrefix(op.GetSource().GetIdentifier(), "docker-image://"), asksRegistry(step), lazyLayer(message):
-		return registryFault(message)
+	case strings.HasPrefix(op.GetSource().GetIdentifier(), "docker-image://"), asksRegistry(step), fault.LayerMissing(err):
+		return registryFault(err)
 	case op != nil:
 		return fault.Failed, ""
 	}
 	var vertex *errdefs.VertexError
 	if errors.As(err, &vertex) { // the builder answered: something else was not reached
-		code, next := classify(message)
+		code, next := classify(err)
 		if code != fault.Registry {
 			return fault.Failed, ""
 		}
@@ -122,7 +121,7 @@ func origin(err error, step string) (fault.Code, string) {
 	if len(errdefs.Sources(err)) > 0 { // the frontend's, of a line of the Dockerfile
 		return fault.Config, ""
 	}
-	return classify(message)
+	return classify(err)
 }
 
 // operation is the step that an error is of, as BuildKit had it; nil where it does not say.
@@ -140,39 +139,26 @@ func asksRegistry(step string) bool {
 		strings.Contains(step, "] resolve image config for ") || strings.Contains(step, "] pushing ")
 }
 
-// lazyLayer says whether a step could not begin since a base's layer, which is fetched when first needed, was not given. The words begin
-// BuildKit's message: no command's text stands before them.
-func lazyLayer(message string) bool {
-	for _, words := range []string{"failed to compute cache key: ", "failed to prepare ", "failed to mount "} {
-		message = strings.TrimPrefix(message, words)
-	}
-	return strings.HasPrefix(message, "failed to copy: ") || strings.HasPrefix(message, "failed to push ") ||
-		strings.HasPrefix(message, "failed to resolve source metadata for ")
-}
-
 // registryFault is that of a step that asked a registry, with what may help.
-func registryFault(message string) (fault.Code, string) {
-	for _, words := range []string{"failed to authorize", "401 Unauthorized", "403 Forbidden", "authentication required", "authorization failed", "denied: "} {
-		if strings.Contains(message, words) {
-			return fault.Registry, nextLogin
-		}
+func registryFault(err error) (fault.Code, string) {
+	if fault.RegistryForbidden(err) {
+		return fault.Registry, nextLogin
 	}
 	return fault.Registry, nextBase
 }
 
-// classify reads the exit code and the next command out of the message of a failure that has no type. It is BuildKit's, or an engine's, of
-// something before or after the steps: there is no text of a command in it.
-func classify(message string) (fault.Code, string) {
-	has := func(text string) bool { return strings.Contains(message, text) }
-	switch {
-	case strings.HasPrefix(message, "dockerfile parse error"), strings.HasPrefix(message, "failed to read dockerfile"):
+// classify gives the exit code and the next command of a failure that has no type and is not of a step.
+func classify(err error) (fault.Code, string) {
+	switch fault.BuildFailureOf(err) {
+	case fault.DockerfileInvalid:
 		return fault.Config, ""
-	case has("network.host is not allowed by build daemon"):
+	case fault.HostNetworkForbidden:
 		return fault.Config, "go tool mage setup (its builder allows network.host)"
-	case has("is not allowed by build daemon"):
+	case fault.EntitlementForbidden:
 		return fault.Config, "BUILDKIT_HOST=… go tool mage build, with a builder whose insecure-entitlements have it"
-	case has("failed to resolve source metadata"), has("failed to copy: httpReadSeeker"), has("failed to push"), has("failed to authorize"):
-		return registryFault(message)
+	case fault.RegistryFailed:
+		return registryFault(err)
+	case fault.OtherBuildFailure:
 	}
 	return fault.Failed, ""
 }
@@ -186,13 +172,5 @@ func BuilderLost(err error) bool {
 		return true
 	}
 	var vertex *errdefs.VertexError
-	return operation(err).GetExec() == nil && !errors.As(err, &vertex) && strings.Contains(err.Error(), "no active session")
-}
-
-// Cause drops the wrapping that BuildKit puts before the cause: from the front, since a command's own text may have the same words.
-func Cause(message string) string {
-	for _, prefix := range []string{"failed to receive status: ", "failed to solve: ", "failed to solve: ", "rpc error: "} {
-		message = strings.TrimPrefix(message, prefix)
-	}
-	return message
+	return operation(err).GetExec() == nil && !errors.As(err, &vertex) && fault.SessionLost(err)
 }

@@ -66,7 +66,9 @@ func Root(t testing.TB) string {
 var trees = []string{"internal", "magefiles", "stack"}
 
 // forTests are the packages whose code no target runs.
-var forTests = []string{"architecture", "enginetest", "golden", "integration", "mutants", "parity", "pinned", "sources"}
+var forTests = []string{
+	"architecture", "composetest", "enginetest", "golden", "integration", "mutants", "parity", "sources",
+}
 
 // Files calls visit with each Go file of the module's packages, tests included, in the order of their paths.
 func Files(t testing.TB, visit func(File)) {

@@ -67,14 +67,16 @@ func within(t *testing.T, what string, do func()) {
 
 func TestDamagedFilesAreNamedAndMadeRoomFor(t *testing.T) {
 	for _, name := range []string{
-		"empty", "cut short", "garbage", "wrong type", "foreign", "an array", "null", "text", "directory", "pipe", "link", "device", "link loop", "huge",
+		"empty", "cut short", "garbage", "wrong type", "foreign", "an array", "null", "text", "directory", "pipe",
+		"link", "device", "link loop", "huge",
 	} {
 		path := filepath.Join(t.TempDir(), "state.json")
 		make := damages(t, path)[name]
 		make()
 		within(t, name, func() {
 			var damaged *Damaged
-			if err := ReadJSON(path, &shape{}); !errors.As(err, &damaged) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "s3cr") {
+			if err := ReadJSON(path, &shape{}); !errors.As(err, &damaged) || !strings.Contains(err.Error(), path) ||
+				strings.Contains(err.Error(), "s3cr") {
 				t.Errorf("%s: got %v", name, err)
 			}
 			if err := Keep(path, []byte(`{"pid":1}`)); err != nil {

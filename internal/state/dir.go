@@ -1,5 +1,5 @@
-// Package state owns the directory where runs leave things for the next one: where it is, files that are replaced whole, and
-// locks. What is in the files is their writers'.
+// Package state owns the directory where runs leave things for the next one: where it is, files that are replaced
+// whole, and locks. What is in the files is their writers'.
 package state
 
 import (

@@ -17,8 +17,8 @@ func WriteFile(path string, data []byte, mode fs.FileMode) error {
 	return nil
 }
 
-// Keep writes a file of the state directory, mode 0600, and makes its folder where that is missing. What is at its place and no file, as a
-// directory or a link, is set aside.
+// Keep writes a file of the state directory, mode 0600, and makes its folder where that is missing. What is at its
+// place and no file, as a directory or a link, is set aside.
 func Keep(path string, data []byte) error {
 	if err := MakeDir(filepath.Dir(path)); err != nil {
 		return err

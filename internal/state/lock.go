@@ -22,7 +22,8 @@ const WaitVariable = "COMPOSE_MAGE_LOCK_WAIT"
 const (
 	// waitLimit is longer than the first setup of a machine takes.
 	waitLimit = 20 * time.Minute
-	// stoppedLimit is how long a holder may be stopped, as by Ctrl-Z, before it counts as one that does not come back by itself.
+	// stoppedLimit is how long a holder may be stopped, as by Ctrl-Z, before it counts as one that does not come back
+	// by itself.
 	stoppedLimit = 5 * time.Second
 	askEvery     = 200 * time.Millisecond
 )
@@ -37,7 +38,8 @@ func LockProject(ctx context.Context, project string, out *ui.Out) (func(), erro
 	return Lock(ctx, dir, "run on "+project, out)
 }
 
-// TryLockProject is LockProject for one who does not wait: it gives nil where another run has the project, or the lock can't be had.
+// TryLockProject is LockProject for one who does not wait: it gives nil where another run has the project, or the
+// lock can't be had.
 func TryLockProject(project string) func() {
 	dir, err := projectDir(project)
 	if err != nil {
@@ -64,9 +66,9 @@ func projectDir(project string) (string, error) {
 	return dir, MakeDir(dir)
 }
 
-// Lock takes a directory for this process and gives the way to release it. Where another has it, it says so (what it is, since when) and
-// waits, but not for ever: after WaitVariable's time, or where the other one is stopped, the error says who has it and how it is ended.
-// The lock is the kernel's: it goes with its process, however that ends.
+// Lock takes a directory for this process and gives the way to release it. Where another has it, it says so (what it
+// is, since when) and waits, but not for ever: after WaitVariable's time, or where the other one is stopped, the
+// error says who has it and how it is ended. The lock is the kernel's: it goes with its process, however that ends.
 func Lock(ctx context.Context, dir, what string, out *ui.Out) (func(), error) {
 	limit, err := waitsFor()
 	if err != nil {
@@ -84,7 +86,8 @@ func Lock(ctx context.Context, dir, what string, out *ui.Out) (func(), error) {
 	got, err := l.TryLock()
 	switch {
 	case errors.Is(err, os.ErrPermission):
-		return nil, fault.New(fault.Config, "sudo chown -R $(id -u) "+fault.Quote(filepath.Dir(path))+", or another directory in "+Variable,
+		return nil, fault.New(fault.Config, "sudo chown -R $(id -u) "+fault.Quote(filepath.Dir(path))+
+			", or another directory in "+Variable,
 			"locking %q: permission denied: another user has run a target with this state directory", dir)
 	case err != nil:
 		return nil, Unwritable(dir, fmt.Errorf("locking %q: %w", dir, err))
@@ -107,7 +110,8 @@ func waitsFor() (time.Duration, error) {
 	}
 	limit, err := time.ParseDuration(value)
 	if err != nil || limit < 0 {
-		return 0, fault.New(fault.Usage, "unset "+WaitVariable, "%s=%q is no duration, such as 30s or 1h", WaitVariable, value)
+		return 0, fault.New(fault.Usage, "unset "+WaitVariable, "%s=%q is no duration, such as 30s or 1h", WaitVariable,
+			value)
 	}
 	return limit, nil
 }
@@ -133,14 +137,17 @@ func wait(ctx context.Context, l *flock.Flock, path, what string, limit time.Dur
 		}
 		switch waited := time.Since(begun); {
 		case time.Since(moving) >= stoppedLimit:
-			return fault.New(fault.Failed, fmt.Sprintf("kill -CONT %d to let it go on, or kill -KILL %d to end it; then the same command again", h.pid, h.pid),
+			return fault.New(fault.Failed,
+				fmt.Sprintf("kill -CONT %d to let it go on, or kill -KILL %d to end it; then the same command again",
+					h.pid, h.pid),
 				"another %s%s is stopped, as by Ctrl-Z: nothing was done", what, h)
 		case waited >= limit:
 			next := "wait until it has ended, then the same command again"
 			if h.pid > 0 {
 				next = fmt.Sprintf("wait until it has ended, or kill %d; then the same command again", h.pid)
 			}
-			return fault.New(fault.Failed, next, "another %s%s is still at work after %s: nothing was done", what, h, waited.Round(time.Second))
+			return fault.New(fault.Failed, next, "another %s%s is still at work after %s: nothing was done", what, h,
+				waited.Round(time.Second))
 		}
 	}
 }

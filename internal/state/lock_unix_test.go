@@ -106,7 +106,9 @@ func TestDamagedLockFiles(t *testing.T) {
 
 func TestAHolderIsShownWithoutEscapes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	for _, text := range []string{"12", "x\ny\nz", "-1\n", "12\nnot a time\nx", "12\n2026-01-02T03:04:05Z\n\x1b[2J\x07evil\nline"} {
+	for _, text := range []string{
+		"12", "x\ny\nz", "-1\n", "12\nnot a time\nx", "12\n2026-01-02T03:04:05Z\n\x1b[2J\x07evil\nline",
+	} {
 		if err := os.WriteFile(path+".pid", []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

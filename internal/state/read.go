@@ -16,7 +16,8 @@ import (
 // mostBytes is the largest file that is read: far above the record of a build context with a million files.
 const mostBytes = 512 << 20
 
-// Damaged is a file of the state directory that is not what a run of ours left there. Nothing of its content is in the text.
+// Damaged is a file of the state directory that is not what a run of ours left there. Nothing of its content is in
+// the text.
 type Damaged struct {
 	Path string
 	Why  string // "is empty"
@@ -29,8 +30,9 @@ func (d *Damaged) Error() string { return fmt.Sprintf("%q %s", d.Path, d.Why) }
 // Unwrap gives the operating system's error.
 func (d *Damaged) Unwrap() error { return d.Err }
 
-// ReadFile reads a file of the state directory, also through a link to a file. The error is fs.ErrNotExist where there is none, else a
-// *Damaged: what is no file, such as a pipe that nobody writes to, is not waited for, and what is too large for any of ours is not read.
+// ReadFile reads a file of the state directory, also through a link to a file. The error is fs.ErrNotExist where
+// there is none, else a *Damaged: what is no file, such as a pipe that nobody writes to, is not waited for, and what
+// is too large for any of ours is not read.
 func ReadFile(path string) ([]byte, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|nonBlocking, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -56,8 +58,9 @@ func ReadFile(path string) ([]byte, error) {
 	return data, nil
 }
 
-// ReadJSON reads a file of the state directory into what its writer encoded; into is a pointer. Its errors are ReadFile's, and a *Damaged
-// for what is no such value: a file that ends too early, another program's, one of another type. into may be changed then.
+// ReadJSON reads a file of the state directory into what its writer encoded; into is a pointer. Its errors are
+// ReadFile's, and a *Damaged for what is no such value: a file that ends too early, another program's, one of another
+// type. into may be changed then.
 func ReadJSON(path string, into any) error {
 	data, err := ReadFile(path)
 	if err != nil {
@@ -108,8 +111,8 @@ func foreign(data []byte, into any) bool {
 	return true
 }
 
-// SetAside renames what is at path, so that a new file can take its place, and gives its new name. Nothing is deleted: what was there may
-// be somebody's, and can be looked at.
+// SetAside renames what is at path, so that a new file can take its place, and gives its new name. Nothing is
+// deleted: what was there may be somebody's, and can be looked at.
 func SetAside(path string) (string, error) {
 	for n := range 1000 {
 		to := path + ".damaged"

@@ -11,9 +11,9 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	moby "github.com/moby/moby/api/types/container"
 
-	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fit"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -38,11 +38,11 @@ func Misfits(ctx context.Context, e *engine.Engine, project *types.Project) ([]s
 
 // misfits compares what the project asks for with what the engine applied, by service.
 func misfits(project *types.Project, m engine.Machine, applied map[string][]moby.HostConfig) []string {
-	out := compose.Overcommitted(project, m)
+	out := fit.Overcommitted(project, m)
 	var noSwapLimit []string
 	for _, name := range project.ServiceNames() {
 		service := project.Services[name]
-		want := compose.ResourcesOf(service)
+		want := fit.ResourcesOf(service)
 		for _, have := range applied[name] {
 			if have.Memory != want.Memory {
 				out = append(out, fmt.Sprintf("%s: memory limit %s is not in force, the engine has %s", name, amount(want.Memory), amount(have.Memory)))

@@ -21,8 +21,8 @@ func WriteJSON(w io.Writer, v any, indent string) error {
 	return nil
 }
 
-// JSON is a writer for whole values of JSON. Characters that a terminal would obey or not show are escaped in them, as JSON allows for
-// any: encoding/json does so for those of C0 alone.
+// JSON is a writer for whole values of JSON. Characters that a terminal would obey or not show are escaped in them,
+// as JSON allows for any: encoding/json does so for those of C0 alone.
 func JSON(w io.Writer) io.Writer { return escaper{unfiltered(w)} }
 
 type escaper struct{ io.Writer }

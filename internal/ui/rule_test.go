@@ -35,7 +35,8 @@ func TestAllIsPrintedHere(t *testing.T) {
 func prints(c sources.Call) bool {
 	name := c.Name[strings.LastIndex(c.Name, ".")+1:]
 	switch {
-	case strings.HasPrefix(c.Name, "fmt.Print"), strings.HasPrefix(c.Name, "color."), strings.HasPrefix(c.Name, "log.Print"), strings.HasPrefix(c.Name, "log.Fatal"), name == "Screen",
+	case strings.HasPrefix(c.Name, "fmt.Print"), strings.HasPrefix(c.Name, "color."),
+		strings.HasPrefix(c.Name, "log.Print"), strings.HasPrefix(c.Name, "log.Fatal"), name == "Screen",
 		c.Name == "print", c.Name == "println":
 		return true
 	case strings.HasPrefix(c.Name, "fmt.Fprint"), c.Name == "io.WriteString":

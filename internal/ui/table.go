@@ -8,12 +8,11 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
-	"github.com/mattn/go-isatty"
 	"github.com/moby/term"
 )
 
-// What a column keeps of its cells before a table becomes a list of records: the first says what a row is about, and numbers are no
-// longer than least.
+// What a column keeps of its cells before a table becomes a list of records: the first says what a row is about, and
+// numbers are no longer than least.
 const (
 	leastOfFirst = 14
 	least        = 8
@@ -41,18 +40,19 @@ func size(w io.Writer) (rows, columns int) {
 		return 0, known.columns
 	}
 	f, ok := w.(*os.File)
-	if !ok || !isatty.IsTerminal(f.Fd()) {
+	if !ok {
 		return 0, 0
 	}
 	s, err := term.GetWinsize(f.Fd())
-	if err != nil {
+	if err != nil { // no terminal
 		return 0, 0
 	}
 	return int(s.Height), int(s.Width)
 }
 
-// Table writes rows under a header in aligned columns; colours do not count as width. On a terminal it is no wider than that: long
-// cells end in "…", those of the last column go on below, and where even that is not enough each row is a block of lines.
+// Table writes rows under a header in aligned columns; colours do not count as width. On a terminal it is no wider
+// than that: long cells end in "…", those of the last column go on below, and where even that is not enough each row
+// is a block of lines.
 func Table(w io.Writer, header []string, rows [][]string) {
 	w = unfiltered(w)
 	rows = printableRows(rows)
@@ -83,7 +83,8 @@ func printableRows(rows [][]string) [][]string {
 	return out
 }
 
-// columnWidths gives each column's cells and the cells between two; fits is false where the table can't be made narrow enough.
+// columnWidths gives each column's cells and the cells between two; fits is false where the table can't be made
+// narrow enough.
 func columnWidths(header []string, rows [][]string, room int) (widths []int, gap int, fits bool) {
 	widths, lowest, widest := make([]int, len(header)), make([]int, len(header)), make([]int, len(header))
 	for i, title := range header {
@@ -119,8 +120,8 @@ func columnWidths(header []string, rows [][]string, room int) (widths []int, gap
 	return widths, gap, true
 }
 
-// givesWay is the column that becomes narrower: a title that is longer than its cells, else the column that is furthest above its
-// lowest width.
+// givesWay is the column that becomes narrower: a title that is longer than its cells, else the column that is
+// furthest above its lowest width.
 func givesWay(widths, lowest, widest []int) int {
 	best, most := 0, 0
 	for i := range widths {

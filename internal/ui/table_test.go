@@ -17,14 +17,20 @@ var _ = func() bool {
 
 // snapshotRows are as wide as monitor's.
 var (
-	snapshotHeader = []string{"SERVICE", "STATE", "CPU", "OF LIMIT", "MEMORY", "LIMIT", "", "CHECK", "RESTARTS", "OOM", "UP"}
-	snapshotRows   = [][]string{
-		{"eloquence-agent-v1", Green("healthy"), "101.5 %", "50 % of 2 cores", "1011MiB", "4GiB", "25 %", "1204 ms", "0", "0", "17m"},
+	snapshotHeader = []string{
+		"SERVICE", "STATE", "CPU", "OF LIMIT", "MEMORY", "LIMIT", "", "CHECK", "RESTARTS", "OOM", "UP",
+	}
+	snapshotRows = [][]string{
+		{
+			"eloquence-agent-v1", Green("healthy"), "101.5 %", "50 % of 2 cores", "1011MiB", "4GiB", "25 %", "1204 ms",
+			"0", "0", "17m",
+		},
 		{"日本語のサービス", Red("exited (137)"), "-", "-", "-", "512MiB", "", "-", "12", "3", "-"},
 	}
 	statusHeader = []string{"SERVICE", "STATUS", "CONTAINER", "IMAGE", "PORTS"}
 	statusRows   = [][]string{{
-		"api-backend", Green("Up 2 minutes (healthy)"), "25eloquence-api-backend-1", "registry.example.com/25eloquence/api-backend:latest",
+		"api-backend", Green("Up 2 minutes (healthy)"), "25eloquence-api-backend-1",
+		"registry.example.com/25eloquence/api-backend:latest",
 		"127.0.0.1:8000->8000/tcp 127.0.0.1:7881->7881/tcp",
 	}}
 )
@@ -39,7 +45,8 @@ func TestTableFitsEveryTerminal(t *testing.T) {
 			Table(Within(&b, columns), table.header, table.rows)
 			for line := range strings.SplitSeq(b.String(), "\n") {
 				if ansi.StringWidth(line) > columns {
-					t.Fatalf("a line of %d cells at %d columns: %q\n%s", ansi.StringWidth(line), columns, line, b.String())
+					t.Fatalf("a line of %d cells at %d columns: %q\n%s", ansi.StringWidth(line), columns, line,
+						b.String())
 				}
 			}
 		}
@@ -60,7 +67,8 @@ func TestTableCutsNoNumbers(t *testing.T) {
 
 func TestTableCutsTitlesBeforeCells(t *testing.T) {
 	var b bytes.Buffer
-	Table(Within(&b, 40), statusHeader, [][]string{{"api-backend", "not created", "", "", ""}, {"whisper-stt", "not created", "", "", ""}})
+	Table(Within(&b, 40), statusHeader,
+		[][]string{{"api-backend", "not created", "", "", ""}, {"whisper-stt", "not created", "", "", ""}})
 	want := "SERVICE      STATUS       CO…  IM…  POR…\napi-backend  not created\nwhisper-stt  not created\n"
 	if got := ansi.Strip(b.String()); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)

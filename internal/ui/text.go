@@ -12,13 +12,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/fatih/color"
-	"github.com/mattn/go-isatty"
+	"github.com/moby/term"
 
 	"github.com/25eloquence/compose-mage/internal/ui/printable"
 )
 
-// Colours of ours are marked in a text with a word that is another one in each process, and become the terminal's sequences when they are
-// printed: what else looks like such a sequence came from outside.
+// Colours of ours are marked in a text with a word that is another one in each process, and become the terminal's
+// sequences when they are printed: what else looks like such a sequence came from outside.
 var (
 	mark    = "\x1b{" + rand.Text() + ":"
 	markEnd = "}"
@@ -83,8 +83,8 @@ func render(text string, show func(string) string) string {
 // continued starts the further lines of an error's text, so that none of them looks like one of ours.
 const continued = "\n     | "
 
-// sprintf is fmt.Sprintf for a text that goes straight to a terminal: what args have is shown on one line and without effect, an error
-// on as many lines as it has.
+// sprintf is fmt.Sprintf for a text that goes straight to a terminal: what args have is shown on one line and without
+// effect, an error on as many lines as it has.
 func sprintf(format string, args ...any) string {
 	shown := make([]any, len(args))
 	for i, arg := range args {
@@ -120,7 +120,8 @@ func multiline(text string) string {
 	return strings.ReplaceAll(render(text, printable.Lines), "\n", continued)
 }
 
-// foreign is an argument that is made printable where it is formatted: before that where it is text alone, since its width counts then.
+// foreign is an argument that is made printable where it is formatted: before that where it is text alone, since its
+// width counts then.
 type foreign struct {
 	value any
 	show  func(string) string
@@ -186,13 +187,13 @@ func isTerminal(w io.Writer) bool {
 	case within:
 		return w.columns > 0
 	case *os.File:
-		return isatty.IsTerminal(w.Fd()) || isatty.IsCygwinTerminal(w.Fd())
+		return term.IsTerminal(w.Fd())
 	}
 	return false
 }
 
-// LogLine writes a line that a container has logged, after whose it is. A terminal gets it without effect and without the program's own
-// colours; elsewhere it is what the container wrote, byte for byte.
+// LogLine writes a line that a container has logged, after whose it is. A terminal gets it without effect and without
+// the program's own colours; elsewhere it is what the container wrote, byte for byte.
 func LogLine(w io.Writer, whose, line string) {
 	if isTerminal(w) {
 		line = printable.Output(line)

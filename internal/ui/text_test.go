@@ -60,11 +60,15 @@ func TestNothingFromOutsideIsObeyed(t *testing.T) {
 		"fault": {func(o *Out) {
 			o.Warn("%v", fault.New(fault.Failed, text, "%s: %w", text, errors.New(text)).WithDetail(text))
 		}, 6},
-		"coloured":    {func(o *Out) { o.Info("%s", Red(text)) }, 1},
-		"writer":      {func(o *Out) { _, _ = io.WriteString(o.Writer(), text+"\n") }, 2},
-		"fprintf":     {func(o *Out) { Fprintf(o.Writer(), "%s\n", text) }, 1},
-		"table":       {func(o *Out) { Table(o.Writer(), []string{"A", "B"}, [][]string{{text, text}, {Green(text), text}}) }, 3},
-		"narrow":      {func(o *Out) { Table(Within(o.Writer(), 400), []string{"A", "B"}, [][]string{{text, text}}) }, 2},
+		"coloured": {func(o *Out) { o.Info("%s", Red(text)) }, 1},
+		"writer":   {func(o *Out) { _, _ = io.WriteString(o.Writer(), text+"\n") }, 2},
+		"fprintf":  {func(o *Out) { Fprintf(o.Writer(), "%s\n", text) }, 1},
+		"table": {
+			func(o *Out) { Table(o.Writer(), []string{"A", "B"}, [][]string{{text, text}, {Green(text), text}}) }, 3,
+		},
+		"narrow": {
+			func(o *Out) { Table(Within(o.Writer(), 400), []string{"A", "B"}, [][]string{{text, text}}) }, 2,
+		},
 		"records":     {func(o *Out) { Table(Within(o.Writer(), 9), []string{"A", "B"}, [][]string{{text, "b"}}) }, 2},
 		"redrawn":     {func(o *Out) { o.Redraw(func(o *Out) { o.Warn("%s", text) }) }, 1},
 		"logs":        {func(o *Out) { LogLine(Within(o.Writer(), 80), Cyan(text), text) }, 1},

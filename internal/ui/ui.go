@@ -42,10 +42,12 @@ func Stdout() *Out { return New(os.Stdout) }
 // Terminal says whether the reader is a terminal.
 func (o *Out) Terminal() bool { return o.terminal }
 
-// Writer is for tables, for Fprintf, and for the output of other programs, which it lets through without effect on a terminal.
+// Writer is for tables, for Fprintf, and for the output of other programs, which it lets through without effect on a
+// terminal.
 func (o *Out) Writer() io.Writer { return &filter{out: o} }
 
-// Screen is the underlying writer, for a display that moves the cursor by itself. What it shows has to be printable already.
+// Screen is the underlying writer, for a display that moves the cursor by itself. What it shows has to be printable
+// already.
 func (o *Out) Screen() io.Writer { return o.w }
 
 // Title starts a part of a run.
@@ -95,8 +97,8 @@ func (o *Out) erase() {
 	fmt.Fprint(o.w, "\r\033[J")
 }
 
-// Live keeps the lines that rows gives, for a terminal of that height, below the output until stop is called; stop removes them.
-// Where there is no terminal, brief gives a line for every Heartbeat.
+// Live keeps the lines that rows gives, for a terminal of that height, below the output until stop is called; stop
+// removes them. Where there is no terminal, brief gives a line for every Heartbeat.
 func (o *Out) Live(rows func(height int) []string, brief func() string) (stop func()) {
 	ended := make(chan struct{})
 	var drawing sync.WaitGroup

@@ -18,7 +18,9 @@ func TestTableAlignsColouredCells(t *testing.T) {
 		{"eloquence-agent-v1", "exited", "0 %"},
 	})
 	lines := strings.Split(ansi.Strip(b.String()), "\n")
-	for i, want := range []int{strings.Index(lines[0], "CPU"), strings.Index(lines[1], "1.0"), strings.Index(lines[2], "0 %")} {
+	for i, want := range []int{
+		strings.Index(lines[0], "CPU"), strings.Index(lines[1], "1.0"), strings.Index(lines[2], "0 %"),
+	} {
 		if want != strings.Index(lines[0], "CPU") {
 			t.Errorf("line %d starts its last column at %d:\n%s", i, want, b.String())
 		}
@@ -29,11 +31,13 @@ func TestStepReportsFailureAndSuccess(t *testing.T) {
 	var b bytes.Buffer
 	out := New(&b)
 	boom := errors.New("boom")
-	if err := out.Step(context.Background(), "pulling base", func(context.Context, func(string)) error { return boom }); !errors.Is(err, boom) {
+	if err := out.Step(context.Background(), "pulling base",
+		func(context.Context, func(string)) error { return boom }); !errors.Is(err, boom) {
 		t.Errorf("got %v", err)
 	}
 	_ = out.Step(context.Background(), "pushing base", func(context.Context, func(string)) error { return nil })
-	if got := ansi.Strip(b.String()); !strings.Contains(got, "✗ pulling base") || !strings.Contains(got, "✓ pushing base") {
+	if got := ansi.Strip(b.String()); !strings.Contains(got, "✗ pulling base") ||
+		!strings.Contains(got, "✓ pushing base") {
 		t.Errorf("got:\n%s", got)
 	}
 }

@@ -1,6 +1,7 @@
-// Package printable owns how text from outside is shown: names, labels, output of containers and build steps, answers of registries and
-// engines, contents of files. What a terminal would obey, what has no shape and what turns the direction of writing is shown in the
-// notation of Go's strings (\x1b, \n, \u202e), so that it can be seen and does nothing. It prints nothing itself.
+// Package printable owns how text from outside is shown: names, labels, output of containers and build steps, answers
+// of registries and engines, contents of files. What a terminal would obey, what has no shape and what turns the
+// direction of writing is shown in the notation of Go's strings (\x1b, \n, \u202e), so that it can be seen and does
+// nothing. It prints nothing itself.
 package printable
 
 import (
@@ -11,7 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxMarks is how many combining marks may follow each other: scripts have up to four, and more run over the lines above and below.
+// maxMarks is how many combining marks may follow each other: scripts have up to four, and more run over the lines
+// above and below.
 const maxMarks = 6
 
 // tab is what output has for a tab: a terminal would jump by an amount that depends on where the line begins.
@@ -20,10 +22,12 @@ const tab = "    "
 // colours are the sequences that only colour what follows; programs print them for people to read.
 var colours = regexp.MustCompile("\x1b\\[[0-9;:]*m")
 
-// Safe says whether a terminal shows the rune, and does nothing else with it. Control characters of C0 and C1, separators of lines,
-// marks of direction, characters without width and those that no standard gives a shape are not safe.
+// Safe says whether a terminal shows the rune, and does nothing else with it. Control characters of C0 and C1,
+// separators of lines, marks of direction, characters without width and those that no standard gives a shape are not
+// safe.
 func Safe(r rune) bool {
-	return unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S, unicode.Zs) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+	return unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S, unicode.Zs) &&
+		!unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }
 
 // Line gives s as one line. A line that it gave stays as it is.
@@ -80,8 +84,8 @@ func notation(r rune) string {
 	return fmt.Sprintf(`\U%08x`, r)
 }
 
-// Output gives one line of what a program has printed: as Line, but that colours and the return at its end are left out and tabs become
-// spaces.
+// Output gives one line of what a program has printed: as Line, but that colours and the return at its end are left
+// out and tabs become spaces.
 func Output(s string) string {
 	s = colours.ReplaceAllString(strings.TrimRight(s, "\r"), "")
 	return Line(strings.ReplaceAll(s, "\t", tab))

@@ -8,24 +8,28 @@ import (
 
 func TestLine(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"plain":              {"api-backend 1.0 %", "api-backend 1.0 %"},
-		"other scripts":      {"naïve 日本語 עברית क्षि 👍🏽 a\u00a0b", "naïve 日本語 עברית क्षि 👍🏽 a\u00a0b"},
-		"title of a window":  {"\x1b]0;owned\x07", `\x1b]0;owned\x07`},
-		"a row":              {"redis\nmysql  healthy", `redis\nmysql  healthy`},
-		"a column":           {"redis\thealthy", `redis\thealthy`},
-		"overwritten":        {"exited\rhealthy", `exited\rhealthy`},
-		"rubbed out":         {"exited\b\b\b\b\b\bup", `exited\x08\x08\x08\x08\x08\x08up`},
-		"C1 as UTF-8":        {"\u009b2J", `\u009b2J`},
-		"C1 as a byte":       {"\x9b2J", `\x9b2J`},
-		"delete":             {"a\x7fb", `a\x7fb`},
-		"nul":                {"a\x00b", `a\x00b`},
-		"right to left":      {"\u202etxt.exe\u2066\u2069", `\u202etxt.exe\u2066\u2069`},
-		"without width":      {"re\u200bdis\ufeff\u2060\u00ad\u034f\u3164", `re\u200bdis\ufeff\u2060\u00ad\u034f\u3164`},
-		"separators":         {"a\u2028b\u2029c\u0085d", `a\u2028b\u2029c\u0085d`},
-		"tags":               {"a\U000e0041", `a\U000e0041`},
-		"private":            {"\ue000\ufffe", `\ue000\ufffe`},
-		"broken UTF-8":       {"a\xff\xc3", `a\xff\xc3`},
-		"a stack of accents": {"a" + strings.Repeat("\u0301", maxMarks+1), "a" + strings.Repeat("\u0301", maxMarks) + `\u0301`},
+		"plain":             {"api-backend 1.0 %", "api-backend 1.0 %"},
+		"other scripts":     {"naïve 日本語 עברית क्षि 👍🏽 a\u00a0b", "naïve 日本語 עברית क्षि 👍🏽 a\u00a0b"},
+		"title of a window": {"\x1b]0;owned\x07", `\x1b]0;owned\x07`},
+		"a row":             {"redis\nmysql  healthy", `redis\nmysql  healthy`},
+		"a column":          {"redis\thealthy", `redis\thealthy`},
+		"overwritten":       {"exited\rhealthy", `exited\rhealthy`},
+		"rubbed out":        {"exited\b\b\b\b\b\bup", `exited\x08\x08\x08\x08\x08\x08up`},
+		"C1 as UTF-8":       {"\u009b2J", `\u009b2J`},
+		"C1 as a byte":      {"\x9b2J", `\x9b2J`},
+		"delete":            {"a\x7fb", `a\x7fb`},
+		"nul":               {"a\x00b", `a\x00b`},
+		"right to left":     {"\u202etxt.exe\u2066\u2069", `\u202etxt.exe\u2066\u2069`},
+		"without width": {
+			"re\u200bdis\ufeff\u2060\u00ad\u034f\u3164", `re\u200bdis\ufeff\u2060\u00ad\u034f\u3164`,
+		},
+		"separators":   {"a\u2028b\u2029c\u0085d", `a\u2028b\u2029c\u0085d`},
+		"tags":         {"a\U000e0041", `a\U000e0041`},
+		"private":      {"\ue000\ufffe", `\ue000\ufffe`},
+		"broken UTF-8": {"a\xff\xc3", `a\xff\xc3`},
+		"a stack of accents": {
+			"a" + strings.Repeat("\u0301", maxMarks+1), "a" + strings.Repeat("\u0301", maxMarks) + `\u0301`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := Line(c.text)

@@ -11,10 +11,10 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
-// hidden gives a loading error without what is in files that are not the project's to show: an env file has secrets, and a Compose file may
-// include, extend or link to whatever its writer liked to read. known is err as it would be shown; files are those that the user or the
-// search named.
-func (i *inspection) hidden(files []string, known, err error) error {
+// redacted gives a loading error without what is in files that are not the project's to show: an env file has secrets,
+// and a Compose file may include, extend or link to whatever its writer liked to read. known is err as it would be
+// shown; files are those that the user or the search named.
+func (i *inspection) redacted(files []string, known, err error) error {
 	var shown *fault.Error
 	if !errors.As(known, &shown) {
 		return known
@@ -31,13 +31,16 @@ func (i *inspection) hidden(files []string, known, err error) error {
 		return known
 	}
 	for _, file := range outside {
-		if strings.HasPrefix(where, file+":") || strings.Contains(message, file) && !strings.Contains(message, "include cycle") {
-			return fault.New(fault.Config, fault.Correct, "%s: it is not a valid Compose file (what is in it is not shown: it lies outside of the project)",
+		if strings.HasPrefix(where, file+":") || strings.Contains(message, file) &&
+			!strings.Contains(message, "include cycle") {
+			return fault.New(fault.Config, fault.Correct,
+				"%s: it is not a valid Compose file (what is in it is not shown: it lies outside of the project)",
 				placeIn(file, where))
 		}
 	}
 	if !lineAtEnd.MatchString(where) { // it may be about a value from there
-		return fault.New(fault.Config, fault.Correct, "%s: not valid together with %s (what is in there is not shown: it lies outside of the project)",
+		return fault.New(fault.Config, fault.Correct,
+			"%s: not valid together with %s (what is in there is not shown: it lies outside of the project)",
 			where, strings.Join(outside, ", "))
 	}
 	return fault.New(fault.Config, fault.Correct, "%s: %s", where, withoutValues(text))
@@ -62,8 +65,10 @@ func (i *inspection) namedBy(file, message string) string {
 }
 
 // envReasons are what the parsers of env files say, as far as it is not the file's text.
-var envReasons = regexp.MustCompile(`key cannot contain a space|unexpected character|unterminated quoted value|zero length string|` +
-	`required variable [A-Za-z_]\w* is missing a value|invalid template|invalid utf8 bytes|no variable name on|contains whitespaces|` +
+var envReasons = regexp.MustCompile(`key cannot contain a space|unexpected character|unterminated quoted value|zero ` +
+	`length string|` +
+	`required variable [A-Za-z_]\w* is missing a value|invalid template|invalid utf8 bytes|no variable name ` +
+	`on|contains whitespaces|` +
 	`is a directory|not found|permission denied`)
 
 func envReason(message string) string {
@@ -78,13 +83,14 @@ var quotedValue = regexp.MustCompile("\"[^\"\n]*\"|'[^'\n]*'|`[^`\n]*`")
 
 func withoutValues(text string) string { return quotedValue.ReplaceAllString(text, "…") }
 
-// Outside says whether a file lies, links followed, outside of the project in dir, so that what is in it is not the project's to show.
+// Outside says whether a file lies, links followed, outside of the project in dir, so that what is in it is not the
+// project's to show.
 func Outside(dir, file string) bool {
 	return len((&inspection{dir: dir, compose: []string{file}}).outside([]string{file})) > 0
 }
 
-// outside gives those of the files that lie, links followed, outside of the project: of its directory, the current one, or the repository
-// that these are in.
+// outside gives those of the files that lie, links followed, outside of the project: of its directory, the current
+// one, or the repository that these are in.
 func (i *inspection) outside(files []string) []string {
 	roots := []string{repository(resolved(i.dir))}
 	if here, err := os.Getwd(); err == nil {
@@ -100,7 +106,8 @@ func (i *inspection) outside(files []string) []string {
 			continue
 		}
 		// A file that the user named is the user's to see, unless it is a link to another place.
-		if slices.Contains(files, file) && !slices.Contains(i.compose, file) && filepath.Dir(real) == resolved(filepath.Dir(file)) {
+		if slices.Contains(files, file) && !slices.Contains(i.compose, file) &&
+			filepath.Dir(real) == resolved(filepath.Dir(file)) {
 			continue
 		}
 		out = append(out, file)

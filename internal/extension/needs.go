@@ -1,4 +1,4 @@
-package compose
+package extension
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
-// Needs is what the Compose file says that the stack needs of its machine at full size; 0 is nothing said.
+// Needs is what the stack needs of its machine at full size, as the Compose file says; 0 where the file says nothing.
 type Needs struct {
 	Memory            int64   // bytes
 	MemoryRecommended int64   // bytes
@@ -21,18 +21,18 @@ type Needs struct {
 	Disk              int64   // free bytes on the engine's disk
 }
 
-// NeedsOf reads x-compose-mage: {needs: {memory: 16G, memory_recommended: 32G, cpus: 8, cpus_recommended: 16, disk: 100G}}. Sizes are as
-// in mem_limit: 16G is 16 GiB. What it can't mean is refused when the project is loaded.
+// NeedsOf reads x-compose-mage: {needs: {memory: 16G, memory_recommended: 32G, cpus: 8, cpus_recommended: 16, disk:
+// 100G}}. Sizes are as in mem_limit: 16G is 16 GiB. Check has refused what they can't mean.
 func NeedsOf(project *types.Project) Needs {
-	var e projectExtension
-	if decode(project.Extensions[Extension], &e) != nil {
+	var e onProject
+	if decode(project.Extensions[Key], &e) != nil {
 		return Needs{}
 	}
 	n, _, _ := readNeeds(e.Needs)
 	return n
 }
 
-// readNeeds reads what is under needs; where it can't, key is what the error is about.
+// readNeeds reads the map under needs; key is the one that an error is about.
 func readNeeds(m map[string]any) (n Needs, key string, err error) {
 	sizes := map[string]*int64{"memory": &n.Memory, "memory_recommended": &n.MemoryRecommended, "disk": &n.Disk}
 	cores := map[string]*float64{"cpus": &n.CPUs, "cpus_recommended": &n.CPUsRecommended}
