@@ -1,0 +1,155 @@
+package architecture
+
+import (
+	"fmt"
+	"go/ast"
+	"go/token"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/25eloquence/compose-mage/internal/sources"
+)
+
+// What a reader can hold in mind.
+const (
+	mostFiles         = 20   // of a package, without tests
+	mostPackageLines  = 2500 // of these files
+	mostFileLines     = 400
+	mostFunctionLines = 60
+	mostColumns       = 120
+	tab               = 4 // columns
+)
+
+// larger are packages that are larger than others may be, with their reason.
+var larger = map[string]string{}
+
+// TestSizes holds packages, files and functions of the product to what a reader can hold in mind.
+func TestSizes(t *testing.T) {
+	files, lines := map[string]int{}, map[string]int{}
+	sources.Files(t, func(f sources.File) {
+		if f.Test {
+			return
+		}
+		n := strings.Count(f.Source, "\n")
+		files[f.Dir()]++
+		lines[f.Dir()] += n
+		if n > mostFileLines {
+			t.Errorf("%s has %d lines", f.Path, n)
+		}
+		comments := map[int]bool{}
+		for _, group := range f.Comments {
+			for line := f.Line(group); line <= f.Set.Position(group.End()).Line; line++ {
+				comments[line] = true
+			}
+		}
+		for _, decl := range f.Decls {
+			d, ok := decl.(*ast.FuncDecl)
+			if !ok || d.Body == nil {
+				continue
+			}
+			n := 0
+			for line := f.Line(d) + 1; line < f.Set.Position(d.End()).Line; line++ {
+				if !comments[line] {
+					n++
+				}
+			}
+			if n > mostFunctionLines {
+				t.Errorf("%s: %s has %d lines", f.Path, sources.Function(decl), n)
+			}
+		}
+	})
+	for _, dir := range slices.Sorted(maps.Keys(files)) {
+		over := files[dir] > mostFiles || lines[dir] > mostPackageLines
+		switch {
+		case over && larger[dir] == "":
+			t.Errorf("%s has %d files and %d lines", dir, files[dir], lines[dir])
+		case !over && larger[dir] != "":
+			t.Errorf("%s is listed as larger, and is not", dir)
+		}
+	}
+}
+
+// wide are directories with lines of more columns than a line may have. No other is added, and in the end there is
+// none.
+var wide = []string{
+	"internal/baseimages",
+	"internal/daemon",
+	"internal/projectfiles",
+	"internal/bases",
+	"internal/buildcontext",
+	"internal/builddisplay",
+	"internal/builds",
+	"internal/buildcache",
+	"internal/builder",
+	"internal/buildinputs",
+	"internal/buildplan",
+	"internal/composelib",
+	"internal/containerevents",
+	"internal/diagnosis",
+	"internal/dockerfile",
+	"internal/enginetest",
+	"internal/enginetest/current",
+	"internal/enginetest/mirror",
+	"internal/enginetest/with",
+	"internal/explain",
+	"internal/freezer",
+	"internal/image",
+	"internal/imageload",
+	"internal/integration",
+	"internal/lifecycle",
+	"internal/logstream",
+	"internal/orphan",
+	"internal/pinned",
+	"internal/provision",
+	"internal/readiness",
+	"internal/recreate",
+	"internal/registry",
+	"internal/rollout",
+	"internal/semaphore",
+	"internal/shim",
+	"internal/solve",
+	"internal/status",
+	"internal/stepnet",
+	"internal/verify",
+	"magefiles", "magefiles/targets",
+}
+
+func TestLinesFit(t *testing.T) {
+	found := map[string][]string{}
+	sources.Files(t, func(f sources.File) {
+		n := 0
+		for line := range strings.Lines(f.Source) {
+			n++
+			line = strings.TrimRight(line, "\n")
+			columns := utf8.RuneCountInString(line) + (tab-1)*strings.Count(line, "\t")
+			if columns > mostColumns {
+				found[f.Dir()] = append(found[f.Dir()], fmt.Sprintf("%s:%d has %d columns", f.Path, n, columns))
+			}
+		}
+	})
+	for _, dir := range slices.Sorted(maps.Keys(found)) {
+		if !slices.Contains(wide, dir) {
+			t.Errorf("lines of %s are too long:\n%s", dir, strings.Join(found[dir], "\n"))
+		}
+	}
+}
+
+// TestLabelsAreSpelledInContainer: what docker compose writes on containers, networks and volumes has its names in
+// one place.
+func TestLabelsAreSpelledInContainer(t *testing.T) {
+	sources.Files(t, func(f sources.File) {
+		if f.Test || f.Dir() == "internal/container" {
+			return
+		}
+		ast.Inspect(f.File, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING &&
+				strings.Contains(lit.Value, "com.docker.compose") {
+				t.Errorf("%s:%d spells a label of Compose's: use one of internal/container", f.Path, f.Line(n))
+			}
+			return true
+		})
+	})
+}
