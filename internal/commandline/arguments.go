@@ -114,7 +114,7 @@ func (t Table) addWord(p *part, word string, services func() ([]string, error)) 
 		return &part{Command: Command{Foreign: true}, table: t, name: word, key: key}, nil
 	case p != nil && !takes && !isOther:
 		return nil, fault.New(fault.Usage, "go tool mage "+p.key+" -h",
-			"no target %q%s, and %s takes no service names", word, fault.DidYouMean(word, t.names()), p.key)
+			"no target %q%s, and %s takes no service names", word, t.didYouMean(word), p.key)
 	}
 	return nil, t.Unknown(word)
 }
@@ -136,7 +136,7 @@ func (t Table) Unknown(word string) error {
 	if here, ok := OtherWords[strings.ToLower(word)]; ok {
 		return fault.New(fault.Usage, here, "no target %q", word)
 	}
-	return fault.New(fault.Usage, "go tool mage -l", "no target %q%s", word, fault.DidYouMean(word, t.names()))
+	return fault.New(fault.Usage, "go tool mage -l", "no target %q%s", word, t.didYouMean(word))
 }
 
 // addOption takes -name, -name=value or --na-me=value; following is what comes after it on the command line.

@@ -176,7 +176,7 @@ func TestAnImportersTargetsAreLeftToMage(t *testing.T) {
 		"deploy prod":      "deploy needs a count",
 		"buidl":            `no target "buidl" (did you mean "build"?)`,
 		"stack:biuld":      `(did you mean "stack:build"?)`,
-		"start":            `no target "start"`,
+		"start":            `no target "start" (did you mean "stack:start"?)`,
 		"stack:start -d":   "next: go tool mage stack:start -h",
 		"build web":        `no target "web", and build takes no service names`,
 		"stack:stop db:up": `no target "db:up"`,

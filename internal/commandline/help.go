@@ -24,8 +24,14 @@ func (t Table) HelpAsked(args []string, variable string) (target string, asked b
 	return "", false
 }
 
-// Has says whether help can be had of the target: it is known, or may be one of the magefile's that is not.
-func (t Table) Has(target string) bool { return t.Open || t.has(target) }
+// HelpOf gives the name under which Mage has the target's help: of an alias, that of its target. ok is false where there is no such
+// target, which an open table can't tell.
+func (t Table) HelpOf(target string) (name string, ok bool) {
+	if of := t.Commands[strings.ToLower(target)].Target; of != "" {
+		return of, true
+	}
+	return target, t.Open || t.has(target)
+}
 
 var (
 	helpLine   = regexp.MustCompile(`^\t-(\w+)=<([\w.]+)>\s+(.*)$`)

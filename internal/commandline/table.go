@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
 // Kind is what an option takes.
@@ -26,7 +28,8 @@ type Command struct {
 	Services bool     // service names may follow it
 	Values   []string // names of the words that it needs, which are neither targets nor services
 	Options  Options
-	Foreign  bool // it is not one of ours: what is not known of it is left to Mage
+	Foreign  bool   // it is not one of ours: what is not known of it is left to Mage
+	Target   string // whose alias it is; "" for a target itself
 }
 
 // Table has the targets that a command line may name.
@@ -91,6 +94,16 @@ func (t Table) names() []string { return slices.Sorted(maps.Keys(t.Commands)) }
 func (t Table) has(word string) bool {
 	_, known := t.Commands[strings.ToLower(word)]
 	return known
+}
+
+// didYouMean gives the words that name the target most like the word; "" where none is near. The same name in a namespace is.
+func (t Table) didYouMean(word string) string {
+	for _, name := range t.names() {
+		if strings.HasSuffix(name, namespace+strings.ToLower(word)) {
+			return fault.DidYouMean(name, []string{name})
+		}
+	}
+	return fault.DidYouMean(word, t.names())
 }
 
 // option finds an option whatever its dashes and capitals: dry-run, dryrun and dryRun are one.

@@ -90,10 +90,12 @@ func readTable(dir string) (commandline.Table, error) {
 			if prefix, ours := packages[path.Dir(target)]; ours {
 				target = prefix + path.Base(target)
 			}
-			command, known := table.Commands[strings.ReplaceAll(target, "/", ":")]
+			target = strings.ReplaceAll(target, "/", ":")
+			command, known := table.Commands[target]
 			if !known {
 				command = commandline.Command{Foreign: true}
 			}
+			command.Target = target
 			table.Commands[strings.ToLower(alias)] = command
 		}
 	}

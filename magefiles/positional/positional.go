@@ -43,7 +43,7 @@ func settle() {
 		return
 	}
 	dir := magefileDir()
-	if code, done := renew(moduleOf(dir), args); done {
+	if code, done := renew(dir, args); done {
 		os.Exit(code)
 	}
 	table := tableOf(dir)
@@ -88,7 +88,8 @@ func exitCode(err error) int {
 // help prints a target's help. Mage knows the text and this package does not, so the program runs once more and prints it; Mage
 // can only print the names of Go parameters, which are given the spelling of the command line here.
 func help(table commandline.Table, target string, w io.Writer) error {
-	if !table.Has(target) {
+	name, ok := table.HelpOf(target)
+	if !ok {
 		return table.Unknown(target)
 	}
 	self, err := os.Executable()
@@ -96,7 +97,7 @@ func help(table commandline.Table, target string, w io.Writer) error {
 		return fmt.Errorf("printing help: %w", err)
 	}
 	var printed, said bytes.Buffer
-	printer := exec.Command(self, target)
+	printer := exec.Command(self, name)
 	printer.Env = append(os.Environ(), mageHelpVariable+"=1", helpVariable+"=1")
 	printer.Stdout, printer.Stderr = &printed, &said
 	if err := printer.Run(); err != nil {

@@ -29,8 +29,8 @@ func mayBeStale() bool { return mg.HashFast() && os.Getenv(renewedVariable) == "
 // renew makes MAGEFILE_HASHFAST safe. With it Mage starts the compiled targets without asking Go whether they are up to date,
 // which is most of the time that an unchanged build takes, but also runs old ones after a pull. Where the sources are not
 // those that this program was compiled from, renew runs the same command compiled again and gives its exit code; done is false
-// where there was nothing to do. root is the magefile's module, and args are the program's own, without its name.
-func renew(root string, args []string) (code int, done bool) {
+// where there was nothing to do. magefiles is their directory, and args are the program's own, without its name.
+func renew(magefiles string, args []string) (code int, done bool) {
 	if !mayBeStale() {
 		return 0, false
 	}
@@ -39,7 +39,7 @@ func renew(root string, args []string) (code int, done bool) {
 		return 0, false
 	}
 	dir, err := state.Dir()
-	if err != nil || !stale(root, program, filepath.Join(dir, "compiled")) {
+	if err != nil || !stale(magefiles, program, filepath.Join(dir, "compiled")) {
 		return 0, false
 	}
 	here, err := os.Getwd()
@@ -47,7 +47,7 @@ func renew(root string, args []string) (code int, done bool) {
 		return 0, false
 	}
 	again := exec.Command("go", append([]string{"tool", "mage", "-f", "-w", here}, args...)...)
-	again.Dir, again.Env = root, append(os.Environ(), renewedVariable+"=1")
+	again.Dir, again.Env = mageRunsIn(magefiles), append(os.Environ(), renewedVariable+"=1")
 	again.Stdin, again.Stdout, again.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err = again.Run()
 	var exit *exec.ExitError
@@ -57,11 +57,22 @@ func renew(root string, args []string) (code int, done bool) {
 	return 0, err == nil // without Go the old targets are better than none
 }
 
-// moduleOf is the directory of the module that a directory is in; the working directory where that can't be told.
-func moduleOf(dir string) string {
-	for ; filepath.IsAbs(dir) && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+// mageRunsIn is the directory in which Mage finds the magefiles.
+func mageRunsIn(magefiles string) string {
+	if filepath.Base(magefiles) == magefilesName {
+		return filepath.Dir(magefiles)
+	}
+	return magefiles
+}
+
+// above is the nearest directory from dir upwards that has a file of that name; the working directory where none has.
+func above(dir, name string) string {
+	for ; filepath.IsAbs(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			break
 		}
 	}
 	return "."
@@ -74,15 +85,15 @@ type compilation struct {
 	Files  string    `json:"files"` // a digest of the sources' names: one that was removed is none that is newer
 }
 
-// stale says whether the sources of the module at root are not those that the program was compiled from. dir keeps what is
-// known of programs.
-func stale(root, program, dir string) bool {
+// stale says whether the sources of these magefiles are not those that the program was compiled from. dir keeps what is known of
+// programs.
+func stale(magefiles, program, dir string) bool {
 	info, err := os.Stat(program)
 	if err != nil {
 		return false
 	}
 	record := filepath.Join(dir, fmt.Sprintf("%.8x.json", sha256.Sum256([]byte(program))))
-	files := sources(root)
+	files := sources(magefiles)
 	var known compilation
 	if state.ReadJSON(record, &known) != nil || !known.Time.Equal(info.ModTime()) {
 		known = compilation{Time: info.ModTime(), Embeds: embeds(files)}
@@ -96,23 +107,35 @@ func stale(root, program, dir string) bool {
 	return digestOf(all) != known.Files || slices.ContainsFunc(all, newer)
 }
 
-// sources lists what the targets of the module at root are compiled from: its module files, the Go files of magefiles and, as
-// far as they are in this module or replaced by a directory, of what those import.
-func sources(root string) []string {
+// sources lists what the targets are compiled from: the files of the module and the workspace that the magefiles are in, their Go
+// files and, as far as they are in this module or replaced by a directory, those of what they import.
+func sources(magefiles string) []string {
+	root := above(magefiles, "go.mod")
 	var out []string
-	for _, name := range []string{"go.mod", "go.sum", "go.work"} {
-		if path := filepath.Join(root, name); changedAfter(path, time.Time{}) { // it is there
+	for _, path := range []string{
+		filepath.Join(root, "go.mod"), filepath.Join(root, "go.sum"), filepath.Join(above(magefiles, "go.work"), "go.work"),
+	} {
+		if changedAfter(path, time.Time{}) { // it is there
 			out = append(out, path)
 		}
 	}
-	dirs := []string{filepath.Join(root, "magefiles")}
+	var dirs []string
+	if filepath.Base(magefiles) == magefilesName {
+		dirs = append(dirs, magefiles)
+	} else if beside, err := filepath.Glob(filepath.Join(magefiles, "*.go")); err == nil { // the rest of the repository is below
+		out = append(out, beside...)
+	}
 	if data, err := bounded.ReadFile(filepath.Join(root, "go.mod")); err == nil {
 		if mod, err := modfile.Parse("go.mod", data, nil); err == nil {
 			dirs = append(dirs, filepath.Join(root, "internal"), filepath.Join(root, "stack"))
 			for _, r := range mod.Replace {
-				if r.New.Version == "" {
-					dirs = append(dirs, filepath.Join(root, r.New.Path))
+				if r.New.Version != "" {
+					continue
 				}
+				if !filepath.IsAbs(r.New.Path) {
+					r.New.Path = filepath.Join(root, r.New.Path)
+				}
+				dirs = append(dirs, r.New.Path)
 			}
 		}
 	}

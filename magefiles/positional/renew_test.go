@@ -33,7 +33,7 @@ func TestStaleSeesWhatTargetsAreCompiledFrom(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if stale(root, filepath.Join(root, "program"), dir) { // its first run
+		if stale(filepath.Join(root, "magefiles"), filepath.Join(root, "program"), dir) { // its first run
 			t.Fatal("stale at once")
 		}
 		return root, dir
@@ -50,7 +50,7 @@ func TestStaleSeesWhatTargetsAreCompiledFrom(t *testing.T) {
 			if err := change(filepath.Join(root, name)); err != nil {
 				t.Fatal(err)
 			}
-			if got := stale(root, filepath.Join(root, "program"), dir); got != want {
+			if got := stale(filepath.Join(root, "magefiles"), filepath.Join(root, "program"), dir); got != want {
 				t.Errorf("%q was %s: stale is %t", name, what, got)
 			}
 		}
@@ -64,29 +64,32 @@ func TestStaleSeesWhatTargetsAreCompiledFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	program := filepath.Join(root, "program")
-	if !stale(root, program, dir) {
+	if !stale(filepath.Join(root, "magefiles"), program, dir) {
 		t.Error("a new source of an old time goes unseen")
 	}
 	if err := os.Chtimes(program, time.Now(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if stale(root, program, dir) {
+		if stale(filepath.Join(root, "magefiles"), program, dir) {
 			t.Error("stale after it was compiled again")
 		}
 	}
 }
 
-func TestModuleOfAFile(t *testing.T) {
+func TestPlacesOfAMagefile(t *testing.T) {
 	root := t.TempDir()
 	if err := os.WriteFile(filepath.Join(root, "go.mod"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for file, want := range map[string]string{
-		filepath.Join(root, "magefiles"): root, root: root, "magefiles": ".", "": ".",
-	} {
-		if got := moduleOf(file); got != want {
-			t.Errorf("%s: %s", file, got)
+	for dir, want := range map[string]string{filepath.Join(root, "magefiles"): root, root: root, "magefiles": ".", "": "."} {
+		if got := above(dir, "go.mod"); got != want {
+			t.Errorf("%q is in the module %q, want %q", dir, got, want)
+		}
+	}
+	for dir, want := range map[string]string{filepath.Join(root, "magefiles"): root, root: root} {
+		if got := mageRunsIn(dir); got != want {
+			t.Errorf("Mage finds %q from %q, want %q", dir, got, want)
 		}
 	}
 }

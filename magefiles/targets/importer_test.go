@@ -3,7 +3,6 @@ package targets
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,54 +18,11 @@ import (
 // commands are the targets of this package, as the command line knows them.
 var commands = commandline.Packages["targets"]
 
-// importer is the magefile of another repository, as docs/import.md has it: its whole is an import of these targets. Mage
-// lists only functions whose signatures it understands, and says nothing of the others: only what such a repository sees
-// shows that all are there.
-func importer(root string) (string, error) {
-	page, err := os.ReadFile(filepath.Join(root, "docs", "import.md"))
-	if err != nil {
-		return "", err
-	}
-	_, text, _ := strings.Cut(string(page), "```go\n")
-	text, _, found := strings.Cut(text, "```\n")
-	if !found {
-		return "", errors.New("docs/import.md shows no magefile")
-	}
-	return text, nil
-}
-
+// compiled is a repository that imports the targets and does no more. Mage lists only functions whose signatures it understands, and
+// says nothing of the others: only what such a repository sees shows that all are there.
 var compiled = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "importer")
-	if err != nil {
-		return "", err
-	}
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	if err != nil {
-		return "", err
-	}
-	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	if err != nil {
-		return "", err
-	}
-	text := strings.Replace(string(mod), "module github.com/25eloquence/compose-mage", "module example.com/importer", 1) +
-		"\nrequire github.com/25eloquence/compose-mage v0.0.0\nreplace github.com/25eloquence/compose-mage => " + root + "\n"
-	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
-	if err != nil {
-		return "", err
-	}
-	magefile, err := importer(root)
-	if err != nil {
-		return "", err
-	}
-	if err := os.Mkdir(filepath.Join(dir, "magefiles"), 0o755); err != nil {
-		return "", err
-	}
-	for name, content := range map[string]string{"go.mod": text, "go.sum": string(sum), "magefiles/magefile.go": magefile} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
-			return "", err
-		}
-	}
-	return dir, nil
+	dir, _, err := importing(withoutGo)
+	return dir, err
 })
 
 // mage runs Mage in the importing repository and gives what it prints.
@@ -76,14 +32,11 @@ func mage(t *testing.T, args ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command("go", append([]string{"tool", "mage"}, args...)...)
-	command.Dir = dir
-	command.Env = append(os.Environ(), "NO_COLOR=1", "GOFLAGS=-mod=mod")
-	out, err := command.CombinedOutput()
+	out, err := typed(dir, "go tool mage "+strings.Join(args, " "))
 	if err != nil {
-		t.Fatalf("mage %v: %v\n%s", args, err, out)
+		t.Fatal(err)
 	}
-	return string(out)
+	return out
 }
 
 // program is the importing repository's magefile, compiled.
@@ -92,15 +45,15 @@ var program = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "mage")
-	command := exec.Command("go", "tool", "mage", "-compile", path)
-	command.Dir = dir
-	command.Env = append(os.Environ(), "GOFLAGS=-mod=mod")
-	if out, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("compiling: %w\n%s", err, out)
-	}
-	return path, nil
+	return compile(dir)
 })
+
+// compile compiles a repository's magefile and gives the program's path.
+func compile(dir string) (string, error) {
+	path := filepath.Join(dir, "mage")
+	_, err := typed(dir, "go tool mage -compile "+path)
+	return path, err
+}
 
 // run runs the compiled targets in dir ("" for the importing repository) and gives what they print and the exit code.
 func run(t *testing.T, dir string, args ...string) (string, int) {
@@ -109,6 +62,11 @@ func run(t *testing.T, dir string, args ...string) (string, int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return runProgram(t, path, dir, args...)
+}
+
+func runProgram(t *testing.T, path, dir string, args ...string) (string, int) {
+	t.Helper()
 	command := exec.Command(path, args...)
 	command.Dir = cmp.Or(dir, filepath.Dir(path))
 	command.Env = append(os.Environ(), "NO_COLOR=1")
@@ -122,7 +80,7 @@ func run(t *testing.T, dir string, args ...string) (string, int) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, err := compiled(); err == nil {
+	for _, dir := range made {
 		_ = os.RemoveAll(dir)
 	}
 	os.Exit(code)
