@@ -31,6 +31,12 @@ func madeIn(folder string, files ...string) moby.Summary {
 	}}
 }
 
+// ofProject is the container as one of another project.
+func ofProject(c moby.Summary, project string) moby.Summary {
+	c.Labels[api.ProjectLabel] = project
+	return c
+}
+
 func mustWrite(t *testing.T, path string) string {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -62,22 +68,24 @@ func TestAnotherCheckout(t *testing.T) {
 		made moby.Summary
 		want bool
 	}{
-		"this folder":                            {madeIn(in("own"), own), false},
-		"other files of this folder":             {madeIn(in("own"), own, in("own/override.yaml")), false},
-		"another spelling of this folder":        {madeIn(in("own")+"/../own/.", own), false},
-		"a link to this folder":                  {madeIn(in("link"), in("link/compose.yaml")), false},
-		"another checkout":                       {madeIn(in("other"), other), true},
-		"another checkout, one of two files":     {madeIn(in("other"), in("other/gone.yaml"), other), true},
-		"another checkout, a path from it":       {madeIn(in("other"), "compose.yaml"), true},
-		"moved: the folder is gone":              {madeIn(in("gone"), in("gone/compose.yaml")), false},
-		"moved: a link that leads nowhere":       {madeIn(in("dangling"), in("dangling/compose.yaml")), false},
-		"moved: the files are gone":              {madeIn(in("emptied"), in("emptied/compose.yaml")), false},
-		"moved: a file has its name":             {madeIn(in("a-file"), in("a-file/compose.yaml")), false},
-		"another project directory of this file": {madeIn(in("project"), own), false},
-		"the same by a linked file":              {madeIn(in("project"), in("linked.yaml")), false},
-		"another checkout, a comma in its path":  {madeIn(in("oth,er"), comma), true},
-		"from standard input":                    {madeIn(in("other"), "-"), false},
-		"no label":                               {madeIn("", ""), false},
+		"this folder":                               {madeIn(in("own"), own), false},
+		"other files of this folder":                {madeIn(in("own"), own, in("own/override.yaml")), false},
+		"another spelling of this folder":           {madeIn(in("own")+"/../own/.", own), false},
+		"a link to this folder":                     {madeIn(in("link"), in("link/compose.yaml")), false},
+		"another checkout":                          {madeIn(in("other"), other), true},
+		"another checkout, one of two files":        {madeIn(in("other"), in("other/gone.yaml"), other), true},
+		"another checkout, a path from it":          {madeIn(in("other"), "compose.yaml"), true},
+		"moved: the folder is gone":                 {madeIn(in("gone"), in("gone/compose.yaml")), false},
+		"moved: a link that leads nowhere":          {madeIn(in("dangling"), in("dangling/compose.yaml")), false},
+		"moved: the files are gone":                 {madeIn(in("emptied"), in("emptied/compose.yaml")), false},
+		"moved: a file has its name":                {madeIn(in("a-file"), in("a-file/compose.yaml")), false},
+		"another project directory of this file":    {madeIn(in("project"), own), false},
+		"the same by a linked file":                 {madeIn(in("project"), in("linked.yaml")), false},
+		"another checkout, a comma in its path":     {madeIn(in("oth,er"), comma), true},
+		"from standard input":                       {madeIn(in("other"), "-"), false},
+		"no label":                                  {madeIn("", ""), false},
+		"the folder is a file, the files are there": {madeIn(in("a-file"), other), false},
+		"another project's":                         {ofProject(madeIn(in("other"), other), "blog"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := RefuseOthers(t.Context(), listing{madeIn(in("own"), own), c.made}, project, "start")

@@ -53,7 +53,7 @@ type End struct {
 
 // EndOf reads how a container that has ended did so from what the engine knows of it, and from its events where they
 // are given. ok is false where the container runs or was never started.
-func EndOf(c moby.InspectResponse, its ...events.Message) (e End, ok bool) {
+func EndOf(c moby.InspectResponse, messages ...events.Message) (e End, ok bool) {
 	s := c.State
 	switch {
 	case s == nil:
@@ -63,7 +63,7 @@ func EndOf(c moby.InspectResponse, its ...events.Message) (e End, ok bool) {
 	case s.Running && !s.Restarting:
 		return End{}, false
 	}
-	e = End{Code: s.ExitCode, Error: s.Error, At: instant(s.FinishedAt)}
+	e = End{Code: s.ExitCode, Error: s.Error, At: parseTime(s.FinishedAt)}
 	if c.HostConfig != nil {
 		e.Limit = c.HostConfig.Memory
 	}
@@ -84,14 +84,15 @@ func EndOf(c moby.InspectResponse, its ...events.Message) (e End, ok bool) {
 	default:
 		e.Cause = Failed
 	}
-	e.hear(its, instant(s.StartedAt))
+	e.readEvents(messages, parseTime(s.StartedAt))
 	return e, true
 }
 
-// hear takes from the container's events, in whatever order, who ended it: those since its last start count.
-func (e *End) hear(its []events.Message, started time.Time) {
+// readEvents takes from the container's events, in whatever order, who ended the container: events since its last
+// start count.
+func (e *End) readEvents(messages []events.Message, started time.Time) {
 	var died, stopped, killed bool
-	for _, m := range its {
+	for _, m := range messages {
 		if at := time.Unix(0, m.TimeNano); at.Before(started) {
 			continue
 		}
@@ -116,7 +117,8 @@ func (e *End) hear(its []events.Message, started time.Time) {
 	}
 }
 
-// String says it in words that follow a service's name: "exited (exit 3)", "killed: out of memory (limit 64 MiB)".
+// String gives the end in words that follow a service's name: "exited (exit 3)", "killed: out of memory (limit 64
+// MiB)".
 func (e End) String() string {
 	code := "(" + ExitText(e.Code) + ")"
 	switch e.Cause {
@@ -181,8 +183,8 @@ func ExitText(code int) string {
 	return fmt.Sprintf("exit %d", code)
 }
 
-// instant parses the engine's time; its zero, year 1, becomes Go's.
-func instant(text string) time.Time {
+// parseTime parses the engine's time; its zero, year 1, becomes Go's.
+func parseTime(text string) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil || t.Year() <= 1 {
 		return time.Time{}

@@ -87,6 +87,44 @@ func TestEnd(t *testing.T) {
 			Failed, "exited (exit 1)",
 			0, false,
 		},
+		"SIGHUP that ended it, by docker kill": {
+			exited(129, ""),
+			[]events.Message{event(events.ActionKill, time.Minute, "1"), die},
+			KilledByHand, "killed by docker kill (exit 129)", 1, false,
+		},
+		"exit 129, after another signal": {
+			exited(129, ""),
+			[]events.Message{event(events.ActionKill, time.Minute, "2"), die},
+			Failed, "exited (exit 129)", 1, false,
+		},
+		"a kill without a signal's number": {
+			exited(137, ""),
+			[]events.Message{event(events.ActionKill, time.Minute, "KILL"), die},
+			HostOutOfMemory,
+			"killed (exit 137: killed), not through Docker: the machine was out of memory, or somebody killed it", 9,
+			false,
+		},
+		"SIGTERM by docker kill": {
+			exited(143, ""),
+			[]events.Message{kill15, die},
+			KilledByHand,
+			"killed by docker kill (exit 143: terminated)", 15, false,
+		},
+		"SIGTERM from elsewhere": {
+			exited(143, ""), []events.Message{die}, Signalled, "exited (exit 143: terminated)", 15, false,
+		},
+		"exit 128":                      {exited(128, ""), nil, Failed, "exited (exit 128)", 0, false},
+		"a code too large for a signal": {exited(193, ""), nil, Failed, "exited (exit 193)", 0, false},
+		"the last signal":               {exited(192, ""), nil, Failed, "exited (exit 192)", 64, false},
+		"could not be started again": {
+			with(moby.StateExited, func(c *Replica) { c.State.Error, c.State.ExitCode = "no such file", 127 }), nil,
+			NotStarted, "could not be started (exit 127: command not found): no such file", 0, false,
+		},
+		"could not be started while it was killed": {
+			with(moby.StateExited, func(c *Replica) { c.State.Error, c.State.ExitCode = "no such file", 137 }),
+			[]events.Message{kill9, die, stop},
+			NotStarted, "could not be started (exit 137: killed): no such file", 9, false,
+		},
 		"could not be started": {
 			with(moby.StateCreated, func(c *Replica) { c.State.Error, c.State.ExitCode = "no such file", 127 }), nil,
 			NotStarted, "could not be started (exit 127: command not found): no such file", 0, false,
@@ -100,6 +138,20 @@ func TestEnd(t *testing.T) {
 					c.text, c.signal, c.memory)
 			}
 		})
+	}
+	for cause, next := range map[Cause]string{
+		OutOfMemory:   "raise the memory limit of s (deploy.resources.limits.memory), then go tool mage start",
+		ChildOutOfMem: "raise the memory limit of s (deploy.resources.limits.memory), then go tool mage start",
+		Stopped:       "go tool mage start", KilledByHand: "go tool mage start",
+		HostOutOfMemory: "go tool mage monitor",
+		Failed:          "go tool mage logs s", Signalled: "go tool mage logs s", NotStarted: "go tool mage logs s",
+	} {
+		if got := (End{Cause: cause}).Next("s"); got != next {
+			t.Errorf("%s: next %q, want %q", cause, got, next)
+		}
+	}
+	if _, ok := EndOf(moby.InspectResponse{}); ok {
+		t.Error("a container of which nothing is known has ended")
 	}
 	for _, c := range []Replica{
 		with(moby.StateRunning, nil), with(moby.StatePaused, nil), with(moby.StateCreated, nil),

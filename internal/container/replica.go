@@ -43,7 +43,7 @@ func (c Replica) Restarts() bool {
 }
 
 // Started is when it was started last, by the engine's clock; zero where it never was.
-func (c Replica) Started() time.Time { return instant(c.State.StartedAt) }
+func (c Replica) Started() time.Time { return parseTime(c.State.StartedAt) }
 
 // Up is how long ago it was started last; now is the time by the engine's clock.
 func (c Replica) Up(now time.Time) time.Duration { return max(0, now.Sub(c.Started())) }

@@ -54,13 +54,19 @@ func RecordStops(ctx context.Context, e Inspector, project string, stop func() e
 	if err != nil {
 		return cmp.Or(stopErr, err)
 	}
+	return cmp.Or(stopErr, stopsBetween(before, after, readStops(project)).write(project))
+}
+
+// stopsBetween are the containers that ran before a stop and have ended with exit code 0 after it, and those among
+// the known ones that have not run since.
+func stopsBetween(before map[string][]moby.Summary, after map[string][]Replica, known stops) stops {
 	ran := map[string]bool{}
 	for _, group := range before {
 		for _, c := range group {
 			ran[c.ID] = c.State == moby.StateRunning || c.State == moby.StatePaused
 		}
 	}
-	known, kept := readStops(project), stops{}
+	kept := stops{}
 	for _, group := range after {
 		for _, c := range group {
 			switch s := c.State; {
@@ -70,7 +76,7 @@ func RecordStops(ctx context.Context, e Inspector, project string, stop func() e
 			}
 		}
 	}
-	return cmp.Or(stopErr, kept.write(project))
+	return kept
 }
 
 func (s stops) write(project string) error {
