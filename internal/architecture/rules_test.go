@@ -114,7 +114,8 @@ var wide = []string{
 	"internal/status",
 	"internal/stepnet",
 	"internal/verify",
-	"magefiles", "magefiles/targets",
+	"internal/commandline", "stack",
+	"magefiles", "magefiles/positional", "magefiles/self", "magefiles/targets", "magefiles/voice",
 }
 
 func TestLinesFit(t *testing.T) {
