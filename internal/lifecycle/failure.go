@@ -121,7 +121,7 @@ func (s *starter) lastLook(ctx context.Context) error {
 // comesBack waits until what the policy restarts of the service has stayed up, or won't.
 func (s *starter) comesBack(ctx context.Context, step Step, replicas []container.Replica) error {
 	for _, c := range replicas {
-		if err := s.waiter(moby.Summary{ID: c.ID, ImageID: c.Image}, step, false).Stays(ctx); err != nil {
+		if err := s.waiter(moby.Summary{ID: c.ID, ImageID: c.Image}, step).WaitStable(ctx); err != nil {
 			return err
 		}
 	}

@@ -111,13 +111,13 @@ func (s *starter) up(ctx context.Context, step Step, t timing, renewed bool) err
 		giveBack := sync.OnceFunc(func() { s.cpus.Release(milli(step.CPUs)) })
 		defer giveBack()
 		ready = giveBack
-		if err := s.starts.Acquire(ctx, 1, step.Rank); err != nil {
+		if err := s.places.Acquire(ctx, 1, step.Rank+1); err != nil {
 			return err
 		}
 		t.room = time.Now()
 		s.progress.set(step.Service, stateStarting, "")
 		all, err = s.launchAll(ctx, step.Service, all)
-		s.starts.Release(1)
+		s.places.Release(1)
 		if err != nil {
 			return err
 		}
@@ -127,7 +127,7 @@ func (s *starter) up(ctx context.Context, step Step, t timing, renewed bool) err
 	s.mu.Unlock()
 	s.started[step.Service].settle(nil)
 	s.progress.set(step.Service, stateProbing, "")
-	ended, err := s.awaitReady(ctx, step, all, !running, ready)
+	ended, err := s.awaitReady(ctx, step, all, ready)
 	if err != nil {
 		return err
 	}
@@ -236,14 +236,14 @@ func (s *starter) await(ctx context.Context, service string, w Wait) (time.Time,
 
 // awaitReady waits for every replica, and tells when they are ready, before it is known whether they stay so. A one-shot service is
 // ready when it has completed, and healthy as soon as its check says so. ended says that all of them have completed.
-func (s *starter) awaitReady(ctx context.Context, step Step, all []moby.Summary, fresh bool, ready func()) (ended bool, err error) {
+func (s *starter) awaitReady(ctx context.Context, step Step, all []moby.Summary, ready func()) (ended bool, err error) {
 	if err := s.checkless(ctx, step, all); err != nil {
 		return false, err
 	}
 	waiters := make([]*readiness.Waiter, len(all))
 	g, within := errgroup.WithContext(ctx)
 	for i, c := range all {
-		waiters[i] = s.waiter(c, step, fresh && len(all) == 1)
+		waiters[i] = s.waiter(c, step)
 		g.Go(func() error { return s.awaitOne(within, step, waiters[i]) })
 	}
 	if err := g.Wait(); err != nil {
@@ -252,7 +252,7 @@ func (s *starter) awaitReady(ctx context.Context, step Step, all []moby.Summary,
 	ready()
 	g, within = errgroup.WithContext(ctx)
 	for _, w := range waiters {
-		g.Go(func() error { return w.Stays(within) })
+		g.Go(func() error { return w.WaitStable(within) })
 	}
 	err = g.Wait()
 	return !slices.ContainsFunc(waiters, func(w *readiness.Waiter) bool { return w.Ended() == nil }) && len(waiters) > 0, err
@@ -261,10 +261,10 @@ func (s *starter) awaitReady(ctx context.Context, step Step, all []moby.Summary,
 // awaitOne waits for one replica.
 func (s *starter) awaitOne(ctx context.Context, step Step, w *readiness.Waiter) error {
 	if !step.OneShot {
-		return w.Ready(ctx)
+		return w.WaitReady(ctx)
 	}
 	if by, _ := s.awaitedHealthy(step.Service); by != "" {
-		err := w.Ready(ctx)
+		err := w.WaitReady(ctx)
 		switch {
 		case err == nil && w.Ended() == nil:
 			s.healthy[step.Service].settle(nil)
@@ -272,7 +272,7 @@ func (s *starter) awaitOne(ctx context.Context, step Step, w *readiness.Waiter) 
 			return err
 		}
 	}
-	return w.Completed(ctx)
+	return w.WaitCompleted(ctx)
 }
 
 // checkless returns an error where others wait for the service to be healthy, and it has no check that could say so. Where all of

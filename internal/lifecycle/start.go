@@ -121,11 +121,10 @@ type starter struct {
 	compared recreate.Comparison
 	outdated map[string]string // services that are made anew although Compose would keep them, and why
 
-	starts *semaphore.Ranked // containers that the engine starts at a time
+	places *semaphore.Ranked // container starts and execs that the engine is asked for at a time
 	cpus   *semaphore.Ranked // thousandths of cores
-	budget *readiness.Budget
 	shells *readiness.Shells
-	memory *readiness.Memory
+	silent *readiness.SilentPorts
 	events *containerevents.Feed
 	renew  map[string]renewal // as in StartOptions
 
@@ -150,18 +149,14 @@ func newStarter(
 	}
 	s := &starter{
 		engine: e, compose: library, project: project, out: o.Out, began: began, plan: MakePlan(project, e.Machine().CPUs),
-		memory: readiness.Recall(o.Memory), shells: readiness.NewShells(), events: containerevents.New(), renew: o.renew,
+		silent: readiness.ReadSilentPorts(o.Memory), shells: readiness.NewShells(), events: containerevents.New(), renew: o.renew,
 		created: map[string]*outcome{}, started: map[string]*outcome{}, healthy: map[string]*outcome{}, completed: map[string]*outcome{},
 		errs: map[string]error{}, timings: map[string]timing{}, found: map[string][]moby.Summary{},
 		compared: recreate.Comparison{Engine: e, Project: project, Records: o.Records}, before: there,
 	}
-	s.starts, s.cpus, s.budget = semaphore.New(int64(s.plan.startsAtOnce())), semaphore.New(milli(float64(s.plan.CPUs))), readiness.NewBudget(s.plan.CPUs)
-	for _, image := range s.memory.NoShell {
-		s.shells.Lack(image)
-	}
+	s.places, s.cpus = semaphore.New(int64(s.plan.startsAtOnce())), semaphore.New(milli(float64(s.plan.CPUs)))
 	for i, step := range s.plan.Steps {
 		s.plan.Steps[i].OneShot = step.OneShot || o.jobs[step.Service]
-		s.memory.Of(step.Service) // all of them now: the map is not written to later
 		for _, outcomes := range []map[string]*outcome{s.created, s.started, s.healthy, s.completed} {
 			outcomes[step.Service] = newOutcome()
 		}
@@ -204,8 +199,7 @@ func (s *starter) run(ctx context.Context) error {
 	all.Wait()
 	stop()
 	aside.Wait()
-	s.memory.NoShell = s.shells.Images()
-	s.memory.Keep()
+	s.silent.Save()
 	if ctx.Err() == nil {
 		if err := s.keepRecords(ctx); err != nil {
 			s.out.Warn("the next restart can't name the keys that changed: %v", err)
@@ -247,21 +241,16 @@ func (s *starter) launched() bool {
 	return false
 }
 
-// waiter waits for one container of the service; fresh is one that this start has started, whose time is worth remembering.
-func (s *starter) waiter(c moby.Summary, step Step, fresh bool) *readiness.Waiter {
-	w := &readiness.Waiter{
-		API: s.engine, ID: c.ID, Service: step.Service, Docker: true, Budget: s.budget, Shells: s.shells, Crowded: s.starts.Contended, Rank: step.Rank, News: s.events.Of(c.ID),
-		Local: s.engine.Local(), Inside: s.engine.SharesNetwork(), Warn: s.out.Warn,
-		Tell:  func(last string) { s.progress.set(step.Service, stateProbing, last) },
-		Ports: s.memory.Of(step.Service), Started: extension.ReadyOnceStarted(s.project.Services[step.Service]),
+// waiter waits for one container of the service.
+func (s *starter) waiter(c moby.Summary, step Step) *readiness.Waiter {
+	return &readiness.Waiter{
+		API: s.engine, ID: c.ID, Service: step.Service, HeedDocker: true,
+		Places: s.places, Rank: step.Rank, Shells: s.shells, Events: s.events.Of(c.ID),
+		Local: s.engine.Local(), SharesNetwork: s.engine.SharesNetwork(), Silent: s.silent,
+		ReadyOnceStarted: extension.ReadyOnceStarted(s.project.Services[step.Service]),
+		Progress:         func(last string) { s.progress.set(step.Service, stateProbing, last) },
+		Warn:             s.out.Warn,
 	}
-	if fresh {
-		w.Past, w.Like = s.memory.Of(step.Service), s.memory.Like(c.ImageID)
-		if !w.Past.Knows() && w.Like.Knows() {
-			w.Past, w.Like = w.Like, w.Past // what this one sees is still kept for its own next start
-		}
-	}
-	return w
 }
 
 func milli(cores float64) int64 { return int64(cores * 1000) }

@@ -7,80 +7,54 @@ import (
 
 	moby "github.com/moby/moby/api/types/container"
 
-	"github.com/25eloquence/compose-mage/internal/bounded"
+	"github.com/25eloquence/compose-mage/internal/container"
 )
 
-// verdictPause is between two looks at what Docker says.
+// verdictPause is between two looks at the verdict of Docker's own check.
 const verdictPause = 200 * time.Millisecond
 
-// Docker waits for the verdict of Docker's own check of a container that runs: nil when it is healthy, or has no check; NotReady
-// when the check has failed as often as it may, or the container has ended. tell is told once, where there is something to wait
-// for, how often Docker looks.
-func Docker(ctx context.Context, api Prober, id string, tell func(every time.Duration)) error {
-	r := &Waiter{API: api, ID: id, began: time.Now()}
+// WaitForDocker waits for the verdict of Docker's own check of a container that runs: nil when Docker calls the
+// container healthy, or the container has no check; NotReady when the check has failed as often as it may, or the
+// container has ended. tell is told once, where there is a verdict to wait for, how often Docker runs the check.
+func WaitForDocker(ctx context.Context, api Prober, id string, tell func(every time.Duration)) error {
+	w := &Waiter{API: api, ID: id, began: time.Now()}
 	for {
-		found, err := r.inspect(ctx)
+		c, err := w.inspect(ctx)
 		if err != nil {
 			return err
 		}
-		if over, err := r.over(found); err != nil {
+		if ended, err := w.hasEnded(c); err != nil {
 			return err
-		} else if over {
-			return &NotReady{Why: r.ended.String()}
+		} else if ended {
+			return &NotReady{Why: w.ended.String()}
 		}
-		c := found.InspectResponse
 		check := checkOf(c)
-		if check == nil || c.State.Health == nil || healthy(c) {
-			return nil
-		}
-		if failedForGood(c, check) {
-			at, said := lastOfDocker(c)
-			return &NotReady{Why: fmt.Sprintf("unhealthy after %s (%s)", at.Round(time.Second), said)}
-		}
-		// Docker's checks may each take their whole timeout, which patience has once.
-		if limit := patience(check) + intervalOf(check) + time.Duration(retriesOf(check))*timeoutOf(check); time.Since(r.began) > limit {
-			return &NotReady{Why: fmt.Sprintf("%s for Docker after %s", c.State.Health.Status, limit.Round(time.Second))}
+		if done, err := dockersVerdict(c, check, time.Since(w.began)); done || err != nil {
+			return err
 		}
 		if tell != nil {
 			tell(intervalOf(check))
 			tell = nil
 		}
-		if _, err := r.hear(ctx, verdictPause); err != nil {
+		if _, err := w.rest(ctx, verdictPause); err != nil {
 			return err
 		}
 	}
 }
 
-// failedForGood says whether Docker's own check has failed as often as it may. That Docker says "unhealthy" is not enough: it says so
-// too from a pause on, until the next check after it.
-func failedForGood(c moby.InspectResponse, check *moby.HealthConfig) bool {
-	return c.State.Health.Status == moby.Unhealthy && c.State.Health.FailingStreak >= retriesOf(check)
-}
-
-// lastOfDocker is what Docker's own last check said, and how long after the container's start.
-func lastOfDocker(c moby.InspectResponse) (time.Duration, verdict) {
-	log := c.State.Health.Log
-	started, err := time.Parse(time.RFC3339Nano, c.State.StartedAt)
-	if len(log) == 0 || err != nil {
-		return 0, verdict{code: hung, output: "no check yet"}
+// dockersVerdict says whether there is nothing left to wait for, elapsed since the wait began: the container is
+// healthy or has no check, or the error says why it never will be.
+func dockersVerdict(c container.Replica, check *moby.HealthConfig, elapsed time.Duration) (done bool, err error) {
+	if check == nil || c.State.Health == nil || dockerHealthy(c) {
+		return true, nil
 	}
-	last := log[len(log)-1]
-	return last.End.Sub(started), verdict{code: last.ExitCode, output: bounded.LastLine(last.Output)}
-}
-
-// NextCheck says when Docker looks at the container next by itself, and how long that may take; ok is false where it does not.
-func NextCheck(c moby.InspectResponse) (at time.Time, timeout time.Duration, ok bool) {
-	check := checkOf(c)
-	if check == nil || c.State.Health == nil {
-		return time.Time{}, 0, false
+	if dockerGaveUp(c, check) {
+		at, said := dockersLastCheck(c)
+		return false, &NotReady{Why: fmt.Sprintf("unhealthy after %s (%s)", at.Round(time.Second), said)}
 	}
-	last, err := time.Parse(time.RFC3339Nano, c.State.StartedAt)
-	if log := c.State.Health.Log; len(log) > 0 {
-		last, err = log[len(log)-1].End, nil
+	if limit := dockerPatience(check); elapsed > limit {
+		why := fmt.Sprintf("%s for Docker after %s", c.State.Health.Status, limit.Round(time.Second))
+		return false, &NotReady{Why: why}
 	}
-	every := intervalOf(check)
-	if c.State.Health.Status == moby.Starting && check.StartInterval > 0 && check.StartPeriod > 0 {
-		every = check.StartInterval
-	}
-	return last.Add(every), timeoutOf(check), err == nil
+	return false, nil
 }

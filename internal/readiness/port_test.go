@@ -2,9 +2,13 @@ package readiness
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/netip"
-	"slices"
+	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +16,8 @@ import (
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/container"
 )
 
 // portsOf is a running container that publishes ports, as the engine tells of it.
@@ -21,92 +27,230 @@ type portsOf struct {
 	ports   []string // "9229/tcp"
 }
 
-func (p portsOf) ContainerInspect(context.Context, string, client.ContainerInspectOptions) (client.ContainerInspectResult, error) {
+func (p portsOf) ContainerInspect(
+	context.Context, string, client.ContainerInspectOptions,
+) (client.ContainerInspectResult, error) {
 	published := network.PortMap{}
 	for _, port := range p.ports {
-		published[network.MustParsePort(port)] = []network.PortBinding{{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: "1"}}
+		published[network.MustParsePort(port)] = []network.PortBinding{
+			{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: "1"},
+		}
 	}
 	return client.ContainerInspectResult{Container: moby.InspectResponse{
 		Name: "/x-a-1", HostConfig: &moby.HostConfig{}, Config: &moby.Config{},
-		State:           &moby.State{Running: true, Status: moby.StateRunning, StartedAt: p.started.Format(time.RFC3339Nano)},
+		State: &moby.State{
+			Running: true, Status: moby.StateRunning, StartedAt: p.started.Format(time.RFC3339Nano),
+		},
 		NetworkSettings: &moby.NetworkSettings{Ports: published},
 	}}, nil
 }
 
+// portCase is a container without a check, and how long a start waits for its ports.
+type portCase struct {
+	ports   []string
+	listens map[uint16]time.Duration // how long after its start
+	ranFor  time.Duration            // before the start looks
+	silent  bool                     // an earlier start has waited in vain
+	started bool                     // x-compose-mage: {ready: started}
+	remote  bool                     // the engine is elsewhere
+
+	atLeast, atMost time.Duration
+	warnings        int
+	silentAfter     bool
+}
+
 // TestPortsAreWaitedForOnce has the services whose ports say nothing, and how long each start waits for them.
 func TestPortsAreWaitedForOnce(t *testing.T) {
-	const never = 1000 * time.Hour
-	for name, c := range map[string]struct {
-		ports   []string
-		listens map[uint16]time.Duration // after its start
-		ranFor  time.Duration            // before we look
-		silent  bool                     // an earlier start has waited in vain
-		started bool                     // x-compose-mage: {ready: started}
-		remote  bool
-
-		atLeast, atMost time.Duration
-		warnings        int
-		silentAfter     bool
-	}{
-		"it listens soon":                          {ports: []string{"80/tcp"}, listens: map[uint16]time.Duration{80: time.Second}, atLeast: time.Second, atMost: 1200 * time.Millisecond},
-		"one of two is enough":                     {ports: []string{"80/tcp", "9229/tcp"}, listens: map[uint16]time.Duration{80: time.Second, 9229: never}, atLeast: time.Second, atMost: 1200 * time.Millisecond},
-		"whichever":                                {ports: []string{"80/tcp", "9229/tcp"}, listens: map[uint16]time.Duration{80: never, 9229: 0}, atMost: 0},
-		"nobody listens":                           {ports: []string{"9229/tcp"}, listens: map[uint16]time.Duration{9229: never}, atLeast: 30 * time.Second, atMost: 33 * time.Second, warnings: 1, silentAfter: true},
-		"nobody listened last time":                {ports: []string{"9229/tcp"}, listens: map[uint16]time.Duration{9229: never}, silent: true, atLeast: 2 * time.Second, atMost: 3 * time.Second, warnings: 1, silentAfter: true},
-		"last time it was slow":                    {ports: []string{"80/tcp"}, listens: map[uint16]time.Duration{80: time.Second}, silent: true, atLeast: time.Second, atMost: 1200 * time.Millisecond},
-		"it runs for an hour":                      {ports: []string{"9229/tcp"}, listens: map[uint16]time.Duration{9229: never}, ranFor: time.Hour, atMost: 0},
-		"it runs for an hour, and listens":         {ports: []string{"80/tcp"}, listens: map[uint16]time.Duration{80: 0}, ranFor: time.Hour, silent: true, atMost: 0},
-		"a start that was killed a moment ago":     {ports: []string{"80/tcp"}, listens: map[uint16]time.Duration{80: 3 * time.Second}, ranFor: time.Second, atLeast: 2 * time.Second, atMost: 2500 * time.Millisecond},
-		"UDP is never asked":                       {ports: []string{"53/udp"}, listens: map[uint16]time.Duration{53: never}, atMost: 0},
-		"a UDP port beside a TCP port":             {ports: []string{"53/udp", "80/tcp"}, listens: map[uint16]time.Duration{53: never, 80: time.Second}, atLeast: time.Second, atMost: 1200 * time.Millisecond},
-		"the file says that running is enough":     {ports: []string{"9229/tcp"}, listens: map[uint16]time.Duration{9229: never}, started: true, atMost: 0},
-		"no port":                                  {atMost: 0},
-		"an engine elsewhere, which can't be seen": {ports: []string{"9229/tcp"}, listens: map[uint16]time.Duration{9229: never}, remote: true, atMost: 0},
+	const (
+		never = 1000 * time.Hour
+		ms    = time.Millisecond
+	)
+	http, debugger := []string{"80/tcp"}, []string{"9229/tcp"}
+	afterASecond, mute := map[uint16]time.Duration{80: time.Second}, map[uint16]time.Duration{9229: never}
+	for name, c := range map[string]portCase{
+		"it listens soon": {ports: http, listens: afterASecond, atLeast: time.Second, atMost: 1200 * ms},
+		"one of two is enough": {
+			ports:   []string{"80/tcp", "9229/tcp"},
+			listens: map[uint16]time.Duration{80: time.Second, 9229: never}, atLeast: time.Second, atMost: 1200 * ms,
+		},
+		"whichever": {ports: []string{"80/tcp", "9229/tcp"}, listens: map[uint16]time.Duration{80: never, 9229: 0}},
+		"nobody listens": {
+			ports: debugger, listens: mute,
+			atLeast: 30 * time.Second, atMost: 33 * time.Second, warnings: 1, silentAfter: true,
+		},
+		"nobody listened last time": {
+			ports: debugger, listens: mute, silent: true,
+			atLeast: 2 * time.Second, atMost: 3 * time.Second, warnings: 1, silentAfter: true,
+		},
+		"last time it was slow": {
+			ports: http, listens: afterASecond, silent: true, atLeast: time.Second, atMost: 1200 * ms,
+		},
+		"it runs for an hour":              {ports: debugger, listens: mute, ranFor: time.Hour},
+		"it runs for an hour, and listens": {ports: http, ranFor: time.Hour, silent: true},
+		"a start that was killed a moment ago": {
+			ports: http, listens: map[uint16]time.Duration{80: 3 * time.Second}, ranFor: time.Second,
+			atLeast: 2 * time.Second, atMost: 2500 * ms,
+		},
+		"UDP is never asked": {ports: []string{"53/udp"}, listens: map[uint16]time.Duration{53: never}},
+		"a UDP port beside a TCP port": {
+			ports:   []string{"53/udp", "80/tcp"},
+			listens: map[uint16]time.Duration{53: never, 80: time.Second}, atLeast: time.Second, atMost: 1200 * ms,
+		},
+		"the file says that running is enough": {ports: debugger, listens: mute, started: true},
+		"a remote engine":                      {ports: debugger, listens: mute, remote: true},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				began := time.Now()
-				started := began.Add(-c.ranFor)
-				learned := &Learned{Silent: c.silent}
-				var warned []string
-				r := &Waiter{
-					API: portsOf{started: started, ports: c.ports}, Budget: NewBudget(1), Shells: NewShells(), Local: !c.remote, Ports: learned, Started: c.started,
-					Warn: func(f string, a ...any) { warned = append(warned, fmt.Sprintf(f, a...)) },
-					ask: func(p published, _ context.Context, _ bool) answer {
-						if time.Since(started) >= c.listens[p.inside.Port()] {
-							return accepted
-						}
-						return refused
-					},
-				}
-				if err := r.Ready(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				if took := time.Since(began); took < c.atLeast || took > c.atMost {
-					t.Errorf("it took %s, want %s to %s", took, c.atLeast, c.atMost)
-				}
-				if len(warned) != c.warnings || learned.Silent != c.silentAfter {
-					t.Errorf("warnings %q, remembered as silent: %v", warned, learned.Silent)
-				}
-			})
-		})
+		t.Run(name, func(t *testing.T) { synctest.Test(t, c.run) })
 	}
 }
 
-// A silence that was seen is kept in the file, and forgotten there once something listens.
-func TestSilenceIsRemembered(t *testing.T) {
-	path := t.TempDir() + "/starts.json"
-	for _, listens := range []bool{false, true} {
-		m := Recall(path)
-		m.Of("a").heard(listens)
-		m.Keep()
-		if got := Recall(path).Of("a").silent(); got == listens {
-			t.Errorf("listens: %v, remembered as silent: %v", listens, got)
+func (c portCase) run(t *testing.T) {
+	began := time.Now()
+	start := began.Add(-c.ranFor)
+	silent := ReadSilentPorts("")
+	silent.set("a", c.silent)
+	var warned []string
+	w := &Waiter{
+		API: portsOf{started: start, ports: c.ports}, Service: "a", Shells: NewShells(),
+		Local: !c.remote, Silent: silent, ReadyOnceStarted: c.started,
+		Warn: func(f string, a ...any) { warned = append(warned, fmt.Sprintf(f, a...)) },
+		ask: func(p published, _ context.Context, _ bool) answer {
+			if time.Since(start) >= c.listens[p.inside.Port()] {
+				return accepted
+			}
+			return refused
+		},
+	}
+	if err := w.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took < c.atLeast || took > c.atMost {
+		t.Errorf("it took %s, want %s to %s", took, c.atLeast, c.atMost)
+	}
+	if len(warned) != c.warnings || silent.has("a") != c.silentAfter {
+		t.Errorf("warnings %q, remembered as silent: %v", warned, silent.has("a"))
+	}
+}
+
+// TestPortDecides has what follows from each answer.
+func TestPortDecides(t *testing.T) {
+	const warning = "p-s-1: after 30s nothing listens on its port 80; it has no health check and counts as ready because " +
+		"it runs (x-compose-mage: {ready: started} on the service: no port is waited for)"
+	const waits = "port 80 accepts no connection yet"
+	for name, c := range map[string]struct {
+		says      answer
+		first     bool
+		ran, late time.Duration // since the container's start, and since ours
+		ready     bool
+		answered  bool
+		said      string
+	}{
+		"accepted":                  {accepted, true, 0, 0, true, true, ""},
+		"unknown":                   {unknown, true, 0, 0, true, false, ""},
+		"refused":                   {refused, true, 0, 0, false, false, waits},
+		"refused, runs for long":    {refused, true, time.Minute, 0, true, false, ""},
+		"refused, ran long by now":  {refused, false, time.Minute, 10 * time.Second, false, false, waits},
+		"refused, patience is over": {refused, false, time.Minute, 31 * time.Second, true, false, warning},
+	} {
+		said := ""
+		w := &Waiter{
+			Service: "s", began: time.Now().Add(-c.late), Silent: ReadSilentPorts(""),
+			Progress: func(text string) { said += text },
+			Warn:     func(f string, a ...any) { said += fmt.Sprintf(f, a...) },
+		}
+		found := replica(nil, nil)
+		found.State.StartedAt = time.Now().Add(-c.ran).Format(time.RFC3339Nano)
+		ready := w.portDecides(found, c.says, 80, c.first)
+		if ready != c.ready || w.answered != c.answered || said != c.said {
+			t.Errorf("%s: ready %v, answered %v, said %q", name, ready, w.answered, said)
+		}
+		if w.Silent.has("s") != (c.said == warning) {
+			t.Errorf("%s: remembered as silent: %v", name, w.Silent.has("s"))
+		}
+		w.Progress, w.Warn = nil, nil
+		if ready := w.portDecides(found, c.says, 80, c.first); ready != c.ready {
+			t.Errorf("%s, with nobody to tell: ready %v", name, ready)
 		}
 	}
-	var none *Learned // where there is no memory
-	none.heard(false)
-	if none.silent() || !slices.Equal(Recall("").NoShell, nil) {
-		t.Error("nothing is remembered without a memory")
+}
+
+func TestPublishedPorts(t *testing.T) {
+	at := func(ip, port string) []network.PortBinding {
+		b := network.PortBinding{HostPort: port}
+		if ip != "" {
+			b.HostIP = netip.MustParseAddr(ip)
+		}
+		return []network.PortBinding{b, {HostPort: "9"}}
+	}
+	c := replica(nil, nil)
+	if got := publishedPorts(c); got != nil {
+		t.Errorf("a container without a network publishes %v", got)
+	}
+	c.NetworkSettings = &moby.NetworkSettings{
+		Networks: map[string]*network.EndpointSettings{
+			"none": {}, "back": {IPAddress: netip.MustParseAddr("172.20.0.2")},
+		},
+		Ports: network.PortMap{
+			network.MustParsePort("443/tcp"): at("10.0.0.1", "8443"),
+			network.MustParsePort("80/tcp"):  at("0.0.0.0", "8080"),
+			network.MustParsePort("81/tcp"):  at("", "8081"),
+			network.MustParsePort("82/tcp"):  nil,
+			network.MustParsePort("53/udp"):  at("", "53"),
+		},
+	}
+	want := "172.20.0.2:80 127.0.0.1:8080, 172.20.0.2:81 127.0.0.1:8081, 172.20.0.2:443 10.0.0.1:8443"
+	var got []string
+	for _, p := range publishedPorts(c) {
+		got = append(got, p.inside.String()+" "+p.outside)
+	}
+	if got := strings.Join(got, ", "); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestAnswersOfSeveralPorts has one that accepts count, and of those that refuse the first.
+func TestAnswersOfSeveralPorts(t *testing.T) {
+	for _, c := range []struct {
+		answers map[uint16]answer
+		says    answer
+		port    uint16
+	}{
+		{nil, unknown, 0},
+		{map[uint16]answer{1: unknown, 2: unknown}, unknown, 0},
+		{map[uint16]answer{1: unknown, 2: refused, 3: refused}, refused, 2},
+		{map[uint16]answer{1: refused, 2: accepted, 3: refused}, accepted, 2},
+	} {
+		w := &Waiter{ask: func(p published, _ context.Context, _ bool) answer { return c.answers[p.inside.Port()] }}
+		var ports []published
+		for port := uint16(1); int(port) <= len(c.answers); port++ {
+			ports = append(ports, published{inside: netip.AddrPortFrom(netip.Addr{}, port)})
+		}
+		if says, port := w.askPorts(t.Context(), ports); says != c.says || port != c.port {
+			t.Errorf("%v: got %v of %d, want %v of %d", c.answers, says, port, c.says, c.port)
+		}
+	}
+}
+
+// TestProxied has what reading from the engine's port proxy means.
+func TestProxied(t *testing.T) {
+	for want, errs := range map[answer][]error{
+		accepted: {nil, fmt.Errorf("reading: %w", os.ErrDeadlineExceeded)},
+		refused:  {io.EOF, fmt.Errorf("reading: %w", syscall.ECONNRESET)},
+		unknown:  {errors.New("no route")},
+	} {
+		for _, err := range errs {
+			if got := proxied(err); got != want {
+				t.Errorf("%v: got %v, want %v", err, got, want)
+			}
+		}
+	}
+}
+
+func TestStartOf(t *testing.T) {
+	if got := startOf(replica(nil, nil)); !got.Equal(started) {
+		t.Errorf("got %s", got)
+	}
+	never := container.Replica{InspectResponse: moby.InspectResponse{State: &moby.State{}}}
+	if got := startOf(never); time.Since(got) > time.Minute {
+		t.Errorf("a container whose start is not known: %s", got)
 	}
 }

@@ -10,164 +10,191 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/bounded"
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
-// Docker's defaults for what a health check leaves out.
-const (
-	defaultTimeout  = 30 * time.Second
-	defaultInterval = 30 * time.Second
-	defaultRetries  = 3
-)
+// endPause is between two looks at whether a check that was killed is gone.
+const endPause = 50 * time.Millisecond
 
 // Prober is what probing needs of the engine.
 type Prober interface {
-	ContainerInspect(ctx context.Context, id string, o client.ContainerInspectOptions) (client.ContainerInspectResult, error)
+	ContainerInspect(
+		ctx context.Context, id string, o client.ContainerInspectOptions,
+	) (client.ContainerInspectResult, error)
 	engine.Execer
 }
 
-// verdict is one probe's: the exit code and the last line the check printed.
-type verdict struct {
-	code   int
-	output string
-}
-
-// hung is the code of a probe that did not answer in time.
-const hung = -1
-
-func (v verdict) String() string {
+// probe runs the check once and judges the container by it. superseded says that an event came first, and the
+// container is to be looked at again at once. Where this is the last probe, after the patience with the check is
+// over, it does not wait for a place.
+func (w *Waiter) probe(
+	ctx context.Context, c container.Replica, check *moby.HealthConfig, last bool,
+) (ready, superseded bool, err error) {
+	if w.stuck {
+		return false, false, nil
+	}
+	within, cancel := context.WithDeadline(ctx, w.began.Add(patience(check)))
+	if last {
+		within, cancel = context.WithTimeout(ctx, timeoutOf(check))
+	}
+	defer cancel()
+	w.unqueued = last
+	said, superseded, err := w.race(within, c, check)
 	switch {
-	case v.code == hung:
-		return v.output
-	case v.output == "":
-		return fmt.Sprintf("exit %d", v.code)
+	case ctx.Err() != nil:
+		return false, false, context.Cause(ctx)
+	case superseded || within.Err() != nil:
+		if w.last == (result{}) {
+			w.last = result{code: noAnswer, output: "the check gives no answer"}
+		}
+		return false, superseded, nil
+	case err != nil:
+		w.last = said // the container may have ended meanwhile: the next look tells
+		return false, false, nil
 	}
-	return fmt.Sprintf("exit %d: %s", v.code, v.output)
+	ready, err = w.judge(c, said)
+	return ready, false, err
 }
 
-// checkOf gives the container's health check, from the service or the image; nil where there is none or it is NONE.
-func checkOf(c moby.InspectResponse) *moby.HealthConfig {
-	if c.Config == nil || c.Config.Healthcheck == nil || len(c.Config.Healthcheck.Test) < 2 || c.Config.Healthcheck.Test[0] == "NONE" {
-		return nil
+// judge says whether a container is ready of which the check said this; an error where it will not be. c is how the
+// container was before the check ran.
+func (w *Waiter) judge(c container.Replica, said result) (ready bool, err error) {
+	if said.code == 0 && !(w.HeedDocker && c.Unhealthy()) {
+		return true, nil
 	}
-	return c.Config.Healthcheck
+	if said.code == 0 {
+		w.last = result{code: noAnswer, output: "its check passes now, and Docker still calls it unhealthy"}
+		return false, nil
+	}
+	w.last = said
+	if w.Progress != nil {
+		w.Progress(said.String())
+	}
+	if c.Unhealthy() {
+		after := time.Since(w.began).Round(time.Second)
+		return false, &NotReady{Why: fmt.Sprintf("unhealthy after %s (%s)", after, said)}
+	}
+	return false, nil
 }
 
-// commandOf is what the check runs. CMD-SHELL uses the image's shell as Docker does.
-func commandOf(c moby.InspectResponse, check *moby.HealthConfig) []string {
-	if check.Test[0] != "CMD-SHELL" {
-		return check.Test[1:]
+// race runs the check, and gives it up where an event tells that Docker's own check has passed or the container has
+// ended: superseded is true then.
+func (w *Waiter) race(
+	ctx context.Context, c container.Replica, check *moby.HealthConfig,
+) (said result, superseded bool, err error) {
+	running, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		said, err = w.runCheck(running, c, check)
+	}()
+	for {
+		select {
+		case <-done:
+			return said, false, err
+		case <-w.Events:
+		}
+		now, inspectErr := w.inspect(ctx)
+		if inspectErr == nil && now.State.Running && !dockerHealthy(now) {
+			continue
+		}
+		cancel()
+		<-done
+		return said, true, nil
 	}
-	shell := c.Config.Shell
-	if len(shell) == 0 {
-		shell = []string{"/bin/sh", "-c"}
-	}
-	return append(append([]string{}, shell...), check.Test[1:]...)
 }
 
-// patience is how long a check may fail: the start period, then retries at its own interval.
-func patience(check *moby.HealthConfig) time.Duration {
-	if check == nil {
-		return defaultInterval
+// runCheck runs the check once: by the shell that is open in the container, or by an exec where the image has none.
+// Its timeout counts from when it has a place. A check that does not answer within its timeout is killed inside the
+// container, and the next one waits for its end.
+func (w *Waiter) runCheck(ctx context.Context, c container.Replica, check *moby.HealthConfig) (result, error) {
+	leave := func() {}
+	if w.session == nil {
+		var err error
+		if leave, err = w.place(ctx); err != nil {
+			return result{code: noAnswer, output: err.Error()}, err
+		}
 	}
-	return check.StartPeriod + time.Duration(retriesOf(check))*intervalOf(check) + timeoutOf(check)
-}
-
-func intervalOf(check *moby.HealthConfig) time.Duration {
-	if check.Interval == 0 {
-		return defaultInterval
-	}
-	return check.Interval
-}
-
-func retriesOf(check *moby.HealthConfig) int {
-	if check.Retries == 0 {
-		return defaultRetries
-	}
-	return check.Retries
-}
-
-func timeoutOf(check *moby.HealthConfig) time.Duration {
-	if check.Timeout == 0 {
-		return defaultTimeout
-	}
-	return check.Timeout
-}
-
-// probe runs the check once, through the session where the container has a shell, and through an exec of its own elsewhere. A
-// check that does not answer within its timeout is ended inside the container, and the next one waits for its end.
-func (r *Waiter) probe(ctx context.Context, c moby.InspectResponse, check *moby.HealthConfig) (verdict, error) {
+	defer leave()
+	began := time.Now()
+	defer func() { w.took = time.Since(began) }()
 	within, cancel := context.WithTimeout(ctx, timeoutOf(check))
 	defer cancel()
 	command := commandOf(c, check)
-	if r.session == nil && !r.Shells.Lacks(c.Image) {
+	if w.session == nil {
 		var err error
-		if r.session, err = r.Shells.open(within, r.API, r.ID, c.Image, command); err != nil {
-			return r.late(ctx, within, check, nil, err)
+		if w.session, err = w.Shells.open(within, w.API, w.ID, c.Image, command); err != nil {
+			return w.failed(ctx, within, check, nil, err)
 		}
 	}
-	if r.session == nil {
-		return r.exec(ctx, within, check, command)
+	if w.session == nil {
+		return w.exec(ctx, within, check, command)
 	}
-	v, err := r.session.ask(within)
+	said, err := w.session.ask(within)
 	if err == nil {
-		return v, nil
+		return said, nil
 	}
-	session := r.session
-	r.session = nil
-	session.close()
-	return r.late(ctx, within, check, func(ctx context.Context) {
-		r.end(ctx, session.process.ID, func(ctx context.Context) error { return session.kill(ctx, r.API, r.ID) })
+	session := w.session
+	w.closeSession()
+	return w.failed(ctx, within, check, func(ctx context.Context) {
+		w.end(ctx, session.process.ID, func(ctx context.Context) error { return session.kill(ctx, w.API, w.ID) })
 	}, err)
 }
 
-// exec runs the check in an exec of its own.
-func (r *Waiter) exec(ctx, within context.Context, check *moby.HealthConfig, command []string) (verdict, error) {
-	began := time.Now()
-	p, err := engine.StartExec(within, r.API, r.ID, command, false)
+// exec runs the check by an exec of its own.
+func (w *Waiter) exec(
+	ctx, within context.Context, check *moby.HealthConfig, command []string,
+) (result, error) {
+	p, err := engine.StartExec(within, w.API, w.ID, command, false)
 	if err != nil {
-		return r.late(ctx, within, check, nil, err)
+		return w.failed(ctx, within, check, nil, err)
 	}
 	done, err := p.Wait(within)
 	if err != nil {
-		return r.late(ctx, within, check, func(ctx context.Context) { r.end(ctx, p.ID, nil) }, err)
+		return w.failed(ctx, within, check, func(ctx context.Context) { w.end(ctx, p.ID, nil) }, err)
 	}
-	r.Budget.timed(time.Since(began))
-	return verdict{code: done.Code, output: bounded.LastLine(done.Stdout + done.Stderr)}, nil
+	return result{code: done.Code, output: bounded.LastLine(done.Stdout + done.Stderr)}, nil
 }
 
-// late makes a verdict of a probe that did not answer in time, after ending what it has left; any other error stays one.
-func (r *Waiter) late(ctx, within context.Context, check *moby.HealthConfig, end func(context.Context), err error) (verdict, error) {
+// failed makes a result of a check that could not be run to its end. Where its time, within, is over, end ends what
+// it has left in the container, and the result says that there was no answer; any other error stays one.
+func (w *Waiter) failed(
+	ctx, within context.Context, check *moby.HealthConfig, end func(context.Context), err error,
+) (result, error) {
 	if within.Err() == nil {
-		return verdict{code: hung, output: err.Error()}, err
+		return result{code: noAnswer, output: err.Error()}, err
 	}
-	if ctx.Err() != nil { // this start ends: leave nothing behind, but do not wait for it
+	if ctx.Err() != nil { // the start ends: leave nothing behind, but do not wait for it
 		if end != nil {
 			short, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
 			end(short)
 		}
-		return verdict{code: hung, output: err.Error()}, ctx.Err()
+		return result{code: noAnswer, output: err.Error()}, ctx.Err()
 	}
 	if end != nil {
 		end(ctx)
 	}
-	return verdict{code: hung, output: fmt.Sprintf("the check gives no answer within %s", timeoutOf(check))}, nil
+	why := fmt.Sprintf("the check gives no answer within %s", timeoutOf(check))
+	return result{code: noAnswer, output: why}, nil
 }
 
-// end kills what an exec has left running and waits until it is gone: on this machine's Linux engine by its process group, else
-// with inside, where that is given. Where neither is possible, as with a remote engine and a container without a shell, it waits.
-func (r *Waiter) end(ctx context.Context, exec string, inside func(context.Context) error) {
+// end kills what an exec has left running and waits until it is gone: on this machine's Linux engine by its process
+// group, else by inside, which kills it from inside the container and may be nil. Where neither is possible, as with
+// a remote engine and a container without a shell, end waits.
+func (w *Waiter) end(ctx context.Context, exec string, inside func(context.Context) error) {
 	for tried := false; ; tried = true {
-		state, err := r.API.ExecInspect(ctx, exec, client.ExecInspectOptions{})
+		state, err := w.API.ExecInspect(ctx, exec, client.ExecInspectOptions{})
 		if err != nil || !state.Running {
 			return
 		}
-		if !tried && !killGroup(state.PID, r.ID) && inside != nil {
-			_ = inside(ctx) // seen by the next look
+		if !tried && !killGroup(state.PID, w.ID) && inside != nil {
+			_ = inside(ctx) // the next look tells whether that worked
 		}
-		if _, err := r.hear(ctx, 50*time.Millisecond); err != nil {
-			r.stuck = true
+		if _, err := w.rest(ctx, endPause); err != nil {
+			w.stuck = true
 			return
 		}
 	}

@@ -46,7 +46,7 @@ func (r *Rollout) complete(ctx, whole context.Context, service string, old conta
 	}
 	drained := time.Since(began)
 	if r.UntilHealthy {
-		err := readiness.Docker(ctx, r.Engine, fresh, func(every time.Duration) {
+		err := readiness.WaitForDocker(ctx, r.Engine, fresh, func(every time.Duration) {
 			r.Out.Info("%s: waiting for Docker's own check of the new container (interval %s); the old one is kept until then", old.Name(), every)
 		})
 		if err != nil && ctx.Err() == nil {

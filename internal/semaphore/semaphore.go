@@ -55,13 +55,6 @@ func (r *Ranked) Acquire(ctx context.Context, n int64, rank int) error {
 	return ctx.Err()
 }
 
-// Contended says whether somebody waits.
-func (r *Ranked) Contended() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.queue) > 0
-}
-
 // Release returns n units.
 func (r *Ranked) Release(n int64) {
 	r.mu.Lock()
