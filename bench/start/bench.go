@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moby/moby/client"
@@ -27,10 +28,11 @@ import (
 type bench struct {
 	config
 	tools         []tool
-	root          string // the repository
-	work          string // everything of this bench
-	mage, compose string // programs
-	host          string // DOCKER_HOST
+	projects      map[string]string // the families' Compose projects
+	root          string            // the repository
+	work          string            // everything of this bench
+	mage, compose string            // programs
+	host          string            // DOCKER_HOST
 	engine        *engine.Engine
 	enginePID     int
 	ports         []int
@@ -42,7 +44,7 @@ type bench struct {
 
 // open builds the tools, finds or starts the engine and makes the image of the generated stacks.
 func open(ctx context.Context, c config) (_ *bench, err error) {
-	b := &bench{config: c}
+	b := &bench{config: c, projects: newProjects(strconv.Itoa(os.Getpid()))}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.close())
@@ -61,6 +63,9 @@ func open(ctx context.Context, c config) (_ *bench, err error) {
 		if slices.Contains(c.tools, t.name) {
 			b.tools = append(b.tools, t)
 		}
+	}
+	for _, p := range c.programs {
+		b.tools = append(b.tools, p.tool())
 	}
 	if b.ports, err = freePorts(7); err != nil {
 		return nil, err

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // The states that a timed run can find.
@@ -71,10 +73,36 @@ func allTools() []tool {
 	}
 }
 
+// program is a program of compiled targets, as mage -compile makes it: of another commit, say.
+type program struct{ name, path string }
+
+// readPrograms reads "NAME=PATH" from each text.
+func readPrograms(texts []string) ([]program, error) {
+	var all []program
+	for _, text := range texts {
+		name, path, ok := strings.Cut(text, "=")
+		if !ok || name == "" || !filepath.IsAbs(path) {
+			return nil, fmt.Errorf("reading -programs: %q is not NAME=PATH with an absolute path", text)
+		}
+		all = append(all, program{name, path})
+	}
+	return all, nil
+}
+
+// tool is the program as one of the tools; it has a state directory of its own.
+func (p program) tool() tool {
+	return tool{name: p.name, title: p.name, family: "mage", args: "mage", waits: true,
+		command: func(ctx context.Context, b *bench, s *stack, args []string) *exec.Cmd {
+			cmd := b.mageCommand(ctx, s, append([]string{p.path}, args...))
+			cmd.Env = append(cmd.Env, "COMPOSE_MAGE_STATE="+filepath.Join(b.work, "state-"+p.name))
+			return cmd
+		}}
+}
+
 func (b *bench) mageCommand(ctx context.Context, s *stack, args []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = b.root
-	cmd.Env = append(b.environment(projects["mage"]), "COMPOSE_MAGE_STATE="+filepath.Join(b.work, "state"),
+	cmd.Env = append(b.environment(b.projects["mage"]), "COMPOSE_MAGE_STATE="+filepath.Join(b.work, "state"),
 		"MAGEFILE_CACHE="+filepath.Join(b.work, "magefile"))
 	if s.mageFile != "" {
 		cmd.Env = append(cmd.Env, "COMPOSE_FILE="+s.mageFile)
@@ -89,9 +117,15 @@ func composeCommand(ctx context.Context, b *bench, s *stack, args []string) *exe
 	}
 	cmd := exec.CommandContext(ctx, b.compose, append(all, args...)...)
 	cmd.Dir = filepath.Dir(s.files[0])
-	cmd.Env = b.environment(projects["compose"])
+	cmd.Env = b.environment(b.projects["compose"])
 	return cmd
 }
 
-// projects are the Compose projects of the families.
-var projects = map[string]string{"mage": "bench-start-mage", "compose": "bench-start-compose"}
+// projectPrefix begins the names of all Compose projects of the bench.
+const projectPrefix = "bench-start-"
+
+// newProjects names the Compose projects of the families, other ones in each bench: an engine may keep a network that says it is in
+// use when nothing is in it any more, and a bench that was killed another.
+func newProjects(run string) map[string]string {
+	return map[string]string{"mage": projectPrefix + run + "-mage", "compose": projectPrefix + run + "-compose"}
+}

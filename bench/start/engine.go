@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,9 +13,11 @@ import (
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/25eloquence/compose-mage/bench/internal/rig"
 )
 
-// callsAtOnce is how many calls the bench has the engine work on: enough to keep it busy, few enough that each ends soon.
+// callsAtOnce is how many calls the bench has the engine work on where it prepares a run.
 const callsAtOnce = 8
 
 const (
@@ -22,10 +25,10 @@ const (
 	serviceLabel = "com.docker.compose.service"
 )
 
-// each calls f for every item, callsAtOnce at a time, and gives the first error.
-func each[T any](ctx context.Context, items []T, f func(ctx context.Context, item T) error) error {
+// each calls f for every item, so many at a time, and gives the first error.
+func each[T any](ctx context.Context, items []T, atOnce int, f func(ctx context.Context, item T) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(callsAtOnce)
+	group.SetLimit(atOnce)
 	for _, item := range items {
 		group.Go(func() error { return f(ctx, item) })
 	}
@@ -47,21 +50,15 @@ func (b *bench) wipe(ctx context.Context, project string) error {
 	if err != nil {
 		return err
 	}
-	err = each(ctx, all, func(ctx context.Context, c container.Summary) error {
+	err = each(ctx, all, callsAtOnce, func(ctx context.Context, c container.Summary) error {
 		_, err := b.engine.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("removing the containers of %q: %w", project, err)
 	}
-	networks, err := b.engine.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("label", projectLabel+"="+project)})
-	if err != nil {
-		return fmt.Errorf("listing the networks of %q: %w", project, err)
-	}
-	for _, n := range networks.Items {
-		if _, err := b.engine.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{}); err != nil {
-			return fmt.Errorf("removing the network %q: %w", n.Name, err)
-		}
+	if err := b.wipeNetworks(ctx, project); err != nil {
+		return err
 	}
 	volumes, err := b.engine.VolumeList(ctx, client.VolumeListOptions{})
 	if err != nil {
@@ -78,11 +75,50 @@ func (b *bench) wipe(ctx context.Context, project string) error {
 	return nil
 }
 
-// wipeAll removes everything that the bench makes on the engine.
+// wipeNetworks removes the project's networks.
+func (b *bench) wipeNetworks(ctx context.Context, project string) error {
+	networks, err := b.engine.NetworkList(ctx, client.NetworkListOptions{
+		Filters: client.Filters{}.Add("label", projectLabel+"="+project),
+	})
+	if err != nil {
+		return fmt.Errorf("listing the networks of %q: %w", project, err)
+	}
+	for _, n := range networks.Items {
+		if _, err := b.engine.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{}); err != nil {
+			return fmt.Errorf("removing the network %q: %w", n.Name, err)
+		}
+	}
+	return nil
+}
+
+// wipeAll removes everything that this bench and those before it made on the engine. A network of an earlier one that the engine
+// does not let go, though nothing is in it, is only named.
 func (b *bench) wipeAll(ctx context.Context) error {
+	all, err := b.engine.ContainerList(ctx, client.ContainerListOptions{All: true})
+	if err != nil {
+		return fmt.Errorf("listing containers: %w", err)
+	}
+	networks, err := b.engine.NetworkList(ctx, client.NetworkListOptions{})
+	if err != nil {
+		return fmt.Errorf("listing networks: %w", err)
+	}
+	found := map[string]bool{}
+	for _, c := range all.Items {
+		found[c.Labels[projectLabel]] = true
+	}
+	for _, n := range networks.Items {
+		found[n.Labels[projectLabel]] = true
+	}
 	var failed []error
-	for _, project := range projects {
-		failed = append(failed, b.wipe(ctx, project))
+	for project := range found {
+		if !strings.HasPrefix(project, projectPrefix) {
+			continue
+		}
+		if err := b.wipe(ctx, project); err != nil && slices.Contains(slices.Collect(maps.Values(b.projects)), project) {
+			failed = append(failed, err)
+		} else if err != nil {
+			rig.Say("left by an earlier bench: %v", err)
+		}
 	}
 	images, err := b.engine.ImageList(ctx, client.ImageListOptions{Filters: client.Filters{}.Add("reference", "bench-start/*")})
 	failed = append(failed, err)
@@ -106,7 +142,7 @@ func (b *bench) stopAll(ctx context.Context, project string) error {
 	all = slices.DeleteFunc(all, func(c container.Summary) bool {
 		return c.State == container.StateCreated || c.State == container.StateExited
 	})
-	err = each(ctx, all, func(ctx context.Context, c container.Summary) error {
+	err = each(ctx, all, callsAtOnce, func(ctx context.Context, c container.Summary) error {
 		_, err := b.engine.ContainerStop(ctx, c.ID, client.ContainerStopOptions{})
 		return err
 	})

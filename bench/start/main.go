@@ -29,6 +29,8 @@ import (
 // config is what the command line says.
 type config struct {
 	cases, stacks, tools []string
+	programs             []program // targets that were compiled before, to compare as well
+	callsAtOnce          int
 	intervals            []time.Duration
 	engine               string // "host", "current" or a unix:// address
 	builder              string // BUILDKIT_HOST for the six services; "" for setup's
@@ -42,7 +44,7 @@ func main() { rig.Main(parse, run) }
 // parse reads the command line and checks it before anything is started.
 func parse(args []string) (config, error) {
 	var c config
-	var cases, stacks, tools, intervals string
+	var cases, stacks, tools, intervals, programs string
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return c, fmt.Errorf("finding the cache directory: %w", err)
@@ -52,6 +54,8 @@ func parse(args []string) (config, error) {
 	flags.StringVar(&stacks, "stacks", "six,chain-3,chain-10,fan-30,mixed-50", "six (the six services), or chain-N, fan-N, mixed-N: N generated services")
 	flags.StringVar(&intervals, "intervals", "5s,30s", "of the generated services' health checks")
 	flags.StringVar(&tools, "tools", strings.Join(names(allTools()), ","), "what to compare with each other")
+	flags.StringVar(&programs, "programs", "", "NAME=PATH,…: programs to compare as well, made by mage -compile")
+	flags.IntVar(&c.callsAtOnce, "calls", 8, "how many calls the critical path has the engine work on")
 	flags.StringVar(&c.engine, "engine", "host", "host, current (started for this), or a unix:// address")
 	flags.StringVar(&c.builder, "builder", "", "address of the builder of the six services; by default the one that setup made")
 	flags.IntVar(&c.pairs, "pairs", 5, "timed runs of each tool in each case")
@@ -69,6 +73,9 @@ func parse(args []string) (config, error) {
 			return c, fmt.Errorf("reading -intervals: %q is no duration of a second or more", text)
 		}
 		c.intervals = append(c.intervals, d)
+	}
+	if c.programs, err = readPrograms(figures.Split(programs)); err != nil {
+		return c, err
 	}
 	return c, c.check()
 }
@@ -109,6 +116,9 @@ func run(ctx context.Context, c config) (err error) {
 		}
 	}()
 	r := report{facts: b.facts(ctx), tools: b.tools, cpus: runtime.NumCPU()}
+	if len(c.programs) > 0 {
+		r.against = c.programs[0].name
+	}
 	for _, name := range c.stacks {
 		intervals := c.intervals
 		if name == "six" {

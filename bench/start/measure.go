@@ -54,7 +54,7 @@ func (b *bench) measureStack(ctx context.Context, name string, interval time.Dur
 			results = append(results, b.measure(ctx, s, sc))
 		}
 	}
-	for _, project := range projects {
+	for _, project := range b.projects {
 		if err := b.wipe(context.WithoutCancel(ctx), project); err != nil {
 			return results, err
 		}
@@ -108,7 +108,7 @@ func (b *bench) measure(ctx context.Context, s *stack, sc scenario) result {
 			}
 		}
 		if math.IsNaN(s.alone.start) { // the first round has shown how the containers are made
-			if s.alone, err = b.measureAlone(ctx, s, projects[last.family]); err != nil {
+			if s.alone, err = b.measureAlone(ctx, s, b.projects[last.family]); err != nil {
 				rig.Say("the engine's calls alone were not measured: %v", err)
 			}
 		}
@@ -124,8 +124,8 @@ func (r *result) fail(t tool, err error) {
 
 // prepare brings about the state that a run finds. Containers of the other tools don't run meanwhile.
 func (b *bench) prepare(ctx context.Context, s *stack, sc scenario, t tool) error {
-	project := projects[t.family]
-	for family, other := range projects {
+	project := b.projects[t.family]
+	for family, other := range b.projects {
 		var err error
 		switch {
 		case family == t.family:
@@ -191,7 +191,7 @@ func (b *bench) run(ctx context.Context, s *stack, sc scenario, t tool) (once, e
 	if err := b.prepare(ctx, s, sc, t); err != nil {
 		return one, err
 	}
-	project := projects[t.family]
+	project := b.projects[t.family]
 	within, cancel := context.WithTimeout(ctx, longestRun)
 	defer cancel()
 	args := slices.Clone(sc.args[t.args])

@@ -27,7 +27,7 @@ var unknown = reference{seconds: math.NaN(), cpu: math.NaN()}
 
 // refer measures the reference of a case, on containers as the tool made them.
 func (b *bench) refer(ctx context.Context, s *stack, sc scenario, t tool) (reference, error) {
-	project := projects[t.family]
+	project := b.projects[t.family]
 	if err := b.prepare(ctx, s, sc, t); err != nil {
 		return reference{}, err
 	}
@@ -41,7 +41,7 @@ func (b *bench) refer(ctx context.Context, s *stack, sc scenario, t tool) (refer
 		if err := b.makeNetworks(ctx, s, project); err != nil {
 			return reference{}, err
 		}
-		if err := each(ctx, s.specs[project], b.make); err != nil {
+		if err := each(ctx, s.specs[project], b.config.callsAtOnce, b.make); err != nil {
 			return reference{}, err
 		}
 	case sc.one:
@@ -71,7 +71,7 @@ func (b *bench) startGraph(ctx context.Context, s *stack, g graph, project strin
 		at[n.name] = times{make(chan struct{}), make(chan struct{})}
 	}
 	// Enough calls at once to keep the engine busy.
-	calls := semaphore.NewWeighted(callsAtOnce)
+	calls := semaphore.NewWeighted(int64(b.config.callsAtOnce))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var all sync.WaitGroup
@@ -143,7 +143,7 @@ const (
 // project's containers are made for it and removed again.
 func (b *bench) measureAlone(ctx context.Context, s *stack, project string) (costs, error) {
 	c := unmeasured
-	for _, p := range projects {
+	for _, p := range b.projects {
 		if err := b.wipe(ctx, p); err != nil {
 			return c, err
 		}

@@ -13,7 +13,8 @@ import (
 type report struct {
 	facts   []string
 	tools   []tool
-	cpus    int // of the machine
+	against string // the first of the given programs; "" for none
+	cpus    int    // of the machine
 	results []result
 	failed  []string // stacks that could not be measured
 }
@@ -83,12 +84,12 @@ func (r report) timesTable(b *strings.Builder) {
 	b.WriteString("\n")
 }
 
-// pairs are each peer with each of ours.
+// pairs are each peer with each of ours, and each of ours with the first of the given programs.
 func (r report) pairs() [][2]tool {
 	var out [][2]tool
 	for _, peer := range r.tools {
 		for _, t := range r.tools {
-			if !peer.ours() && t.ours() {
+			if !peer.ours() && t.ours() || peer.ours() && peer.name != t.name && t.name == r.against {
 				out = append(out, [2]tool{peer, t})
 			}
 		}
