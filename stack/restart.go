@@ -111,6 +111,6 @@ func (s *Stack) loadToRestart(ctx context.Context, o RestartOptions) (*project, 
 	start, err := p.startOptions()
 	return p, lifecycle.RestartOptions{
 		Out: p.out, Services: named, All: o.All, Rolling: o.Rolling, Timeout: o.Timeout, TakeOver: o.TakeOver,
-		Memory: start.Memory, Records: start.Records,
+		SilentPorts: start.SilentPorts, Records: start.Records,
 	}, err
 }

@@ -175,7 +175,7 @@ func (p *project) startOptions() (lifecycle.StartOptions, error) {
 	}
 	name := p.model.Project.Name
 	return lifecycle.StartOptions{
-		Out: p.out, Memory: filepath.Join(dir, "starts", name+".json"), Records: recreate.In(dir, name),
+		Out: p.out, SilentPorts: filepath.Join(dir, "starts", name+".json"), Records: recreate.In(dir, name),
 	}, nil
 }
 

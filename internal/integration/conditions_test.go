@@ -214,9 +214,8 @@ func TestIntegrationNeverTooEarly(t *testing.T) {
 	f := newFixture(t, "compose.yaml", text).withService()
 	f.write("Shell", "FROM debian:bookworm-slim\nCOPY service /service\nENTRYPOINT [\"/service\"]\n")
 	f.mustBuild()
-	memory := f.memory + "/starts.json"
 	for done := 0; done < starts; done += pairs {
-		err := lifecycle.Start(context.Background(), f.engine, f.load().Project, lifecycle.StartOptions{Out: ui.New(&f.out), Memory: memory})
+		err := lifecycle.Start(context.Background(), f.engine, f.load().Project, lifecycle.StartOptions{Out: ui.New(&f.out)})
 		if err != nil {
 			t.Fatalf("after %d starts: %v", done, err)
 		}

@@ -30,7 +30,7 @@ func TestIntegrationAPortWithoutAListenerIsWaitedForOnce(t *testing.T) {
 		t.Helper()
 		f.out.Reset()
 		began := time.Now()
-		if err := lifecycle.Start(context.Background(), f.engine, f.load().Project, lifecycle.StartOptions{Out: ui.New(&f.out), Memory: memory}); err != nil {
+		if err := lifecycle.Start(context.Background(), f.engine, f.load().Project, lifecycle.StartOptions{Out: ui.New(&f.out), SilentPorts: memory}); err != nil {
 			t.Fatalf("%v\n%s", err, f.out.String())
 		}
 		return time.Since(began)

@@ -23,14 +23,14 @@ import (
 
 // RestartOptions are the choices of a restart. The zero value restarts what changed.
 type RestartOptions struct {
-	Out      *ui.Out
-	Timeout  time.Duration // for the whole restart; 0 for none beyond each service's own
-	Services []string      // just these, changed or not; empty for all that changed
-	All      bool          // every service, changed or not
-	Rolling  bool          // without down-time: the new container is ready before the old one leaves
-	Memory   string        // as in StartOptions
-	Records  recreate.Records
-	TakeOver bool // as in StartOptions
+	Out         *ui.Out
+	Timeout     time.Duration // for the whole restart; 0 for none beyond each service's own
+	Services    []string      // just these, changed or not; empty for all that changed
+	All         bool          // every service, changed or not
+	Rolling     bool          // without down-time: the new container is ready before the old one leaves
+	SilentPorts string        // as in StartOptions
+	Records     recreate.Records
+	TakeOver    bool // as in StartOptions
 }
 
 // Restart restarts what changed, or what o names, in dependency order; what need not be touched stays up, and every volume is
@@ -73,11 +73,11 @@ func Restart(ctx context.Context, e *engine.Engine, project *types.Project, o Re
 
 // restarter runs one restart.
 type restarter struct {
-	engine  *engine.Engine
-	project *types.Project
-	out     *ui.Out
-	memory  string
-	records recreate.Records
+	engine      *engine.Engine
+	project     *types.Project
+	out         *ui.Out
+	silentPorts string
+	records     recreate.Records
 	// untilHealthy makes a roll-out end when Docker calls the new container healthy, or roll back. A start or a stop that only puts
 	// right what was left does not wait for that.
 	untilHealthy bool
@@ -110,7 +110,7 @@ func restarterOf(e *engine.Engine, project *types.Project, o RestartOptions) (*r
 	if err != nil {
 		return nil, err
 	}
-	r.memory, r.records = o.Memory, o.Records
+	r.silentPorts, r.records = o.SilentPorts, o.Records
 	return r, nil
 }
 
@@ -126,7 +126,7 @@ func (r *restarter) run(ctx context.Context, plan RestartPlan) error {
 	}
 	// One that is run to its end is so even where those that wait for it are not restarted.
 	o := StartOptions{
-		Out: r.out, Memory: r.memory, Records: r.records, jobs: container.Awaited(r.project), renew: map[string]renewal{},
+		Out: r.out, SilentPorts: r.silentPorts, Records: r.records, jobs: container.Awaited(r.project), renew: map[string]renewal{},
 		Orphans: orphan.Policy{Ignore: true}, TakeOver: true, // the restart has asked
 	}
 	var names []string

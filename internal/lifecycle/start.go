@@ -33,11 +33,13 @@ import (
 // StartOptions are the choices of a start.
 type StartOptions struct {
 	Out     *ui.Out
-	Timeout time.Duration    // for the whole start; 0 for none beyond each service's own
-	Events  io.Writer        // where events are written as JSON, one a line; nil for nowhere
-	Memory  string           // a file that keeps how long services took to get ready, which saves probes; "" for none
-	Records recreate.Records // what containers were made from, so that the keys can be named that changed
-	Orphans orphan.Policy    // what is done about containers of services that the files no longer have; they are named by default
+	Timeout time.Duration // for the whole start; 0 for none beyond each service's own
+	Events  io.Writer     // where events are written as JSON, one a line; nil for nowhere
+	// SilentPorts is a file that remembers the services whose published ports nobody listened on, which are waited for less; "" for
+	// none.
+	SilentPorts string
+	Records     recreate.Records // what containers were made from, so that the keys can be named that changed
+	Orphans     orphan.Policy    // what is done about containers of services that the files no longer have; they are named by default
 	// TakeOver makes the containers of another checkout this one's; else such containers are an error.
 	TakeOver bool
 
@@ -149,7 +151,7 @@ func newStarter(
 	}
 	s := &starter{
 		engine: e, compose: library, project: project, out: o.Out, began: began, plan: MakePlan(project, e.Machine().CPUs),
-		silent: readiness.ReadSilentPorts(o.Memory), shells: readiness.NewShells(), events: containerevents.New(), renew: o.renew,
+		silent: readiness.ReadSilentPorts(o.SilentPorts), shells: readiness.NewShells(), events: containerevents.New(), renew: o.renew,
 		created: map[string]*outcome{}, started: map[string]*outcome{}, healthy: map[string]*outcome{}, completed: map[string]*outcome{},
 		errs: map[string]error{}, timings: map[string]timing{}, found: map[string][]moby.Summary{},
 		compared: recreate.Comparison{Engine: e, Project: project, Records: o.Records}, before: there,
