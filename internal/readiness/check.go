@@ -115,8 +115,8 @@ func dockersLastCheck(c container.Replica) (time.Duration, result) {
 	return last.End.Sub(c.Started()), result{code: last.ExitCode, output: bounded.LastLine(last.Output)}
 }
 
-// NextCheck says when Docker runs the container's check next by itself, and how long that may take; ok is false where
-// Docker runs none.
+// NextCheck says when Docker runs the container's check next by itself, and how long that may take; ok is false
+// where Docker runs none.
 func NextCheck(inspected moby.InspectResponse) (at time.Time, timeout time.Duration, ok bool) {
 	c := container.Replica{InspectResponse: inspected}
 	check := checkOf(c)

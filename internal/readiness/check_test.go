@@ -111,6 +111,7 @@ func TestDockersVerdict(t *testing.T) {
 		{ExitCode: 9}, {End: started.Add(7 * time.Second), ExitCode: 1, Output: "first\nno answer\n"},
 	}
 	starting, twice := &moby.Health{Status: moby.Starting}, &moby.Health{Status: moby.Unhealthy, FailingStreak: 2}
+	once := &moby.Health{Status: moby.Starting, FailingStreak: 1, Log: failed}
 	twiceLogged := &moby.Health{Status: moby.Unhealthy, FailingStreak: 2, Log: failed}
 	for name, c := range map[string]struct {
 		check   *moby.HealthConfig
@@ -125,7 +126,7 @@ func TestDockersVerdict(t *testing.T) {
 		"starting":              {check, starting, 0, false, ""},
 		"starting, still":       {check, starting, 6 * time.Second, false, ""},
 		"starting, too long":    {check, starting, 6*time.Second + 1, false, "starting for Docker after 6s"},
-		"failed once":           {check, &moby.Health{Status: moby.Starting, FailingStreak: 1, Log: failed}, 0, false, ""},
+		"failed once":           {check, once, 0, false, ""},
 		"unhealthy by a pause":  {check, &moby.Health{Status: moby.Unhealthy, FailingStreak: 1}, 0, false, ""},
 		"failed twice":          {check, twiceLogged, 0, false, "unhealthy after 7s (exit 1: no answer)"},
 		"failed, without a log": {check, twice, 0, false, "unhealthy after 0s (no check yet)"},

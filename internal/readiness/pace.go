@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// The pace of probing. A container that is slow to get ready is seen to be ready late by a tenth of its time at most.
-// An exec takes the longer the busier the engine is, and the pauses grow with it, so that probes leave the CPUs to
-// what they wait for.
+// The pace of probing. A container that is slow to get ready is seen to be ready late by a tenth of its time at
+// most. An exec takes the longer the busier the engine is, and the pauses grow with it, so that probes leave the
+// CPUs to what they wait for.
 const (
 	shortestPause = 50 * time.Millisecond
 	longestPause  = 2 * time.Second

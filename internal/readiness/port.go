@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// portPatience is how long a service without a check may take to accept connections. After it the service counts
-	// as ready, as it does for docker compose from the first moment: a published port that nobody listens on is no
-	// proof of a failure.
+	// portPatience is how long a service without a check may take to accept connections. After it the service
+	// counts as ready, as it does for docker compose from the first moment: a published port that nobody listens on
+	// is no proof of a failure.
 	portPatience = 30 * time.Second
 	// silentPatience is the same for a service of which an earlier start has seen that nothing listens.
 	silentPatience = 2 * time.Second
@@ -47,9 +47,9 @@ func (w *Waiter) waitForPort(ctx context.Context, c container.Replica) error {
 	}
 }
 
-// portDecides says whether the container counts as ready after its ports have answered so; port is one that refuses.
-// first says that they were asked for the first time: a container that has run for longer than the patience by then
-// is not waited for.
+// portDecides says whether the container counts as ready after its ports have answered so; port is one that
+// refuses. first says that they were asked for the first time: a container that has run for longer than the
+// patience by then is not waited for.
 func (w *Waiter) portDecides(c container.Replica, says answer, port uint16, first bool) bool {
 	patience := portPatience
 	if w.Silent.has(w.Service) {
@@ -66,7 +66,8 @@ func (w *Waiter) portDecides(c container.Replica, says answer, port uint16, firs
 		w.Silent.set(w.Service, true)
 		if w.Warn != nil {
 			w.Warn("%s: after %s nothing listens on its port %d; it has no health check and counts as ready because "+
-				"it runs (x-compose-mage: {ready: started} on the service: no port is waited for)", c.Name(), patience, port)
+				"it runs (x-compose-mage: {ready: started} on the service: no port is waited for)",
+				c.Name(), patience, port)
 		}
 		return true
 	}
@@ -97,8 +98,8 @@ func (w *Waiter) askPorts(ctx context.Context, ports []published) (answer, uint1
 	return said, port
 }
 
-// startOf is when the container was last started, by the engine's clock, which is this machine's where its ports are
-// asked; now where the engine does not say.
+// startOf is when the container was last started, by the engine's clock, which is this machine's where its ports
+// are asked; now where the engine does not say.
 func startOf(c container.Replica) time.Time {
 	if at := c.Started(); !at.IsZero() {
 		return at

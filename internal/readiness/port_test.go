@@ -133,8 +133,8 @@ func (c portCase) run(t *testing.T) {
 
 // TestPortDecides has what follows from each answer.
 func TestPortDecides(t *testing.T) {
-	const warning = "p-s-1: after 30s nothing listens on its port 80; it has no health check and counts as ready because " +
-		"it runs (x-compose-mage: {ready: started} on the service: no port is waited for)"
+	const warning = "p-s-1: after 30s nothing listens on its port 80; it has no health check and counts as ready " +
+		"because it runs (x-compose-mage: {ready: started} on the service: no port is waited for)"
 	const waits = "port 80 accepts no connection yet"
 	for name, c := range map[string]struct {
 		says      answer

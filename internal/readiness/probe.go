@@ -182,8 +182,8 @@ func (w *Waiter) failed(
 }
 
 // end kills what an exec has left running and waits until it is gone: on this machine's Linux engine by its process
-// group, else by inside, which kills it from inside the container and may be nil. Where neither is possible, as with
-// a remote engine and a container without a shell, end waits.
+// group, else by inside, which kills it from inside the container and may be nil. Where neither is possible, as
+// with a remote engine and a container without a shell, end waits.
 func (w *Waiter) end(ctx context.Context, exec string, inside func(context.Context) error) {
 	for tried := false; ; tried = true {
 		state, err := w.API.ExecInspect(ctx, exec, client.ExecInspectOptions{})

@@ -20,8 +20,8 @@ type Waiter struct {
 	API     Prober
 	ID      string
 	Service string // the container's, for the next command; "" for none
-	// Places bounds how much the engine is asked to do at a time: each exec takes one; nil for no bound. Rank, the longest
-	// chain of services that wait for the container, says whose exec goes first.
+	// Places bounds how much the engine is asked to do at a time: each exec takes one; nil for no bound. Rank, the
+	// longest chain of services that wait for the container, says whose exec goes first.
 	Places *semaphore.Ranked
 	Rank   int
 	Shells *Shells         // which images have no shell
@@ -32,8 +32,8 @@ type Waiter struct {
 	// HeedDocker says that the container is not ready while Docker's own check calls it unhealthy, even where ours
 	// passes.
 	HeedDocker bool
-	// Local says that the engine is on this machine, so that published ports can be reached; SharesNetwork that it is in this
-	// process's network as well, so that the containers' addresses can be.
+	// Local says that the engine is on this machine, so that published ports can be reached; SharesNetwork that it
+	// is in this process's network as well, so that the containers' addresses can be.
 	Local, SharesNetwork bool
 	Progress             func(text string)        // takes what the last probe said; nil for nobody
 	Warn                 func(f string, a ...any) // takes what the user should know; nil for nobody

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// stayFor is how long a container that can't be asked whether it is ready must have stayed up: many that fail do
-	// so at once.
+	// stayFor is how long a container that can't be asked whether it is ready must have stayed up: many that fail
+	// do so at once.
 	stayFor = time.Second
 	// stablePause is between two looks at a container that is about to be started again by its policy.
 	stablePause = 200 * time.Millisecond
@@ -24,8 +24,8 @@ const (
 func (w *Waiter) Ended() *container.End { return w.ended }
 
 // WaitStable waits until a container that is ready has stayed up for as long as it takes to tell that it will: for
-// stayFor where it could not be asked whether it is ready, and for longer where its policy has started it again. The
-// time counts from the container's own start, so that for most it is over.
+// stayFor where it could not be asked whether it is ready, and for longer where its policy has started it again.
+// The time counts from the container's own start, so that for most it is over.
 func (w *Waiter) WaitStable(ctx context.Context) error {
 	for w.ended == nil {
 		c, err := w.inspect(ctx)
@@ -94,8 +94,8 @@ func (w *Waiter) hasEnded(c container.Replica) (bool, error) {
 	return true, &NotReady{Why: o.Why, Next: o.Next}
 }
 
-// now is the time by the engine's clock, as far as it can be told: the container has run for as long as we have seen
-// it run, even where the clocks differ.
+// now is the time by the engine's clock, as far as it can be told: the container has run for as long as we have
+// seen it run, even where the clocks differ.
 func (w *Waiter) now(c container.Replica) time.Time {
 	if c.State.StartedAt != w.startedAt {
 		w.startedAt, w.startSeen = c.State.StartedAt, time.Now()

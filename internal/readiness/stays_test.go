@@ -57,8 +57,8 @@ func (p *program) ContainerInspect(
 	}}, nil
 }
 
-// TestOneVerdict asks at many moments after a container's start whether it is ready: the verdict is the same at each,
-// and no later than it has to be.
+// TestOneVerdict asks at many moments after a container's start whether it is ready: the verdict is the same at
+// each, and no later than it has to be.
 func TestOneVerdict(t *testing.T) {
 	const ms = time.Millisecond
 	for name, c := range map[string]verdictCase{
@@ -158,7 +158,7 @@ func TestCompleted(t *testing.T) {
 	}{
 		"exit 0":            {program{runs: time.Second}, ""},
 		"exit 4":            {program{runs: time.Second, code: 4}, "exited (exit 4)"},
-		"always":            {program{runs: time.Second, policy: "always"}, "never completes: its restart policy, always,"},
+		"always":            {program{runs: time.Second, policy: "always"}, "never completes: its restart policy"},
 		"retried, and goes": {program{runs: time.Second, code: 1, policy: "on-failure", good: 5}, "deadline exceeded"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,4 +1,5 @@
-// Package semaphore owns who of those that wait for a share of the machine gets it first. What is shared it does not know.
+// Package semaphore owns who of those that wait for a share of the machine gets it first. What is shared it does
+// not know.
 package semaphore
 
 import (
@@ -7,8 +8,9 @@ import (
 	"sync"
 )
 
-// Ranked is a counting semaphore that serves the waiter of the highest rank first, and of two equal ones the first that came.
-// Nobody is served past the first in line, so that a waiter for many units is not kept waiting by waiters for few.
+// Ranked is a counting semaphore that serves the waiter of the highest rank first, and of two equal ones the first
+// that came. Nobody is served past the first in line, so that a waiter for many units is not kept waiting by
+// waiters for few.
 type Ranked struct {
 	mu    sync.Mutex
 	free  int64
