@@ -60,12 +60,23 @@ var jsonShapes = []struct {
 		Project: "shop", Kept: []string{}, StartsAtOnce: 8, CPUs: 4, Orphans: []Orphan{leftOver}, Steps: []StartStep{
 			{Service: "db", Replicas: 1, CPUs: 0.5, Action: "keep", Waits: []StartWait{}},
 			{Service: "web", Stage: 1, Replicas: 2, Action: "recreate", Why: "its image changed", Waits: []StartWait{{Service: "db", Condition: "service_healthy"}}},
+		}, Operations: []Operation{
+			{Kind: "start", Service: "db"},
+			{Kind: "wait", Service: "db", Needs: []OperationNeed{{Operation: 0}}},
+			{Kind: "recreate", Service: "web", Cause: "its image changed", Count: 2},
+			{Kind: "start", Service: "web", Needs: []OperationNeed{{Operation: 1, Healthy: true}, {Operation: 2}}},
+			{Kind: "wait", Service: "web", Needs: []OperationNeed{{Operation: 3}}},
 		},
 	}},
 	{"start -json", Event{Time: at, Project: "shop", Service: "web", State: "waiting", Seconds: 0.012, Waits: []string{"db"}}},
 	{"restart -dry-run -json", RestartPlan{
 		Project: "shop", Left: []string{"db"}, Kept: []string{},
-		Steps: []RestartStep{{Service: "web", Stage: 1, Action: "replace", Why: "its image changed", Replicas: 2, Refused: []string{}}},
+		Steps: []RestartStep{{Service: "web", Stage: 1, Action: "replace", Why: "its image changed", Replicas: 1, Refused: []string{}}},
+		Operations: []Operation{
+			{Kind: "recreate", Service: "web", Cause: "its image changed"},
+			{Kind: "start", Service: "web", Needs: []OperationNeed{{Operation: 0}}},
+			{Kind: "wait", Service: "web", Needs: []OperationNeed{{Operation: 1}}},
+		},
 	}},
 	{"cleanup -json", CleanupReport{
 		Project: "shop", Scope: "project", DryRun: true, Bytes: 1024,

@@ -27,6 +27,8 @@ type RestartPlan struct {
 	Steps   []RestartStep `json:"steps"` // in dependency order
 	Left    []string      `json:"left"`  // services that stay as they are
 	Kept    []string      `json:"kept"`  // a sentence for each volume that stays as it is though its settings changed
+	// Operations are what the steps come to, each after those that it needs.
+	Operations []Operation `json:"operations"`
 
 	printed printed
 	refused error
@@ -92,7 +94,7 @@ func (s *Stack) planRestart(ctx context.Context, o RestartOptions) (RestartPlan,
 	if err != nil {
 		return RestartPlan{}, err
 	}
-	out, err := shaped[RestartPlan](plan.Report(p.model.Project.Name))
+	out, err := shaped[RestartPlan](plan.RestartReport(p.model.Project.Name))
 	out.printed = func(to *ui.Out) { plan.Print(to.Writer()) }
 	out.refused = fault.Exit(ctx, plan.Err())
 	return out, err

@@ -12,6 +12,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fit"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
 	"github.com/25eloquence/compose-mage/internal/monitor"
+	"github.com/25eloquence/compose-mage/internal/plan"
 	"github.com/25eloquence/compose-mage/internal/status"
 )
 
@@ -20,9 +21,9 @@ import (
 func TestShapes(t *testing.T) {
 	for _, pair := range [][2]reflect.Type{
 		{reflect.TypeFor[StatusReport](), reflect.TypeFor[status.Report]()},
-		{reflect.TypeFor[StartPlan](), reflect.TypeFor[lifecycle.StartReport]()},
+		{reflect.TypeFor[StartPlan](), reflect.TypeFor[plan.StartReport]()},
 		{reflect.TypeFor[Event](), reflect.TypeFor[lifecycle.Event]()},
-		{reflect.TypeFor[RestartPlan](), reflect.TypeFor[lifecycle.RestartReport]()},
+		{reflect.TypeFor[RestartPlan](), reflect.TypeFor[plan.RestartReport]()},
 		{reflect.TypeFor[CheckReport](), reflect.TypeFor[doctor.Report]()},
 		{reflect.TypeFor[CleanupReport](), reflect.TypeFor[cleanup.Report]()},
 		{reflect.TypeFor[Snapshot](), reflect.TypeFor[monitor.Snapshot]()},

@@ -30,14 +30,16 @@ type StartOptions struct {
 
 // Event is a service's new state, or at the end, without a service, what the start came to.
 type Event struct {
-	Time     time.Time `json:"time"`
-	Project  string    `json:"project"`
-	Service  string    `json:"service,omitempty"`
-	State    string    `json:"state"`
-	Seconds  float64   `json:"seconds"`            // since the start began
-	Waits    []string  `json:"waits,omitempty"`    // services that it waits for
-	Detail   string    `json:"detail,omitempty"`   // what the last probe said, or why it failed
-	Critical []Link    `json:"critical,omitempty"` // at the end: what made the start as long as it was
+	Time    time.Time `json:"time"`
+	Project string    `json:"project"`
+	Service string    `json:"service,omitempty"`
+	State   string    `json:"state"`
+	Seconds float64   `json:"seconds"`          // since the start began
+	Waits   []string  `json:"waits,omitempty"`  // services that it waits for
+	Detail  string    `json:"detail,omitempty"` // what the last probe said, or why it failed
+	// Critical is, at the end, what made the start as long as it was, and Operations what was done when.
+	Critical   []Link      `json:"critical,omitempty"`
+	Operations []Operation `json:"operations,omitempty"`
 }
 
 // Link is one service of the critical path: the chain of services each of which waited for the one before, and the last of which
@@ -56,8 +58,9 @@ type StartPlan struct {
 	CPUs         int         `json:"cpus"`           // of the machine: what the reservations of those that start may come to
 	Orphans      []Orphan    `json:"orphans"`        // containers of services that the Compose files no longer have
 	// RemoveOrphans says that the start removes them first.
-	RemoveOrphans bool     `json:"remove_orphans"`
-	Kept          []string `json:"kept"` // a sentence for each volume that stays as it is though its settings changed
+	RemoveOrphans bool        `json:"remove_orphans"`
+	Kept          []string    `json:"kept"`       // a sentence for each volume that stays as it is though its settings changed
+	Operations    []Operation `json:"operations"` // what the steps come to, each after those that it needs
 
 	printed printed
 }
@@ -157,7 +160,7 @@ func (s *Stack) planStart(ctx context.Context, o StartOptions) (StartPlan, error
 	if err != nil {
 		return StartPlan{}, err
 	}
-	out, err := shaped[StartPlan](plan.Report(p.model.Project.Name, orphans, policy.Remove))
+	out, err := shaped[StartPlan](plan.StartReport(p.model.Project.Name, orphans, policy.Remove))
 	out.printed = func(to *ui.Out) {
 		for _, line := range orphan.PlanLines(orphans, policy) {
 			ui.Fprintf(to.Writer(), "%s\n", line)

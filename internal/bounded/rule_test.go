@@ -25,7 +25,7 @@ var readings = map[string]string{
 	"internal/bounded/bounded.go Limit.ReadAll":          "of a bounded reader",
 	"internal/bounded/bounded.go Limit.Decode":           "of a bounded reader",
 	"internal/buildcontext/ignore.go readLimited":        "of a limited reader",
-	"internal/recreate/files.go Comparison.otherContent": "of a limited reader",
+	"internal/recreate/files.go otherText": "of a limited reader",
 	"internal/compose/inspect.go inspection.composeFile": "of a text in memory",
 	"internal/regular/regular.go Read":                   "of a limited reader",
 	"internal/state/read.go ReadFile":                    "of a limited reader",

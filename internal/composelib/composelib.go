@@ -1,5 +1,5 @@
-// Package composelib owns the Compose library: how it is made on the engine's connection, what it is shown of the engine, and its
-// calls for one service. It decides neither what is done nor in which order.
+// Package composelib owns the Compose library: how it is made on the engine's connection, what it is shown of the
+// engine, and its calls for one service. It decides neither what is done nor in which order.
 package composelib
 
 import (
@@ -16,8 +16,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
-// New gives the Compose library on the engine's connection. Its questions (recreate a volume whose configuration changed, losing
-// its data?) are all answered no.
+// New gives the Compose library on the engine's connection. Its questions (recreate a volume whose configuration
+// changed, losing its data?) are all answered no.
 func New(e *engine.Engine, more ...compose.Option) (api.Compose, error) {
 	return NewOn(e, disconnector{e.APIClient}, more...)
 }
@@ -44,7 +44,8 @@ type connected struct {
 func (c connected) Client() client.APIClient { return c.api }
 
 // disconnector is the engine for a library that takes each container of a service out of a network before it makes
-// that network anew, whether the container is in it or not: the container may be older than the service's place in the network.
+// that network anew, whether the container is in it or not: the container may be older than the service's place in
+// the network.
 type disconnector struct{ client.APIClient }
 
 // NetworkDisconnect is no error where the container is not in the network.
@@ -56,14 +57,15 @@ func (d disconnector) NetworkDisconnect(
 		return done, nil
 	}
 	found, failed := d.ContainerInspect(ctx, o.Container, client.ContainerInspectOptions{})
-	if failed == nil && found.Container.NetworkSettings != nil && found.Container.NetworkSettings.Networks[network] == nil {
+	if failed == nil && found.Container.NetworkSettings != nil &&
+		found.Container.NetworkSettings.Networks[network] == nil {
 		err = nil
 	}
 	return done, err
 }
 
-// Recreate lets Compose make the replacements of the service's containers, then stop and remove the old ones; what is in
-// anonymous volumes moves along. scale is how many containers of the service r lets Compose see; 0 for all.
+// Recreate lets Compose make the replacements of the service's containers, then stop and remove the old ones; what
+// is in anonymous volumes moves along. scale is how many containers of the service r lets Compose see; 0 for all.
 func Recreate(ctx context.Context, e *engine.Engine, project *types.Project, r Restriction, scale int) error {
 	one, err := OnlyWithProviders(project, r.Service)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// Only gives the project with the named services alone, and with what they use: Compose makes every network anew whose settings
-// changed, and can't where others are in it.
+// Only gives the project with the named services alone, and with what they use: Compose makes every network anew
+// whose settings changed, and can't where others are in it.
 func Only(project *types.Project, services ...string) (*types.Project, error) {
 	picked, err := project.WithSelectedServices(services, types.IgnoreDependencies)
 	if err != nil {
@@ -17,8 +17,9 @@ func Only(project *types.Project, services ...string) (*types.Project, error) {
 	return picked.WithoutUnnecessaryResources(), nil
 }
 
-// OnlyWithProviders gives the project with the named services, and the providers that their new containers need: Compose runs
-// a provider before it makes a container that depends on it, and puts what the provider says into that container's environment.
+// OnlyWithProviders gives the project with the named services, and the providers that their new containers need:
+// Compose runs a provider before it makes a container that depends on it, and puts what the provider says into that
+// container's environment.
 func OnlyWithProviders(project *types.Project, services ...string) (*types.Project, error) {
 	names := slices.Clone(services)
 	for _, name := range services {
@@ -28,8 +29,8 @@ func OnlyWithProviders(project *types.Project, services ...string) (*types.Proje
 	return Only(project, slices.Compact(names)...)
 }
 
-// ProvidersOf names the services on which this one depends and that a provider gives, by name: what they say goes into its
-// environment.
+// ProvidersOf names the services on which this one depends and that a provider gives, by name: what they say goes
+// into its environment.
 func ProvidersOf(project *types.Project, s types.ServiceConfig) []string {
 	var names []string
 	for name := range s.DependsOn {

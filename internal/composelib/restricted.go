@@ -15,15 +15,16 @@ import (
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
-// Restriction is which part of the engine the Compose library is shown while it works on one service or one of its containers: of
-// itself Compose replaces, stops and starts whole services, and has the engine announce a new container under its service's name
-// before the container is ready.
+// Restriction is which part of the engine the Compose library is shown while it works on one service or one of its
+// containers: of itself Compose replaces, stops and starts whole services, and has the engine announce a new
+// container under its service's name before the container is ready.
 type Restriction struct {
 	Service string
-	// Shows says which of the service's containers Compose sees, by ID; all with nil. Containers of other services it sees always.
+	// Shows says which of the service's containers Compose sees, by ID; all with nil. Containers of other services
+	// it sees always.
 	Shows func(id string) bool
-	// Unnamed is how the container is made that Compose makes meanwhile, where its service's name must not lead to it yet; nil for
-	// as Compose makes it.
+	// Unnamed is how the container is made that Compose makes meanwhile, where its service's name must not lead to
+	// it yet; nil for as Compose makes it.
 	Unnamed *Unnamed
 }
 
@@ -62,7 +63,10 @@ type restricted struct {
 }
 
 // ContainerList leaves out what is not shown.
-func (r restricted) ContainerList(ctx context.Context, o client.ContainerListOptions) (client.ContainerListResult, error) {
+func (r restricted) ContainerList(
+	ctx context.Context,
+	o client.ContainerListOptions,
+) (client.ContainerListResult, error) {
 	found, err := r.APIClient.ContainerList(ctx, o)
 	if err == nil {
 		found.Items = r.shown(found.Items)
@@ -84,9 +88,12 @@ func (r Restriction) shown(all []moby.Summary) []moby.Summary {
 	return kept
 }
 
-// ContainerCreate makes the container. The label of its dependencies names all of them, which Compose can't where it was given a
-// part of the project.
-func (r restricted) ContainerCreate(ctx context.Context, o client.ContainerCreateOptions) (client.ContainerCreateResult, error) {
+// ContainerCreate makes the container. The label of its dependencies names all of them, which Compose can't where
+// it was given a part of the project.
+func (r restricted) ContainerCreate(
+	ctx context.Context,
+	o client.ContainerCreateOptions,
+) (client.ContainerCreateResult, error) {
 	if all, ok := r.dependencies[o.Config.Labels[api.ServiceLabel]]; ok {
 		o.Config.Labels[api.DependenciesLabel] = all
 	}

@@ -1,5 +1,5 @@
-// Package containerevents owns what the engine tells of a project's containers while they start: that one of them has had an event. It
-// does not say which, as who waits looks at the container.
+// Package containerevents owns what the engine tells of a project's containers while they start: that one of them
+// has had an event. It does not say which, as who waits looks at the container.
 package containerevents
 
 import (
@@ -15,8 +15,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/wait"
 )
 
-// Feed tells those who wait for a container that something has happened to that container: its program died, was killed for its memory
-// or started again, or Docker's own health check passed or failed for good. Who hears nothing asks the engine now and then.
+// Feed tells those who wait for a container that something has happened to that container: its program died, was
+// killed for its memory or started again, or Docker's own health check passed or failed for good. Who hears nothing
+// asks the engine now and then.
 type Feed struct {
 	mu      sync.Mutex
 	waiters map[string]chan struct{} // by container ID
@@ -47,7 +48,8 @@ const reopen = 500 * time.Millisecond
 func (f *Feed) Follow(ctx context.Context, e API, project string) {
 	for ctx.Err() == nil {
 		f.listen(e.Events(ctx, client.EventsListOptions{
-			Filters: client.Filters{}.Add("type", string(events.ContainerEventType)).Add("label", api.ProjectLabel+"="+project),
+			Filters: client.Filters{}.Add("type", string(events.ContainerEventType)).
+				Add("label", api.ProjectLabel+"="+project),
 		}))
 		_ = wait.For(ctx, reopen)
 	}

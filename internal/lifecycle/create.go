@@ -18,147 +18,144 @@ import (
 	"github.com/25eloquence/compose-mage/internal/composelib"
 	"github.com/25eloquence/compose-mage/internal/diagnosis"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/operation"
+	"github.com/25eloquence/compose-mage/internal/plan"
 	"github.com/25eloquence/compose-mage/internal/wait"
 )
 
-// creation is the part of a start in which the Compose library creates what is missing or changed: the whole project at once,
-// so that everything that depends on what else is recreated stays the library's. It tells what is done while it goes on, and
-// releases each service as soon as its containers are there.
+// creation is the part of a run in which the Compose library creates what is missing or changed: the whole project
+// at once, so that everything that depends on what else is recreated stays the library's. Each service is released
+// as soon as its containers are there.
 type creation struct {
-	starter *starter
-	compose api.Compose
+	run   *run
+	made  map[string]*outcome // of each service: its containers are there
+	ended *outcome            // everything is
 
 	mu      sync.Mutex
-	seen    map[string]map[string]bool // container names that are as they should be, by service
-	failed  map[string]error           // why the first container could not be made, and images not be pulled, by service
-	pulling map[string]bool
-	anew    []string // services with containers that Compose makes anew
-
-	why  func(service string, anew []string) string // why it does so
-	kept func()                                     // warns of the volumes that stay although their settings changed
+	count   map[string]int   // containers of a service that were made
+	failed  map[string]error // why the first container could not be made, and images not be pulled, by service
+	pulling map[string]bool  // images
 }
 
-// conflictRetries is how often a creation starts again that met another one of the same project.
-const conflictRetries = 3
+// conflictRetries is how often a creation starts again that met another one of the same project, and conflictPause
+// how long after it.
+const (
+	conflictRetries = 3
+	conflictPause   = 300 * time.Millisecond
+)
 
-// errDependency is the error of a service that was not started because of another's.
-var errDependency = errors.New("not started: a dependency failed")
-
-// newCreation prepares the creation of the starter's project.
-func newCreation(ctx context.Context, s *starter) (*creation, error) {
-	c := &creation{starter: s, seen: map[string]map[string]bool{}, failed: map[string]error{}, pulling: map[string]bool{}}
-	c.why = func(service string, anew []string) string {
-		if why := s.outdated[service]; why != "" {
-			return why
-		}
-		return s.compared.Why(ctx, service, s.before, anew)
+func newCreation(r *run) *creation {
+	c := &creation{
+		run: r, made: map[string]*outcome{}, ended: newOutcome(),
+		count: map[string]int{}, failed: map[string]error{}, pulling: map[string]bool{},
 	}
-	c.kept = sync.OnceFunc(func() {
-		if s.renew != nil {
-			return // the restart's plan has said so
-		}
-		kept, err := s.compared.KeptVolumes(ctx)
-		if err != nil {
-			s.out.Warn("some volume stays as it is, though its settings in the Compose file changed: %v", err)
-		}
-		for _, text := range kept {
-			s.out.Warn("%s", text)
-		}
-	})
-	var err error
-	// A container is made in some 15 ms; more at a time than there are CPUs would only keep the first from starting.
-	c.compose, err = composelib.New(s.engine, compose.WithEventProcessor(c), compose.WithMaxConcurrency(s.plan.CPUs),
-		compose.WithPrompt(func(string, bool) (bool, error) {
-			c.kept()
-			return false, nil
-		}))
-	return c, err
+	for name := range r.project.Services {
+		c.made[name] = newOutcome()
+	}
+	return c
 }
 
-// run creates the project. Where a service's container can't be made, that service and those that wait for it are left out, and
-// the others go on. Every service is released, or failed, when it returns.
-func (c *creation) run(ctx context.Context, outdated []string) {
-	project, conflicts := c.starter.project, 0
+// of is the outcome of one of the creation's operations.
+func (c *creation) of(o operation.Operation) *outcome {
+	if made, ok := c.made[o.Service]; ok {
+		return made
+	}
+	return c.ended
+}
+
+// execute creates the project. Where a service's container can't be made, that service and those that wait for it
+// are left out, and the others go on. Every service is released, or failed, when it returns.
+func (c *creation) execute(ctx context.Context) {
+	for _, o := range c.run.plan.Operations {
+		if o.Kind == operation.Recreate && o.Service != "" && c.run.plan.Together(o) {
+			c.run.out.Info("%s is recreated: %s", o.Service, o.Cause)
+		}
+	}
+	err := c.create(ctx)
+	for name := range c.made {
+		c.made[name].settle(err) // those that are settled already stay as they are
+	}
+	c.ended.settle(err)
+}
+
+// create calls the Compose library until there is nothing left that it could make.
+func (c *creation) create(ctx context.Context) error {
+	with := *c.run.engine
+	with.APIClient = newWatched(with.APIClient, c)
+	// A container is made in some 15 ms; more at a time than there are CPUs would only keep the first from starting.
+	library, err := composelib.New(&with, compose.WithEventProcessor(c), compose.WithMaxConcurrency(c.run.plan.CPUs))
+	if err != nil {
+		return err
+	}
+	project, options, conflicts := c.run.project, createOptions(c.run.plan, c.run.seen), 0
 	for {
-		err := c.compose.Create(ctx, project, c.options(outdated))
+		err := library.Create(ctx, project, options)
 		failed := c.culprits()
 		maps.Copy(failed, diagnosis.MissingProviders(project, err))
 		switch {
 		case err == nil:
-			c.release(project, nil)
-			return
+			return nil
 		case fault.EngineLost(err): // what the library has told of it is text alone
-			c.release(project, &diagnosis.CreateError{Err: err})
-			return
+			return &diagnosis.CreateError{Err: err}
 		case ctx.Err() != nil:
-			c.release(project, context.Cause(ctx))
-			return
+			return context.Cause(ctx)
 		case cerrdefs.IsConflict(err) && conflicts < conflictRetries:
-			// Another compose works on the project, or a killed run left a container without labels: what it made counts next time.
+			// Another compose works on the project, or a killed run left a container without labels: what it made
+			// counts next time.
 			conflicts++
-			if wait.For(ctx, 300*time.Millisecond) != nil {
-				continue
-			}
-		case ambiguous(err) && c.dropped(ctx):
+			_ = wait.For(ctx, conflictPause) // the next round sees that ctx has ended
+		case fault.RefusalOf(err) == fault.NetworkAmbiguous && c.duplicatesRemoved(ctx):
 		case len(failed) == 0:
-			c.release(project, &diagnosis.CreateError{Err: err})
-			return
+			return &diagnosis.CreateError{Err: err}
 		default:
-			left := c.without(project, failed)
-			if len(left.Services) == len(project.Services) { // or it would begin anew for ever
-				c.release(project, &diagnosis.CreateError{Err: err})
-				return
+			rest := c.without(project, failed)
+			if len(rest.Services) == len(project.Services) { // or it would begin anew for ever
+				return &diagnosis.CreateError{Err: err}
 			}
-			if project = left; len(project.Services) == 0 {
-				return
+			if project = rest; len(project.Services) == 0 {
+				return nil
 			}
 		}
-		outdated = nil // what was recreated in this round no longer is
+		options = createOptions(c.run.plan, plan.Observed{}) // what was recreated in this round no longer is outdated
 	}
 }
 
-// dropped says whether networks of one name were in the way, and are gone.
-func (c *creation) dropped(ctx context.Context) bool {
-	dropped, err := removeDuplicateNetworks(ctx, c.starter.engine, c.starter.project.Name)
-	return dropped && err == nil
+// duplicatesRemoved says whether networks of one name were in the way, and are gone.
+func (c *creation) duplicatesRemoved(ctx context.Context) bool {
+	removed, err := removeDuplicateNetworks(ctx, c.run.engine, c.run.project.Name)
+	return removed && err == nil
 }
 
-// options say what docker compose up says, but that the outdated services are recreated even though nothing in their configuration
-// has changed, and that in a restart each service is recreated when its turn comes.
-func (c *creation) options(outdated []string) api.CreateOptions {
+// createOptions say what docker compose up says, but that the services are recreated whose containers Compose would
+// keep, and that in a restart each service is recreated when its turn comes.
+func createOptions(p plan.Plan, seen plan.Observed) api.CreateOptions {
 	o := api.CreateOptions{
 		Recreate: api.RecreateDiverged, RecreateDependencies: api.RecreateDiverged, Inherit: true, IgnoreOrphans: true, QuietPull: true,
 	}
-	if c.starter.renew != nil {
+	if p.Restart {
 		o.Recreate, o.RecreateDependencies = api.RecreateNever, api.RecreateNever
+		return o
 	}
-	if len(outdated) > 0 {
-		o.Services, o.Recreate = outdated, api.RecreateForce
+	if len(seen.BeyondCompose) > 0 {
+		o.Services, o.Recreate = slices.Sorted(maps.Keys(seen.BeyondCompose)), api.RecreateForce
 	}
 	return o
 }
 
-// without leaves the services that failed, and all that can't start without them, out of the project. Their containers stay as they
-// are.
+// without leaves the services that failed, and all that can't start without them, out of the project. Their
+// containers stay as they are.
 func (c *creation) without(project *types.Project, failed map[string]error) *types.Project {
 	for name, err := range failed {
-		c.starter.created[name].settle(err)
+		c.made[name].settle(err)
 	}
 	for name := range failed {
-		waiting := c.starter.plan.waitingFor(name)
+		waiting := c.run.plan.WaitingFor(name)
 		for _, other := range waiting {
-			c.starter.created[other].settle(errDependency)
+			c.made[other].settle(errDependency)
 		}
 		project = project.WithServicesDisabled(append(waiting, name)...)
 	}
 	return project
-}
-
-// release settles the services of the project that are not settled yet.
-func (c *creation) release(project *types.Project, err error) {
-	for name := range project.Services {
-		c.starter.created[name].settle(err)
-	}
 }
 
 // culprits are the services that have failed since it was asked last.
@@ -176,55 +173,31 @@ func (c *creation) Start(context.Context, string) {}
 // Done is its sign that one has ended.
 func (c *creation) Done(string, bool) {}
 
-// On takes what the library tells of its work.
+// On takes what the library tells of images, and of what failed.
 func (c *creation) On(events ...api.Resource) {
 	for _, e := range events {
 		if image, ok := strings.CutPrefix(e.ID, "Image "); ok {
 			c.pull(image, e)
 			continue
 		}
-		if s, ok := c.starter.project.Services[e.ID]; ok && s.Provider != nil {
-			if e.Status == api.Error {
-				c.fail(e.ID, &diagnosis.ProviderError{Kind: s.Provider.Type, Err: errors.New(e.Text)})
-			}
+		if e.Status != api.Error {
 			continue
 		}
-		service := c.service(e.ID)
-		if service == "" {
-			continue
-		}
-		switch {
-		case e.Status == api.Error:
+		if s, ok := c.run.project.Services[e.ID]; ok && s.Provider != nil {
+			c.fail(e.ID, &diagnosis.ProviderError{Kind: s.Provider.Type, Err: errors.New(e.Text)})
+		} else if service := serviceOf(c.run.project, e.ID); service != "" {
 			c.fail(service, &diagnosis.CreateError{Err: errors.New(e.Text)})
-		case e.Status == api.Working && e.Text == recreating:
-			c.recreates(service)
-		case e.Status == api.Done && (e.Text == api.StatusCreated || e.Text == "Recreated" || e.Text == api.StatusRunning):
-			c.made(service, e.ID)
 		}
-	}
-}
-
-// recreates says once of a service that Compose makes its containers anew, and why.
-func (c *creation) recreates(service string) {
-	c.mu.Lock()
-	known := slices.Contains(c.anew, service)
-	if !known {
-		c.anew = append(c.anew, service)
-	}
-	anew := slices.Clone(c.anew)
-	c.mu.Unlock()
-	if !known {
-		c.starter.out.Info("%s is recreated: %s", service, c.why(service, anew))
 	}
 }
 
 // pull takes what is told of an image's pull. Those that the first failure ends are not told as failed.
 func (c *creation) pull(image string, e api.Resource) {
 	c.mu.Lock()
-	first := !c.pulling[image]
-	c.pulling[image] = true
+	first := !c.pulling[image] && e.Status == api.Working
+	c.pulling[image] = c.pulling[image] || first
 	if e.Status == api.Error {
-		project := c.starter.project
+		project := c.run.project
 		for name, s := range project.Services {
 			if s.Image == image || slices.Contains(api.GetDependentImages(s, project.Name), image) {
 				c.failed[name] = &diagnosis.PullError{Image: image, Text: e.Details}
@@ -232,8 +205,8 @@ func (c *creation) pull(image string, e api.Resource) {
 		}
 	}
 	c.mu.Unlock()
-	if first && e.Text == api.StatusPulling {
-		c.starter.out.Info("pulling %s", image)
+	if first {
+		c.run.out.Info("pulling %s", image)
 	}
 }
 
@@ -246,24 +219,16 @@ func (c *creation) fail(service string, err error) {
 	}
 }
 
-// made counts a container of the service, and releases it with the last of them.
-func (c *creation) made(service, id string) {
-	s := c.starter.project.Services[service]
+// makes counts a container of the service that was made, and releases the service with the last of them.
+func (c *creation) makes(service string) {
 	c.mu.Lock()
-	if c.seen[service] == nil {
-		c.seen[service] = map[string]bool{}
-	}
-	c.seen[service][id] = true
-	all := len(c.seen[service]) >= s.GetScale()
+	c.count[service]++
+	all := c.count[service] == c.run.plan.Made(c.run.project, service)
 	c.mu.Unlock()
-	// Hooks before the start have containers of their own, made last; and where there were too many, some are still going.
-	if all && len(s.PreStart) == 0 && len(c.starter.before[service]) <= s.GetScale() {
-		c.starter.created[service].settle(nil)
+	if all {
+		c.made[service].settle(nil)
 	}
 }
-
-// recreating is what the library says when it begins to make a container anew.
-const recreating = "Recreate"
 
 var (
 	byName = regexp.MustCompile(`^Container (.+)$`)
@@ -271,8 +236,9 @@ var (
 	number = regexp.MustCompile(`^(.+)-\d+$`)
 )
 
-// service tells which service an event is about: "Container PROJECT-SERVICE-1", "Container NAME", or "service:SERVICE:1".
-func (c *creation) service(id string) string {
+// serviceOf tells which service an event of the Compose library is about: "Container PROJECT-SERVICE-1", "Container
+// NAME" or "service:SERVICE:1"; "" for none.
+func serviceOf(project *types.Project, id string) string {
 	if m := byID.FindStringSubmatch(id); m != nil {
 		return m[1]
 	}
@@ -280,43 +246,15 @@ func (c *creation) service(id string) string {
 	if m == nil {
 		return ""
 	}
-	for name, s := range c.starter.project.Services {
+	for name, s := range project.Services {
 		if s.ContainerName == m[1] {
 			return name
 		}
 	}
-	if rest, ok := strings.CutPrefix(m[1], c.starter.project.Name+api.Separator); ok {
-		if n := number.FindStringSubmatch(rest); n != nil && c.starter.created[n[1]] != nil {
+	if rest, ok := strings.CutPrefix(m[1], project.Name+api.Separator); ok {
+		if n := number.FindStringSubmatch(rest); n != nil && project.Services[n[1]].Name != "" {
 			return n[1]
 		}
 	}
 	return ""
-}
-
-// outcome is what becomes of one part of a service's start: nothing yet, well, or an error.
-type outcome struct {
-	once sync.Once
-	done chan struct{}
-	err  error
-	at   time.Time
-}
-
-func newOutcome() *outcome { return &outcome{done: make(chan struct{})} }
-
-// settle says what became of it; only the first word counts.
-func (o *outcome) settle(err error) {
-	o.once.Do(func() {
-		o.err, o.at = err, time.Now()
-		close(o.done)
-	})
-}
-
-// wait blocks until it is settled.
-func (o *outcome) wait(ctx context.Context) error {
-	select {
-	case <-o.done:
-		return o.err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -9,19 +9,16 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
-	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
-// ambiguous says whether the engine refused something because two networks have one name.
-func ambiguous(err error) bool {
-	return fault.RefusalOf(err) == fault.NetworkAmbiguous
-}
-
-// removeDuplicateNetworks removes those of the project's networks that have the name of another and no container, and says whether there were any. Older
-// engines make a second network when the same one is asked for twice at a time, as by a run that was killed and the next one, and
-// then start nothing in either.
+// removeDuplicateNetworks removes those of the project's networks that have the name of another and no container,
+// and says whether there were any. Older engines make a second network when the same one is asked for twice at a
+// time, as by a run that was killed and the next one, and then start nothing in either.
 func removeDuplicateNetworks(ctx context.Context, e *engine.Engine, project string) (bool, error) {
-	list, err := e.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("label", api.ProjectLabel+"="+project)})
+	list, err := e.NetworkList(
+		ctx,
+		client.NetworkListOptions{Filters: client.Filters{}.Add("label", api.ProjectLabel+"="+project)},
+	)
 	if err != nil {
 		return false, fmt.Errorf("listing the networks of %q: %w", project, err)
 	}

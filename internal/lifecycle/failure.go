@@ -11,15 +11,17 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diagnosis"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/plan"
 	"github.com/25eloquence/compose-mage/internal/readiness"
 )
 
-// failures joins what went wrong, in the plan's order; what was not started because of another service is named by that one.
-func (s *starter) failures(ctx context.Context) error {
+// failures joins what went wrong, in the plan's order; what was not started because of another service is named by
+// that one.
+func (r *run) failures(ctx context.Context) error {
 	var failed []error
 	said := map[string]bool{}
-	for _, step := range s.plan.Steps {
-		err := s.errs[step.Service]
+	for _, name := range r.plan.Services() {
+		err := r.services[name].err
 		if err == nil || errors.Is(err, errDependency) {
 			continue
 		}
@@ -30,27 +32,32 @@ func (s *starter) failures(ctx context.Context) error {
 			}
 			said[err.Error()] = true
 		}
-		f := s.failure(ctx, step, err)
+		f := r.failure(ctx, name, err)
 		if f.Code == fault.Engine {
 			return f // it is away for all the others too
 		}
 		failed = append(failed, f)
 	}
+	if none := r.services[""]; len(failed) == 0 && none != nil &&
+		none.err != nil { // a network or a volume that no service waited for
+		return diagnosis.Start(ctx, r.engine, r.project, r.plan.Services()[0], none.err)
+	}
 	return errors.Join(failed...)
 }
 
 // failure puts a service's failure on one screen: cause, who waits for it, its last log lines, the next command.
-func (s *starter) failure(ctx context.Context, step Step, err error) *fault.Error {
-	f := diagnosis.Start(ctx, s.engine, s.project, step.Service, err)
+func (r *run) failure(ctx context.Context, service string, err error) *fault.Error {
+	step := r.plan.Step(service)
+	f := diagnosis.Start(ctx, r.engine, r.project, service, err)
 	var waiting []string
-	for _, name := range s.plan.waitingFor(step.Service) {
-		if errors.Is(s.errs[name], errDependency) {
+	for _, name := range r.plan.WaitingFor(service) {
+		if errors.Is(r.services[name].err, errDependency) {
 			waiting = append(waiting, name)
 		}
 	}
 	if len(waiting) > 0 {
 		done := "started"
-		if s.renew != nil {
+		if r.plan.Restart {
 			done = "restarted"
 		}
 		f.Detail = append(f.Detail, fmt.Sprintf("not %s, as they wait for it: %s", done, strings.Join(waiting, ", ")))
@@ -58,9 +65,9 @@ func (s *starter) failure(ctx context.Context, step Step, err error) *fault.Erro
 	if !readiness.IsNotReady(err) {
 		return f
 	}
-	for _, c := range s.worst(ctx, step.Service) {
-		if lines := diagnosis.LastLines(ctx, s.engine, c.ID); len(lines) > 0 {
-			name := step.Service
+	for _, c := range r.worst(ctx, service) {
+		if lines := diagnosis.LastLines(ctx, r.engine, c.ID); len(lines) > 0 {
+			name := service
 			if step.Replicas > 1 {
 				name = strings.TrimPrefix(c.Names[0], "/")
 			}
@@ -73,55 +80,60 @@ func (s *starter) failure(ctx context.Context, step Step, err error) *fault.Erro
 	return f
 }
 
-// worst gives the service's container that is the likely culprit: one that does not run, else one that is not healthy.
-func (s *starter) worst(ctx context.Context, service string) []moby.Summary {
-	found, err := container.List(ctx, s.engine, s.project.Name, service)
-	all := found[service]
-	if err != nil || len(all) == 0 {
+// worst gives the service's container that is the likely culprit.
+func (r *run) worst(ctx context.Context, service string) []moby.Summary {
+	found, err := container.List(ctx, r.engine, r.project.Name, service)
+	if err != nil || len(found[service]) == 0 {
 		return nil
 	}
-	culprit := all[0]
+	return []moby.Summary{culprit(found[service])}
+}
+
+// culprit gives one that does not run, else one that is not healthy, else the first.
+func culprit(all []moby.Summary) moby.Summary {
+	worst := all[0]
 	for _, c := range all {
 		if strings.Contains(c.Status, "unhealthy") || strings.Contains(c.Status, "starting") {
-			culprit = c
+			worst = c
 		}
 	}
 	for _, c := range all {
 		if c.State != moby.StateRunning {
-			culprit = c
+			worst = c
 		}
 	}
-	return []moby.Summary{culprit}
+	return worst
 }
 
-// lastLook judges every service once more, when all are ready, by the rule that status goes by: an error for each that is not fine.
-func (s *starter) lastLook(ctx context.Context) error {
-	now, err := container.Inspect(ctx, s.engine, s.project.Name)
+// lastLook judges every service once more, when all are ready, by the rule that status goes by: an error for each
+// that is not fine.
+func (r *run) lastLook(ctx context.Context) error {
+	now, err := container.Inspect(ctx, r.engine, r.project.Name)
 	if err != nil {
 		return err
 	}
-	for _, step := range s.plan.Steps {
-		if s.errs[step.Service] != nil {
+	for _, step := range r.plan.Steps {
+		if r.services[step.Service].err != nil {
 			continue
 		}
-		v := container.Judge(s.project.Services[step.Service], now[step.Service], s.engine.Now())
+		v := container.Judge(r.project.Services[step.Service], now[step.Service], r.engine.Now())
 		if v.Condition == container.Looping { // it ended since it was ready: does it come back?
-			if err := s.comesBack(ctx, step, now[step.Service]); err != nil {
-				s.errs[step.Service] = err
+			if err := r.comesBack(ctx, step, now[step.Service]); err != nil {
+				r.services[step.Service].err = err
 			}
 			continue
 		}
 		if !v.Fine {
-			s.errs[step.Service] = &readiness.NotReady{Why: v.Why, Next: v.Next}
+			r.services[step.Service].err = &readiness.NotReady{Why: v.Why, Next: v.Next}
 		}
 	}
 	return nil
 }
 
 // comesBack waits until what the policy restarts of the service has stayed up, or won't.
-func (s *starter) comesBack(ctx context.Context, step Step, replicas []container.Replica) error {
+func (r *run) comesBack(ctx context.Context, step plan.Step, replicas []container.Replica) error {
 	for _, c := range replicas {
-		if err := s.waiter(moby.Summary{ID: c.ID, ImageID: c.Image}, step).WaitStable(ctx); err != nil {
+		if err := r.waiter(moby.Summary{ID: c.ID, ImageID: c.Image}, step).WaitStable(ctx); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/operation"
+	"github.com/25eloquence/compose-mage/internal/plan"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -30,17 +32,20 @@ const (
 
 // Event is one line of `start -json`: a service's new state, or at the end, without a service, what the start came to.
 type Event struct {
-	Time     time.Time `json:"time"`
-	Project  string    `json:"project"`
-	Service  string    `json:"service,omitempty"`
-	State    string    `json:"state"`
-	Seconds  float64   `json:"seconds"`            // since the start began
-	Waits    []string  `json:"waits,omitempty"`    // services that it waits for
-	Detail   string    `json:"detail,omitempty"`   // what the last probe said, or why it failed
-	Critical []Link    `json:"critical,omitempty"` // at the end: what made the start as long as it was
+	Time    time.Time `json:"time"`
+	Project string    `json:"project"`
+	Service string    `json:"service,omitempty"`
+	State   string    `json:"state"`
+	Seconds float64   `json:"seconds"`          // since the start began
+	Waits   []string  `json:"waits,omitempty"`  // services that it waits for
+	Detail  string    `json:"detail,omitempty"` // what the last probe said, or why it failed
+	// Critical is, at the end, what made the start as long as it was, and Operations what was done when.
+	Critical   []operation.Link      `json:"critical,omitempty"`
+	Operations []operation.Operation `json:"operations,omitempty"`
 }
 
-// progress shows a start: a line a service on a terminal, lines as things happen elsewhere, and events as JSON where asked for.
+// progress shows a start: a line a service on a terminal, lines as things happen elsewhere, and events as JSON
+// where asked for.
 type progress struct {
 	out     *ui.Out
 	json    *json.Encoder // nil for none
@@ -61,12 +66,12 @@ type row struct {
 }
 
 // newProgress begins to show the plan; events go to events where that is not nil.
-func newProgress(out *ui.Out, events io.Writer, project string, plan Plan, began time.Time) *progress {
+func newProgress(out *ui.Out, events io.Writer, project string, executed plan.Plan, began time.Time) *progress {
 	p := &progress{out: out, project: project, began: began, rows: map[string]*row{}}
 	if events != nil {
 		p.json = json.NewEncoder(ui.JSON(events))
 	}
-	for _, s := range plan.Steps {
+	for _, s := range executed.Steps {
 		p.keys = append(p.keys, s.Service)
 		p.rows[s.Service] = &row{state: stateWaiting, since: began}
 	}
@@ -106,9 +111,9 @@ func (p *progress) send(e Event) {
 }
 
 // end stops the display and says what the start came to.
-func (p *progress) end(err error, critical []Link) {
+func (p *progress) end(err error, critical []operation.Link, all []operation.Operation) {
 	p.stop()
-	e := Event{State: string(stateUp), Critical: critical}
+	e := Event{State: string(stateUp), Critical: critical, Operations: all}
 	if err != nil {
 		e.State, e.Detail = string(stateDown), err.Error()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
@@ -11,52 +12,76 @@ import (
 	"github.com/25eloquence/compose-mage/internal/recreate"
 )
 
-// keepRecords writes down what the containers of this start were made from: of those that it started, and of those
+// keepRecords writes down what the containers of this run were made from: of those that it started, and of those
 // without a record. It drops the records of containers that are gone.
-func (s *starter) keepRecords(ctx context.Context) error {
-	if s.compared.Records == (recreate.Records{}) {
+func (r *run) keepRecords(ctx context.Context) error {
+	records := r.compared.Records
+	if records == (recreate.Records{}) {
 		return nil
 	}
-	known, err := s.compared.Records.Known()
+	known, err := records.Known()
 	if err != nil {
 		return err
 	}
-	gone := maps.Clone(known)
-	for _, replicas := range s.before {
-		for _, r := range replicas {
-			delete(gone, r.ID)
+	now, before := map[string][]string{}, map[string]bool{}
+	for _, replicas := range r.seen.Containers {
+		for _, c := range replicas {
+			before[c.ID] = true
 		}
 	}
-	for service, replicas := range s.found {
-		for _, r := range replicas {
-			delete(gone, r.ID)
-			if known[r.ID] && s.timings[service].room.IsZero() {
-				continue
-			}
-			if err := s.keepRecord(ctx, service, r.ID); err != nil {
-				return err
-			}
+	started := map[string]bool{}
+	for service, s := range r.services {
+		started[service] = !s.ran
+		for _, c := range s.containers {
+			now[service] = append(now[service], c.ID)
 		}
 	}
-	for id := range gone {
-		if err := s.compared.Records.Forget(id); err != nil {
+	write, forget := recordsToKeep(known, before, now, started)
+	for id, service := range write {
+		if err := r.keepRecord(ctx, service, id); err != nil {
+			return err
+		}
+	}
+	for _, id := range forget {
+		if err := records.Forget(id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *starter) keepRecord(ctx context.Context, service, id string) error {
-	found, err := s.engine.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+// recordsToKeep says of which containers a record is written, with their services, and whose record is dropped.
+// known are the IDs with a record, before those that the project had before the run, now those that it came to, by
+// service, started the services whose containers the run started.
+func recordsToKeep(
+	known, before map[string]bool,
+	now map[string][]string,
+	started map[string]bool,
+) (write map[string]string, forget []string) {
+	write, gone := map[string]string{}, maps.Clone(known)
+	maps.DeleteFunc(gone, func(id string, _ bool) bool { return before[id] })
+	for service, ids := range now {
+		for _, id := range ids {
+			delete(gone, id)
+			if !known[id] || started[service] {
+				write[id] = service
+			}
+		}
+	}
+	return write, slices.Sorted(maps.Keys(gone))
+}
+
+func (r *run) keepRecord(ctx context.Context, service, id string) error {
+	found, err := r.engine.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if cerrdefs.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("inspecting a container of %q: %w", service, err)
 	}
-	keys, err := recreate.KeysOf(s.project.Services[service], id)
+	keys, err := recreate.KeysOf(r.project.Services[service], id)
 	if err != nil {
 		return err
 	}
-	return s.compared.Keep(found.Container, service, keys)
+	return r.compared.Keep(found.Container, service, keys)
 }

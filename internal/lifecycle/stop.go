@@ -21,8 +21,8 @@ type StopOptions struct {
 	TakeOver bool // stop containers of another checkout too; else such containers are an error
 }
 
-// Stop stops the project's containers, dependants first, each within its own grace period. It removes nothing. An error of code Config
-// says that the containers are another checkout's.
+// Stop stops the project's containers, dependants first, each within its own grace period. It removes nothing. An
+// error of code Config says that the containers are another checkout's.
 func Stop(ctx context.Context, e *engine.Engine, project *types.Project, o StopOptions) error {
 	if !o.TakeOver {
 		if err := container.RefuseOthers(ctx, e, project, "stop"); err != nil {

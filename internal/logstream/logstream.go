@@ -1,5 +1,5 @@
-// Package logstream owns how containers' logs are read and printed: for a library that keeps each line in memory until the line ends, one
-// that is too long is broken.
+// Package logstream owns how containers' logs are read and printed: for a library that keeps each line in memory
+// until the line ends, one that is too long is broken.
 package logstream
 
 import (
@@ -16,7 +16,8 @@ const (
 	maxLine = 1 << 20
 	// piece is how much is read at a time, in bytes.
 	piece = 32 << 10
-	// header is the length of what stands before each frame of standard output or error: the stream, three zeros, the frame's size.
+	// header is the length of what stands before each frame of standard output or error: the stream, three zeros,
+	// the frame's size.
 	header = 8
 )
 
@@ -24,7 +25,11 @@ const (
 type Engine struct{ client.APIClient }
 
 // ContainerLogs implements client.APIClient.
-func (e Engine) ContainerLogs(ctx context.Context, id string, o client.ContainerLogsOptions) (client.ContainerLogsResult, error) {
+func (e Engine) ContainerLogs(
+	ctx context.Context,
+	id string,
+	o client.ContainerLogsOptions,
+) (client.ContainerLogsResult, error) {
 	found, err := e.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if err != nil {
 		return nil, err

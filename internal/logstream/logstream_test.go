@@ -40,7 +40,11 @@ func TestOrdinaryLogsAreAsTheyWere(t *testing.T) {
 		"whole":    func(s string) io.Reader { return strings.NewReader(s) },
 		"bytewise": func(s string) io.Reader { return iotest.OneByteReader(strings.NewReader(s)) },
 	} {
-		stdout, stderr := read(t, from(frame(1, "a\nb")+frame(2, "oh\n")+frame(1, "")+frame(1, "c\n"+long)+frame(2, "no end")), false)
+		stdout, stderr := read(
+			t,
+			from(frame(1, "a\nb")+frame(2, "oh\n")+frame(1, "")+frame(1, "c\n"+long)+frame(2, "no end")),
+			false,
+		)
 		if stdout != "a\nbc\n"+long || stderr != "oh\nno end" {
 			t.Errorf("%s: got %d and %d bytes", name, len(stdout), len(stderr))
 		}

@@ -1,4 +1,5 @@
-// Package orphan owns the containers that are left of services that the Compose files no longer have. It removes no volume.
+// Package orphan owns the containers that are left of services that the Compose files no longer have. It removes no
+// volume.
 package orphan
 
 import (
@@ -40,7 +41,11 @@ const RemoveCommand = "go tool mage start -remove-orphans"
 type API interface {
 	container.Lister
 	ContainerStop(ctx context.Context, id string, o client.ContainerStopOptions) (client.ContainerStopResult, error)
-	ContainerRemove(ctx context.Context, id string, o client.ContainerRemoveOptions) (client.ContainerRemoveResult, error)
+	ContainerRemove(
+		ctx context.Context,
+		id string,
+		o client.ContainerRemoveOptions,
+	) (client.ContainerRemoveResult, error)
 }
 
 // List lists the project's orphans by name, in whatever state; containers of docker compose run are none.
@@ -61,7 +66,12 @@ func Among(all []moby.Summary, project *types.Project) []Container {
 		if _, has := known[service]; has || service == "" || c.Labels[api.OneoffLabel] == "True" || len(c.Names) == 0 {
 			continue
 		}
-		o := Container{Service: service, Container: strings.TrimPrefix(c.Names[0], "/"), State: string(c.State), id: c.ID}
+		o := Container{
+			Service:   service,
+			Container: strings.TrimPrefix(c.Names[0], "/"),
+			State:     string(c.State),
+			id:        c.ID,
+		}
 		for _, m := range c.Mounts {
 			if m.Type == mount.TypeVolume && anonymous(m.Name) {
 				o.anonymous = append(o.anonymous, m.Name)
@@ -84,15 +94,19 @@ type Policy struct {
 	Ignore bool // not a word about them
 }
 
-// ReadPolicy takes the settings of docker compose's command; remove is the option of the command line, which counts for
-// more, nil where it is not given. Both at once is an error of code Usage, as it is to docker compose.
+// ReadPolicy takes the settings of docker compose's command; remove is the option of the command line, which counts
+// for more, nil where it is not given. Both at once is an error of code Usage, as it is to docker compose.
 func ReadPolicy(settings compose.Settings, remove *bool) (Policy, error) {
 	p := Policy{Remove: settings.RemoveOrphans, Ignore: settings.IgnoreOrphans}
 	if remove != nil {
 		p.Remove = *remove
 	}
 	if p.Remove && p.Ignore {
-		return p, fault.New(fault.Usage, "unset one of the two", "orphans can't be both removed (-remove-orphans, COMPOSE_REMOVE_ORPHANS) and ignored (COMPOSE_IGNORE_ORPHANS)")
+		return p, fault.New(
+			fault.Usage,
+			"unset one of the two",
+			"orphans can't be both removed (-remove-orphans, COMPOSE_REMOVE_ORPHANS) and ignored (COMPOSE_IGNORE_ORPHANS)",
+		)
 	}
 	return p, nil
 }
@@ -114,11 +128,15 @@ func text(orphans []Container) string {
 	if len(orphans) == 1 {
 		return "a container is left of a service that the Compose files no longer have: " + names[0]
 	}
-	return fmt.Sprintf("%d containers are left of services that the Compose files no longer have: %s", len(orphans), strings.Join(names, ", "))
+	return fmt.Sprintf(
+		"%d containers are left of services that the Compose files no longer have: %s",
+		len(orphans),
+		strings.Join(names, ", "),
+	)
 }
 
-// Settle removes the orphans, warns of them or leaves them alone, as the policy says; before a start, since they may hold what it
-// needs, such as a port. It says whether it has removed any.
+// Settle removes the orphans, warns of them or leaves them alone, as the policy says; before a start, since they
+// may hold what it needs, such as a port. It says whether it has removed any.
 func Settle(ctx context.Context, e API, orphans []Container, p Policy, out *ui.Out) (bool, error) {
 	switch {
 	case p.Remove:
@@ -136,12 +154,23 @@ func Remove(ctx context.Context, e API, orphans []Container, out *ui.Out) error 
 	var g errgroup.Group
 	for i, o := range orphans {
 		g.Go(func() error {
-			failed[i] = out.Step(ctx, "removing the orphan "+o.Container, func(ctx context.Context, _ func(string)) error {
-				if err := remove(ctx, e, o.id); err != nil {
-					return fault.New(fault.Failed, "docker rm -f "+fault.Quote(o.Container), "removing the orphan %q of service %q: %w", o.Container, o.Service, err)
-				}
-				return nil
-			})
+			failed[i] = out.Step(
+				ctx,
+				"removing the orphan "+o.Container,
+				func(ctx context.Context, _ func(string)) error {
+					if err := remove(ctx, e, o.id); err != nil {
+						return fault.New(
+							fault.Failed,
+							"docker rm -f "+fault.Quote(o.Container),
+							"removing the orphan %q of service %q: %w",
+							o.Container,
+							o.Service,
+							err,
+						)
+					}
+					return nil
+				},
+			)
 			return nil
 		})
 	}
@@ -174,7 +203,14 @@ func PlanLines(orphans []Container, p Policy) []string {
 		case p.Remove:
 			lines = append(lines, fmt.Sprintf("first: remove the orphan %s of service %s", o.Container, o.Service))
 		case !p.Ignore:
-			lines = append(lines, fmt.Sprintf("left alone: the orphan %s of service %s; -remove-orphans removes it", o.Container, o.Service))
+			lines = append(
+				lines,
+				fmt.Sprintf(
+					"left alone: the orphan %s of service %s; -remove-orphans removes it",
+					o.Container,
+					o.Service,
+				),
+			)
 		}
 	}
 	return lines

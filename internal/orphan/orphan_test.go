@@ -19,7 +19,12 @@ func TestOrphansAreOfServicesThatTheModelLacks(t *testing.T) {
 		Name: "p", Services: types.Services{"web": {Name: "web"}}, DisabledServices: types.Services{"debug": {Name: "debug"}},
 	}
 	made := func(name, service, oneOff string, state moby.ContainerState, volumes ...string) moby.Summary {
-		c := moby.Summary{ID: name, Names: []string{"/" + name}, State: state, Labels: map[string]string{api.ServiceLabel: service, api.OneoffLabel: oneOff}}
+		c := moby.Summary{
+			ID:     name,
+			Names:  []string{"/" + name},
+			State:  state,
+			Labels: map[string]string{api.ServiceLabel: service, api.OneoffLabel: oneOff},
+		}
 		for _, v := range volumes {
 			c.Mounts = append(c.Mounts, moby.MountPoint{Type: mount.TypeVolume, Name: v})
 		}
@@ -31,7 +36,8 @@ func TestOrphansAreOfServicesThatTheModelLacks(t *testing.T) {
 		made("p-old-2", "old", "False", "running", "p_data", nameless), made("p-old-1", "old", "False", "exited"),
 		made("p-old-run-1", "old", "True", "running"),
 	}, project)
-	if len(got) != 2 || got[0].Container != "p-old-1" || got[1].Container != "p-old-2" || len(got[1].anonymous) != 1 || got[1].anonymous[0] != nameless {
+	if len(got) != 2 || got[0].Container != "p-old-1" || got[1].Container != "p-old-2" || len(got[1].anonymous) != 1 ||
+		got[1].anonymous[0] != nameless {
 		t.Fatalf("orphans %+v", got)
 	}
 	var b bytes.Buffer

@@ -19,7 +19,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
-// Change is why a service is not as it should be, and whether it gets new containers, or only a start of those that do not run.
+// Change is why a service is not as it should be, and whether it gets new containers, or only a start of those that
+// do not run.
 type Change struct {
 	Why             string
 	Recreate, Start bool
@@ -33,38 +34,64 @@ type Comparison struct {
 	Records Records
 }
 
-// Changes says of each service that is not as its files and its image say, why, and gives the keys of the networks
-// that are made anew. found are the project's containers.
-func (c Comparison) Changes(
-	ctx context.Context, found map[string][]container.Replica,
-) (changes map[string]Change, networks map[string]bool, err error) {
-	anew, networks, err := c.BeyondCompose(ctx, summaries(found))
+// Changes is what of a project's containers, networks and volumes is not as it should be.
+type Changes struct {
+	Services map[string]Change // by service; those that are as they should be are left out
+	// BeyondCompose are the services whose containers Compose would keep, and that are made anew all the same, and
+	// why.
+	BeyondCompose map[string]string
+	Networks      map[string]bool // keys of the networks that are made anew
+	DryRun        DryRun
+}
+
+// Changes compares the project's containers, which are found, with what they should be.
+func (c Comparison) Changes(ctx context.Context, found map[string][]container.Replica) (Changes, error) {
+	beyond, networks, err := c.beyondCompose(ctx, summaries(found))
 	if err != nil {
-		return nil, nil, err
+		return Changes{}, err
 	}
-	diverged, err := c.rehearse(ctx, found)
+	dry, err := c.dryRun(ctx, found)
 	if err != nil {
-		return nil, nil, err
+		return Changes{}, err
 	}
+	anew, diverged := maps.Clone(beyond), slices.Sorted(maps.Keys(dry.Recreated))
 	for _, name := range diverged {
 		if anew[name] == "" {
-			anew[name] = c.Why(ctx, name, summaries(found), diverged)
+			anew[name] = c.why(ctx, name, summaries(found), diverged)
 		}
 	}
 	spread(c.Project, anew, found)
+	return Changes{
+		Services: changed(
+			c.Project,
+			anew,
+			found,
+			c.Engine.Now(),
+		), BeyondCompose: beyond, Networks: networks, DryRun: dry,
+	}, nil
+}
+
+// changed says of each service that is not as it should be why, and what that takes. anew are those that are made
+// anew, and why; now is the time by the engine's clock.
+func changed(
+	project *types.Project,
+	anew map[string]string,
+	found map[string][]container.Replica,
+	now time.Time,
+) map[string]Change {
 	out := map[string]Change{}
-	for _, name := range c.Project.ServiceNames() {
-		s := c.Project.Services[name]
+	for _, name := range project.ServiceNames() {
+		s := project.Services[name]
 		if s.Provider != nil {
 			continue
 		}
 		if why := anew[name]; why != "" {
 			out[name] = Change{Why: why, Recreate: true}
-		} else if other := stateChange(s, found[name], c.Engine.Now()); other.Why != "" {
+		} else if other := stateChange(s, found[name], now); other.Why != "" {
 			out[name] = other
 		}
 	}
-	return out, networks, nil
+	return out
 }
 
 // spread adds the services whose containers use the namespaces or volumes of one that is made anew: those end with it.
@@ -84,12 +111,12 @@ func spread(project *types.Project, anew map[string]string, found map[string][]c
 	}
 }
 
-// BeyondCompose says which services have containers that docker compose up would keep, or would not make well, and
+// beyondCompose says which services have containers that docker compose up would keep, or would not make well, and
 // why they are made anew: other content is copied into them, they hold files that are gone or replaced, or a network
 // of theirs is made anew. (Compose attaches the old container to the new network without its service's name, so that
 // nobody finds it.) It gives those networks' keys too. It looks into no container that mounts no file of this machine
 // and has nothing copied into it.
-func (c Comparison) BeyondCompose(
+func (c Comparison) beyondCompose(
 	ctx context.Context, found map[string][]moby.Summary,
 ) (reasons map[string]string, networks map[string]bool, err error) {
 	g, within := errgroup.WithContext(ctx)
@@ -98,16 +125,28 @@ func (c Comparison) BeyondCompose(
 		return err
 	})
 	g.Go(func() (err error) {
-		networks, err = c.DivergedNetworks(within)
+		networks, err = c.divergedNetworks(within)
 		return err
 	})
 	if err := g.Wait(); err != nil {
 		return nil, nil, err
 	}
-	for _, name := range c.Project.ServiceNames() {
-		s := c.Project.Services[name]
-		for _, r := range found[name] { // its labels say so, which docker compose does not compare
-			if container.OfAnother(r.Labels, c.Project) && reasons[name] == "" {
+	moreReasons(c.Project, reasons, networks, found)
+	return reasons, networks, nil
+}
+
+// moreReasons adds to the reasons for which Compose's containers are made anew, by service: another checkout's,
+// which docker compose does not compare, and those in a network that is made anew.
+func moreReasons(
+	project *types.Project,
+	reasons map[string]string,
+	networks map[string]bool,
+	found map[string][]moby.Summary,
+) {
+	for _, name := range project.ServiceNames() {
+		s := project.Services[name]
+		for _, r := range found[name] {
+			if container.OfAnother(r.Labels, project) && reasons[name] == "" {
 				reasons[name] = "another checkout made it, " + r.Labels[api.WorkingDirLabel]
 			}
 		}
@@ -117,7 +156,6 @@ func (c Comparison) BeyondCompose(
 			}
 		}
 	}
-	return reasons, networks, nil
 }
 
 // stateChange judges a service whose containers are made from the right model; now is the time by the engine's clock.
@@ -133,20 +171,44 @@ func stateChange(s types.ServiceConfig, replicas []container.Replica, now time.T
 	return Change{}
 }
 
-// Why says why Compose makes a service's containers anew; diverged are all services that it does so with.
-func (c Comparison) Why(
+// why says why Compose makes a service's containers anew; diverged are all services that it does so with.
+func (c Comparison) why(
 	ctx context.Context, service string, found map[string][]moby.Summary, diverged []string,
 ) string {
 	s, replicas := c.Project.Services[service], found[service]
 	keys, recorded := c.changedKeys(s, replicas)
-	if len(keys) > 0 {
-		return "its configuration changed: " + strings.Join(keys, ", ")
-	}
 	image, err := c.Engine.ImageInspect(ctx, api.GetImageNameOrDefault(s, c.Project.Name))
+	is := imageState{id: image.ID, missing: cerrdefs.IsNotFound(err)}
+	if err != nil {
+		is.id = ""
+	}
+	return cause(c.Project, s, keys, recorded, is, replicas, diverged)
+}
+
+// imageState is what the engine has of a service's image.
+type imageState struct {
+	id      string // "" where the engine could not be asked, or has none
+	missing bool
+}
+
+// cause says why Compose makes the service's containers anew, as far as that can be told. keys are those of its
+// model that differ, recorded says that its model is on record; diverged are all services that Compose makes anew.
+func cause(
+	project *types.Project,
+	s types.ServiceConfig,
+	keys []string,
+	recorded bool,
+	image imageState,
+	replicas []moby.Summary,
+	diverged []string,
+) string {
+	some := func(is func(r moby.Summary) bool) bool { return slices.ContainsFunc(replicas, is) }
 	switch {
-	case cerrdefs.IsNotFound(err):
+	case len(keys) > 0:
+		return "its configuration changed: " + strings.Join(keys, ", ")
+	case image.missing:
 		return "its image is not there"
-	case err == nil && slices.ContainsFunc(replicas, func(r moby.Summary) bool { return r.ImageID != image.ID }):
+	case image.id != "" && some(func(r moby.Summary) bool { return r.ImageID != image.id }):
 		return "its image changed"
 	}
 	for _, other := range diverged {
@@ -155,14 +217,14 @@ func (c Comparison) Why(
 		}
 	}
 	for _, key := range s.NetworksByPriority() {
-		name := c.Project.Networks[key].Name
-		if slices.ContainsFunc(replicas, func(r moby.Summary) bool { return !attached(r, name) }) {
+		name := project.Networks[key].Name
+		if some(func(r moby.Summary) bool { return !attached(r, name) }) {
 			return fmt.Sprintf("it is not attached to its network %s", key)
 		}
 	}
 	for _, v := range s.Volumes {
-		volume, ok := c.Project.Volumes[v.Source]
-		if ok && slices.ContainsFunc(replicas, func(r moby.Summary) bool { return !mounts(r, volume.Name) }) {
+		volume, ok := project.Volumes[v.Source]
+		if ok && some(func(r moby.Summary) bool { return !mounts(r, volume.Name) }) {
 			return fmt.Sprintf("it does not mount the volume %s", volume.Name)
 		}
 	}

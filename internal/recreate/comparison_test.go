@@ -114,8 +114,14 @@ func TestContentsThatComposeCopies(t *testing.T) {
 	}
 	project := composetest.Load(t, copied)
 	want := map[string]content{
-		"/inline": {"config inline", "hello"}, "/etc/fromenv": {"config fromenv", "f"}, "/sub/x": {"config relative", "r"},
-		"/run/secrets/token": {"secret token", "t"}, "/run/secrets/other": {"secret token", "t"}, "/abs": {"secret token", "t"},
+		"/inline": {
+			"config inline",
+			"hello",
+		}, "/etc/fromenv": {"config fromenv", "f"}, "/sub/x": {"config relative", "r"},
+		"/run/secrets/token": {
+			"secret token",
+			"t",
+		}, "/run/secrets/other": {"secret token", "t"}, "/abs": {"secret token", "t"},
 	}
 	if got := contentsOf(project, project.Services["web"]); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)

@@ -20,36 +20,68 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 )
 
-// rehearsal listens to docker compose up --dry-run: which containers it would make anew.
-type rehearsal struct {
-	mu   sync.Mutex
-	anew map[string]bool // by the names of its events
+// DryRun is what docker compose up would do with the services that have containers.
+type DryRun struct {
+	Recreated map[string]int  // by service, how many containers it would make anew
+	Hooks     map[string]bool // services of whose hooks it would make containers
+	Resources []string        // the networks and volumes that it would make: "network shop_default", "volume shop_data"
 }
 
-// Start is the library's sign that an operation begins.
-func (r *rehearsal) Start(context.Context, string) {}
+// dryRunClient is the library's engine of a dry run, which does nothing; it notes what it is asked to make.
+type dryRunClient struct {
+	client.APIClient
+	mu   sync.Mutex
+	seen DryRun
+}
 
-// Done is its sign that one has ended.
-func (r *rehearsal) Done(string, bool) {}
+// ContainerCreate notes a container that would be made.
+func (d *dryRunClient) ContainerCreate(
+	ctx context.Context, o client.ContainerCreateOptions,
+) (client.ContainerCreateResult, error) {
+	d.mu.Lock()
+	d.seen.creates(o.Config.Labels)
+	d.mu.Unlock()
+	return d.APIClient.ContainerCreate(ctx, o)
+}
 
-// On takes what the library tells of its work.
-func (r *rehearsal) On(events ...api.Resource) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range events {
-		if e.Status == api.Working && e.Text == recreating {
-			r.anew[e.ID] = true
-		}
+// creates notes a container with those labels.
+func (d *DryRun) creates(labels map[string]string) {
+	service := labels[api.ServiceLabel]
+	switch {
+	case labels[api.HookLabel] != "":
+		d.Hooks[service] = true
+	case labels[api.ContainerReplaceLabel] != "":
+		d.Recreated[service]++
 	}
 }
 
-// recreating is what the library says when it begins to make a container anew.
-const recreating = "Recreate"
+// NetworkCreate notes a network that would be made.
+func (d *dryRunClient) NetworkCreate(
+	ctx context.Context, name string, o client.NetworkCreateOptions,
+) (client.NetworkCreateResult, error) {
+	d.resource("network " + name)
+	return d.APIClient.NetworkCreate(ctx, name, o)
+}
 
-// rehearse names the services that docker compose up would make anew, by name. It asks Compose itself, so that what a
-// start does and what a restart finds can't differ: Compose hashes a model only after it has put into it what the
-// engine and the images say. Services without a container are left out.
-func (c Comparison) rehearse(ctx context.Context, found map[string][]container.Replica) ([]string, error) {
+// VolumeCreate notes a volume that would be made.
+func (d *dryRunClient) VolumeCreate(
+	ctx context.Context,
+	o client.VolumeCreateOptions,
+) (client.VolumeCreateResult, error) {
+	d.resource("volume " + o.Name)
+	return d.APIClient.VolumeCreate(ctx, o)
+}
+
+func (d *dryRunClient) resource(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.seen.Resources = append(d.seen.Resources, name)
+}
+
+// dryRun asks Compose itself what docker compose up would do, so that what a start does and what a restart finds
+// can't differ: Compose hashes a model only after it has put into it what the engine and the images say. Services
+// without a container are left out.
+func (c Comparison) dryRun(ctx context.Context, found map[string][]container.Replica) (DryRun, error) {
 	var present []string
 	for _, name := range c.Project.ServiceNames() {
 		if len(found[name]) > 0 && c.Project.Services[name].Provider == nil {
@@ -57,45 +89,39 @@ func (c Comparison) rehearse(ctx context.Context, found map[string][]container.R
 		}
 	}
 	if len(present) == 0 {
-		return nil, nil
+		return DryRun{}, nil
 	}
-	project, err := c.Project.WithServicesTransform(func(name string, s types.ServiceConfig) (types.ServiceConfig, error) {
-		return withGiven(c.Project, s, found[name]), nil
-	})
+	project, err := c.Project.WithServicesTransform(
+		func(name string, s types.ServiceConfig) (types.ServiceConfig, error) {
+			return withGiven(c.Project, s, found[name]), nil
+		},
+	)
 	if err == nil {
 		project, err = project.WithSelectedServices(present, types.IgnoreDependencies)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("comparing the containers with the Compose file: %w", err)
+		return DryRun{}, fmt.Errorf("comparing the containers with the Compose file: %w", err)
 	}
-	heard := &rehearsal{anew: map[string]bool{}}
 	// Not by the option WithDryRun: one that sets a stream puts the real connection back in its place.
 	dry, err := dryrun.NewDryRunClient(withoutRegistry{c.Engine.APIClient}, c.Engine.CLI)
 	if err != nil {
-		return nil, fmt.Errorf("preparing the Compose library's dry run: %w", err)
+		return DryRun{}, fmt.Errorf("preparing the Compose library's dry run: %w", err)
 	}
 	// One at a time: the dry run does not guard its list of containers.
-	library, err := composelib.NewOn(c.Engine, dry,
-		compose.WithEventProcessor(heard), compose.WithMaxConcurrency(1))
+	noting := &dryRunClient{APIClient: dry, seen: DryRun{Recreated: map[string]int{}, Hooks: map[string]bool{}}}
+	library, err := composelib.NewOn(c.Engine, noting, compose.WithMaxConcurrency(1))
 	if err != nil {
-		return nil, err
+		return DryRun{}, err
 	}
 	err = library.Create(ctx, project.WithoutUnnecessaryResources(), api.CreateOptions{
 		Recreate: api.RecreateDiverged, RecreateDependencies: api.RecreateDiverged, Inherit: true,
 		IgnoreOrphans: true, QuietPull: true, SkipProviders: true,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("comparing the containers with the Compose file: %w", err)
+		return DryRun{}, fmt.Errorf("comparing the containers with the Compose file: %w", err)
 	}
-	anew := map[string]bool{}
-	for service, replicas := range found {
-		for _, r := range replicas {
-			if heard.anew["Container "+r.Name()] {
-				anew[service] = true
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(anew)), nil
+	slices.Sort(noting.seen.Resources)
+	return noting.seen, nil
 }
 
 // withoutRegistry is the engine for a dry run that asks no registry: an image that would be pulled is there, and is
@@ -120,9 +146,9 @@ func (withoutRegistry) DistributionInspect(
 	return client.DistributionInspectResult{}, nil
 }
 
-// withGiven gives the service with the variables that its providers have put into its containers, as it was when Compose hashed
-// it. What a provider sets under a name without its own prefix can't be told from what the file no longer has: such a service
-// counts as changed, as it does in each docker compose up.
+// withGiven gives the service with the variables that its providers have put into its containers, as it was when
+// Compose hashed it. What a provider sets under a name without its own prefix can't be told from what the file no
+// longer has: such a service counts as changed, as it does in each docker compose up.
 func withGiven(project *types.Project, s types.ServiceConfig, replicas []container.Replica) types.ServiceConfig {
 	providers := composelib.ProvidersOf(project, s)
 	if len(providers) == 0 || len(replicas) == 0 {
@@ -134,7 +160,10 @@ func withGiven(project *types.Project, s types.ServiceConfig, replicas []contain
 	}
 	for _, variable := range replicas[0].Config.Env {
 		key, value, _ := strings.Cut(variable, "=")
-		if slices.ContainsFunc(providers, func(name string) bool { return strings.HasPrefix(key, strings.ToUpper(name)+"_") }) {
+		if slices.ContainsFunc(
+			providers,
+			func(name string) bool { return strings.HasPrefix(key, strings.ToUpper(name)+"_") },
+		) {
 			s.Environment[key] = &value
 		}
 	}

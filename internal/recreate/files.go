@@ -142,7 +142,12 @@ func contentsOf(project *types.Project, s types.ServiceConfig) map[string]conten
 		}
 	}
 	for _, use := range s.Secrets {
-		add("secret", "/run/secrets", types.FileReferenceConfig(use), types.FileObjectConfig(project.Secrets[use.Source]))
+		add(
+			"secret",
+			"/run/secrets",
+			types.FileReferenceConfig(use),
+			types.FileObjectConfig(project.Secrets[use.Source]),
+		)
 	}
 	for _, use := range s.Configs {
 		add("config", "/", types.FileReferenceConfig(use), types.FileObjectConfig(project.Configs[use.Source]))
@@ -167,15 +172,17 @@ func (c Comparison) otherContent(
 		return false
 	}
 	defer got.Content.Close()
-	if !copiedIn(got.Stat.Mtime, started) {
-		return false
-	}
-	archive := tar.NewReader(got.Content)
+	return copiedIn(got.Stat.Mtime, started) && otherText(got.Content, want.text)
+}
+
+// otherText says whether the first file of an archive has another text; false where it can't be read.
+func otherText(content io.Reader, want string) bool {
+	archive := tar.NewReader(content)
 	if _, err := archive.Next(); err != nil {
 		return false
 	}
-	text, err := io.ReadAll(io.LimitReader(archive, int64(len(want.text))+1))
-	return err == nil && string(text) != want.text
+	text, err := io.ReadAll(io.LimitReader(archive, int64(len(want))+1))
+	return err == nil && string(text) != want
 }
 
 // copiedIn says whether a file with that time is as Compose copied it, just before the start: its archive has whole

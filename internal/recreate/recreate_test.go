@@ -12,8 +12,16 @@ import (
 
 func service(change func(*types.ServiceConfig)) types.ServiceConfig {
 	one, v := "1", "one"
-	s := types.ServiceConfig{Name: "web", Deploy: &types.DeployConfig{Resources: types.Resources{Limits: &types.Resource{MemoryBytes: 1 << 30}}}}
-	s.Image, s.Command, s.Labels = "web:1", types.ShellCommand{"serve", "--password=hunter2"}, types.Labels{"owner": "hunter2"}
+	s := types.ServiceConfig{
+		Name:   "web",
+		Deploy: &types.DeployConfig{Resources: types.Resources{Limits: &types.Resource{MemoryBytes: 1 << 30}}},
+	}
+	s.Image, s.Command, s.Labels = "web:1", types.ShellCommand{
+		"serve",
+		"--password=hunter2",
+	}, types.Labels{
+		"owner": "hunter2",
+	}
 	s.Environment = types.MappingWithEquals{"V": &one, "TOKEN": &v}
 	if change != nil {
 		change(&s)
@@ -74,7 +82,8 @@ func TestDifferences(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := Differences(keys(t, nil), keys(t, c.change)); len(got)+len(c.want) > 0 && !reflect.DeepEqual(got, c.want) {
+			if got := Differences(keys(t, nil), keys(t, c.change)); len(got)+len(c.want) > 0 &&
+				!reflect.DeepEqual(got, c.want) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})

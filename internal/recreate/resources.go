@@ -6,13 +6,15 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/compose-spec/compose-go/v2/types"
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/compose/v5/pkg/compose"
-	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/volume"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -21,20 +23,26 @@ func (c Comparison) ours() client.Filters {
 	return client.Filters{}.Add("label", api.ProjectLabel+"="+c.Project.Name)
 }
 
-// DivergedNetworks gives the keys of the networks that Compose will make anew, as their settings or name changed.
-func (c Comparison) DivergedNetworks(ctx context.Context) (map[string]bool, error) {
-	out := map[string]bool{}
+// divergedNetworks gives the keys of the networks that Compose will make anew, as their settings or name changed.
+func (c Comparison) divergedNetworks(ctx context.Context) (map[string]bool, error) {
 	if len(c.Project.Networks) == 0 {
-		return out, nil
+		return map[string]bool{}, nil
 	}
 	list, err := c.Engine.NetworkList(ctx, client.NetworkListOptions{Filters: c.ours()})
 	if err != nil {
 		return nil, fmt.Errorf("listing the networks of %q: %w", c.Project.Name, err)
 	}
-	for key, desired := range c.Project.Networks {
-		same := slices.DeleteFunc(slices.Clone(list.Items), func(n network.Summary) bool {
-			return n.Labels[api.NetworkLabel] != key
-		})
+	return diverged(c.Project, list.Items)
+}
+
+// diverged is divergedNetworks for the project's networks that the engine has.
+func diverged(project *types.Project, has []network.Summary) (map[string]bool, error) {
+	out := map[string]bool{}
+	for key, desired := range project.Networks {
+		same := slices.DeleteFunc(
+			slices.Clone(has),
+			func(n network.Summary) bool { return n.Labels[api.NetworkLabel] != key },
+		)
 		if desired.External || len(same) == 0 {
 			continue
 		}
@@ -64,40 +72,46 @@ func (c Comparison) KeptVolumes(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing the volumes of %q: %w", c.Project.Name, err)
 	}
+	return kept(c.Project, list.Items)
+}
+
+// kept is KeptVolumes for the project's volumes that the engine has.
+func kept(project *types.Project, has []volume.Volume) ([]string, error) {
 	var out []string
-	for _, key := range c.Project.VolumeNames() {
-		desired := c.Project.Volumes[key]
+	for _, key := range project.VolumeNames() {
+		desired := project.Volumes[key]
 		hash, err := compose.VolumeHash(desired)
 		if err != nil {
 			return nil, fmt.Errorf("hashing the configuration of volume %q: %w", key, err)
 		}
-		for _, v := range list.Items {
+		for _, v := range has {
 			was := v.Labels[api.ConfigHashLabel]
-			if v.Name != desired.Name || v.Labels[api.VolumeLabel] != key || bool(desired.External) || was == "" || was == hash {
+			if v.Name != desired.Name || v.Labels[api.VolumeLabel] != key || bool(desired.External) || was == "" ||
+				was == hash {
 				continue
 			}
-			out = append(out, fmt.Sprintf("the volume %s has other settings than the Compose file's: it stays as it is, "+
-				"with its data; without its containers, docker volume rm %s removes it and its data, "+
-				"and the next start makes it anew", v.Name, v.Name))
+			out = append(
+				out,
+				fmt.Sprintf("the volume %s has other settings than the Compose file's: it stays as it is, "+
+					"with its data; without its containers, docker volume rm %s removes it and its data, "+
+					"and the next start makes it anew", v.Name, v.Name),
+			)
 		}
 	}
 	return out, nil
 }
 
-// NetworksAreFree is an error where one of the networks that are made anew has a container in it that is none of the
-// project's services as they are here. The engine does not remove such a network, and Compose has stopped the others
-// by then.
-func (c Comparison) NetworksAreFree(ctx context.Context, networks map[string]bool, found map[string][]moby.Summary) error {
-	mine := map[string]bool{}
-	named := map[string]string{}
-	for service, replicas := range found {
-		for _, r := range replicas {
-			_, mine[r.ID] = c.Project.Services[service]
-			named[r.ID] = service
-		}
-	}
+// NetworksAreFree is an error where one of the networks that are made anew has a container in it that is none of
+// the services that are started. starts are those. The engine does not remove such a network, and Compose has
+// stopped the others by then.
+func (c Comparison) NetworksAreFree(
+	ctx context.Context, networks map[string]bool, starts *types.Project, found map[string][]container.Replica,
+) error {
 	for _, key := range slices.Sorted(maps.Keys(networks)) {
-		name := c.Project.Networks[key].Name
+		name := starts.Networks[key].Name
+		if name == "" {
+			continue // none of theirs
+		}
 		inspected, err := c.Engine.NetworkInspect(ctx, name, client.NetworkInspectOptions{})
 		if cerrdefs.IsNotFound(err) {
 			continue // it gets another name, and the old one may stay
@@ -105,17 +119,39 @@ func (c Comparison) NetworksAreFree(ctx context.Context, networks map[string]boo
 		if err != nil {
 			return fmt.Errorf("inspecting the network %q: %w", name, err)
 		}
-		for id, endpoint := range inspected.Network.Containers {
-			if mine[id] {
-				continue
-			}
-			next := fmt.Sprintf("docker network disconnect %s %s", fault.Quote(name), fault.Quote(endpoint.Name))
-			if service := named[id]; c.Project.AllServices()[service].Name != "" {
-				next = "go tool mage start " + fault.Quote(append(c.Project.ServiceNames(), service)...)
-			}
-			return fault.New(fault.Config, next, "the settings of the network %s changed, and it can't be made anew while %s, "+
-				"which is not to be started here, is in it; nothing was touched", name, endpoint.Name)
+		if err := occupied(inspected.Network, starts, found); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// occupied is an error where a container is in the network that is none of the services that are started.
+func occupied(n network.Inspect, starts *types.Project, found map[string][]container.Replica) error {
+	service := map[string]string{}
+	for name, replicas := range found {
+		for _, r := range replicas {
+			service[r.ID] = name
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(n.Containers)) {
+		name, known := service[id]
+		if _, mine := starts.Services[name]; known && mine {
+			continue
+		}
+		endpoint := n.Containers[id]
+		next := fmt.Sprintf("docker network disconnect %s %s", fault.Quote(n.Name), fault.Quote(endpoint.Name))
+		if starts.AllServices()[name].Name != "" {
+			next = "go tool mage start " + fault.Quote(append(starts.ServiceNames(), name)...)
+		}
+		return fault.New(
+			fault.Config,
+			next,
+			"the settings of the network %s changed, and it can't be made anew while %s, "+
+				"which is not to be started here, is in it; nothing was touched",
+			n.Name,
+			endpoint.Name,
+		)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/compose/v5/pkg/compose"
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/moby/moby/client/pkg/versions"
 
@@ -18,7 +19,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 )
 
-// Refusals says why the service can't be replaced without down-time: two of its containers have to run side by side for a while.
+// Refusals says why the service can't be replaced without down-time: two of its containers have to run side by side
+// for a while.
 func (r *Rollout) Refusals(ctx context.Context, service string, replicas []container.Replica) ([]string, error) {
 	s := r.Project.Services[service]
 	out := fixed(r.Project, s)
@@ -61,7 +63,8 @@ func fixed(project *types.Project, s types.ServiceConfig) []string {
 		no("its mac_address %s can belong to one container only", s.MacAddress)
 	}
 	for _, key := range s.NetworksByPriority() {
-		if n := s.Networks[key]; n != nil && (n.Ipv4Address != "" || n.Ipv6Address != "" || n.MacAddress != "" || len(n.LinkLocalIPs) > 0) {
+		if n := s.Networks[key]; n != nil &&
+			(n.Ipv4Address != "" || n.Ipv6Address != "" || n.MacAddress != "" || len(n.LinkLocalIPs) > 0) {
 			no("its fixed address in network %s can belong to one container only", key)
 		}
 	}
@@ -86,8 +89,8 @@ func fixed(project *types.Project, s types.ServiceConfig) []string {
 	return out
 }
 
-// exclusive says why two containers must not have the mount at once; "" where they may. Whether a program can share what it
-// writes to is not for us to guess, so only what is read-only or in memory may be shared.
+// exclusive says why two containers must not have the mount at once; "" where they may. Whether a program can share
+// what it writes to is not for us to guess, so only what is read-only or in memory may be shared.
 func exclusive(v types.ServiceVolumeConfig) string {
 	switch {
 	case v.ReadOnly || v.Type == types.VolumeTypeTmpfs || v.Type == types.VolumeTypeImage:
@@ -97,7 +100,11 @@ func exclusive(v types.ServiceVolumeConfig) string {
 	case v.Source == "":
 		return fmt.Sprintf("its anonymous volume at %s belongs to one container", v.Target)
 	}
-	return fmt.Sprintf("two containers would write to the volume %s (mounted at %s); read_only allows it", v.Source, v.Target)
+	return fmt.Sprintf(
+		"two containers would write to the volume %s (mounted at %s); read_only allows it",
+		v.Source,
+		v.Target,
+	)
 }
 
 // imageVolumes says which of the image's own volumes would be an anonymous one.
@@ -105,29 +112,38 @@ func imageVolumes(s types.ServiceConfig, declared map[string]struct{}) []string 
 	var out []string
 	for path := range declared {
 		named := slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == path }) ||
-			slices.ContainsFunc(s.Tmpfs, func(t string) bool { target, _, _ := strings.Cut(t, ":"); return target == path })
+			slices.ContainsFunc(
+				s.Tmpfs,
+				func(t string) bool { target, _, _ := strings.Cut(t, ":"); return target == path },
+			)
 		if !named {
-			out = append(out, fmt.Sprintf("its image declares a volume at %s, and an anonymous volume belongs to one container", path))
+			out = append(
+				out,
+				fmt.Sprintf(
+					"its image declares a volume at %s, and an anonymous volume belongs to one container",
+					path,
+				),
+			)
 		}
 	}
 	slices.Sort(out)
 	return out
 }
 
-// anyAddress is the first API whose engine (29) gives a container the address that it asks for in every network; older ones do
-// only where the network's file names the subnet.
+// anyAddress is the first API whose engine (29) gives a container the address that it asks for in every network;
+// older ones do only where the network's file names the subnet.
 const anyAddress = "1.52"
 
-// mayAsk says whether a container may ask for its address in the project's network.
-func (r *Rollout) mayAsk(key string) bool {
-	if versions.GreaterThanOrEqualTo(r.Engine.ClientVersion(), anyAddress) {
+// mayAsk says whether a container may ask for its address in the network, of an engine with that API.
+func mayAsk(n types.NetworkConfig, apiVersion string) bool {
+	if versions.GreaterThanOrEqualTo(apiVersion, anyAddress) {
 		return true
 	}
-	n := r.Project.Networks[key]
-	return !bool(n.External) && slices.ContainsFunc(n.Ipam.Config, func(p *types.IPAMPool) bool { return p.Subnet != "" })
+	return !bool(n.External) &&
+		slices.ContainsFunc(n.Ipam.Config, func(p *types.IPAMPool) bool { return p.Subnet != "" })
 }
 
-// networkRefuses says what speaks against it in one of the service's networks.
+// networkRefuses says what speaks against a roll-out in one of the service's networks.
 func (r *Rollout) networkRefuses(ctx context.Context, key string, replicas []container.Replica) ([]string, error) {
 	desired := r.Project.Networks[key]
 	found, err := r.Engine.NetworkInspect(ctx, desired.Name, client.NetworkInspectOptions{})
@@ -141,17 +157,35 @@ func (r *Rollout) networkRefuses(ctx context.Context, key string, replicas []con
 	if err != nil {
 		return nil, fmt.Errorf("hashing the configuration of network %q: %w", key, err)
 	}
-	if was := found.Network.Labels[api.ConfigHashLabel]; was != "" && was != hash && !bool(desired.External) {
-		return []string{fmt.Sprintf("the configuration of its network %s changed, which is made anew only without its containers", key)}, nil
+	return networkRefusal(key, desired, hash, found.Network, r.Engine.ClientVersion(), replicas), nil
+}
+
+// networkRefusal is networkRefuses of a network that is there. hash is that of its configuration, apiVersion the
+// engine's.
+func networkRefusal(
+	key string,
+	desired types.NetworkConfig,
+	hash string,
+	found network.Inspect,
+	apiVersion string,
+	replicas []container.Replica,
+) []string {
+	if was := found.Labels[api.ConfigHashLabel]; was != "" && was != hash && !bool(desired.External) {
+		return []string{
+			fmt.Sprintf(
+				"the configuration of its network %s changed, which is made anew only without its containers",
+				key,
+			),
+		}
 	}
-	if r.mayAsk(key) {
-		return nil, nil
+	if mayAsk(desired, apiVersion) {
+		return nil
 	}
 	taken := map[netip.Addr]bool{}
-	for _, c := range found.Network.Containers {
+	for _, c := range found.Containers {
 		taken[c.IPv4Address.Addr()] = true
 	}
-	for _, pool := range found.Network.IPAM.Config {
+	for _, pool := range found.IPAM.Config {
 		taken[pool.Gateway] = true
 	}
 	var own []netip.Addr
@@ -160,15 +194,20 @@ func (r *Rollout) networkRefuses(ctx context.Context, key string, replicas []con
 			own = append(own, e.IPAddress)
 		}
 	}
-	if len(found.Network.IPAM.Config) == 0 || keepsAddress(found.Network.IPAM.Config[0].Subnet, taken, own) {
-		return nil, nil
+	if len(found.IPAM.Config) == 0 || keepsAddress(found.IPAM.Config[0].Subnet, taken, own) {
+		return nil
 	}
-	return []string{fmt.Sprintf("its open connections would break: an engine before 29 gives the lowest free address in network %s, and several below this one's are free; "+
-		"name a subnet for the network, or restart the service once without -rolling", key)}, nil
+	return []string{
+		fmt.Sprintf(
+			"its open connections would break: an engine before 29 gives the lowest free address in network %s, "+
+				"and several below this one's are free; name a subnet for the network, or restart the service once without -rolling",
+			key,
+		),
+	}
 }
 
-// keepsAddress says whether each container, unplugged while its replacement is plugged in, gets its address again where the
-// lowest free one is given: the replacement fills one gap below it, so there may be one at most.
+// keepsAddress says whether each container, unplugged while its replacement is plugged in, gets its address again
+// where the lowest free one is given: the replacement fills one gap below it, so there may be one at most.
 func keepsAddress(subnet netip.Prefix, taken map[netip.Addr]bool, own []netip.Addr) bool {
 	lowest := func() netip.Addr {
 		for a := subnet.Masked().Addr().Next(); subnet.Contains(a); a = a.Next() {

@@ -6,8 +6,12 @@ import (
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/compose/v5/pkg/api"
+	moby "github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
 
 	"github.com/25eloquence/compose-mage/internal/composetest"
+	"github.com/25eloquence/compose-mage/internal/container"
 )
 
 func TestWhatForbidsRolling(t *testing.T) {
@@ -55,8 +59,8 @@ func TestImageVolumes(t *testing.T) {
 	}
 }
 
-// TestKeepsAddress: an engine before 29 gives the lowest free address, so that of a container that is unplugged comes back only
-// when the replacement filled the only gap below it.
+// TestKeepsAddress: an engine before 29 gives the lowest free address, so that of a container that is unplugged
+// comes back only when the replacement filled the only gap below it.
 func TestKeepsAddress(t *testing.T) {
 	subnet := netip.MustParsePrefix("172.20.0.0/16")
 	at := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{172, 20, 0, n}) }
@@ -84,5 +88,98 @@ func TestKeepsAddress(t *testing.T) {
 				t.Errorf("got %v", got)
 			}
 		})
+	}
+}
+
+func TestMayAsk(t *testing.T) {
+	project := composetest.Load(t, `services: {a: {image: x, networks: [plain, subnet, pools, other]}}
+networks:
+  plain: {}
+  subnet: {ipam: {config: [{subnet: 172.30.0.0/16}]}}
+  pools: {ipam: {config: [{gateway: 172.30.0.1}]}}
+  other: {external: true}
+`)
+	for key, want := range map[string]bool{"plain": false, "subnet": true, "pools": false, "other": false} {
+		if got := mayAsk(project.Networks[key], "1.41"); got != want {
+			t.Errorf("%s: %v", key, got)
+		}
+		if !mayAsk(project.Networks[key], "1.52") {
+			t.Errorf("%s: an engine since 29 gives any address", key)
+		}
+	}
+	external := project.Networks["subnet"]
+	if external.External = true; mayAsk(external, "1.41") {
+		t.Error("what the file says of the subnet of an external network does not count")
+	}
+}
+
+func TestNetworkRefusal(t *testing.T) {
+	address := netip.MustParseAddr
+	own := func(ip string) []container.Replica {
+		c := container.Replica{InspectResponse: moby.InspectResponse{NetworkSettings: &moby.NetworkSettings{}}}
+		c.NetworkSettings.Networks = map[string]*network.EndpointSettings{
+			"n":     {IPAddress: address(ip)},
+			"other": {IPAddress: address("10.0.0.9")},
+		}
+		return []container.Replica{c, {InspectResponse: moby.InspectResponse{NetworkSettings: &moby.NetworkSettings{}}}}
+	}
+	found := func(hash string, taken ...string) network.Inspect {
+		n := network.Inspect{Containers: map[string]network.EndpointResource{}}
+		n.Labels = map[string]string{api.ConfigHashLabel: hash}
+		n.IPAM.Config = []network.IPAMConfig{
+			{Subnet: netip.MustParsePrefix("172.20.0.0/16"), Gateway: address("172.20.0.1")},
+		}
+		for _, ip := range taken {
+			n.Containers[ip] = network.EndpointResource{IPv4Address: netip.PrefixFrom(address(ip), 16)}
+		}
+		return n
+	}
+	bare := found("same", "172.20.0.5")
+	bare.IPAM.Config = nil
+	plain, external := types.NetworkConfig{Name: "n"}, types.NetworkConfig{Name: "n", External: true}
+	for name, c := range map[string]struct {
+		desired  types.NetworkConfig
+		found    network.Inspect
+		api, own string
+		want     string
+	}{
+		"the address comes back":     {plain, found("same", "172.20.0.2"), "1.41", "172.20.0.2", ""},
+		"two are free below it":      {plain, found("same", "172.20.0.4"), "1.41", "172.20.0.4", "its open connections would break"},
+		"any address can be had":     {plain, found("same", "172.20.0.4"), "1.52", "172.20.0.4", ""},
+		"no pool is known":           {plain, bare, "1.41", "172.20.0.5", ""},
+		"its settings changed":       {plain, found("other"), "1.52", "172.20.0.2", "the configuration of its network back changed"},
+		"of one that is not ours":    {external, found("other"), "1.52", "172.20.0.2", ""},
+		"it was made by another one": {plain, found(""), "1.52", "172.20.0.2", ""},
+	} {
+		got := strings.Join(networkRefusal("back", c.desired, "same", c.found, c.api, own(c.own)), "; ")
+		if !strings.HasPrefix(got, c.want) || (c.want == "") != (got == "") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func TestSameAddresses(t *testing.T) {
+	at := func(v4, v6 string) *network.EndpointSettings {
+		e := &network.EndpointSettings{IPAddress: netip.MustParseAddr(v4)}
+		if v6 != "" {
+			e.GlobalIPv6Address = netip.MustParseAddr(v6)
+		}
+		return e
+	}
+	was := map[string]*network.EndpointSettings{"n": at("10.0.0.2", "fd00::2")}
+	for name, c := range map[string]struct {
+		is   map[string]*network.EndpointSettings
+		want string
+	}{
+		"same":           {map[string]*network.EndpointSettings{"n": at("10.0.0.2", "fd00::2")}, ""},
+		"another":        {map[string]*network.EndpointSettings{"n": at("10.0.0.3", "fd00::2")}, "its address in n changed from 10.0.0.2 to 10.0.0.3"},
+		"another in v6":  {map[string]*network.EndpointSettings{"n": at("10.0.0.2", "fd00::3")}, "its address in n changed"},
+		"a new network":  {map[string]*network.EndpointSettings{"n": at("10.0.0.2", "fd00::2"), "new": at("10.1.0.2", "")}, ""},
+		"it was removed": {nil, ""},
+	} {
+		err := sameAddresses(was, c.is)
+		if (err == nil) != (c.want == "") || err != nil && !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -19,8 +19,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/wait"
 )
 
-// A container is idle when nobody is connected to it and it has sent nothing for a second: whoever had just found it in DNS has
-// connected by then. Where connections can't be seen (the engine runs elsewhere), silence is all there is to go by.
+// A container is idle when nobody is connected to it and it has sent nothing for a second: whoever had just found
+// it in DNS has connected by then. Where connections can't be seen (the engine runs elsewhere), silence is all
+// there is to go by.
 const (
 	idleFor    = time.Second
 	drainCheck = 200 * time.Millisecond
@@ -86,7 +87,8 @@ const (
 	listening   = "0A"
 )
 
-// hasConnection says whether a table of /proc/net/tcp has a connection from elsewhere to a port on which somebody listens.
+// hasConnection says whether a table of /proc/net/tcp has a connection from elsewhere to a port on which somebody
+// listens.
 func hasConnection(table string) bool {
 	listens := map[string]bool{}
 	var ports, from []string
@@ -112,7 +114,8 @@ func hasConnection(table string) bool {
 	return false
 }
 
-// loopback says whether the address is the machine's own. The kernel prints it in words of 32 bits, each as the machine stores it.
+// loopback says whether the address is the machine's own. The kernel prints it in words of 32 bits, each as the
+// machine stores it.
 func loopback(text string) bool {
 	var raw []byte
 	for ; len(text) >= 8; text = text[8:] {

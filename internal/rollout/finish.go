@@ -17,8 +17,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// PutRight puts right what a restart -rolling left that was killed or interrupted, for a command that does nothing with the project's
-// containers itself. It leaves alone what another run is at work on, and what is another checkout's.
+// PutRight puts right what a restart -rolling left that was killed or interrupted, for a command that does nothing
+// with the project's containers itself. It leaves alone what another run is at work on, and what is another
+// checkout's.
 func PutRight(ctx context.Context, e *engine.Engine, project *types.Project, out *ui.Out) error {
 	all, err := container.All(ctx, e, project.Name)
 	if err != nil || !slices.ContainsFunc(all, Replacement) || len(container.CheckoutsAmong(all, project)) > 0 {
@@ -53,8 +54,8 @@ func Finish(ctx context.Context, e *engine.Engine, project *types.Project, out *
 // Replacement says whether the container was made to replace another without down-time.
 func Replacement(c moby.Summary) bool { return c.Labels[replacesLabel] != "" }
 
-// FinishEarlier puts right what a run that was killed left: a replacement that had not taken over is removed, and one that had
-// gets the old container's place.
+// FinishEarlier puts right what a run that was killed left: a replacement that had not taken over is removed, and
+// one that had gets the old container's place.
 func (r *Rollout) FinishEarlier(ctx context.Context) error {
 	if err := freezer.ThawLeft(ctx, r.Engine); err != nil {
 		return err
@@ -67,19 +68,11 @@ func (r *Rollout) FinishEarlier(ctx context.Context) error {
 		if _, ours := r.Project.Services[service]; !ours {
 			continue
 		}
-		byID, replaced := map[string]container.Replica{}, map[string]bool{}
-		for _, c := range replicas {
-			byID[c.ID] = c
-			replaced[c.Config.Labels[replacesLabel]] = true
-		}
-		for _, fresh := range replicas {
-			id := fresh.Config.Labels[replacesLabel]
-			old, there := byID[id]
-			switch {
-			case there:
-				err = r.finishPair(ctx, service, old, fresh)
-			case id != "" && !replaced[fresh.ID]: // that one, once a replacement itself, goes as the old one of its pair
-				err = r.finishAlone(ctx, service, fresh)
+		for _, left := range leftOf(replicas) {
+			if left.old == nil {
+				err = r.finishAlone(ctx, service, left.fresh)
+			} else {
+				err = r.finishPair(ctx, service, *left.old, left.fresh)
 			}
 			if err != nil {
 				return err
@@ -87,6 +80,32 @@ func (r *Rollout) FinishEarlier(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// left is a replacement that an earlier run made, and the container that it replaces; nil where that is gone.
+type left struct {
+	fresh container.Replica
+	old   *container.Replica
+}
+
+// leftOf gives the replacements among a service's containers. One that is itself replaced by another whose old
+// container is still there goes as the old one of that pair.
+func leftOf(replicas []container.Replica) []left {
+	byID, replaced := map[string]container.Replica{}, map[string]bool{}
+	for _, c := range replicas {
+		byID[c.ID] = c
+		replaced[c.Config.Labels[replacesLabel]] = true
+	}
+	var all []left
+	for _, fresh := range replicas {
+		id := fresh.Config.Labels[replacesLabel]
+		if old, there := byID[id]; there {
+			all = append(all, left{fresh, &old})
+		} else if id != "" && !replaced[fresh.ID] {
+			all = append(all, left{fresh, nil})
+		}
+	}
+	return all
 }
 
 // finishAlone is for a replacement whose old container is gone: it has its names, or gets them.
@@ -110,7 +129,7 @@ func (r *Rollout) finishPair(ctx context.Context, service string, old, fresh con
 			return err
 		}
 	}
-	if r.announced(service, fresh) && (fresh.State.Running || !old.State.Running) {
+	if goesOn(r.announced(service, fresh), fresh, old) {
 		r.Out.Info("%s: ending the replacement that an earlier run began", old.Name())
 		if err := r.rename(whole, service, old.Number(), old.ID, fresh.ID); err != nil {
 			return err
@@ -132,6 +151,12 @@ func (r *Rollout) finishPair(ctx context.Context, service string, old, fresh con
 		return r.announce(ctx, whole, service, old.Number(), old.ID)
 	}
 	return nil
+}
+
+// goesOn says whether a replacement that an earlier run began is ended, else it is undone: announced that the new
+// container has the service's names.
+func goesOn(announced bool, fresh, old container.Replica) bool {
+	return announced && (fresh.State.Running || !old.State.Running)
 }
 
 // announced says whether the container is in all of the service's networks under its name.

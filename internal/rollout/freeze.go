@@ -13,16 +13,18 @@ import (
 	"github.com/25eloquence/compose-mage/internal/wait"
 )
 
-// longestFreeze is for those who wait for an answer meanwhile. What is done in a freeze takes a third of a second, and on a busy machine
-// three times as long: what is thawed before it is done fails the requests that it is answering.
+// longestFreeze is for those who wait for an answer meanwhile. What is done in a freeze takes a third of a second,
+// and on a busy machine three times as long: what is thawed before it is done fails the requests that it is
+// answering.
 const longestFreeze = 3 * time.Second
 
 // patienceWithChecks bounds the wait for the end of one that takes long.
 const patienceWithChecks = 5 * time.Second
 
-// freeze stops the container's processes where they are until the function that it returns is called. Where this machine's freezer
-// can't be had the engine pauses the container: that ends its health monitor, and Docker calls the container unhealthy until its next
-// check has passed. Where there are no cgroups to freeze (rootless) it does without.
+// freeze stops the container's processes where they are until the function that it returns is called. Where this
+// machine's freezer can't be had the engine pauses the container: that ends its health monitor, and Docker calls
+// the container unhealthy until its next check has passed. Where there are no cgroups to freeze (rootless) it does
+// without.
 func (r *Rollout) freeze(ctx context.Context, c moby.InspectResponse) func() error {
 	if r.Engine.Local() {
 		if f, err := freezer.Begin(c.ID, freezeLimit(c, time.Now())); err == nil {
@@ -40,8 +42,8 @@ func (r *Rollout) freeze(ctx context.Context, c moby.InspectResponse) func() err
 	}
 }
 
-// freezeLimit is how long the container may be frozen: until Docker's next check of it, which runc would refuse to run in a frozen
-// container. One that is under way must get its answer within its timeout.
+// freezeLimit is how long the container may be frozen: until Docker's next check of it, which runc would refuse to
+// run in a frozen container. One that is under way must get its answer within its timeout.
 func freezeLimit(c moby.InspectResponse, now time.Time) time.Duration {
 	at, timeout, ok := readiness.NextCheck(c)
 	if !ok {
@@ -50,8 +52,8 @@ func freezeLimit(c moby.InspectResponse, now time.Time) time.Duration {
 	return min(max(at.Sub(now), timeout*3/4), longestFreeze)
 }
 
-// betweenChecks waits until Docker's own check of the container is neither under way nor due within a freeze: its failure would count.
-// Where checks come more often than that, right after one has to do.
+// betweenChecks waits until Docker's own check of the container is neither under way nor due within a freeze: its
+// failure would count. Where checks come more often than that, right after one has to do.
 func (r *Rollout) betweenChecks(ctx context.Context, id string) {
 	var last time.Time
 	for began := time.Now(); time.Since(began) < patienceWithChecks; _ = wait.For(ctx, 20*time.Millisecond) {

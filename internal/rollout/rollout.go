@@ -1,5 +1,5 @@
-// Package rollout owns how a service's containers are replaced without down-time, and puts right what a roll-out left that was killed.
-// Which services are replaced, and when, is decided elsewhere.
+// Package rollout owns how a service's containers are replaced without down-time, and puts right what a roll-out
+// left that was killed. Which services are replaced, and when, is decided elsewhere.
 package rollout
 
 import (
@@ -25,16 +25,17 @@ type Rollout struct {
 	Engine  *engine.Engine
 	Project *types.Project // with Compose's labels
 	Out     *ui.Out
-	// UntilHealthy makes a roll-out end when Docker calls the new container healthy, or roll back. A start or a stop that only puts
-	// right what an earlier run left does not wait for that.
+	// UntilHealthy makes a roll-out end when Docker calls the new container healthy, or roll back. A start or a
+	// stop that only puts right what an earlier run left does not wait for that.
 	UntilHealthy bool
 }
 
-// replacesLabel is on a container that was made to replace another without down-time: that one's ID. By it a run that was
-// killed is put right by the next.
+// replacesLabel is on a container that was made to replace another without down-time: that one's ID. By it a run
+// that was killed is put right by the next.
 const replacesLabel = "com.25eloquence.replaces"
 
-// After Ctrl-C Mage leaves a target five seconds. What a roll-out must not leave half done has endWithin in all, and of that in turn:
+// After Ctrl-C Mage leaves a target five seconds. What a roll-out must not leave half done has endWithin in all,
+// and of that in turn:
 const (
 	endWithin = 4500 * time.Millisecond
 	lastProbe = time.Second // until a new container that has just taken over answers
@@ -52,7 +53,8 @@ func outliving(ctx context.Context, d time.Duration) (context.Context, context.C
 	}
 }
 
-// Service replaces the service's containers, one at a time, without down-time. Of those that do not run nothing is kept.
+// Service replaces the service's containers, one at a time, without down-time. Of those that do not run nothing is
+// kept.
 func (r *Rollout) Service(ctx context.Context, service string) error {
 	found, err := container.Inspect(ctx, r.Engine, r.Project.Name)
 	if err != nil {
@@ -76,8 +78,8 @@ func (r *Rollout) Service(ctx context.Context, service string) error {
 	return nil
 }
 
-// replace brings the new container up beside the old one, lets it take over the name, and lets the old one end its connections. What
-// Ctrl-C must not leave half done goes by a context of its own, whole.
+// replace brings the new container up beside the old one, lets it take over the name, and lets the old one end its
+// connections. What Ctrl-C must not leave half done goes by a context of its own, whole.
 func (r *Rollout) replace(ctx context.Context, service string, old container.Replica) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -98,11 +100,17 @@ func (r *Rollout) replace(ctx context.Context, service string, old container.Rep
 	if err != nil {
 		return err
 	}
-	r.Out.Done("%s replaced in %s, of which the old container drained for %s", old.Name(), ui.Seconds(time.Since(began)), ui.Seconds(drained))
+	r.Out.Done(
+		"%s replaced in %s, of which the old container drained for %s",
+		old.Name(),
+		ui.Seconds(time.Since(began)),
+		ui.Seconds(drained),
+	)
 	return context.Cause(ctx) // interrupted, but whole
 }
 
-// bringUp makes, starts and awaits the new container, which nobody finds in DNS yet. One that does not get ready is removed.
+// bringUp makes, starts and awaits the new container, which nobody finds in DNS yet. One that does not get ready is
+// removed.
 func (r *Rollout) bringUp(ctx, whole context.Context, service string, old container.Replica) (id string, err error) {
 	defer func() {
 		if err != nil && id != "" {
@@ -139,7 +147,9 @@ func (r *Rollout) createBeside(ctx context.Context, service string, old containe
 		return "", err
 	}
 	err = library.Create(ctx, project, api.CreateOptions{
-		Services: []string{service}, Recreate: api.RecreateNever, RecreateDependencies: api.RecreateNever, IgnoreOrphans: true, QuietPull: true,
+		Services: []string{
+			service,
+		}, Recreate: api.RecreateNever, RecreateDependencies: api.RecreateNever, IgnoreOrphans: true, QuietPull: true,
 	})
 	if err != nil && ctx.Err() != nil {
 		return fresh.ID, context.Cause(ctx)
@@ -153,10 +163,11 @@ func (r *Rollout) createBeside(ctx context.Context, service string, old containe
 	return fresh.ID, nil
 }
 
-// discard removes a container at once, unless others have. It has no volume that holds data: services with such are not replaced this
-// way.
+// discard removes a container at once, unless others have. It has no volume that holds data: services with such are
+// not replaced this way.
 func (r *Rollout) discard(ctx context.Context, id string) error {
-	if _, err := r.Engine.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true}); err != nil && !cerrdefs.IsNotFound(err) {
+	if _, err := r.Engine.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true}); err != nil &&
+		!cerrdefs.IsNotFound(err) {
 		return fmt.Errorf("removing the container %.12s: %w", id, err)
 	}
 	return nil

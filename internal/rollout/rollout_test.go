@@ -65,7 +65,10 @@ func TestFreezeLimit(t *testing.T) {
 		"Docker has not looked since": {check(time.Minute, time.Second), time.Hour, 750 * time.Millisecond},
 	} {
 		got := freezeLimit(moby.InspectResponse{
-			State: &moby.State{StartedAt: start.Format(time.RFC3339Nano), Health: &moby.Health{}}, Config: &moby.Config{Healthcheck: c.check},
+			State: &moby.State{
+				StartedAt: start.Format(time.RFC3339Nano),
+				Health:    &moby.Health{},
+			}, Config: &moby.Config{Healthcheck: c.check},
 		}, start.Add(c.since))
 		if got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
@@ -91,8 +94,8 @@ func TestCheckDue(t *testing.T) {
 	}
 }
 
-// checked is an engine in which Docker's check of a container, every ten seconds, last ended at those times, one after the other with
-// each look.
+// checked is an engine in which Docker's check of a container, every ten seconds, last ended at those times, one
+// after the other with each look.
 type checked struct {
 	client.APIClient
 
@@ -100,12 +103,25 @@ type checked struct {
 	looks int
 }
 
-func (e *checked) ContainerInspect(ctx context.Context, _ string, _ client.ContainerInspectOptions) (client.ContainerInspectResult, error) {
+func (e *checked) ContainerInspect(
+	ctx context.Context,
+	_ string,
+	_ client.ContainerInspectOptions,
+) (client.ContainerInspectResult, error) {
 	end := e.ends[min(e.looks, len(e.ends)-1)]
 	e.looks++
 	return client.ContainerInspectResult{Container: moby.InspectResponse{
-		State:  &moby.State{StartedAt: "2026-01-02T03:04:05Z", Health: &moby.Health{Log: []*moby.HealthcheckResult{{End: end}}}},
-		Config: &moby.Config{Healthcheck: &moby.HealthConfig{Test: []string{"CMD", "true"}, Interval: 10 * time.Second, Timeout: 4 * time.Second}},
+		State: &moby.State{
+			StartedAt: "2026-01-02T03:04:05Z",
+			Health:    &moby.Health{Log: []*moby.HealthcheckResult{{End: end}}},
+		},
+		Config: &moby.Config{
+			Healthcheck: &moby.HealthConfig{
+				Test:     []string{"CMD", "true"},
+				Interval: 10 * time.Second,
+				Timeout:  4 * time.Second,
+			},
+		},
 	}}, ctx.Err()
 }
 
@@ -150,7 +166,11 @@ type named struct {
 	names map[string]string
 }
 
-func (e named) ContainerInspect(_ context.Context, id string, _ client.ContainerInspectOptions) (client.ContainerInspectResult, error) {
+func (e named) ContainerInspect(
+	_ context.Context,
+	id string,
+	_ client.ContainerInspectOptions,
+) (client.ContainerInspectResult, error) {
 	name, ok := e.names[id]
 	if !ok {
 		return client.ContainerInspectResult{}, cerrdefs.ErrNotFound
@@ -158,7 +178,11 @@ func (e named) ContainerInspect(_ context.Context, id string, _ client.Container
 	return client.ContainerInspectResult{Container: moby.InspectResponse{ID: id, Name: "/" + name}}, nil
 }
 
-func (e named) ContainerRename(_ context.Context, id string, o client.ContainerRenameOptions) (client.ContainerRenameResult, error) {
+func (e named) ContainerRename(
+	_ context.Context,
+	id string,
+	o client.ContainerRenameOptions,
+) (client.ContainerRenameResult, error) {
 	for other, name := range e.names {
 		if name == o.NewName {
 			return client.ContainerRenameResult{}, fmt.Errorf("%s has the name %s", other, name)

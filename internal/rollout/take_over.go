@@ -14,7 +14,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/readiness"
 )
 
-// takeOver gives the new container the service's names, then the old one's own name. Until it is done the old one serves.
+// takeOver gives the new container the service's names, then the old one's own name. Until it is done the old one
+// serves.
 func (r *Rollout) takeOver(ctx, whole context.Context, service string, old container.Replica, fresh string) error {
 	if ctx.Err() != nil {
 		return r.undo(ctx, whole, service, fresh, context.Cause(ctx))
@@ -32,10 +33,15 @@ func (r *Rollout) takeOver(ctx, whole context.Context, service string, old conta
 	return r.rename(whole, service, old.Number(), old.ID, fresh)
 }
 
-// complete takes the old container out of DNS, lets it end its connections within its grace period, and stops and removes it when
-// Docker calls the new one healthy. When Docker never does, the old one gets the names back. It says how long the connections took.
-// After Ctrl-C the new one stays, as our own probe has passed.
-func (r *Rollout) complete(ctx, whole context.Context, service string, old container.Replica, fresh string) (time.Duration, error) {
+// complete takes the old container out of DNS, lets it end its connections within its grace period, and stops and
+// removes it when Docker calls the new one healthy. When Docker never does, the old one gets the names back. It
+// says how long the connections took. After Ctrl-C the new one stays, as our own probe has passed.
+func (r *Rollout) complete(
+	ctx, whole context.Context,
+	service string,
+	old container.Replica,
+	fresh string,
+) (time.Duration, error) {
 	r.betweenChecks(ctx, old.ID) // it may get its place back, and is healthy then
 	began := time.Now()
 	if err := r.withdraw(whole, old.ID); err != nil {
@@ -47,13 +53,20 @@ func (r *Rollout) complete(ctx, whole context.Context, service string, old conta
 	drained := time.Since(began)
 	if r.UntilHealthy {
 		err := readiness.WaitForDocker(ctx, r.Engine, fresh, func(every time.Duration) {
-			r.Out.Info("%s: waiting for Docker's own check of the new container (interval %s); the old one is kept until then", old.Name(), every)
+			r.Out.Info(
+				"%s: waiting for Docker's own check of the new container (interval %s); the old one is kept until then",
+				old.Name(),
+				every,
+			)
 		})
 		if err != nil && ctx.Err() == nil {
 			return drained, r.rollBack(ctx, whole, service, old, fresh, err)
 		}
 		if err != nil {
-			r.Out.Warn("%s: interrupted before Docker's own check of the new container, which has passed ours", old.Name())
+			r.Out.Warn(
+				"%s: interrupted before Docker's own check of the new container, which has passed ours",
+				old.Name(),
+			)
 		}
 	}
 	return drained, r.remove(ctx, whole, service, old)
@@ -72,8 +85,8 @@ func (r *Rollout) remove(ctx, whole context.Context, service string, old contain
 	return r.discard(whole, old.ID)
 }
 
-// rename takes from one container the name that Compose would give the service's container of that number and gives it to the other,
-// as far as that is not done.
+// rename takes from one container the name that Compose would give the service's container of that number and gives
+// it to the other, as far as that is not done.
 func (r *Rollout) rename(ctx context.Context, service string, number int, from, to string) error {
 	name := fmt.Sprintf("%s%s%s%s%d", r.Project.Name, api.Separator, service, api.Separator, number)
 	for _, c := range []struct{ id, name string }{{from, nameBeside(to, name)}, {to, name}} {

@@ -19,7 +19,13 @@ func (r *Rollout) undo(ctx, whole context.Context, service, fresh string, cause 
 	if ctx.Err() != nil {
 		return errors.Join(context.Cause(ctx), err)
 	}
-	f := fault.New(fault.Failed, "go tool mage restart -rolling "+fault.Quote(service), "replacing %q: the new container: %w; it was removed, and the old one goes on serving", service, cause)
+	f := fault.New(
+		fault.Failed,
+		"go tool mage restart -rolling "+fault.Quote(service),
+		"replacing %q: the new container: %w; it was removed, and the old one goes on serving",
+		service,
+		cause,
+	)
 	if len(lines) > 0 {
 		f.Detail = append(f.Detail, "its last lines:")
 		for _, l := range lines {
@@ -29,7 +35,8 @@ func (r *Rollout) undo(ctx, whole context.Context, service, fresh string, cause 
 	return errors.Join(f, err)
 }
 
-// undoServing is undo for a new container that is found under the service's names beside the old one: requests that it answers end.
+// undoServing is undo for a new container that is found under the service's names beside the old one: requests that
+// it answers end.
 func (r *Rollout) undoServing(ctx, whole context.Context, service, fresh string, cause error) error {
 	found, err := r.Engine.ContainerInspect(whole, fresh, client.ContainerInspectOptions{})
 	if err == nil && found.Container.State.Running && r.withdraw(whole, fresh) == nil {
@@ -40,7 +47,13 @@ func (r *Rollout) undoServing(ctx, whole context.Context, service, fresh string,
 }
 
 // rollBack gives the old container, which has been kept running, the names back and removes the new one.
-func (r *Rollout) rollBack(ctx, whole context.Context, service string, old container.Replica, fresh string, cause error) error {
+func (r *Rollout) rollBack(
+	ctx, whole context.Context,
+	service string,
+	old container.Replica,
+	fresh string,
+	cause error,
+) error {
 	found, err := r.Engine.ContainerInspect(whole, old.ID, client.ContainerInspectOptions{})
 	if err == nil && !found.Container.State.Running {
 		err = errors.New("it has ended")
@@ -49,8 +62,14 @@ func (r *Rollout) rollBack(ctx, whole context.Context, service string, old conta
 		err = r.announce(ctx, whole, service, old.Number(), old.ID)
 	}
 	if err != nil {
-		return fault.New(fault.Failed, "go tool mage logs "+fault.Quote(service),
-			"replacing %q: the new container has taken over: %w; the old one can't have its place back: %w", service, cause, err)
+		return fault.New(
+			fault.Failed,
+			"go tool mage logs "+fault.Quote(service),
+			"replacing %q: the new container has taken over: %w; the old one can't have its place back: %w",
+			service,
+			cause,
+			err,
+		)
 	}
 	if err := r.rename(whole, service, old.Number(), fresh, old.ID); err != nil {
 		return errors.Join(fmt.Errorf("replacing %q: the new container: %w", service, cause), err)

@@ -19,9 +19,10 @@ import (
 	"github.com/25eloquence/compose-mage/internal/regular"
 )
 
-// End ends what a killed engine left of the container: first its program, by its stop signal and within its grace period, then the
-// shim. It says how many shims it has ended; 0 where the container has none. An engine that knows of a program that runs is not
-// helped like this: such a container is an error, and so is one whose processes this user may not end.
+// End ends what a killed engine left of the container: first its program, by its stop signal and within its grace
+// period, then the shim. It says how many shims it has ended; 0 where the container has none. An engine that knows
+// of a program that runs is not helped like this: such a container is an error, and so is one whose processes this
+// user may not end.
 func End(ctx context.Context, e *engine.Engine, c moby.InspectResponse) (int, error) {
 	if !e.Local() {
 		return 0, ErrElsewhere
@@ -43,7 +44,11 @@ func End(ctx context.Context, e *engine.Engine, c moby.InspectResponse) (int, er
 			continue
 		}
 		if socket := p.option("-address"); !socketOf(e, daemon, socket, all) {
-			return ended, fmt.Errorf("process %d is a shim of this container, but not known to be one of this engine: its socket is %s", p.pid, socket)
+			return ended, fmt.Errorf(
+				"process %d is a shim of this container, but not known to be one of this engine: its socket is %s",
+				p.pid,
+				socket,
+			)
 		}
 		if err := p.end(ctx, all, c); err != nil {
 			return ended, err
@@ -53,8 +58,8 @@ func End(ctx context.Context, e *engine.Engine, c moby.InspectResponse) (int, er
 	return ended, nil
 }
 
-// Survives says whether a program of the container runs although the engine does not say so. That it is about to end, or to be known,
-// is for the caller to rule out.
+// Survives says whether a program of the container runs although the engine does not say so. That it is about to
+// end, or to be known, is for the caller to rule out.
 func Survives(e *engine.Engine, c moby.InspectResponse) bool {
 	if !e.Local() || c.State == nil || c.State.Running || c.State.Paused || c.State.Restarting {
 		return false
@@ -72,7 +77,8 @@ type process struct {
 	args        []string
 }
 
-// processes lists the machine's, as proc_pid_stat(5) has them; those that have ended and are not collected yet are none.
+// processes lists the machine's, as proc_pid_stat(5) has them; those that have ended and are not collected yet are
+// none.
 func processes() ([]process, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
@@ -224,8 +230,8 @@ func grace(c moby.InspectResponse) time.Duration {
 // systemContainerd is the socket of the containerd that distributions run beside the engine.
 const systemContainerd = "/run/containerd/containerd.sock"
 
-// socketOf says whether the socket is that of the engine's own containerd: the one that the engine names (since Docker 27), one whose
-// containerd the engine has started, or the system's where the engine has started none.
+// socketOf says whether the socket is that of the engine's own containerd: the one that the engine names (since
+// Docker 27), one whose containerd the engine has started, or the system's where the engine has started none.
 func socketOf(e *engine.Engine, daemon process, socket string, all []process) bool {
 	if e.Info.Containerd != nil && e.Info.Containerd.Address != "" {
 		return regular.SameFile(socket, e.Info.Containerd.Address)

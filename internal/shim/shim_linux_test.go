@@ -104,11 +104,13 @@ func TestTheProgramEndsByItsOwnSignalAndPeriod(t *testing.T) {
 func TestAnEngineElsewhereHasNoProcessesHere(t *testing.T) {
 	id := strings.Repeat("0123456789abcdef", 4)
 	for name, host := range map[string]string{"by SSH": "ssh://ann@server", "by a socket that nobody listens on": "unix:///nowhere.sock"} {
-		if n, err := End(t.Context(), &engine.Engine{Host: host}, moby.InspectResponse{ID: id, State: &moby.State{}}); n != 0 || !errors.Is(err, ErrElsewhere) {
+		if n, err := End(t.Context(), &engine.Engine{Host: host}, moby.InspectResponse{ID: id, State: &moby.State{}}); n != 0 ||
+			!errors.Is(err, ErrElsewhere) {
 			t.Errorf("%s: %d, %v", name, n, err)
 		}
 	}
-	if _, err := End(t.Context(), &engine.Engine{Host: "unix:///nowhere.sock"}, moby.InspectResponse{ID: id, State: &moby.State{Running: true}}); err == nil || errors.Is(err, ErrElsewhere) {
+	if _, err := End(t.Context(), &engine.Engine{Host: "unix:///nowhere.sock"}, moby.InspectResponse{ID: id, State: &moby.State{Running: true}}); err == nil ||
+		errors.Is(err, ErrElsewhere) {
 		t.Errorf("a container that the engine runs is ended: %v", err)
 	}
 }

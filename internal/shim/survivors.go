@@ -19,8 +19,9 @@ import (
 // containerdClears is how long containerd may take to notice that a shim has ended, and to forget its container.
 const containerdClears = 15 * time.Second
 
-// survivors is an engine that starts containers also after another that was killed while it started them: what that one had started
-// runs on, unknown to its successor, and holds the container's ID and its volumes. It is ended first.
+// survivors is an engine that starts containers also after another that was killed while it started them: what that
+// one had started runs on, unknown to its successor, and holds the container's ID and its volumes. It is ended
+// first.
 type survivors struct {
 	client.APIClient
 	engine  *engine.Engine // for what it is, and where
@@ -28,7 +29,8 @@ type survivors struct {
 	out     *ui.Out
 }
 
-// EndingSurvivors gives the engine with that added, for the project's containers, ours and the Compose library's starts alike.
+// EndingSurvivors gives the engine with that added, for the project's containers, ours and the Compose library's
+// starts alike.
 func EndingSurvivors(e *engine.Engine, project string, out *ui.Out) *engine.Engine {
 	if _, done := e.APIClient.(survivors); done {
 		return e
@@ -45,14 +47,19 @@ func (e *BlockedError) Error() string { return e.Err.Error() }
 func (e *BlockedError) Unwrap() error { return e.Err }
 
 // ContainerStart starts the container.
-func (s survivors) ContainerStart(ctx context.Context, id string, o client.ContainerStartOptions) (client.ContainerStartResult, error) {
+func (s survivors) ContainerStart(
+	ctx context.Context,
+	id string,
+	o client.ContainerStartOptions,
+) (client.ContainerStartResult, error) {
 	started, err := s.APIClient.ContainerStart(ctx, id, o)
 	if err == nil {
 		return started, nil
 	}
 	found, inspectErr := s.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	c := found.Container
-	if inspectErr != nil || !fault.TaskLeft(err, c.ID) || c.Config == nil || c.Config.Labels[api.ProjectLabel] != s.project {
+	if inspectErr != nil || !fault.TaskLeft(err, c.ID) || c.Config == nil ||
+		c.Config.Labels[api.ProjectLabel] != s.project {
 		return started, err
 	}
 	name := strings.TrimPrefix(c.Name, "/")
@@ -61,9 +68,17 @@ func (s survivors) ContainerStart(ctx context.Context, id string, o client.Conta
 	case ctx.Err() != nil:
 		return started, context.Cause(ctx)
 	case endErr != nil:
-		return started, fault.New(fault.Failed, "on the engine's machine: sudo pkill -KILL -f "+fault.Quote(survivorsPattern(c.ID))+", then go tool mage start",
+		return started, fault.New(
+			fault.Failed,
+			"on the engine's machine: sudo pkill -KILL -f "+fault.Quote(
+				survivorsPattern(c.ID),
+			)+", then go tool mage start",
 			"starting %q: an engine that was killed left its program running, which this engine does not know of (%w); "+
-				"and it can't be ended from here: %w", name, err, endErr)
+				"and it can't be ended from here: %w",
+			name,
+			err,
+			endErr,
+		)
 	case ended == 0:
 		return started, &BlockedError{err}
 	}
@@ -94,18 +109,25 @@ func EndSurvivors(ctx context.Context, e *engine.Engine, project *types.Project,
 			continue
 		}
 		if _, err := End(ctx, e, c.InspectResponse); err != nil {
-			return fault.New(fault.Failed, "on the engine's machine: sudo pkill -KILL -f "+fault.Quote(survivorsPattern(id)), "stopping %q: an engine that was killed left its program running: %w", c.Name(), err)
+			return fault.New(
+				fault.Failed,
+				"on the engine's machine: sudo pkill -KILL -f "+fault.Quote(survivorsPattern(id)),
+				"stopping %q: an engine that was killed left its program running: %w",
+				c.Name(),
+				err,
+			)
 		}
 		out.Info("%s: ended what an engine that was killed had left running", c.Name())
 	}
 	return nil
 }
 
-// survivesFor is how long a program that runs beside the engine's knowledge must have done so: one that has just ended, or that others
-// start right now, is seen so for a moment.
+// survivesFor is how long a program that runs beside the engine's knowledge must have done so: one that has just
+// ended, or that others start right now, is seen so for a moment.
 const survivesFor = 2 * time.Second
 
-// survivorsOf are the containers of the project's services of which a program runs beside the engine's knowledge, by ID.
+// survivorsOf are the containers of the project's services of which a program runs beside the engine's knowledge,
+// by ID.
 func survivorsOf(ctx context.Context, e *engine.Engine, project *types.Project) (map[string]container.Replica, error) {
 	found, err := container.Inspect(ctx, e, project.Name, project.ServiceNames()...)
 	if err != nil {
@@ -122,6 +144,6 @@ func survivorsOf(ctx context.Context, e *engine.Engine, project *types.Project) 
 	return out, nil
 }
 
-// survivorsPattern finds what is left of the container among the processes of the engine's machine: its shim, and so all that the shim
-// keeps. The brackets keep it from finding sudo's own command line.
+// survivorsPattern finds what is left of the container among the processes of the engine's machine: its shim, and
+// so all that the shim keeps. The brackets keep it from finding sudo's own command line.
 func survivorsPattern(id string) string { return "containerd-shi[m].* -id " + id }

@@ -22,18 +22,26 @@ type haunted struct {
 	answer      error
 }
 
-func (h haunted) ContainerStart(context.Context, string, client.ContainerStartOptions) (client.ContainerStartResult, error) {
+func (h haunted) ContainerStart(
+	context.Context,
+	string,
+	client.ContainerStartOptions,
+) (client.ContainerStartResult, error) {
 	return client.ContainerStartResult{}, h.answer
 }
 
-func (h haunted) ContainerInspect(context.Context, string, client.ContainerInspectOptions) (client.ContainerInspectResult, error) {
+func (h haunted) ContainerInspect(
+	context.Context,
+	string,
+	client.ContainerInspectOptions,
+) (client.ContainerInspectResult, error) {
 	return client.ContainerInspectResult{Container: moby.InspectResponse{
 		ID: h.id, Name: "/shop-db-1", State: &moby.State{}, Config: &moby.Config{Labels: map[string]string{api.ProjectLabel: h.project}},
 	}}, nil
 }
 
-// Where the processes are not to be seen from here the command that helps is printed: a container that is made anew beside a program that
-// still runs would share its volumes.
+// Where the processes are not to be seen from here the command that helps is printed: a container that is made anew
+// beside a program that still runs would share its volumes.
 func TestASurvivorElsewhereIsLeftToItsMachine(t *testing.T) {
 	id := strings.Repeat("0123456789abcdef", 4)
 	left := errors.New("task " + id + ": already exists")
@@ -46,9 +54,14 @@ func TestASurvivorElsewhereIsLeftToItsMachine(t *testing.T) {
 		"another failure":    {haunted{id: id, project: "shop", answer: errors.New("no such device")}, ""},
 	} {
 		remote := &engine.Engine{APIClient: c.api, Host: "ssh://ann@server"}
-		_, err := EndingSurvivors(remote, "shop", ui.New(&strings.Builder{})).ContainerStart(t.Context(), id, client.ContainerStartOptions{})
+		_, err := EndingSurvivors(
+			remote,
+			"shop",
+			ui.New(&strings.Builder{}),
+		).ContainerStart(t.Context(), id, client.ContainerStartOptions{})
 		var typed *fault.Error
-		if errors.As(err, &typed) != (c.next != "") || typed != nil && typed.Next != c.next || !errors.Is(err, c.api.answer) {
+		if errors.As(err, &typed) != (c.next != "") || typed != nil && typed.Next != c.next ||
+			!errors.Is(err, c.api.answer) {
 			t.Errorf("%s: %v", name, err)
 		}
 		var blocked *BlockedError

@@ -17,9 +17,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// Misfits asks the engine what it applied to the project's containers and gives a sentence for each limit that is not in
-// force, and for limits and reservations that add up to more than the machine has. An error means that the engine could not be
-// asked.
+// Misfits asks the engine what it applied to the project's containers and gives a sentence for each limit that is
+// not in force, and for limits and reservations that add up to more than the machine has. An error means that the
+// engine could not be asked.
 func Misfits(ctx context.Context, e *engine.Engine, project *types.Project) ([]string, error) {
 	found, err := container.Inspect(ctx, e, project.Name)
 	if err != nil {
@@ -45,23 +45,49 @@ func misfits(project *types.Project, m engine.Machine, applied map[string][]moby
 		want := fit.ResourcesOf(service)
 		for _, have := range applied[name] {
 			if have.Memory != want.Memory {
-				out = append(out, fmt.Sprintf("%s: memory limit %s is not in force, the engine has %s", name, amount(want.Memory), amount(have.Memory)))
+				out = append(
+					out,
+					fmt.Sprintf(
+						"%s: memory limit %s is not in force, the engine has %s",
+						name,
+						amount(want.Memory),
+						amount(have.Memory),
+					),
+				)
 			}
 			if cpus := cpusOf(have); math.Abs(cpus-want.CPUs) > 0.001 {
-				out = append(out, fmt.Sprintf("%s: cpus limit %g is not in force, the engine has %g", name, want.CPUs, cpus))
+				out = append(
+					out,
+					fmt.Sprintf("%s: cpus limit %g is not in force, the engine has %g", name, want.CPUs, cpus),
+				)
 			}
 			if have.MemoryReservation != want.ReservedMemory {
-				out = append(out, fmt.Sprintf("%s: memory reservation %s is not in force, the engine has %s", name, amount(want.ReservedMemory), amount(have.MemoryReservation)))
+				out = append(
+					out,
+					fmt.Sprintf(
+						"%s: memory reservation %s is not in force, the engine has %s",
+						name,
+						amount(want.ReservedMemory),
+						amount(have.MemoryReservation),
+					),
+				)
 			}
-			// Of itself the engine sets twice the memory limit for both; -1 is what is left where the kernel can't count swap.
-			if want.Memory > 0 && have.MemorySwap < 0 && service.MemSwapLimit >= 0 && !slices.Contains(noSwapLimit, name) {
+			// Of itself the engine sets twice the memory limit for both; -1 is what is left where the kernel can't
+			// count swap.
+			if want.Memory > 0 && have.MemorySwap < 0 && service.MemSwapLimit >= 0 &&
+				!slices.Contains(noSwapLimit, name) {
 				noSwapLimit = append(noSwapLimit, name)
 			}
 		}
 	}
 	if len(noSwapLimit) > 0 {
-		out = append(out, fmt.Sprintf("%s: swap is not limited, the kernel of the engine does not count it (swapaccount=1): the memory limit holds for memory alone",
-			strings.Join(noSwapLimit, ", ")))
+		out = append(
+			out,
+			fmt.Sprintf(
+				"%s: swap is not limited, the kernel of the engine does not count it (swapaccount=1): the memory limit holds for memory alone",
+				strings.Join(noSwapLimit, ", "),
+			),
+		)
 	}
 	return out
 }

@@ -16,7 +16,11 @@ func TestLimitsInTheOtherSpelling(t *testing.T) {
 		has  moby.Resources
 		want int
 	}{{moby.Resources{CPUQuota: 50_000}, 0}, {moby.Resources{CPUQuota: 25_000, CPUPeriod: 50_000}, 0}, {moby.Resources{NanoCPUs: 5e8}, 0}, {moby.Resources{}, 1}, {moby.Resources{CPUQuota: 90_000}, 1}} {
-		got := misfits(project, engine.Machine{CPUs: 2, Memory: 4 << 30}, map[string][]moby.HostConfig{"api": {{Resources: c.has}}})
+		got := misfits(
+			project,
+			engine.Machine{CPUs: 2, Memory: 4 << 30},
+			map[string][]moby.HostConfig{"api": {{Resources: c.has}}},
+		)
 		if len(got) != c.want {
 			t.Errorf("%+v: got %q", c.has, got)
 		}
@@ -26,12 +30,17 @@ func TestLimitsInTheOtherSpelling(t *testing.T) {
 func TestMisfits(t *testing.T) {
 	limited := func(memory types.UnitBytes, cpus types.NanoCPUs) types.ServiceConfig {
 		return types.ServiceConfig{Deploy: &types.DeployConfig{Resources: types.Resources{
-			Limits: &types.Resource{MemoryBytes: memory, NanoCPUs: cpus}, Reservations: &types.Resource{MemoryBytes: memory / 2},
+			Limits: &types.Resource{
+				MemoryBytes: memory,
+				NanoCPUs:    cpus,
+			}, Reservations: &types.Resource{MemoryBytes: memory / 2},
 		}}}
 	}
 	project := &types.Project{Services: types.Services{"api": limited(1<<30, 0.5), "db": limited(1<<30, 1), "free": {}}}
 	host := func(memory, swap, reserved, nano int64) moby.HostConfig {
-		return moby.HostConfig{Resources: moby.Resources{Memory: memory, MemorySwap: swap, MemoryReservation: reserved, NanoCPUs: nano}}
+		return moby.HostConfig{
+			Resources: moby.Resources{Memory: memory, MemorySwap: swap, MemoryReservation: reserved, NanoCPUs: nano},
+		}
 	}
 	for _, c := range []struct {
 		name    string

@@ -1,5 +1,5 @@
-// Package status owns what is said of a project's services as they are now: their containers and whether each is as it should be, and
-// whether the engine put their limits in force.
+// Package status owns what is said of a project's services as they are now: their containers and whether each is as
+// it should be, and whether the engine put their limits in force.
 package status
 
 import (
@@ -25,7 +25,8 @@ type Report struct {
 	Fine     bool               `json:"fine"` // every service is as it should be
 	Services []Service          `json:"services"`
 	Orphans  []orphan.Container `json:"orphans"` // containers of services that the Compose files no longer have
-	// Checkouts are other folders with a project of this name that has containers: start, restart, stop and cleanup refuse to touch them.
+	// Checkouts are other folders with a project of this name that has containers: start, restart, stop and cleanup
+	// refuse to touch them.
 	Checkouts []container.Checkout `json:"other_checkouts"`
 
 	verdicts []container.Verdict // on the services that are not
@@ -48,7 +49,13 @@ type Service struct {
 
 // Of asks the engine for every service's containers. The report is fine where every service is as it should be.
 func Of(ctx context.Context, e *engine.Engine, project *types.Project) (Report, error) {
-	report := Report{Project: project.Name, Fine: true, Services: []Service{}, Orphans: []orphan.Container{}, project: project}
+	report := Report{
+		Project:  project.Name,
+		Fine:     true,
+		Services: []Service{},
+		Orphans:  []orphan.Container{},
+		project:  project,
+	}
 	library, err := composelib.New(e)
 	if err != nil {
 		return report, err
@@ -79,7 +86,9 @@ func Of(ctx context.Context, e *engine.Engine, project *types.Project) (Report, 
 			c := listed[o.Container]
 			report.Services = append(report.Services, Service{
 				Service: v.Service, Fine: o.Fine, Condition: o.Condition, Why: o.Why, Next: o.Next, Container: o.Container,
-				Health: string(c.Health), Status: cmp.Or(c.Status, string(o.Condition)), // it came after the list was made
+				Health: string(
+					c.Health,
+				), Status: cmp.Or(c.Status, string(o.Condition)), // it came after the list was made
 				Image: c.Image, Ports: ports(c.Publishers),
 			})
 		}

@@ -1,0 +1,31 @@
+package lifecycle
+
+import (
+	"context"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/plan"
+	"github.com/25eloquence/compose-mage/internal/recreate"
+)
+
+// observe asks the engine; project has Compose's labels.
+func observe(
+	ctx context.Context, e *engine.Engine, project *types.Project, compared recreate.Comparison,
+) (plan.Observed, error) {
+	found, err := container.Inspect(ctx, e, project.Name)
+	if err != nil {
+		return plan.Observed{}, err
+	}
+	changes, err := compared.Changes(ctx, found)
+	if err != nil {
+		return plan.Observed{}, err
+	}
+	kept, err := compared.KeptVolumes(ctx)
+	return plan.Observed{
+		Containers: found, Changes: changes.Services, Networks: changes.Networks, BeyondCompose: changes.BeyondCompose, Kept: kept,
+		Resources: changes.DryRun.Resources, Anew: changes.DryRun.Recreated, Hooks: changes.DryRun.Hooks,
+	}, err
+}
