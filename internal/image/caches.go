@@ -26,14 +26,20 @@ func (r *run) importable(ctx context.Context, t buildplan.Target, m *member) []c
 	if len(imports) > 0 && !r.reachable(ctx, m) {
 		imports = t.CacheImports(buildcache.Cache{}) // the Compose file's own
 	}
+	r.probe.Ask(ctx, m.Client, unknownCaches(imports, r.Cache))
+	return slices.DeleteFunc(imports, r.silent)
+}
+
+// unknownCaches are the references of caches whose registry has to be asked whether it gives them: all but those in the registry that setup
+// made.
+func unknownCaches(imports []client.CacheOptionsEntry, c buildcache.Cache) []string {
 	var refs []string
 	for _, e := range imports {
-		if ref := e.Attrs["ref"]; e.Type == "registry" && (r.Cache.Local == nil || !strings.HasPrefix(ref, r.Cache.Prefix+"/")) {
+		if ref := e.Attrs["ref"]; e.Type == "registry" && (c.Local == nil || !strings.HasPrefix(ref, c.Prefix+"/")) {
 			refs = append(refs, ref)
 		}
 	}
-	r.probe.Ask(ctx, m.Client, refs)
-	return slices.DeleteFunc(imports, r.silent)
+	return refs
 }
 
 // exportable leaves out of t's exports those to a registry that did not answer.
