@@ -6,10 +6,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/moby/buildkit/client"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/registry"
@@ -167,5 +169,116 @@ func TestCacheEntries(t *testing.T) {
 	}
 	if e = parseEntry("ghcr.io/org/app:cache"); e.Type != "registry" || e.Attrs["ref"] != "ghcr.io/org/app:cache" {
 		t.Errorf("got %+v", e)
+	}
+}
+
+func attributes(e map[string]string) string {
+	var out []string
+	for k, v := range e {
+		out = append(out, k+"="+v)
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
+
+func TestEntriesOfEachType(t *testing.T) {
+	for _, v := range []string{"ACTIONS_CACHE_URL", "ACTIONS_RESULTS_URL", "ACTIONS_RUNTIME_TOKEN"} {
+		t.Setenv(v, "")
+	}
+	for _, c := range []struct {
+		value       string
+		read, write string
+	}{
+		{
+			"reg", "ref=reg/p/s:cache-b",
+			"compression=zstd ignore-error=true image-manifest=true mode=max oci-mediatypes=true ref=reg/p/s:cache-b",
+		},
+		{"type=gha,scope=ci,url=x", "scope=ci/p/s/cache-b url=x", "compression=zstd ignore-error=true mode=max scope=ci/p/s/cache-b url=x"},
+		{
+			"type=local,dest=/c", "src=/c/p/s tag=cache-b",
+			"compression=zstd dest=/c/p/s ignore-error=true image-manifest=true mode=max oci-mediatypes=true tag=cache-b",
+		},
+	} {
+		cache, err := Parse(c.value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := attributes(cache.entry("p/s", "b", false).Attrs); got != c.read {
+			t.Errorf("%s is read as %s", c.value, got)
+		}
+		if got := attributes(cache.entry("p/s", "b", true).Attrs); got != c.write {
+			t.Errorf("%s is written as %s", c.value, got)
+		}
+		if len(cache.Attrs) > 1 {
+			t.Errorf("%s: the entries' attributes are in the cache: %v", c.value, cache.Attrs)
+		}
+	}
+}
+
+func TestWhatGitHubsRunnerSays(t *testing.T) {
+	t.Setenv("ACTIONS_CACHE_URL", "one")
+	t.Setenv("ACTIONS_RESULTS_URL", "two")
+	t.Setenv("ACTIONS_RUNTIME_TOKEN", "")
+	if got := attributes(parseEntry("type=gha,scope=x,url=own").Attrs); got != "scope=x url=own url_v2=two version=2" {
+		t.Errorf("got %s", got)
+	}
+	if got := attributes(parseEntry("type=gha,version=1").Attrs); got != "url=one url_v2=two version=1" {
+		t.Errorf("got %s", got)
+	}
+	if got := attributes(parseEntry("type=registry,ref=x").Attrs); got != "ref=x" {
+		t.Errorf("a registry's: %s", got)
+	}
+	t.Setenv("ACTIONS_RESULTS_URL", "")
+	if got := attributes(parseEntry("type=gha").Attrs); got != "url=one" {
+		t.Errorf("of the first version: %s", got)
+	}
+}
+
+func TestCachesOfABuildSectionAlone(t *testing.T) {
+	none := Cache{Write: true}
+	if got := none.Imports("p/s", []string{"own"}); len(got) != 1 || Place(got[0]) != "own" {
+		t.Errorf("read: %v", got)
+	}
+	if got := none.Imports("p/s", nil); len(got) != 0 {
+		t.Errorf("read: %v", got)
+	}
+	got := none.Exports("p/s", []string{"a", "type=registry,ref=b,ignore-error=false", "type=inline"})
+	if len(got) != 2 || got[0].Attrs["ignore-error"] != "true" || got[1].Attrs["ignore-error"] != "false" {
+		t.Errorf("written: %v", got)
+	}
+	if got := Place(parseEntry("type=s3,bucket=x")); got != "type=s3" {
+		t.Errorf("a place: %s", got)
+	}
+	if got := Place(client.CacheOptionsEntry{Attrs: map[string]string{"scope": "s", "dest": "d"}}); got != "d" {
+		t.Errorf("a place: %s", got)
+	}
+	no := "no"
+	if got := Inline([]string{"type=registry,ref=a"}, types.MappingWithEquals{"BUILDKIT_INLINE_CACHE": &no}); len(got) != 0 {
+		t.Errorf("an inline cache that nobody wants: %v", got)
+	}
+	if got := Inline([]string{"type=inline"}, types.MappingWithEquals{"BUILDKIT_INLINE_CACHE": &no}); len(got) != 1 {
+		t.Errorf("an inline cache: %v", got)
+	}
+	if got := Inline(nil, types.MappingWithEquals{"BUILDKIT_INLINE_CACHE": nil}); len(got) != 0 {
+		t.Errorf("an argument without a value: %v", got)
+	}
+}
+
+func TestBranchOfAWorktreeElsewhere(t *testing.T) {
+	root := t.TempDir()
+	git := filepath.Join(root, "git")
+	for path, text := range map[string]string{
+		filepath.Join(git, "HEAD"):          "ref: refs/heads/b\n",
+		filepath.Join(root, "tree", ".git"): "gitdir: " + git + "\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := Branch(filepath.Join(root, "tree"), func(string) (string, bool) { return "", false }); got != "b" {
+		t.Errorf("got %q", got)
 	}
 }

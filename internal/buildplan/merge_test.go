@@ -119,3 +119,56 @@ func TestARemoteContextMayHaveADockerfileOfThisMachine(t *testing.T) {
 		t.Errorf("got %+v, %v", p.Targets, err)
 	}
 }
+
+func TestDefinitionIsAllButTheNames(t *testing.T) {
+	service := func(change func(*types.ServiceConfig)) types.ServiceConfig {
+		s := types.ServiceConfig{Name: "a"}
+		s.Image = "i"
+		s.Build = &types.BuildConfig{Context: ".", Tags: []string{"x"}}
+		if change != nil {
+			change(&s)
+		}
+		return s
+	}
+	one := service(nil)
+	for name, c := range map[string]struct {
+		change func(*types.ServiceConfig)
+		push   bool
+		same   bool
+	}{
+		"another name":           {func(s *types.ServiceConfig) { s.Name, s.Image, s.Build.Tags = "b", "j", nil }, false, true},
+		"another name, pushed":   {func(s *types.ServiceConfig) { s.Name, s.Image = "b", "j" }, true, true},
+		"no image":               {func(s *types.ServiceConfig) { s.Image = "" }, false, true},
+		"no image, not pushed":   {func(s *types.ServiceConfig) { s.Image = "" }, true, false},
+		"another platform":       {func(s *types.ServiceConfig) { s.Platform = "linux/386" }, false, false},
+		"another target":         {func(s *types.ServiceConfig) { s.Build.Target = "t" }, false, false},
+		"nothing that is built":  {func(s *types.ServiceConfig) { s.Build = nil }, false, false},
+		"nothing of another one": {func(s *types.ServiceConfig) { s.Build, s.Name = nil, "b" }, false, false},
+	} {
+		o := Options{Push: c.push}
+		if got := definition(service(c.change), o) == definition(one, o); got != c.same {
+			t.Errorf("%s: the same %v", name, got)
+		}
+	}
+	nothing := types.ServiceConfig{Name: "a"}
+	if definition(nothing, Options{}) == definition(types.ServiceConfig{Name: "b"}, Options{}) {
+		t.Error("two services that are not built are one image")
+	}
+}
+
+func TestMergeOfNoDisabledService(t *testing.T) {
+	project := &types.Project{Services: types.Services{}}
+	for _, name := range []string{"b", "a"} {
+		s := types.ServiceConfig{Name: name}
+		s.Image = "i"
+		s.Build = &types.BuildConfig{Context: "."}
+		project.Services[name] = s
+	}
+	p := Plan{Project: "P", Targets: []Target{
+		{Service: "b", Services: []string{"b"}, Names: []string{"i", "x"}}, {Service: "a", Services: []string{"a"}, Names: []string{"i", "y"}},
+	}}
+	p.merge(project, Options{})
+	if len(p.Targets) != 1 || p.Targets[0].Key != "a" || strings.Join(p.Targets[0].Names, " ") != "i x y" || strings.Join(p.Targets[0].Services, " ") != "b a" {
+		t.Errorf("got %+v", p.Targets)
+	}
+}

@@ -189,8 +189,16 @@ func unpackLimit(layer ocispecs.Descriptor, packed int64) bounded.Limit {
 		What: fmt.Sprintf("the layer %s, of %s packed", layer.Digest, ui.Bytes(packed)), Bytes: max(unpackedAlways, maxRatio*packed),
 		Code: fault.Registry, Next: "CACHE_REGISTRY=none go tool mage build -no-cache (makes the layer anew)",
 	}
-	if space, err := diskspace.Of(os.TempDir()); err == nil && space.Free-keepFree < l.Bytes {
-		l.Bytes, l.Code, l.Next = max(0, space.Free-keepFree), fault.Resources, "go tool mage cleanup, or TMPDIR on a larger disk"
+	if space, err := diskspace.Of(os.TempDir()); err == nil {
+		l = withinDisk(l, space.Free)
+	}
+	return l
+}
+
+// withinDisk lowers a limit to what the disk has free, in bytes, less what is left of it.
+func withinDisk(l bounded.Limit, free int64) bounded.Limit {
+	if free-keepFree < l.Bytes {
+		l.Bytes, l.Code, l.Next = max(0, free-keepFree), fault.Resources, "go tool mage cleanup, or TMPDIR on a larger disk"
 	}
 	return l
 }

@@ -55,10 +55,15 @@ func (u *Upload) Finish(write func(io.Writer) error) (int64, error) {
 		err = write(u)
 	}
 	_ = u.body.CloseWithError(err)
-	if loadErr := <-u.loaded; loadErr != nil && (err == nil || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, loadErr)) {
-		return u.sent, loadFault(loadErr)
+	return u.sent, uploadError(err, <-u.loaded)
+}
+
+// uploadError is why an upload failed: of sending it, or, where the engine ended that, of the engine's load.
+func uploadError(sending, loading error) error {
+	if loading != nil && (sending == nil || errors.Is(sending, io.ErrClosedPipe) || errors.Is(sending, loading)) {
+		return loadFault(loading)
 	}
-	return u.sent, err
+	return sending
 }
 
 // loadFault gives what the engine said, or that it went away, its exit code.
