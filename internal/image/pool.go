@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"errors"
 	"hash/fnv"
 	"slices"
@@ -70,13 +71,6 @@ func (p *builderPool) preference(service string) []*member {
 		return h.Sum64()
 	}
 	members := slices.Clone(p.members)
-	slices.SortFunc(members, func(a, b *member) int {
-		if wa, wb := weight(a), weight(b); wa > wb {
-			return -1
-		} else if wa < wb {
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(members, func(a, b *member) int { return cmp.Compare(weight(b), weight(a)) })
 	return members
 }
