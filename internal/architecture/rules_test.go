@@ -78,26 +78,18 @@ var wide = []string{
 	"internal/baseimages",
 	"internal/daemon",
 	"internal/projectfiles",
-	"internal/bases",
-	"internal/buildcontext",
-	"internal/builddisplay",
-	"internal/builds",
-	"internal/buildcache",
-	"internal/builder",
-	"internal/buildinputs",
-	"internal/buildplan",
+
 	"internal/composelib",
 	"internal/containerevents",
 	"internal/diagnosis",
-	"internal/dockerfile",
+
 	"internal/enginetest",
 	"internal/enginetest/current",
 	"internal/enginetest/mirror",
 	"internal/enginetest/with",
-	"internal/explain",
+
 	"internal/freezer",
-	"internal/image",
-	"internal/imageload",
+
 	"internal/integration",
 	"internal/lifecycle",
 	"internal/logstream",
@@ -105,10 +97,10 @@ var wide = []string{
 	"internal/pinned",
 	"internal/provision",
 	"internal/recreate",
-	"internal/registry",
+
 	"internal/rollout",
 	"internal/shim",
-	"internal/solve",
+
 	"internal/status",
 	"internal/stepnet",
 	"internal/verify",

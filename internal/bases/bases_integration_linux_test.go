@@ -221,7 +221,8 @@ func TestIntegrationRefreshFailsWholeWhereOneRegistryIsAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lock, changes, err := bases.Refresh(t.Context(), registry.Builder{Client: c}, []string{away, here, missing}, old, bases.Lock{})
+	lock, changes,
+		err := bases.Refresh(t.Context(), registry.Builder{Client: c}, []string{away, here, missing}, old, bases.Lock{})
 	var known *fault.Error
 	if !errors.As(err, &known) || known.Code != fault.Registry || lock.Len() > 0 || len(changes) > 0 {
 		t.Fatalf("got %v, %v, %v", lock.Refs(), changes, err)
@@ -236,7 +237,9 @@ func TestIntegrationRefreshFailsWholeWhereOneRegistryIsAway(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := bases.Refresh(ctx, registry.Builder{Client: c}, []string{here}, old, bases.Lock{}); !errors.Is(err, context.Canceled) {
+	if _, _,
+		err := bases.Refresh(ctx, registry.Builder{Client: c}, []string{here}, old, bases.Lock{}); !errors.Is(err,
+		context.Canceled) {
 		t.Errorf("cancelled: got %v", err)
 	}
 }

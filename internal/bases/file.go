@@ -29,14 +29,17 @@ var explanation = []string{
 }
 
 // Read reads the lock file at path, an empty Lock where there is none. A damaged line is an error of code Config that
-// says file:line: a base must not silently be another than the one that was locked. The line itself, which may be of any file, is not shown.
+// says file:line: a base must not silently be another than the one that was locked. The line itself, which may be of
+// any file, is not shown.
 func Read(path string) (Lock, error) {
 	data, err := state.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Lock{}, nil
 	}
 	if err != nil {
-		return Lock{}, fault.New(fault.Config, "mv "+fault.Quote(path, path+".damaged")+", then go tool mage lock", "reading the locked bases: %w", err)
+		return Lock{},
+			fault.New(fault.Config, "mv "+fault.Quote(path, path+".damaged")+", then go tool mage lock",
+				"reading the locked bases: %w", err)
 	}
 	return parse(path, string(data))
 }
@@ -54,7 +57,8 @@ func ReadAll(file, stateDir string) (Lock, error) {
 	return project.Merge(local), nil
 }
 
-// ReadMade gives what setup locked on this machine. The next command of its error writes that file again, whatever is at its place.
+// ReadMade gives what setup locked on this machine. The next command of its error writes that file again, whatever is
+// at its place.
 func ReadMade(stateDir string) (Lock, error) {
 	l, err := Read(StateFile(stateDir))
 	var known *fault.Error
@@ -117,7 +121,10 @@ func parseEntry(line string) (string, entry, error) {
 
 // reason is why a word is refused, where that can be said without the word.
 func reason(err error) string {
-	for _, known := range []error{errPinned, digest.ErrDigestInvalidFormat, digest.ErrDigestInvalidLength, digest.ErrDigestUnsupported} {
+	for _, known := range []error{
+		errPinned, digest.ErrDigestInvalidFormat, digest.ErrDigestInvalidLength,
+		digest.ErrDigestUnsupported,
+	} {
 		if errors.Is(err, known) {
 			return ": " + known.Error()
 		}

@@ -104,10 +104,10 @@ func (l Lock) Merge(over Lock) Lock {
 const imageScheme = "docker-image://"
 
 // Policy is the source policy that has BuildKit replace each locked reference with itself at the locked digest, before
-// it asks a registry for anything; nil where nothing is locked. A builder that holds the digest's manifest then resolves
-// configuration and layers without a request (BuildKit: util/imageutil.Config, util/pull.tryLocalResolve), but for one:
-// where it has not spoken to the registry since it started, or for some five minutes where that wants no name, it sends a
-// HEAD for the digest and goes on whatever the answer (util/resolver.Resolver.Fetcher).
+// it asks a registry for anything; nil where nothing is locked. A builder that holds the digest's manifest then
+// resolves configuration and layers without a request (BuildKit: util/imageutil.Config, util/pull.tryLocalResolve),
+// but for one: where it has not spoken to the registry since it started, or for some five minutes where that wants no
+// name, it sends a HEAD for the digest and goes on whatever the answer (util/resolver.Resolver.Fetcher).
 func (l Lock) Policy() *spb.Policy {
 	if len(l.entries) == 0 {
 		return nil
@@ -126,8 +126,8 @@ func (l Lock) Policy() *spb.Policy {
 // errPinned is of a reference that needs no lock.
 var errPinned = errors.New("it names a digest itself")
 
-// normalize gives the full form in which BuildKit compares references: registry, repository, tag. One with a digest needs
-// no lock and is an error.
+// normalize gives the full form in which BuildKit compares references: registry, repository, tag. One with a digest
+// needs no lock and is an error.
 func normalize(ref string) (string, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {

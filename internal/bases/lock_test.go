@@ -34,9 +34,11 @@ func mustNew(t *testing.T, pairs ...string) Lock {
 func TestDigestKnowsEverySpellingOfAReference(t *testing.T) {
 	l := mustNew(t, "golang", "go", "debian:bookworm-slim", "deb", "ghcr.io/a/b:1", "ghcr")
 	for ref, want := range map[string]digest.Digest{
-		"golang": sum("go"), "golang:latest": sum("go"), "docker.io/library/golang": sum("go"), "index.docker.io/library/golang:latest": sum("go"),
+		"golang": sum("go"), "golang:latest": sum("go"), "docker.io/library/golang": sum("go"),
+		"index.docker.io/library/golang:latest":  sum("go"),
 		"docker.io/library/debian:bookworm-slim": sum("deb"), "ghcr.io/a/b:1": sum("ghcr"),
-		"golang:1.26": "", "debian": "", "b:1": "", "ghcr.io/a/b": "", "golang@" + sum("x").String(): "", "Not A Reference": "", "": "",
+		"golang:1.26": "", "debian": "", "b:1": "", "ghcr.io/a/b": "", "golang@" + sum("x").String(): "",
+		"Not A Reference": "", "": "",
 	} {
 		got, ok := l.Digest(ref)
 		if got != want || ok != (want != "") {
@@ -68,7 +70,8 @@ func TestMergeLetsOverWinAndChangesNeither(t *testing.T) {
 			t.Errorf("%s: got %q, want the %s's", ref, got, want)
 		}
 	}
-	if got, _ := project.Digest("golang:1"); got != sum("project") || project.Len() != 2 || machine.Len() != 2 || both.Len() != 3 {
+	if got, _ := project.Digest("golang:1"); got != sum("project") || project.Len() != 2 || machine.Len() != 2 ||
+		both.Len() != 3 {
 		t.Errorf("merging changed what was merged: %v, %v, %v", project.Refs(), machine.Refs(), both.Refs())
 	}
 	if got := (Lock{}).Merge(Lock{}); got.Len() != 0 || got.Policy() != nil {
@@ -79,12 +82,14 @@ func TestMergeLetsOverWinAndChangesNeither(t *testing.T) {
 // BuildKit's own engine reads the policy here, on the identifiers that its Dockerfile frontend makes.
 func TestPolicyPinsInBuildKitsEngine(t *testing.T) {
 	l := mustNew(t, "golang:1.26-bookworm", "go", "ghcr.io/a/b", "ghcr")
+	const hub, ghcr = "docker-image://docker.io/library/", "docker-image://ghcr.io/a/b:latest"
 	engine := sourcepolicy.NewEngine([]*spb.Policy{l.Policy()})
 	for from, want := range map[string]string{
-		"docker-image://docker.io/library/golang:1.26-bookworm":                               "docker-image://docker.io/library/golang:1.26-bookworm@" + sum("go").String(),
-		"docker-image://ghcr.io/a/b:latest":                                                   "docker-image://ghcr.io/a/b:latest@" + sum("ghcr").String(),
-		"docker-image://docker.io/library/golang:1.26-bookworm@" + sum("other").String():      "",
-		"docker-image://docker.io/library/golang:1.26-bookworm-slim":                          "",
+		hub + "golang:1.26-bookworm": hub + "golang:1.26-bookworm@" + sum("go").String(),
+		ghcr:                         ghcr + "@" + sum("ghcr").String(),
+
+		hub + "golang:1.26-bookworm@" + sum("other").String():                                 "",
+		hub + "golang:1.26-bookworm-slim":                                                     "",
 		"docker-image://mirror.example/docker.io/library/golang:1.26-bookworm":                "",
 		"docker-image-blob://docker.io/library/golang:1.26-bookworm@" + sum("other").String(): "",
 		"git://github.com/a/b": "",
@@ -125,25 +130,41 @@ func TestReadOfNoFileIsTheEmptyLock(t *testing.T) {
 func TestReadTellsTheDamagedLine(t *testing.T) {
 	good := "golang:1 " + sum("a").String() + "\n"
 	for name, c := range map[string]struct{ text, want string }{
-		"no digest":            {good + "debian:12\n", `bases.lock:2: it is not a reference and a digest`},
-		"cut short":            {"# about\n\n" + good + "debian:12 sha256:abcdef", `bases.lock:4: its second word is no digest: invalid checksum digest length`},
-		"no algorithm":         {"debian:12 " + sum("a").Encoded(), `bases.lock:1: its second word is no digest: invalid checksum digest format`},
-		"unknown algorithm":    {"debian:12 md5:d41d8cd98f00b204e9800998ecf8427e", `unsupported digest algorithm`},
-		"three words":          {"debian:12 " + sum("a").String() + " # mine", `bases.lock:1: it is not a reference and a digest`},
-		"upper case":           {"Debian:12 " + sum("a").String(), `bases.lock:1: its first word is no reference`},
-		"a pinned reference":   {"debian@" + sum("b").String() + " " + sum("a").String(), `names a digest itself`},
-		"a merge conflict":     {"<<<<<<< HEAD\n" + good + "=======\n" + good + ">>>>>>> main\n", `bases.lock:1: its first word is no reference`},
-		"twice":                {good + good, `bases.lock:2: "golang:1" is locked twice (before as "golang:1")`},
-		"twice, spelled apart": {good + "docker.io/library/golang:1 " + sum("b").String(), `bases.lock:2: "docker.io/library/golang:1" is locked twice`},
-		"binary":               {"\x00\x01\x02", `bases.lock:1: it is not`},
-		"JSON":                 {`{"golang": "` + sum("a").String() + `"}`, `bases.lock:1: its first word is no reference`},
+		"no digest": {good + "debian:12\n", `bases.lock:2: it is not a reference and a digest`},
+		"cut short": {
+			"# about\n\n" + good + "debian:12 sha256:abcdef",
+			`bases.lock:4: its second word is no digest: invalid checksum digest length`,
+		},
+		"no algorithm": {
+			"debian:12 " + sum("a").Encoded(),
+			`bases.lock:1: its second word is no digest: invalid checksum digest format`,
+		},
+		"unknown algorithm": {"debian:12 md5:d41d8cd98f00b204e9800998ecf8427e", `unsupported digest algorithm`},
+		"three words": {
+			"debian:12 " + sum("a").String() + " # mine",
+			`bases.lock:1: it is not a reference and a digest`,
+		},
+		"upper case":         {"Debian:12 " + sum("a").String(), `bases.lock:1: its first word is no reference`},
+		"a pinned reference": {"debian@" + sum("b").String() + " " + sum("a").String(), `names a digest itself`},
+		"a merge conflict": {
+			"<<<<<<< HEAD\n" + good + "=======\n" + good + ">>>>>>> main\n",
+			`bases.lock:1: its first word is no reference`,
+		},
+		"twice": {good + good, `bases.lock:2: "golang:1" is locked twice (before as "golang:1")`},
+		"twice, spelled apart": {
+			good + "docker.io/library/golang:1 " + sum("b").String(),
+			`bases.lock:2: "docker.io/library/golang:1" is locked twice`,
+		},
+		"binary": {"\x00\x01\x02", `bases.lock:1: it is not`},
+		"JSON":   {`{"golang": "` + sum("a").String() + `"}`, `bases.lock:1: its first word is no reference`},
 	} {
 		l, err := read(t, c.text)
 		var f *fault.Error
 		if !errors.As(err, &f) || f.Code != fault.Config || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v (%T), want code %d and %q", name, err, err, fault.Config, c.want)
 		}
-		if strings.Contains(c.text, "debian:12") && strings.Contains(err.Error(), "debian") || strings.Contains(err.Error(), "<<<") {
+		if strings.Contains(c.text, "debian:12") && strings.Contains(err.Error(), "debian") ||
+			strings.Contains(err.Error(), "<<<") {
 			t.Errorf("%s: the line is shown, which may be of any file: %v", name, err)
 		}
 		if l.Len() != 0 {
@@ -160,7 +181,8 @@ func TestReadForgivesWindows(t *testing.T) {
 }
 
 func TestWriteKeepsCommentsAndSorts(t *testing.T) {
-	text := "# About this file.\n\n# why redis\nredis:7 " + sum("r").String() + "\n# why golang,\n# in two lines\ngolang:1 " + sum("g").String() + "\n# the end\n"
+	text := "# About this file.\n\n# why redis\nredis:7 " + sum("r").String() +
+		"\n# why golang,\n# in two lines\ngolang:1 " + sum("g").String() + "\n# the end\n"
 	l, err := read(t, text)
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +192,8 @@ func TestWriteKeepsCommentsAndSorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(path)
-	want := "# About this file.\n\n# why golang,\n# in two lines\ngolang:1 " + sum("g").String() + "\n# why redis\nredis:7 " + sum("r").String() + "\n# the end\n"
+	want := "# About this file.\n\n# why golang,\n# in two lines\ngolang:1 " + sum("g").String() +
+		"\n# why redis\nredis:7 " + sum("r").String() + "\n# the end\n"
 	if err != nil || string(got) != want {
 		t.Errorf("got %v\n%s\nwant\n%s", err, got, want)
 	}
@@ -186,7 +209,8 @@ func TestWriteOfANewFileExplainsIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(path)
-	if err != nil || !strings.HasPrefix(string(got), "# The digests of the base images") || !strings.HasSuffix(string(got), "\n\ngolang:1 "+sum("g").String()+"\n") {
+	if err != nil || !strings.HasPrefix(string(got), "# The digests of the base images") ||
+		!strings.HasSuffix(string(got), "\n\ngolang:1 "+sum("g").String()+"\n") {
 		t.Errorf("got %v\n%s", err, got)
 	}
 }
@@ -271,8 +295,10 @@ func TestReadAllLetsTheMachineWin(t *testing.T) {
 // gives is written as a file that reads as the same lock and is then written the same again.
 func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
-		"", "# only comments\n", "golang:1 " + sum("a").String(), "# a\n\n# b\ngolang " + sum("a").String() + "\n\n# c\nx/y:2 " + sum("b").String() + "\n# d\n",
-		"\ufeffgolang:1 " + sum("a").String() + "\r\n", "golang:1 sha256:00", "\n\n\ngolang:1 sha512:" + strings.Repeat("ab", 64), "a b c", "<<<<<<< HEAD\n",
+		"", "# only comments\n", "golang:1 " + sum("a").String(), "# a\n\n# b\ngolang " + sum("a").String() +
+			"\n\n# c\nx/y:2 " + sum("b").String() + "\n# d\n",
+		"\ufeffgolang:1 " + sum("a").String() + "\r\n", "golang:1 sha256:00", "\n\n\ngolang:1 sha512:" +
+			strings.Repeat("ab", 64), "a b c", "<<<<<<< HEAD\n",
 		"a:1 " + sum("a").String() + "\n\n\n", "#\n#\n\n#x\n", "\v\u00a0golang:1 " + sum("a").String(),
 	} {
 		f.Add([]byte(seed))
@@ -285,7 +311,8 @@ func FuzzRead(f *testing.F) {
 		l, err := Read(path)
 		if err != nil {
 			var known *fault.Error
-			if !errors.As(err, &known) || known.Code != fault.Config || !strings.Contains(err.Error(), path+":") || l.Len() != 0 {
+			if !errors.As(err, &known) || known.Code != fault.Config || !strings.Contains(err.Error(), path+":") ||
+				l.Len() != 0 {
 				t.Fatalf("got %v and %d entries", err, l.Len())
 			}
 			return
@@ -319,7 +346,8 @@ func TestExplainedHeadsTheFile(t *testing.T) {
 	if err := plain.Explained("# about", "# this").Write(path); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != "# about\n# this\n\ngolang:1 "+sum("g").String()+"\n" {
+	if got, err := os.ReadFile(path); err != nil || string(got) != "# about\n# this\n\ngolang:1 "+sum("g").String()+
+		"\n" {
 		t.Errorf("got %v\n%s", err, got)
 	}
 	if len(plain.header) != 0 {

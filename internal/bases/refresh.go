@@ -72,7 +72,8 @@ func Refresh(ctx context.Context, r Resolver, refs []string, old, local Lock) (L
 		key, _ := normalize(ref) // it was above
 		d, ok := digests[ref]
 		if err := d.Validate(); !ok || err != nil {
-			return Lock{}, nil, fault.New(fault.Registry, "go tool mage lock", "asking for the digest of %q: the answer was %q", ref, d)
+			return Lock{}, nil,
+				fault.New(fault.Registry, "go tool mage lock", "asking for the digest of %q: the answer was %q", ref, d)
 		}
 		next.entries[key] = entry{ref: ref, digest: d, comment: old.entries[key].comment}
 	}

@@ -37,7 +37,9 @@ func lines(changes []Change) string {
 }
 
 func TestRefreshPrintsWhatChanged(t *testing.T) {
-	old, err := read(t, "# about\n\n# why debian\ndebian:12 "+sum("old").String()+"\ngone:1 "+sum("gone").String()+"\nsame:1 "+sum("same").String()+"\n")
+	old,
+		err := read(t, "# about\n\n# why debian\ndebian:12 "+sum("old").String()+"\ngone:1 "+sum("gone").String()+
+		"\nsame:1 "+sum("same").String()+"\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,25 +53,33 @@ func TestRefreshPrintsWhatChanged(t *testing.T) {
 	if got := lines(changes); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
-	text := "# about\n\nadded:1 " + sum("added").String() + "\n# why debian\ndebian:12 " + sum("new").String() + "\nsame:1 " + sum("same").String() + "\n"
+	text := "# about\n\nadded:1 " + sum("added").String() + "\n# why debian\ndebian:12 " + sum("new").String() +
+		"\nsame:1 " + sum("same").String() + "\n"
 	if got := string(next.format()); got != text {
 		t.Errorf("got\n%swant\n%s", got, text)
 	}
 	if d, _ := old.Digest("debian:12"); d != sum("old") {
 		t.Error("the old lock changed")
 	}
-	if again, changes, err := Refresh(t.Context(), r, []string{"added:1", "debian:12", "same:1"}, next, Lock{}); err != nil || len(changes) != 0 || string(again.format()) != text {
+	if again, changes,
+		err := Refresh(t.Context(), r, []string{"added:1", "debian:12", "same:1"}, next, Lock{}); err != nil ||
+		len(changes) != 0 || string(again.format()) != text {
 		t.Errorf("a second time: %v, %v\n%s", changes, err, again.format())
 	}
 }
 
-// What setup made on this machine has a digest that no other machine can get: it is neither asked for nor locked for the
-// project, and what the project has locked stays.
+// What setup made on this machine has a digest that no other machine can get: it is neither asked for nor locked for
+// the project, and what the project has locked stays.
 func TestRefreshLeavesThisMachinesBasesAlone(t *testing.T) {
 	local := mustNew(t, "golang:1.26-bookworm", "machine", "debian:bookworm-slim", "machine")
 	old := mustNew(t, "golang:1.26-bookworm", "hub", "redis:7", "hub")
-	r := &registry{words: map[string]string{"redis:7": "newer", "golang:1.26-bookworm": "asked", "debian:bookworm-slim": "asked"}}
-	next, changes, err := Refresh(t.Context(), r, []string{"debian:bookworm-slim", "docker.io/library/golang:1.26-bookworm", "redis:7"}, old, local)
+	r := &registry{words: map[string]string{
+		"redis:7": "newer", "golang:1.26-bookworm": "asked",
+		"debian:bookworm-slim": "asked",
+	}}
+	next, changes,
+		err := Refresh(t.Context(), r,
+		[]string{"debian:bookworm-slim", "docker.io/library/golang:1.26-bookworm", "redis:7"}, old, local)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +113,11 @@ func TestRefreshGivesNoHalfLock(t *testing.T) {
 		refs []string
 		code fault.Code
 	}{
-		"registry away":      {&registry{words: map[string]string{"a:1": "x"}, err: away}, []string{"a:1", "b:1"}, fault.Registry},
+		"registry away": {
+			&registry{words: map[string]string{"a:1": "x"}, err: away},
+			[]string{"a:1", "b:1"},
+			fault.Registry,
+		},
 		"one answer short":   {&registry{words: map[string]string{"a:1": "x"}}, []string{"a:1", "b:1"}, fault.Registry},
 		"half a reference":   {&registry{}, []string{"a:"}, fault.Config},
 		"a pinned reference": {&registry{}, []string{"a@" + sum("a").String()}, fault.Config},

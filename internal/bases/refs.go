@@ -17,9 +17,10 @@ import (
 )
 
 // Refs lists the image references that the project's Dockerfiles start from, as they write them, sorted and without
-// repetition: FROM, COPY --from, RUN --mount=from, the frontend named by a syntax line, and additional contexts that are
-// images. Left out are stages, scratch, other named contexts, references that name a digest themselves, and Dockerfiles
-// in remote contexts, which only the builder can read. Errors are of code Config and say file:line where they can.
+// repetition: FROM, COPY --from, RUN --mount=from, the frontend named by a syntax line, and additional contexts that
+// are images. Left out are stages, scratch, other named contexts, references that name a digest themselves, and
+// Dockerfiles in remote contexts, which only the builder can read. Errors are of code Config and say file:line where
+// they can.
 func Refs(project *types.Project) ([]string, error) {
 	found := map[string]string{} // by normalized reference
 	var problems []error
@@ -76,7 +77,8 @@ func serviceRefs(workingDir string, service types.ServiceConfig) ([]string, erro
 	return refs, nil
 }
 
-// dockerfileRefs lists the references of one Dockerfile that a digest can lock. name is for errors; contexts are the named contexts.
+// dockerfileRefs lists the references of one Dockerfile that a digest can lock. name is for errors; contexts are the
+// named contexts.
 func dockerfileRefs(name string, text []byte, o dockerfile.Options, contexts map[string]string) ([]string, error) {
 	var refs []string
 	syntax := dockerfile.Syntax(text, o.Args)
@@ -93,7 +95,8 @@ func dockerfileRefs(name string, text []byte, o dockerfile.Options, contexts map
 	if in := plan.Unfilled(); in != nil {
 		return nil, fmt.Errorf("%s:%d: %w", name, in.Line, in.Err)
 	}
-	return append(refs, slices.DeleteFunc(plan.Images(contexts), func(ref string) bool { return !lockable(ref) })...), nil
+	return append(refs, slices.DeleteFunc(plan.Images(contexts), func(ref string) bool { return !lockable(ref) })...),
+		nil
 }
 
 // readDockerfile gives the Dockerfile's name and text; nil where only the builder can read it.

@@ -1,5 +1,5 @@
-// Package buildcache owns where the results of builds are kept between runs and machines (CACHE_REGISTRY, and what a build
-// section says itself), as BuildKit is told of it. BuildKit alone reads and writes what is there.
+// Package buildcache owns where the results of builds are kept between runs and machines (CACHE_REGISTRY, and what a
+// build section says itself), as BuildKit is told of it. BuildKit alone reads and writes what is there.
 package buildcache
 
 import (
@@ -29,8 +29,8 @@ type Cache struct {
 	Branch string            // results are written under this name …
 	Main   string            // … and read from it and, after it, from this one
 	Write  bool
-	// Local is the registry that setup started, where the cache is in that registry; nil for another. Whoever else listens on its port
-	// must not pass for it.
+	// Local is the registry that setup started, where the cache is in that registry; nil for another. Whoever else
+	// listens on its port must not pass for it.
 	Local interface{ Answers(context.Context) error }
 }
 
@@ -49,12 +49,16 @@ func Parse(value string) (Cache, error) {
 	c.Type, c.Attrs = entry.Type, entry.Attrs
 	key := map[string]string{"registry": "ref", "local": "dest", "gha": "scope"}[c.Type]
 	if key == "" {
-		return Cache{}, fault.New(fault.Usage, "CACHE_REGISTRY=none for a build without it", "cache %q: type %q is not known; use a registry's host/path, type=registry, type=gha or type=local", value, c.Type)
+		return Cache{},
+			fault.New(fault.Usage, "CACHE_REGISTRY=none for a build without it",
+				"cache %q: type %q is not known; use a registry's host/path, type=registry, type=gha or type=local",
+				value, c.Type)
 	}
 	c.Prefix = strings.TrimSuffix(c.Attrs[key], "/")
 	delete(c.Attrs, key)
 	if c.Prefix == "" && c.Type != "gha" {
-		return Cache{}, fault.New(fault.Usage, "CACHE_REGISTRY=none for a build without it", "cache %q: %s= is missing", value, key)
+		return Cache{},
+			fault.New(fault.Usage, "CACHE_REGISTRY=none for a build without it", "cache %q: %s= is missing", value, key)
 	}
 	return c, nil
 }
@@ -112,9 +116,10 @@ func githubCache(attrs map[string]string) {
 	}
 }
 
-// Imports lists where earlier results of an image may be found: this branch's, the main branch's, then those that the build section
-// names (cache_from). The steps of another image that this one needs are in its own cache too. With the other image's cache beside it,
-// BuildKit found the needed steps in that one and then most often not the image's own steps.
+// Imports lists where earlier results of an image may be found: this branch's, the main branch's, then those that the
+// build section names (cache_from). The steps of another image that this one needs are in its own cache too. With the
+// other image's cache beside it, BuildKit found the needed steps in that one and then most often not the image's own
+// steps.
 func (c Cache) Imports(image string, from []string) []client.CacheOptionsEntry {
 	var out []client.CacheOptionsEntry
 	if c.Type != "" {
@@ -129,8 +134,8 @@ func (c Cache) Imports(image string, from []string) []client.CacheOptionsEntry {
 	return out
 }
 
-// Exports lists where an image's results go: to this branch's cache, and to those that the build section names (cache_to) but for an
-// inline one.
+// Exports lists where an image's results go: to this branch's cache, and to those that the build section names
+// (cache_to) but for an inline one.
 func (c Cache) Exports(image string, to []string) []client.CacheOptionsEntry {
 	var out []client.CacheOptionsEntry
 	if !c.Write {
@@ -155,7 +160,8 @@ func (c Cache) Exports(image string, to []string) []client.CacheOptionsEntry {
 // InlineType is the type of a cache that is in the image itself: only a solve that makes the image can write it.
 const InlineType = "inline"
 
-// Inline is the cache that goes into the image itself, where the build section wants one by cache_to or by its build argument.
+// Inline is the cache that goes into the image itself, where the build section wants one by cache_to or by its build
+// argument.
 func Inline(to []string, args types.MappingWithEquals) []client.CacheOptionsEntry {
 	wanted := slices.ContainsFunc(to, func(own string) bool { return parseEntry(own).Type == InlineType })
 	if v := args["BUILDKIT_INLINE_CACHE"]; v != nil && !wanted {
@@ -191,8 +197,8 @@ func parseEntry(s string) client.CacheOptionsEntry {
 	return entry
 }
 
-// Answers asks whether the cache's registry answers at all, so that one which is silent is left out: a builder waits for a silent
-// registry without end (BuildKit sets no time limit, and other solves of the same steps wait with it).
+// Answers asks whether the cache's registry answers at all, so that one which is silent is left out: a builder waits
+// for a silent registry without end (BuildKit sets no time limit, and other solves of the same steps wait with it).
 func (c Cache) Answers(ctx context.Context) error {
 	switch {
 	case c.Type != "registry":

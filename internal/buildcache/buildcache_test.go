@@ -103,7 +103,8 @@ func TestOwnCachesAreWritten(t *testing.T) {
 
 func TestTagFitsARegistry(t *testing.T) {
 	for branch, want := range map[string]string{
-		"main": "cache-main", "feature/Ünïcode #1": "cache-feature-n-code-1", strings.Repeat("x", 200): "cache-" + strings.Repeat("x", 122),
+		"main": "cache-main", "feature/Ünïcode #1": "cache-feature-n-code-1", strings.Repeat("x", 200): "cache-" +
+			strings.Repeat("x", 122),
 	} {
 		if got := tag(branch); got != want {
 			t.Errorf("%q: %q", branch, got)
@@ -130,7 +131,10 @@ func TestBranch(t *testing.T) {
 	write(filepath.Join(detached, ".git", "HEAD"), "0123456789012345678901234567890123456789\n")
 	env := map[string]string{}
 	lookup := func(k string) (string, bool) { v, ok := env[k]; return v, ok }
-	for dir, want := range map[string]string{repo: "feature/x", filepath.Join(repo, "deep", "er"): "feature/x", tree: "other", detached: "", root: ""} {
+	for dir, want := range map[string]string{
+		repo: "feature/x", filepath.Join(repo, "deep", "er"): "feature/x",
+		tree: "other", detached: "", root: "",
+	} {
 		if got := Branch(dir, lookup); got != want {
 			t.Errorf("%s: %q, want %q", dir, got, want)
 		}
@@ -154,7 +158,10 @@ func TestAnswers(t *testing.T) {
 	if _, err := registry.IdentityIn(dir).Ensure(); err != nil {
 		t.Fatal(err)
 	}
-	if err := (Cache{Type: "registry", Prefix: address, Local: registry.Open(dir, address)}).Answers(t.Context()); !registry.Stranger(err) || asked > 0 {
+	if err := (Cache{
+		Type: "registry", Prefix: address,
+		Local: registry.Open(dir, address),
+	}).Answers(t.Context()); !registry.Stranger(err) || asked > 0 {
 		t.Errorf("a stranger on the local registry's port: %v, asked %d times", err, asked)
 	}
 	if err := (Cache{Type: "gha"}).Answers(t.Context()); err != nil {
@@ -193,10 +200,14 @@ func TestEntriesOfEachType(t *testing.T) {
 			"reg", "ref=reg/p/s:cache-b",
 			"compression=zstd ignore-error=true image-manifest=true mode=max oci-mediatypes=true ref=reg/p/s:cache-b",
 		},
-		{"type=gha,scope=ci,url=x", "scope=ci/p/s/cache-b url=x", "compression=zstd ignore-error=true mode=max scope=ci/p/s/cache-b url=x"},
+		{
+			"type=gha,scope=ci,url=x", "scope=ci/p/s/cache-b url=x",
+			"compression=zstd ignore-error=true mode=max scope=ci/p/s/cache-b url=x",
+		},
 		{
 			"type=local,dest=/c", "src=/c/p/s tag=cache-b",
-			"compression=zstd dest=/c/p/s ignore-error=true image-manifest=true mode=max oci-mediatypes=true tag=cache-b",
+			"compression=zstd dest=/c/p/s ignore-error=true image-manifest=true mode=max oci-mediatypes=true " +
+				"tag=cache-b",
 		},
 	} {
 		cache, err := Parse(c.value)
@@ -253,7 +264,8 @@ func TestCachesOfABuildSectionAlone(t *testing.T) {
 		t.Errorf("a place: %s", got)
 	}
 	no := "no"
-	if got := Inline([]string{"type=registry,ref=a"}, types.MappingWithEquals{"BUILDKIT_INLINE_CACHE": &no}); len(got) != 0 {
+	if got := Inline([]string{"type=registry,ref=a"},
+		types.MappingWithEquals{"BUILDKIT_INLINE_CACHE": &no}); len(got) != 0 {
 		t.Errorf("an inline cache that nobody wants: %v", got)
 	}
 	if got := Inline([]string{"type=inline"}, types.MappingWithEquals{"BUILDKIT_INLINE_CACHE": &no}); len(got) != 1 {

@@ -16,7 +16,8 @@ func BenchmarkTake(b *testing.B) {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			b.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(d, fmt.Sprintf("file%d.go", i)), []byte("package p\n"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(d, fmt.Sprintf("file%d.go", i)), []byte("package p\n"),
+			0o644); err != nil {
 			b.Fatal(err)
 		}
 	}

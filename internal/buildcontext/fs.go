@@ -36,13 +36,13 @@ func FS(dir string, patterns []string) (fsutil.FS, error) {
 	return filtered, nil
 }
 
-// Fresh is how long after it was taken a survey may stand in for a walk of its directory: no longer than BuildKit's own walk of a
-// large context takes, during which it does not see a change either.
+// Fresh is how long after it was taken a survey may stand in for a walk of its directory: no longer than BuildKit's
+// own walk of a large context takes, during which it does not see a change either.
 const Fresh = 2 * time.Second
 
-// Surveyed is the directory dir, of which survey gives what a walk that has ended found, nil where there is none. Where that is fresh and
-// plain, the directory is not walked again: of 60,000 files a walk takes half as long. Owners are left out, as BuildKit's client
-// leaves them out.
+// Surveyed is the directory dir, of which survey gives what a walk that has ended found, nil where there is none.
+// Where that is fresh and plain, the directory is not walked again: of 60,000 files a walk takes half as long. Owners
+// are left out, as BuildKit's client leaves them out.
 func Surveyed(dir string, survey func() *Survey) (fsutil.FS, error) {
 	disk, err := fsutil.NewFS(dir)
 	if err != nil {

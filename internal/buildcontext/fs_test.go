@@ -42,7 +42,8 @@ func transferred(t *testing.T, dir fsutil.FS, opt fsutil.FilterOpt) []string {
 		for _, key := range slices.Sorted(maps.Keys(st.Xattrs)) {
 			attrs = append(attrs, fmt.Sprintf("%s=%s", key, st.Xattrs[key]))
 		}
-		out = append(out, fmt.Sprintf("%s %s %o %d %d %q %q", path, st.Path, st.Mode, st.Size, st.ModTime, st.Linkname, attrs))
+		out = append(out,
+			fmt.Sprintf("%s %s %o %d %d %q %q", path, st.Path, st.Mode, st.Size, st.ModTime, st.Linkname, attrs))
 		return nil
 	})
 	if err != nil {
@@ -86,7 +87,10 @@ func TestSurveyedIsWhatAWalkSends(t *testing.T) {
 		return out
 	}
 	for range 500 {
-		excluded := some([]string{"a", "!a/b", "**/*.go", "*", "!b", "!**/c", "**/.env*", "x/y", "loop", "!e", "ba", "!x/**/w.tmp"})
+		excluded := some([]string{
+			"a", "!a/b", "**/*.go", "*", "!b", "!**/c", "**/.env*", "x/y", "loop", "!e", "ba",
+			"!x/**/w.tmp",
+		})
 		opt := fsutil.FilterOpt{
 			ExcludePatterns: excluded, IncludePatterns: some([]string{"a", "b/a", "x/*/z", "**/*.go", "e"}),
 			FollowPaths: some([]string{"a/self", "up", "dangling", "loop", "a/b/c", "x/y/*"}),
@@ -101,18 +105,21 @@ func TestSurveyedIsWhatAWalkSends(t *testing.T) {
 	}
 }
 
-// TestSurveyedWalksTheDiskAgain changes a directory after it was surveyed: a survey that is old, or that does not say everything about a
-// file, is not used.
+// TestSurveyedWalksTheDiskAgain changes a directory after it was surveyed: a survey that is old, or that does not say
+// everything about a file, is not used.
 func TestSurveyedWalksTheDiskAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		odd func(dir string) error
 		age time.Duration
 		old bool
 	}{
-		"fresh":         {},
-		"old":           {age: Fresh + time.Second, old: true},
-		"a second name": {odd: func(dir string) error { return os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "b")) }, old: true},
-		"a pipe":        {odd: func(dir string) error { return syscall.Mkfifo(filepath.Join(dir, "p"), 0o644) }, old: true},
+		"fresh": {},
+		"old":   {age: Fresh + time.Second, old: true},
+		"a second name": {odd: func(dir string) error {
+			return os.Link(filepath.Join(dir, "a"),
+				filepath.Join(dir, "b"))
+		}, old: true},
+		"a pipe": {odd: func(dir string) error { return syscall.Mkfifo(filepath.Join(dir, "p"), 0o644) }, old: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -1,5 +1,6 @@
-// Package buildcontext owns what a build context holds after its ignore file: which patterns apply, the files that a build
-// would send, how many bytes they are and which paths make it large. It neither sends them nor reads their contents.
+// Package buildcontext owns what a build context holds after its ignore file: which patterns apply, the files that a
+// build would send, how many bytes they are and which paths make it large. It neither sends them nor reads their
+// contents.
 package buildcontext
 
 import (
@@ -19,15 +20,18 @@ import (
 // DefaultIgnoreFile is the ignore file of a context whose Dockerfile has none of its own.
 const DefaultIgnoreFile = ".dockerignore"
 
-// maxIgnoreBytes is BuildKit's limit for a file that its frontend loads (frontend/dockerui/readfile.go: one gRPC message).
+// maxIgnoreBytes is BuildKit's limit for a file that its frontend loads (frontend/dockerui/readfile.go: one gRPC
+// message).
 const maxIgnoreBytes = 16 << 20
 
-// Ignore gives the patterns of what the build context dir leaves out, and the path of the file that holds them: the one
-// named after the Dockerfile, else the context's, else "". As in BuildKit's frontend/dockerui the first counts even where it
-// is empty, and both are parsed the same way. dockerfile is its path; "" for an inline one, which has no ignore file of its own.
+// Ignore gives the patterns of what the build context dir leaves out, and the path of the file that holds them: the
+// one named after the Dockerfile, else the context's, else "". As in BuildKit's frontend/dockerui the first counts
+// even where it is empty, and both are parsed the same way. dockerfile is its path; "" for an inline one, which has no
+// ignore file of its own.
 //
-// Where BuildKit goes on without a list (one that it can't read, one in UTF-16), or fails on a file that happens to be compared
-// with a damaged pattern, this is an error that names file and line: else the secrets that the list keeps out would be sent.
+// Where BuildKit goes on without a list (one that it can't read, one in UTF-16), or fails on a file that happens to be
+// compared with a damaged pattern, this is an error that names file and line: else the secrets that the list keeps out
+// would be sent.
 func Ignore(dir, dockerfile string) (patterns []string, file string, err error) {
 	if dockerfile != "" {
 		file = dockerfile + DefaultIgnoreFile

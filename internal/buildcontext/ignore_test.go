@@ -44,24 +44,48 @@ func TestIgnore(t *testing.T) {
 	}{
 		{name: "none", files: map[string]string{"a": ""}},
 		{
-			name: "the context's", files: map[string]string{".dockerignore": "\xef\xbb\xbf# comment\n/models\n a/../b/ \r\n\n!/keep\n"},
+			name:     "the context's",
+			files:    map[string]string{".dockerignore": "\xef\xbb\xbf# comment\n/models\n a/../b/ \r\n\n!/keep\n"},
 			patterns: []string{"models", "b", "!keep"}, file: ".dockerignore",
 		},
 		{
-			name: "the Dockerfile's own first", files: map[string]string{".dockerignore": "a", "docker/x.Dockerfile.dockerignore": "b"},
+			name:     "the Dockerfile's own first",
+			files:    map[string]string{".dockerignore": "a", "docker/x.Dockerfile.dockerignore": "b"},
 			patterns: []string{"b"}, file: "docker/x.Dockerfile.dockerignore",
 		},
 		{
-			name: "the Dockerfile's own, though empty", files: map[string]string{".dockerignore": "a", "docker/x.Dockerfile.dockerignore": ""},
-			file: "docker/x.Dockerfile.dockerignore",
+			name:  "the Dockerfile's own, though empty",
+			files: map[string]string{".dockerignore": "a", "docker/x.Dockerfile.dockerignore": ""},
+			file:  "docker/x.Dockerfile.dockerignore",
 		},
-		{name: "bad pattern", files: map[string]string{".dockerignore": "# x\nok\n[a-"}, err: ".dockerignore:3: bad pattern \"[a-\": syntax error in pattern"},
-		{name: "bad class, which only a comparison shows", files: map[string]string{".dockerignore": "ok\n[z-a]"}, err: ".dockerignore:2: bad pattern"},
-		{name: "bad exception", files: map[string]string{".dockerignore": "\n\n!"}, err: ".dockerignore:3: bad pattern \"!\""},
-		{name: "bad exception class", files: map[string]string{".dockerignore": "![z-a]"}, err: ".dockerignore:1: bad pattern"},
-		{name: "long line", files: map[string]string{".dockerignore": "a\n" + long}, err: ".dockerignore:2: the line is longer than 65535 bytes"},
-		{name: "UTF-16", files: map[string]string{".dockerignore": "\xff\xfem\x00o\x00"}, err: ".dockerignore:1: there is a zero byte"},
-		{name: "too large", files: map[string]string{".dockerignore": strings.Repeat("#\n", maxIgnoreBytes/2+1)}, err: "larger than 16777216 bytes"},
+		{
+			name: "bad pattern", files: map[string]string{".dockerignore": "# x\nok\n[a-"},
+			err: ".dockerignore:3: bad pattern \"[a-\": syntax error in pattern",
+		},
+		{
+			name: "bad class, which only a comparison shows", files: map[string]string{".dockerignore": "ok\n[z-a]"},
+			err: ".dockerignore:2: bad pattern",
+		},
+		{
+			name: "bad exception", files: map[string]string{".dockerignore": "\n\n!"},
+			err: ".dockerignore:3: bad pattern \"!\"",
+		},
+		{
+			name: "bad exception class", files: map[string]string{".dockerignore": "![z-a]"},
+			err: ".dockerignore:1: bad pattern",
+		},
+		{
+			name: "long line", files: map[string]string{".dockerignore": "a\n" + long},
+			err: ".dockerignore:2: the line is longer than 65535 bytes",
+		},
+		{
+			name: "UTF-16", files: map[string]string{".dockerignore": "\xff\xfem\x00o\x00"},
+			err: ".dockerignore:1: there is a zero byte",
+		},
+		{
+			name: "too large", files: map[string]string{".dockerignore": strings.Repeat("#\n", maxIgnoreBytes/2+1)},
+			err: "larger than 16777216 bytes",
+		},
 		{name: "a directory", files: map[string]string{".dockerignore/": ""}, err: ".dockerignore\": "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -109,7 +133,10 @@ func TestIgnoreFileThatLeavesTheContext(t *testing.T) {
 // FuzzIgnore holds Ignore to the parser and the matcher that BuildKit uses: what it accepts they accept and understand
 // alike, and what it refuses they refuse, or can't hold a path.
 func FuzzIgnore(f *testing.F) {
-	for _, seed := range []string{"a\n!b\n", "\xef\xbb\xbf/x/**/y.*\n", "[a-\n", "[z-a]", "!", "# c\n \n\t!\t/x", "**/\\[a", "a\x00b", "\r\n/\r\n"} {
+	for _, seed := range []string{
+		"a\n!b\n", "\xef\xbb\xbf/x/**/y.*\n", "[a-\n", "[z-a]", "!", "# c\n \n\t!\t/x",
+		"**/\\[a", "a\x00b", "\r\n/\r\n",
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

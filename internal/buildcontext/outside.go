@@ -5,10 +5,10 @@ import (
 	"path/filepath"
 )
 
-// Outside says whether a build context lies outside the project: a build may use it, but what is in it is not versioned
-// with the Compose files. The project ends at the root of its Git work tree. Without one it ends at the directory of the
-// Compose files, or at that one's parent where it is called "compose", as in this repository, whose contexts are "..".
-// A link counts as what it points to.
+// Outside says whether a build context lies outside the project: a build may use it, but what is in it is not
+// versioned with the Compose files. The project ends at the root of its Git work tree. Without one it ends at the
+// directory of the Compose files, or at that one's parent where it is called "compose", as in this repository, whose
+// contexts are "..". A link counts as what it points to.
 func Outside(projectDir, contextDir string) bool {
 	project, context := resolve(projectDir), resolve(contextDir)
 	rel, err := filepath.Rel(boundary(project), context)

@@ -22,7 +22,8 @@ type Survey struct {
 	Bytes   int64
 	Largest []Entry // the paths that explain most of the bytes, largest first; at most five
 	Walked  []File  // all that would be sent, in the order of the walk
-	Stamp   string  // changes with the path, size, mode, modification time or link target of anything that would be sent
+	// changes with the path, size, mode, modification time or link target of anything that would be sent
+	Stamp string
 
 	taken time.Time
 	odd   bool // there is more than directories, symbolic links, and files of one name: a file does not say all of it
@@ -67,8 +68,8 @@ func Take(ctx context.Context, dir string, patterns []string) (Survey, error) {
 	return s, nil
 }
 
-// Warning says that a context is over limit (bytes), what makes it large, and the lines of the ignore file that would keep that out; "" where
-// it is not. ignoreFile is the ignore file that counts, "" for none.
+// Warning says that a context is over limit (bytes), what makes it large, and the lines of the ignore file that would
+// keep that out; "" where it is not. ignoreFile is the ignore file that counts, "" for none.
 func (s Survey) Warning(limit int64, ignoreFile string) string {
 	if s.Bytes <= limit {
 		return ""

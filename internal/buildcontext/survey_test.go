@@ -33,14 +33,41 @@ func TestLargest(t *testing.T) {
 		{"empty", nil, ""},
 		{"empty files", map[string]int64{"a": 0}, ""},
 		{"one file", map[string]int64{"a/b/c": mb}, "a/b/c 1"},
-		{"directories", map[string]int64{"models/a": 400 * mb, "models/b": 500 * mb, "media/x": 90 * mb, "media/y": 90 * mb, "src/a": mb}, "models 2, media 2"},
-		{"a file below", map[string]int64{"data/old/big": 900 * mb, "data/old/small": 10 * mb, "data/new/c": 10 * mb, "src/a": 100 * mb}, "data/old/big 1, src/a 1"},
+		{
+			"directories",
+			map[string]int64{
+				"models/a": 400 * mb, "models/b": 500 * mb, "media/x": 90 * mb, "media/y": 90 * mb,
+				"src/a": mb,
+			},
+			"models 2, media 2",
+		},
+		{
+			"a file below",
+			map[string]int64{
+				"data/old/big": 900 * mb, "data/old/small": 10 * mb, "data/new/c": 10 * mb,
+				"src/a": 100 * mb,
+			},
+			"data/old/big 1, src/a 1",
+		},
 		{"all in one directory", map[string]int64{
-			"app/models/a": 300 * mb, "app/models/b": 300 * mb, "app/node_modules/c": 200 * mb, "app/src/d": 2 * mb, "x": 1,
+			"app/models/a": 300 * mb, "app/models/b": 300 * mb, "app/node_modules/c": 200 * mb, "app/src/d": 2 * mb,
+			"x": 1,
 		}, "app/models 2, app/node_modules 1"},
-		{"kept whole", map[string]int64{".git/objects/pack/p": 900 * mb, "node_modules/a/b": 500 * mb, "main.go": 1}, ".git 1, node_modules 1"},
-		{"many", map[string]int64{"a/x": 6 * mb, "b/x": 5 * mb, "c/x": 4 * mb, "d/x": 3 * mb, "e/x": 2 * mb, "f/x": 2 * mb}, "a/x 1, b/x 1, c/x 1, d/x 1, e/x 1"},
-		{"many files", map[string]int64{"a/1": mb, "a/2": mb, "a/3": mb, "a/4": mb, "a/5": mb, "a/6": mb, "a/7": mb, "b": mb}, "a 7, b 1"},
+		{
+			"kept whole",
+			map[string]int64{".git/objects/pack/p": 900 * mb, "node_modules/a/b": 500 * mb, "main.go": 1},
+			".git 1, node_modules 1",
+		},
+		{
+			"many",
+			map[string]int64{"a/x": 6 * mb, "b/x": 5 * mb, "c/x": 4 * mb, "d/x": 3 * mb, "e/x": 2 * mb, "f/x": 2 * mb},
+			"a/x 1, b/x 1, c/x 1, d/x 1, e/x 1",
+		},
+		{
+			"many files",
+			map[string]int64{"a/1": mb, "a/2": mb, "a/3": mb, "a/4": mb, "a/5": mb, "a/6": mb, "a/7": mb, "b": mb},
+			"a 7, b 1",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := Take(context.Background(), grown(t, c.sizes), nil)
@@ -66,7 +93,11 @@ func TestLargest(t *testing.T) {
 }
 
 func TestWarning(t *testing.T) {
-	dir := grown(t, map[string]int64{"models/a": 5_000_000_000, "models/b": 4_800_000_000, "node_modules/x": 300_000_000, "#[1]": 200_000_000, "src": 100})
+	dir := grown(t,
+		map[string]int64{
+			"models/a": 5_000_000_000, "models/b": 4_800_000_000, "node_modules/x": 300_000_000,
+			"#[1]": 200_000_000, "src": 100,
+		})
 	for i := range 1500 {
 		write(t, dir, map[string]string{fmt.Sprintf("models/%d", i): ""})
 	}
@@ -77,7 +108,8 @@ func TestWarning(t *testing.T) {
 	if got := s.Warning(s.Bytes, ""); got != "" {
 		t.Errorf("a context of the limit's size is warned of: %q", got)
 	}
-	want := fmt.Sprintf(`build context %q is 10.3 GB in 1,505 files: models (9.8 GB), node_modules (300 MB), #[1] (200 MB); add to .dockerignore: models, node_modules, \#\[1\]`, dir)
+	want := fmt.Sprintf(`build context %q is 10.3 GB in 1,505 files: models (9.8 GB), node_modules (300 MB), `+
+		`#[1] (200 MB); add to .dockerignore: models, node_modules, \#\[1\]`, dir)
 	// The third is shown only where the first two explain too little.
 	want = strings.NewReplacer(", #[1] (200 MB)", "", ", \\#\\[1\\]", "").Replace(want)
 	if got := s.Warning(1_000_000_000, ""); got != want {
@@ -103,7 +135,8 @@ func TestPattern(t *testing.T) {
 			t.Fatal(err)
 		}
 		found := map[string]bool{}
-		if err := Walk(context.Background(), dir, patterns, func(f File) error { found[f.Path] = true; return nil }); err != nil {
+		if err := Walk(context.Background(), dir, patterns,
+			func(f File) error { found[f.Path] = true; return nil }); err != nil {
 			t.Fatal(err)
 		}
 		for _, other := range names {
@@ -137,7 +170,10 @@ func TestStamp(t *testing.T) {
 	}{
 		{"nothing", false, func() error { return nil }},
 		{"an ignored file", false, func() error { return os.WriteFile(path("left/out"), []byte("333"), 0o644) }},
-		{"an ignored file that changes its directory's time", false, func() error { return os.WriteFile(path("a/ignored"), nil, 0o644) }},
+		{
+			"an ignored file that changes its directory's time", false,
+			func() error { return os.WriteFile(path("a/ignored"), nil, 0o644) },
+		},
 		{"the same bytes, later", true, func() error { return os.Chtimes(path("c"), time.Time{}, time.Unix(5, 6)) }},
 		{"the mode", true, func() error { return os.Chmod(path("c"), 0o600) }},
 		{"an empty directory", true, func() error { return os.Mkdir(path("empty"), 0o755) }},
@@ -159,7 +195,8 @@ func TestStamp(t *testing.T) {
 func TestOutside(t *testing.T) {
 	base := t.TempDir()
 	write(t, base, map[string]string{
-		"repo/.git/": "", "repo/compose/x": "", "repo/docker/": "", "other/x": "", "plain/compose/": "", "plain/src/": "", "flat/x": "", "work/.git": "gitdir: elsewhere", "work/a/": "",
+		"repo/.git/": "", "repo/compose/x": "", "repo/docker/": "", "other/x": "", "plain/compose/": "",
+		"plain/src/": "", "flat/x": "", "work/.git": "gitdir: elsewhere", "work/a/": "",
 	})
 	if err := os.Symlink("../other", filepath.Join(base, "repo", "link")); err != nil {
 		t.Fatal(err)
@@ -182,7 +219,8 @@ func TestOutside(t *testing.T) {
 		{"flat", "flat-neighbour", true},
 		{"work/a", "work", false},
 	} {
-		if got := Outside(filepath.Join(base, filepath.FromSlash(c.project)), filepath.Join(base, filepath.FromSlash(c.context))); got != c.want {
+		if got := Outside(filepath.Join(base, filepath.FromSlash(c.project)),
+			filepath.Join(base, filepath.FromSlash(c.context))); got != c.want {
 			t.Errorf("Outside(%s, %s) = %v", c.project, c.context, got)
 		}
 	}

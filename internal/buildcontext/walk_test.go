@@ -65,7 +65,8 @@ func same(t testing.TB, dir string, patterns []string) {
 	got, err := listed(t, dir, patterns)
 	want, wantErr := sent(t, dir, patterns)
 	if (err == nil) != (wantErr == nil) || err == nil && !slices.Equal(got, want) {
-		t.Fatalf("patterns %q\ngot\n  %s\n%v\nwant\n  %s\n%v", patterns, strings.Join(got, "\n  "), err, strings.Join(want, "\n  "), wantErr)
+		t.Fatalf("patterns %q\ngot\n  %s\n%v\nwant\n  %s\n%v", patterns, strings.Join(got, "\n  "), err,
+			strings.Join(want, "\n  "), wantErr)
 	}
 }
 
@@ -73,8 +74,10 @@ func same(t testing.TB, dir string, patterns []string) {
 func forest(t testing.TB) string {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
-		"a/a/a": "1", "a/b/a.go": "22", "a/b/c/a_test.go": "3", "b/a": "4", "b/.env.local": "5", "b/.env": "6", "ab/.cache/x": "7",
-		".git/objects/x": "8", "a b/ c": "9", "!x/#y": "0", "[a]/b?": "1", "é/ü": "2", "e/": "", "a.go": "3", "x/y/z/w.tmp": "4", "ba/ab": "5",
+		"a/a/a": "1", "a/b/a.go": "22", "a/b/c/a_test.go": "3", "b/a": "4", "b/.env.local": "5", "b/.env": "6",
+		"ab/.cache/x":    "7",
+		".git/objects/x": "8", "a b/ c": "9", "!x/#y": "0", "[a]/b?": "1", "é/ü": "2", "e/": "", "a.go": "3",
+		"x/y/z/w.tmp": "4", "ba/ab": "5",
 	})
 	for name, target := range map[string]string{"loop": "loop", "up": "..", "a/self": "../a", "dangling": "nowhere"} {
 		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {

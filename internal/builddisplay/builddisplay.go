@@ -1,5 +1,5 @@
-// Package builddisplay owns how running builds are shown: BuildKit's own displays, fed with nothing that a terminal would obey and with no
-// more of a step's output than a person can read. It builds nothing.
+// Package builddisplay owns how running builds are shown: BuildKit's own displays, fed with nothing that a terminal
+// would obey and with no more of a step's output than a person can read. It builds nothing.
 package builddisplay
 
 import (
@@ -18,7 +18,8 @@ import (
 // Importing is how BuildKit names the step that reads a build cache.
 const Importing = "] importing cache manifest"
 
-// Display shows the progress of several solves as one: BuildKit's own display, redrawn on a terminal, plain lines elsewhere.
+// Display shows the progress of several solves as one: BuildKit's own display, redrawn on a terminal, plain lines
+// elsewhere.
 type Display struct {
 	ch    chan *client.SolveStatus
 	done  chan struct{}
@@ -28,13 +29,16 @@ type Display struct {
 
 // Check says whether there is a display of that name; the error is of code Usage.
 func Check(mode string) error {
-	if _, err := progressui.NewDisplay(io.Discard, progressui.DisplayMode(mode)); err != nil && mode != string(progressui.TtyMode) {
-		return fault.New(fault.Usage, "go tool mage build -progress=plain", "-progress=%s: it is auto, plain, tty, quiet or rawjson", mode)
+	if _, err := progressui.NewDisplay(io.Discard, progressui.DisplayMode(mode)); err != nil &&
+		mode != string(progressui.TtyMode) {
+		return fault.New(fault.Usage, "go tool mage build -progress=plain",
+			"-progress=%s: it is auto, plain, tty, quiet or rawjson", mode)
 	}
 	return nil
 }
 
-// New starts showing on w. mode is auto (the terminal's display, brief plain lines elsewhere), plain, tty, quiet or rawjson.
+// New starts showing on w. mode is auto (the terminal's display, brief plain lines elsewhere), plain, tty, quiet or
+// rawjson.
 func New(w io.Writer, mode string, terminal bool) (*Display, error) {
 	brief, raw := mode == "auto" && !terminal, mode == string(progressui.RawJSONMode)
 	switch {
@@ -77,7 +81,8 @@ func (s *Source) Show(status *client.SolveStatus) {
 	}
 	if s.display.brief {
 		status.Vertexes = slices.DeleteFunc(status.Vertexes, func(v *client.Vertex) bool {
-			return v.Error == "" && (v.Cached || strings.Contains(v.Name, " internal] ") || strings.Contains(v.Name, Importing))
+			return v.Error == "" &&
+				(v.Cached || strings.Contains(v.Name, " internal] ") || strings.Contains(v.Name, Importing))
 		})
 	}
 	if !s.display.raw {

@@ -21,10 +21,19 @@ const hostile = "a\x1b]0;owned\x07\x1b[2J\n#1 DONE\b\x7f\u009b\x9b\u202e\u2028"
 func status() *client.SolveStatus {
 	now, step := time.Now(), digest.FromString("step")
 	return &client.SolveStatus{
-		Vertexes: []*client.Vertex{{Digest: step, Name: "[app 1/2] RUN " + hostile, Started: &now, Completed: &now, Error: hostile, ProgressGroup: &pb.ProgressGroup{Id: "g", Name: hostile}}},
+		Vertexes: []*client.Vertex{{
+			Digest: step, Name: "[app 1/2] RUN " + hostile, Started: &now, Completed: &now,
+			Error: hostile, ProgressGroup: &pb.ProgressGroup{Id: "g", Name: hostile},
+		}},
 		Statuses: []*client.VertexStatus{{ID: hostile, Name: hostile, Vertex: step, Started: &now, Timestamp: now}},
-		Logs:     []*client.VertexLog{{Vertex: step, Data: []byte("10 %\r20 %\x1b[32mgreen\x1b[0m\t" + hostile + "\n"), Timestamp: now}},
-		Warnings: []*client.VertexWarning{{Vertex: step, Short: []byte(hostile), Detail: [][]byte{[]byte(hostile)}, URL: hostile}},
+		Logs: []*client.VertexLog{{
+			Vertex: step, Data: []byte("10 %\r20 %\x1b[32mgreen\x1b[0m\t" + hostile + "\n"),
+			Timestamp: now,
+		}},
+		Warnings: []*client.VertexWarning{{
+			Vertex: step, Short: []byte(hostile), Detail: [][]byte{[]byte(hostile)},
+			URL: hostile,
+		}},
 	}
 }
 
@@ -44,7 +53,8 @@ func TestBuildOutputIsNotObeyed(t *testing.T) {
 		}
 		if mode == "rawjson" {
 			var got client.SolveStatus
-			if err := json.NewDecoder(&b).Decode(&got); err != nil || !strings.Contains(string(got.Logs[0].Data), hostile) {
+			if err := json.NewDecoder(&b).Decode(&got); err != nil ||
+				!strings.Contains(string(got.Logs[0].Data), hostile) {
 				t.Errorf("rawjson is not what BuildKit said: %v", err)
 			}
 		} else if !strings.Contains(b.String(), "20 %green    a") {
@@ -64,8 +74,8 @@ func TestCharactersAcrossPiecesStayWhole(t *testing.T) {
 	}
 }
 
-// TestEndlessOutput guards against a step that prints until no memory is left: BuildKit's displays keep each line, and one without an
-// end for ever.
+// TestEndlessOutput guards against a step that prints until no memory is left: BuildKit's displays keep each line, and
+// one without an end for ever.
 func TestEndlessOutput(t *testing.T) {
 	var o output
 	piece := bytes.Repeat([]byte("x"), 64<<10)

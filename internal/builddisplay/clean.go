@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// maxOutput is how many bytes of a step's output are shown: BuildKit's displays keep them all in memory. It is four times of what
-	// BuildKit itself lets a step say unless it is configured otherwise.
+	// maxOutput is how many bytes of a step's output are shown: BuildKit's displays keep them all in memory. It is
+	// four times of what BuildKit itself lets a step say unless it is configured otherwise.
 	maxOutput = 8 << 20
 	// maxLine is how long a line may get that does not end, in bytes.
 	maxLine = 16 << 10

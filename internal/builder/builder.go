@@ -1,5 +1,5 @@
-// Package builder owns the connection to one BuildKit: how it is dialled, that it answers, and what it says of itself. What is
-// built there, and which of several builders an image goes to, are others' to say.
+// Package builder owns the connection to one BuildKit: how it is dialled, that it answers, and what it says of itself.
+// What is built there, and which of several builders an image goes to, are others' to say.
 package builder
 
 import (
@@ -68,7 +68,9 @@ func ConnectEngine(ctx context.Context, engine Hijacker) (*Builder, error) {
 // that there is none.
 func Connect(ctx context.Context, address string) (*Builder, error) {
 	if address == "" {
-		return nil, fault.New(fault.Builder, "go tool mage setup", "no builder: BUILDKIT_HOST is not set and setup has made none")
+		return nil,
+			fault.New(fault.Builder, "go tool mage setup",
+				"no builder: BUILDKIT_HOST is not set and setup has made none")
 	}
 	var opts []client.ClientOpt
 	if dir := os.Getenv(TLSVariable); dir != "" && strings.HasPrefix(address, "tcp:") {
@@ -76,7 +78,8 @@ func Connect(ctx context.Context, address string) (*Builder, error) {
 			client.WithServerConfig("", filepath.Join(dir, "ca.pem")),
 			client.WithCredentials(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")))
 	}
-	b := &Builder{Where: fmt.Sprintf("at %q", address), Remote: !strings.HasPrefix(address, "unix:") && !strings.HasPrefix(address, "docker-container:")}
+	b := &Builder{Where: fmt.Sprintf("at %q", address), Remote: !strings.HasPrefix(address, "unix:") &&
+		!strings.HasPrefix(address, "docker-container:")}
 	c, err := client.New(ctx, address, opts...)
 	if err == nil {
 		b.Dial = grpchijack.Dialer(c.ControlClient())

@@ -25,7 +25,9 @@ type disk struct {
 }
 
 // files lists what the sources take of a context, sorted by path, and the links that lead there.
-func (d *disk) files(ctx context.Context, tree Tree, sources []dockerfile.Source, before map[string]File) ([]File, error) {
+func (d *disk) files(
+	ctx context.Context, tree Tree, sources []dockerfile.Source, before map[string]File,
+) ([]File, error) {
 	if len(sources) == 0 {
 		return nil, nil
 	}

@@ -1,6 +1,6 @@
-// Package buildinputs owns what the build of an image read (the Dockerfile, the files that its steps copy, arguments, bases) and which of its
-// steps ran, kept from one build to the next, and whether an image would be built from just the same again. It knows nothing of what the
-// builder holds.
+// Package buildinputs owns what the build of an image read (the Dockerfile, the files that its steps copy, arguments,
+// bases) and which of its steps ran, kept from one build to the next, and whether an image would be built from just
+// the same again. It knows nothing of what the builder holds.
 package buildinputs
 
 import (
@@ -27,11 +27,12 @@ type Inputs struct {
 	Options          map[string]string // what else changes the result of RUN steps: network, extra hosts
 	Target           string            // the stage; "" for the last
 	Platform         string            // "" for the builder's
-	Bases            map[string]string // digests by reference, as far as known; those in the names of FROM steps are added
-	Secrets          []string          // IDs; their values change no step and are not kept
-	NoCache          bool
-	// Stamp changes with anything that the image is built from; "" where the caller has none. It saves looking at the files
-	// of a build that found nothing to do.
+	// digests by reference, as far as known; those in the names of FROM steps are added
+	Bases   map[string]string
+	Secrets []string // IDs; their values change no step and are not kept
+	NoCache bool
+	// Stamp changes with anything that the image is built from; "" where the caller has none. It saves looking at the
+	// files of a build that found nothing to do.
 	Stamp string
 }
 
@@ -45,12 +46,14 @@ type Tree struct {
 	Address    string // of a remote context or an image
 }
 
-// Of reads what an image of a project would be built from now, but for the files of its contexts. The Dockerfile of a remote context is not
-// known here, and with it nothing that could be explained: Text is then empty.
+// Of reads what an image of a project would be built from now, but for the files of its contexts. The Dockerfile of a
+// remote context is not known here, and with it nothing that could be explained: Text is then empty.
 func Of(project string, t buildplan.Target) (Inputs, error) {
 	in := Inputs{
-		Project: project, Service: t.Key, Dockerfile: filepath.Base(t.Dockerfile), Text: t.Inline, Target: t.Build.Target,
-		Platform: t.Platform, NoCache: t.Build.NoCache, Args: map[string]string{}, Options: map[string]string{}, Contexts: map[string]Tree{},
+		Project: project, Service: t.Key, Dockerfile: filepath.Base(t.Dockerfile), Text: t.Inline,
+		Target:   t.Build.Target,
+		Platform: t.Platform, NoCache: t.Build.NoCache, Args: map[string]string{}, Options: map[string]string{},
+		Contexts: map[string]Tree{},
 	}
 	if t.Inline == "" && t.Dockerfile != "" {
 		text, err := regular.Read(t.Dockerfile, dockerfile.MaxBytes)

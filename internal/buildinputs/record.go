@@ -81,16 +81,18 @@ type Step struct {
 	Seconds float64
 }
 
-// Take records what a build with these inputs reads now. Of the contexts' files only those are read whose size or time is
-// not as in before, which may be nil.
+// Take records what a build with these inputs reads now. Of the contexts' files only those are read whose size or time
+// is not as in before, which may be nil.
 func Take(ctx context.Context, in Inputs, before *Record) (Record, error) {
 	return take(ctx, in, before, &disk{})
 }
 
 func take(ctx context.Context, in Inputs, before *Record, d *disk) (Record, error) {
 	r := Record{
-		Version: version, Project: in.Project, Service: in.Service, Dockerfile: in.Dockerfile, Text: in.Text, Args: disguised(in.Args),
-		Options: in.Options, Target: in.Target, Platform: in.Platform, Secrets: slices.Sorted(slices.Values(in.Secrets)),
+		Version: version, Project: in.Project, Service: in.Service, Dockerfile: in.Dockerfile, Text: in.Text,
+		Args:    disguised(in.Args),
+		Options: in.Options, Target: in.Target, Platform: in.Platform,
+		Secrets: slices.Sorted(slices.Values(in.Secrets)),
 		NoCache: in.NoCache, Stamp: in.Stamp, Trees: map[string]Files{},
 	}
 	for ref, digest := range in.Bases {
@@ -107,9 +109,13 @@ func take(ctx context.Context, in Inputs, before *Record, d *disk) (Record, erro
 	trees[""] = in.Context
 	for name, tree := range trees {
 		name = strings.ToLower(name)
-		files := Files{Dir: tree.Dir, Address: disguisedURL(tree.Address), IgnoreFile: tree.IgnoreFile, Patterns: tree.Patterns}
+		files := Files{
+			Dir: tree.Dir, Address: disguisedURL(tree.Address), IgnoreFile: tree.IgnoreFile,
+			Patterns: tree.Patterns,
+		}
 		if tree.Dir != "" {
-			if files.Files, err = d.files(ctx, tree, p.SourcesOf(name), before.ContextFiles(name, tree.Dir)); err != nil {
+			if files.Files,
+				err = d.files(ctx, tree, p.SourcesOf(name), before.ContextFiles(name, tree.Dir)); err != nil {
 				return Record{}, err
 			}
 		}
@@ -117,7 +123,8 @@ func take(ctx context.Context, in Inputs, before *Record, d *disk) (Record, erro
 	}
 	for _, n := range p.Nodes {
 		if n.IsStep() {
-			r.Steps = append(r.Steps, StepState{Stage: n.Stage.Name, Line: n.Line, Last: n.Instruction.Last, Text: n.Instruction.Short})
+			r.Steps = append(r.Steps,
+				StepState{Stage: n.Stage.Name, Line: n.Line, Last: n.Instruction.Last, Text: n.Instruction.Short})
 		}
 	}
 	return r, nil

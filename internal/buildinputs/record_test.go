@@ -41,7 +41,10 @@ func mustTake(t *testing.T, in Inputs, before *Record, d *disk) Record {
 func TestWarmRecordReadsNothing(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a/one": "1", "a/two": "2", "b": "3"})
-	in := Inputs{Project: "p", Service: "s", Dockerfile: "Dockerfile", Text: "FROM scratch\nCOPY a /a\n", Context: Tree{Dir: dir}}
+	in := Inputs{
+		Project: "p", Service: "s", Dockerfile: "Dockerfile", Text: "FROM scratch\nCOPY a /a\n",
+		Context: Tree{Dir: dir},
+	}
 	before := mustTake(t, in, nil, &disk{})
 	for i, f := range before.Trees[""].Files {
 		if f.SHA256 != "" {
@@ -78,8 +81,10 @@ func TestWarmRecordReadsNothing(t *testing.T) {
 func TestSame(t *testing.T) {
 	one := func() Record {
 		return Record{
-			Text: "FROM a", Target: "t", Platform: "linux/amd64", Args: map[string]string{"A": "1"}, Options: map[string]string{"network": "none"},
-			Secrets: []string{"s"}, Trees: map[string]Files{"": {Files: []File{{Path: "f", Mode: 0o644, Size: 1, ModTime: 1, SHA256: "x"}}}},
+			Text: "FROM a", Target: "t", Platform: "linux/amd64", Args: map[string]string{"A": "1"},
+			Options: map[string]string{"network": "none"},
+			Secrets: []string{"s"},
+			Trees:   map[string]Files{"": {Files: []File{{Path: "f", Mode: 0o644, Size: 1, ModTime: 1, SHA256: "x"}}}},
 		}
 	}
 	file := func(change func(*File)) func(*Record) { return func(r *Record) { change(&r.Trees[""].Files[0]) } }
@@ -131,10 +136,13 @@ func TestWhatATargetReads(t *testing.T) {
 	write(t, dir, map[string]string{"Dockerfile": "FROM scratch\n", ".dockerignore": "x\n"})
 	one, size := "1", types.UnitBytes(64)
 	target := buildplan.Target{
-		Key: "app", Service: "other", Context: dir, Dockerfile: filepath.Join(dir, "Dockerfile"), Platform: "linux/arm64",
+		Key: "app", Service: "other", Context: dir, Dockerfile: filepath.Join(dir, "Dockerfile"),
+		Platform: "linux/arm64",
 		Build: types.BuildConfig{
-			Target: "t", NoCache: true, Network: "none", ShmSize: size, Args: types.MappingWithEquals{"A": &one, "B": nil},
-			Secrets: []types.ServiceSecretConfig{{Source: "s"}}, ExtraHosts: types.HostsList{"b": {"2.2.2.2"}, "a": {"1.1.1.1"}},
+			Target: "t", NoCache: true, Network: "none", ShmSize: size,
+			Args:               types.MappingWithEquals{"A": &one, "B": nil},
+			Secrets:            []types.ServiceSecretConfig{{Source: "s"}},
+			ExtraHosts:         types.HostsList{"b": {"2.2.2.2"}, "a": {"1.1.1.1"}},
 			Ulimits:            map[string]*types.UlimitsConfig{"nofile": {Single: 5}},
 			AdditionalContexts: types.Mapping{"lib": other, "img": "docker-image://debian:12"},
 		},
@@ -143,8 +151,10 @@ func TestWhatATargetReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := fmt.Sprintf("%s/%s %s %q %s %s %v args %v secrets %v\noptions %v\n%s %v %s\nlib %v img %v", in.Project, in.Service, in.Dockerfile, in.Text,
-		in.Target, in.Platform, in.NoCache, in.Args, in.Secrets, in.Options, in.Context.Dir, in.Context.Patterns, filepath.Base(in.Context.IgnoreFile),
+	got := fmt.Sprintf("%s/%s %s %q %s %s %v args %v secrets %v\noptions %v\n%s %v %s\nlib %v img %v", in.Project,
+		in.Service, in.Dockerfile, in.Text,
+		in.Target, in.Platform, in.NoCache, in.Args, in.Secrets, in.Options, in.Context.Dir, in.Context.Patterns,
+		filepath.Base(in.Context.IgnoreFile),
 		in.Contexts["lib"], in.Contexts["img"])
 	got = strings.NewReplacer(dir, "DIR", other, "OTHER").Replace(got)
 	want := `p/app Dockerfile "FROM scratch\n" t linux/arm64 true args map[A:1] secrets [s]
@@ -167,7 +177,8 @@ lib {OTHER <nil> []  } img { <nil> []  docker-image://debian:12}`
 		t.Errorf("inside of a remote context: %q, %v", in.Text, err)
 	}
 	bare, err := Of("p", buildplan.Target{Key: "app", Context: "https://example.com/x.git", Inline: "FROM a"})
-	if err != nil || len(bare.Options) > 0 || bare.Context.Address != "https://example.com/x.git" || bare.Context.Dir != "" {
+	if err != nil || len(bare.Options) > 0 || bare.Context.Address != "https://example.com/x.git" ||
+		bare.Context.Dir != "" {
 		t.Errorf("of nothing: %+v, %v", bare, err)
 	}
 }
@@ -182,7 +193,8 @@ func TestRecordKeepsNoSecret(t *testing.T) {
 		t.Error("VERSION is one")
 	}
 	got := disguised(map[string]string{"TOKEN": "t", "VERSION": "1", "URL": "https://u:p@example.com/"})
-	if got["VERSION"] != "1" || !strings.HasPrefix(got["TOKEN"], "sha256:") || strings.Contains(got["URL"], "u:p") || !strings.HasSuffix(got["URL"], "@example.com/") {
+	if got["VERSION"] != "1" || !strings.HasPrefix(got["TOKEN"], "sha256:") || strings.Contains(got["URL"], "u:p") ||
+		!strings.HasSuffix(got["URL"], "@example.com/") {
 		t.Errorf("got %v", got)
 	}
 	if again := disguisedURL(got["URL"]); again != got["URL"] {
@@ -209,7 +221,8 @@ func TestRecordOfBasesAndSteps(t *testing.T) {
 	}
 	r.Trees = map[string]Files{"": {Dir: "/a", Files: []File{{Path: "f"}}}}
 	var none *Record
-	if len(r.ContextFiles("", "/a")) != 1 || len(r.ContextFiles("", "/b")) != 0 || len(none.ContextFiles("", "/a")) != 0 {
+	if len(r.ContextFiles("", "/a")) != 1 || len(r.ContextFiles("", "/b")) != 0 ||
+		len(none.ContextFiles("", "/a")) != 0 {
 		t.Error("the files of a context are others")
 	}
 }

@@ -15,8 +15,8 @@ var secretName = regexp.MustCompile(`(?i)token|secret|passw|key|credential`)
 // IsSecret says whether the name of an argument is one whose value may be secret.
 func IsSecret(name string) bool { return secretName.MatchString(name) }
 
-// disguised gives the arguments with the values that may be secret as digests: they can be compared, and not be read. So is the user info
-// of a URL in any argument.
+// disguised gives the arguments with the values that may be secret as digests: they can be compared, and not be read.
+// So is the user info of a URL in any argument.
 func disguised(args map[string]string) map[string]string {
 	out := make(map[string]string, len(args))
 	for name, value := range args {

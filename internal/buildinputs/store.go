@@ -12,8 +12,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
-// Store keeps of each image what its last build read, in dir/project/service.json: a file that is replaced as a whole, and safe to delete. One
-// Store serves one run: it reads a context that images share once.
+// Store keeps of each image what its last build read, in dir/project/service.json: a file that is replaced as a whole,
+// and safe to delete. One Store serves one run: it reads a context that images share once.
 type Store struct {
 	dir   string
 	disk  disk
@@ -48,7 +48,8 @@ func (s *Store) Read(ctx context.Context, in Inputs) func() (Records, error) {
 	return s.begun[key]
 }
 
-// Now reads what an image would be built from at this moment. before, which may be nil, saves reading files that are as they were.
+// Now reads what an image would be built from at this moment. before, which may be nil, saves reading files that are
+// as they were.
 func (s *Store) Now(ctx context.Context, in Inputs, before *Record) (Record, error) {
 	return take(ctx, in, before, &s.disk)
 }
@@ -78,10 +79,10 @@ func (s *Store) path(project, service string) string {
 // guessWithin bounds the wait for a guess: by then a build had better begin.
 const guessWithin = 100 * time.Millisecond
 
-// Unchanged says whether an image would be built from just what its last build read, which did not fail. The answer is a guess by which a
-// build may order its work: what a base's name stands for, or a variable that the Dockerfile takes from the builder's environment, may have
-// changed all the same. Where there is much to read the answer is no, and the reading goes on: who calls Read later waits for its end
-// instead of reading what may have changed meanwhile.
+// Unchanged says whether an image would be built from just what its last build read, which did not fail. The answer is
+// a guess by which a build may order its work: what a base's name stands for, or a variable that the Dockerfile takes
+// from the builder's environment, may have changed all the same. Where there is much to read the answer is no, and the
+// reading goes on: who calls Read later waits for its end instead of reading what may have changed meanwhile.
 func (s *Store) Unchanged(ctx context.Context, in Inputs) bool {
 	if in.Text == "" {
 		return false
@@ -109,7 +110,8 @@ func (r *Record) same(b *Record) bool {
 
 func sameFiles(a, b Files) bool {
 	return a.Address == b.Address && slices.EqualFunc(a.Files, b.Files, func(x, y File) bool {
-		return x.Path == y.Path && x.Mode == y.Mode && x.Link == y.Link && (!x.Mode.IsRegular() || !ContentDiffers(x, y))
+		return x.Path == y.Path && x.Mode == y.Mode && x.Link == y.Link &&
+			(!x.Mode.IsRegular() || !ContentDiffers(x, y))
 	})
 }
 

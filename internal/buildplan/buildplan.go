@@ -1,5 +1,5 @@
-// Package buildplan owns which images of a stack are built, and from what: the build sections of a Compose project as a plan, its warnings,
-// and what is wrong with them. It builds nothing, and asks no builder and no registry.
+// Package buildplan owns which images of a stack are built, and from what: the build sections of a Compose project as
+// a plan, its warnings, and what is wrong with them. It builds nothing, and asks no builder and no registry.
 package buildplan
 
 import (
@@ -23,9 +23,10 @@ import (
 
 // Target is one build: the image of a service, and of all others whose build section says the same.
 type Target struct {
-	Service    string   // the first of Services, for messages
-	Services   []string // that it is built for
-	Key        string   // the first service of the whole project with this build: what is remembered, cached and labelled goes by it
+	Service  string   // the first of Services, for messages
+	Services []string // that it is built for
+	// the first service of the whole project with this build: what is remembered, cached and labelled goes by it
+	Key        string
 	Names      []string // the services' image names, each followed by its build.tags
 	Context    string   // absolute directory, or a Git or HTTP address
 	Dockerfile string   // absolute path; "" where it is inside a remote context or inline
@@ -88,8 +89,10 @@ func target(project *types.Project, service types.ServiceConfig, o Options) (Tar
 	b := *service.Build
 	b.NoCache, b.Pull = b.NoCache || o.NoCache, b.Pull || o.Pull
 	t := Target{
-		Service: service.Name, Services: []string{service.Name}, Build: b, Context: b.Context, Inline: b.DockerfileInline,
-		Names: append([]string{api.GetImageNameOrDefault(service, project.Name)}, b.Tags...), Local: service.Image == "",
+		Service: service.Name, Services: []string{service.Name}, Build: b, Context: b.Context,
+		Inline: b.DockerfileInline,
+		Names:  append([]string{api.GetImageNameOrDefault(service, project.Name)}, b.Tags...),
+		Local:  service.Image == "",
 	}
 	var err error
 	if t.Platform, err = platform(project, service, o); err != nil {
@@ -104,7 +107,8 @@ func target(project *types.Project, service types.ServiceConfig, o Options) (Tar
 	switch b.Network {
 	case "", "default", "host", "none":
 	default:
-		return t, fmt.Errorf("building %q: build.network %q: BuildKit has host, none and default", service.Name, b.Network)
+		return t,
+			fmt.Errorf("building %q: build.network %q: BuildKit has host, none and default", service.Name, b.Network)
 	}
 	return t, t.find(project.WorkingDir)
 }
@@ -115,7 +119,8 @@ func (t *Target) find(workingDir string) error {
 		if t.Inline != "" || !filepath.IsAbs(t.Build.Dockerfile) {
 			return nil
 		}
-		text, err := regular.Read(t.Build.Dockerfile, dockerfile.MaxBytes) // a remote context may be built with a Dockerfile of this machine
+		// a remote context may be built with a Dockerfile of this machine
+		text, err := regular.Read(t.Build.Dockerfile, dockerfile.MaxBytes)
 		if err != nil {
 			return fmt.Errorf("building %q: Dockerfile: %w", t.Service, err)
 		}

@@ -80,9 +80,18 @@ func TestPlanRefusesWhatIsNotThere(t *testing.T) {
 		files []string
 		want  string
 	}{
-		"no context":        {[]string{"compose.yaml", "services: {api: {build: ./nowhere}}"}, `building "api": build context: `},
-		"context is a file": {[]string{"compose.yaml", "services: {api: {build: ./file}}", "file", ""}, `is not a directory`},
-		"no Dockerfile":     {[]string{"compose.yaml", "services: {api: {build: {context: ., dockerfile: Dockerfil.api}}}", "Dockerfile.api", ""}, `(did you mean "Dockerfile.api"?)`},
+		"no context": {
+			[]string{"compose.yaml", "services: {api: {build: ./nowhere}}"},
+			`building "api": build context: `,
+		},
+		"context is a file": {
+			[]string{"compose.yaml", "services: {api: {build: ./file}}", "file", ""},
+			`is not a directory`,
+		},
+		"no Dockerfile": {[]string{
+			"compose.yaml", "services: {api: {build: {context: ., dockerfile: Dockerfil.api}}}",
+			"Dockerfile.api", "",
+		}, `(did you mean "Dockerfile.api"?)`},
 	} {
 		_, _, err := plan(t, Options{}, c.files...)
 		var f *fault.Error
@@ -94,7 +103,13 @@ func TestPlanRefusesWhatIsNotThere(t *testing.T) {
 
 func TestAPlanShowsNoUserInfo(t *testing.T) {
 	var b strings.Builder
-	Plan{Project: "p", Targets: []Target{{Service: "app", Names: []string{"p-app"}, Context: "https://tok3n@github.com/a/b.git"}}}.Print(&b, buildcache.Cache{})
+	Plan{
+		Project: "p",
+		Targets: []Target{{
+			Service: "app", Names: []string{"p-app"},
+			Context: "https://tok3n@github.com/a/b.git",
+		}},
+	}.Print(&b, buildcache.Cache{})
 	if strings.Contains(b.String(), "tok3n") || !strings.Contains(b.String(), "https://…@github.com/a/b.git") {
 		t.Errorf("got %s", b.String())
 	}
@@ -113,7 +128,9 @@ func TestPlanRefusesADockerfileThatIsNoFile(t *testing.T) {
 
 func TestNetworksThatBuildKitHas(t *testing.T) {
 	for _, network := range []string{"default", "host", "none", `""`} {
-		_, _, err := plan(t, Options{}, "compose.yaml", "services: {api: {build: {context: ., network: "+network+"}}}", "Dockerfile", "FROM scratch")
+		_, _,
+			err := plan(t, Options{}, "compose.yaml", "services: {api: {build: {context: ., network: "+network+"}}}",
+			"Dockerfile", "FROM scratch")
 		if err != nil {
 			t.Errorf("%s: %v", network, err)
 		}
@@ -121,7 +138,8 @@ func TestNetworksThatBuildKitHas(t *testing.T) {
 }
 
 func TestTitleNamesAllServices(t *testing.T) {
-	one, two := Target{Names: []string{"a", "b"}, Services: []string{"a"}}, Target{Names: []string{"a"}, Services: []string{"a", "b"}}
+	one, two := Target{Names: []string{"a", "b"}, Services: []string{"a"}},
+		Target{Names: []string{"a"}, Services: []string{"a", "b"}}
 	if one.Title() != "a" || two.Title() != "a (2 services)" {
 		t.Errorf("%q, %q", one.Title(), two.Title())
 	}
@@ -132,8 +150,9 @@ func TestWhatIgnoresTheCache(t *testing.T) {
 		build types.BuildConfig
 		want  bool
 	}{
-		"a whole build": {types.BuildConfig{NoCache: true}, true}, "a stage": {types.BuildConfig{NoCacheFilter: []string{"x"}}, true},
-		"nothing": {types.BuildConfig{Pull: true}, false},
+		"a whole build": {types.BuildConfig{NoCache: true}, true},
+		"a stage":       {types.BuildConfig{NoCacheFilter: []string{"x"}}, true},
+		"nothing":       {types.BuildConfig{Pull: true}, false},
 	} {
 		if got := (Target{Build: c.build}).IgnoresCache(); got != c.want {
 			t.Errorf("%s: %v", name, got)
@@ -142,14 +161,16 @@ func TestWhatIgnoresTheCache(t *testing.T) {
 }
 
 func TestChoicesOfABuildOrOfItsSection(t *testing.T) {
-	section := "services: {api: {build: {context: ., no_cache: true}}, web: {build: {context: ., pull: true}}, db: {build: .}}"
+	section := "services: {api: {build: {context: ., no_cache: true}}, web: {build: {context: ., pull: true}}, db: " +
+		"{build: .}}"
 	for _, o := range []Options{{}, {NoCache: true}, {Pull: true}} {
 		p, _, err := plan(t, o, "compose.yaml", section, "Dockerfile", "FROM scratch")
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, target := range p.Targets {
-			if target.Build.NoCache != (o.NoCache || target.Service == "api") || target.Build.Pull != (o.Pull || target.Service == "web") {
+			if target.Build.NoCache != (o.NoCache || target.Service == "api") ||
+				target.Build.Pull != (o.Pull || target.Service == "web") {
 				t.Errorf("%+v: %s: no cache %v, pull %v", o, target.Service, target.Build.NoCache, target.Build.Pull)
 			}
 		}
@@ -181,7 +202,10 @@ func TestProblemsOfEachService(t *testing.T) {
 		"pulled": {Name: "pulled"},
 		"gone":   {Name: "gone"}, "fine": {Name: "fine"},
 	}}
-	for name, build := range map[string]types.BuildConfig{"gone": {Context: "gone"}, "fine": {Context: ".", DockerfileInline: "FROM scratch"}} {
+	for name, build := range map[string]types.BuildConfig{
+		"gone": {Context: "gone"},
+		"fine": {Context: ".", DockerfileInline: "FROM scratch"},
+	} {
 		s := project.Services[name]
 		s.Build = &build
 		project.Services[name] = s
@@ -195,12 +219,16 @@ func TestProblemsOfEachService(t *testing.T) {
 func TestPlanPrintsWhereItBuildsFrom(t *testing.T) {
 	var b bytes.Buffer
 	p := Plan{Targets: []Target{
-		{Names: []string{"a"}, Services: []string{"a"}, Dockerfile: "/x/Dockerfile", CacheImage: "p/a", Build: types.BuildConfig{CacheTo: []string{"own"}}},
+		{
+			Names: []string{"a"}, Services: []string{"a"}, Dockerfile: "/x/Dockerfile", CacheImage: "p/a",
+			Build: types.BuildConfig{CacheTo: []string{"own"}},
+		},
 		{Names: []string{"b"}, Services: []string{"b"}, Inline: "FROM x", Dockerfile: "/x/Dockerfile"},
 		{Names: []string{"c"}, Services: []string{"c"}, Context: "https://example.com/x.git"},
 	}, Pulled: []string{"d"}}
 	p.Print(&b, buildcache.Cache{Type: "registry", Prefix: "reg", Branch: "main", Write: true})
-	want := "build a from /x/Dockerfile, cache reg/p/a:cache-main and own\nbuild b from an inline Dockerfile, cache reg/:cache-main\n" +
+	want := "build a from /x/Dockerfile, cache reg/p/a:cache-main and own\nbuild b from an inline Dockerfile, cache " +
+		"reg/:cache-main\n" +
 		"build c from https://example.com/x.git, cache reg/:cache-main\nskip d: it has no build section\n"
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)

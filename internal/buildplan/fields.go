@@ -31,8 +31,9 @@ type Field struct {
 	Loaded bool
 }
 
-// Fields says of every field of Compose's build section what becomes of it. Fields of nested types have the outer field's name before
-// theirs: "Secrets.UID". A test walks types.BuildConfig, so that a field that Compose adds is not forgotten.
+// Fields says of every field of Compose's build section what becomes of it. Fields of nested types have the outer
+// field's name before theirs: "Secrets.UID". A test walks types.BuildConfig, so that a field that Compose adds is not
+// forgotten.
 var Fields = map[string]Field{
 	"Context":            {How: Honoured, Test: "TestPlanReads"},
 	"Dockerfile":         {How: Honoured, Test: "TestPlanReads"},
@@ -94,7 +95,8 @@ func warnings(project *types.Project, s types.ServiceConfig, o Options) []string
 		}
 	})
 	if listed := s.Build.Platforms; len(listed) > 1 && !o.Push && o.Platforms == "" {
-		warn([]string{"platforms"}, ": of %s the engine is given one; build -push pushes an index of all", strings.Join(listed, ", "))
+		warn([]string{"platforms"}, ": of %s the engine is given one; build -push pushes an index of all",
+			strings.Join(listed, ", "))
 	}
 	return out
 }

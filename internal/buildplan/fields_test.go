@@ -109,18 +109,24 @@ func TestWhatIsWarnedOf(t *testing.T) {
 		o       Options
 		want    string // words of the warnings
 	}{
-		"nothing":              {"", Options{}, ""},
-		"one platform":         {"platforms: [linux/amd64]", Options{}, ""},
-		"several, pushed":      {"platforms: [linux/amd64, linux/arm64]", Options{Push: true}, ""},
-		"several, chosen":      {"platforms: [linux/amd64, linux/arm64]", Options{Platforms: "linux/amd64"}, ""},
-		"several":              {"platforms: [linux/amd64, linux/arm64]", Options{}, "of linux/amd64, linux/arm64 the engine is given one"},
+		"nothing":         {"", Options{}, ""},
+		"one platform":    {"platforms: [linux/amd64]", Options{}, ""},
+		"several, pushed": {"platforms: [linux/amd64, linux/arm64]", Options{Push: true}, ""},
+		"several, chosen": {"platforms: [linux/amd64, linux/arm64]", Options{Platforms: "linux/amd64"}, ""},
+		"several": {
+			"platforms: [linux/amd64, linux/arm64]",
+			Options{},
+			"of linux/amd64, linux/arm64 the engine is given one",
+		},
 		"attested, not pushed": {"provenance: mode=max", Options{}, "it is for images that are pushed"},
 		"not attested":         {"provenance: \"false\"", Options{}, ""},
 		"attested and pushed":  {"provenance: mode=max", Options{Push: true}, ""},
 		"isolated":             {"isolation: hyperv", Options{Push: true}, "BuildKit has no such choice"},
 		"an own key":           {"x-own: 1", Options{}, ""},
 	} {
-		p, _, err := plan(t, c.o, "compose.yaml", "services:\n  a:\n    build:\n      context: .\n      "+c.section+"\n", "Dockerfile", "FROM scratch")
+		p, _,
+			err := plan(t, c.o, "compose.yaml", "services:\n  a:\n    build:\n      context: .\n      "+c.section+"\n",
+			"Dockerfile", "FROM scratch")
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

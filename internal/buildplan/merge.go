@@ -10,9 +10,9 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// merge makes one target of all whose build sections say the same: one solve, one place in the build cache and, since the label that
-// names the service is then the same too, one image under all of their names. Which service names it does not hang on the services
-// that were selected: the same image comes of building all of them and of building one.
+// merge makes one target of all whose build sections say the same: one solve, one place in the build cache and, since
+// the label that names the service is then the same too, one image under all of their names. Which service names it
+// does not hang on the services that were selected: the same image comes of building all of them and of building one.
 func (p *Plan) merge(project *types.Project, o Options) {
 	keys := map[string]string{} // the first service's name by definition
 	all := maps.Clone(project.DisabledServices)
@@ -66,9 +66,10 @@ func definition(s types.ServiceConfig, o Options) string {
 // defaultPlatform names the platform of services that say none.
 const defaultPlatform = "DOCKER_DEFAULT_PLATFORM"
 
-// platform gives what a service's image is built for, by docker compose's rules (cmd/compose/options.go, applyPlatforms): what the
-// service runs on; else, of an image that is pushed, all that the build section lists; else the one that it lists. An engine is
-// given one platform: of several listed ones the builder's own, as docker compose up does.
+// platform gives what a service's image is built for, by docker compose's rules (cmd/compose/options.go,
+// applyPlatforms): what the service runs on; else, of an image that is pushed, all that the build section lists; else
+// the one that it lists. An engine is given one platform: of several listed ones the builder's own, as docker compose
+// up does.
 func platform(project *types.Project, s types.ServiceConfig, o Options) (string, error) {
 	if o.Platforms != "" {
 		return o.Platforms, nil
@@ -76,12 +77,16 @@ func platform(project *types.Project, s types.ServiceConfig, o Options) (string,
 	listed, runs := s.Build.Platforms, s.Platform
 	if preset := project.Environment[defaultPlatform]; runs == "" && preset != "" {
 		if len(listed) > 0 && !slices.Contains(listed, preset) {
-			return "", fmt.Errorf("building %q: %s=%s is not among its build.platforms (%s)", s.Name, defaultPlatform, preset, strings.Join(listed, ", "))
+			return "",
+				fmt.Errorf("building %q: %s=%s is not among its build.platforms (%s)", s.Name, defaultPlatform, preset,
+					strings.Join(listed, ", "))
 		}
 		runs = preset
 	}
 	if runs != "" && len(listed) > 0 && !slices.Contains(listed, runs) {
-		return "", fmt.Errorf("building %q: its platform %s is not among its build.platforms (%s)", s.Name, runs, strings.Join(listed, ", "))
+		return "",
+			fmt.Errorf("building %q: its platform %s is not among its build.platforms (%s)", s.Name, runs,
+				strings.Join(listed, ", "))
 	}
 	switch {
 	case o.Push && len(listed) > 0:

@@ -17,22 +17,37 @@ func TestEqualBuildSectionsAreBuiltOnce(t *testing.T) {
 		fmt.Fprintf(&many, "  s%02d: {image: sentry-local, build: {context: ., args: {A: \"1\"}}}\n", i)
 	}
 	for name, c := range map[string]struct{ services, want string }{
-		"one image":           {many.String(), "20 services, label s00: sentry-local"},
-		"several images":      {"  a: {build: .}\n  b: {build: .}\n", "2 services, label a: demo-a demo-b"},
-		"tags":                {"  a: {build: {context: ., tags: [x]}}\n  b: {build: {context: ., tags: [y, x]}}\n", "2 services, label a: demo-a x demo-b y"},
-		"another argument":    {"  a: {image: i, build: {context: ., args: {A: 1}}}\n  b: {image: i, build: {context: ., args: {A: 2}}}\n", "1 services, label a: i\n1 services, label b: i"},
-		"another platform":    {"  a: {build: .}\n  b: {build: ., platform: linux/386}\n", "1 services, label a: demo-a\n1 services, label b: demo-b"},
-		"another spelling":    {"  a: {build: .}\n  b: {build: {context: ./, dockerfile: Dockerfile}}\n", "2 services, label a: demo-a demo-b"},
-		"one that is needed":  {"  a: {build: .}\n  b: {build: .}\n  c: {build: {context: ., additional_contexts: {x: \"service:b\"}}}\n", "2 services, label a: demo-a demo-b\n1 services, label c: demo-c"},
+		"one image":      {many.String(), "20 services, label s00: sentry-local"},
+		"several images": {"  a: {build: .}\n  b: {build: .}\n", "2 services, label a: demo-a demo-b"},
+		"tags": {
+			"  a: {build: {context: ., tags: [x]}}\n  b: {build: {context: ., tags: [y, x]}}\n",
+			"2 services, label a: demo-a x demo-b y",
+		},
+		"another argument": {"  a: {image: i, build: {context: ., args: {A: 1}}}\n  b: {image: i, build: " +
+			"{context: ., args: {A: 2}}}\n", "1 services, label a: i\n1 services, label b: i"},
+		"another platform": {
+			"  a: {build: .}\n  b: {build: ., platform: linux/386}\n",
+			"1 services, label a: demo-a\n1 services, label b: demo-b",
+		},
+		"another spelling": {
+			"  a: {build: .}\n  b: {build: {context: ./, dockerfile: Dockerfile}}\n",
+			"2 services, label a: demo-a demo-b",
+		},
+		"one that is needed": {"  a: {build: .}\n  b: {build: .}\n  c: {build: {context: ., additional_contexts: " +
+			"{x: \"service:b\"}}}\n", "2 services, label a: demo-a demo-b\n1 services, label c: demo-c"},
 		"an inactive profile": {"  a: {build: ., profiles: [p]}\n  b: {build: .}\n", "1 services, label a: demo-b"},
 	} {
-		p, _, err := plan(t, Options{}, "compose.yaml", "name: demo\nservices:\n"+c.services, "Dockerfile", "FROM scratch")
+		p, _,
+			err := plan(t, Options{}, "compose.yaml", "name: demo\nservices:\n"+c.services, "Dockerfile",
+			"FROM scratch")
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		var got []string
 		for _, target := range p.Targets {
-			got = append(got, fmt.Sprintf("%d services, label %s: %s", len(target.Services), target.Key, strings.Join(target.Names, " ")))
+			got = append(got,
+				fmt.Sprintf("%d services, label %s: %s", len(target.Services), target.Key,
+					strings.Join(target.Names, " ")))
 			if target.CacheImage != "demo/"+target.Key {
 				t.Errorf("%s: cached as %s", name, target.CacheImage)
 			}
@@ -44,7 +59,9 @@ func TestEqualBuildSectionsAreBuiltOnce(t *testing.T) {
 }
 
 func TestOneOfEqualServicesHasTheImageOfAll(t *testing.T) {
-	_, dir, err := plan(t, Options{}, "compose.yaml", "name: demo\nservices:\n  a: {build: .}\n  b: {build: .}\n", "Dockerfile", "FROM scratch")
+	_, dir,
+		err := plan(t, Options{}, "compose.yaml", "name: demo\nservices:\n  a: {build: .}\n  b: {build: .}\n",
+		"Dockerfile", "FROM scratch")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +73,8 @@ func TestOneOfEqualServicesHasTheImageOfAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := p.Targets[0]; len(p.Targets) != 1 || got.Service != "b" || got.Key != "a" || strings.Join(got.Names, " ") != "demo-b" {
+	if got := p.Targets[0]; len(p.Targets) != 1 || got.Service != "b" || got.Key != "a" ||
+		strings.Join(got.Names, " ") != "demo-b" {
 		t.Errorf("got %+v", p.Targets)
 	}
 }
@@ -103,7 +121,9 @@ func TestPlanTakesALowerCaseDockerfile(t *testing.T) {
 }
 
 func TestPlanRefusesANetworkThatBuildKitHasNot(t *testing.T) {
-	_, _, err := plan(t, Options{}, "compose.yaml", "services: {api: {build: {context: ., network: bridge}}}", "Dockerfile", "FROM scratch")
+	_, _,
+		err := plan(t, Options{}, "compose.yaml", "services: {api: {build: {context: ., network: bridge}}}",
+		"Dockerfile", "FROM scratch")
 	if err == nil || !strings.Contains(err.Error(), `building "api": build.network "bridge"`) {
 		t.Errorf("got %v", err)
 	}
@@ -114,7 +134,9 @@ func TestARemoteContextMayHaveADockerfileOfThisMachine(t *testing.T) {
 	if err := os.WriteFile(file, []byte("FROM scratch\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p, _, err := plan(t, Options{}, "compose.yaml", "services: {api: {build: {context: \"https://example.com/x.git\", dockerfile: "+file+"}}}")
+	p, _,
+		err := plan(t, Options{}, "compose.yaml",
+		"services: {api: {build: {context: \"https://example.com/x.git\", dockerfile: "+file+"}}}")
 	if err != nil || p.Targets[0].Inline != "FROM scratch\n" {
 		t.Errorf("got %+v, %v", p.Targets, err)
 	}
@@ -136,7 +158,10 @@ func TestDefinitionIsAllButTheNames(t *testing.T) {
 		push   bool
 		same   bool
 	}{
-		"another name":           {func(s *types.ServiceConfig) { s.Name, s.Image, s.Build.Tags = "b", "j", nil }, false, true},
+		"another name": {
+			func(s *types.ServiceConfig) { s.Name, s.Image, s.Build.Tags = "b", "j", nil },
+			false, true,
+		},
 		"another name, pushed":   {func(s *types.ServiceConfig) { s.Name, s.Image = "b", "j" }, true, true},
 		"no image":               {func(s *types.ServiceConfig) { s.Image = "" }, false, true},
 		"no image, not pushed":   {func(s *types.ServiceConfig) { s.Image = "" }, true, false},
@@ -165,10 +190,12 @@ func TestMergeOfNoDisabledService(t *testing.T) {
 		project.Services[name] = s
 	}
 	p := Plan{Project: "P", Targets: []Target{
-		{Service: "b", Services: []string{"b"}, Names: []string{"i", "x"}}, {Service: "a", Services: []string{"a"}, Names: []string{"i", "y"}},
+		{Service: "b", Services: []string{"b"}, Names: []string{"i", "x"}},
+		{Service: "a", Services: []string{"a"}, Names: []string{"i", "y"}},
 	}}
 	p.merge(project, Options{})
-	if len(p.Targets) != 1 || p.Targets[0].Key != "a" || strings.Join(p.Targets[0].Names, " ") != "i x y" || strings.Join(p.Targets[0].Services, " ") != "b a" {
+	if len(p.Targets) != 1 || p.Targets[0].Key != "a" || strings.Join(p.Targets[0].Names, " ") != "i x y" ||
+		strings.Join(p.Targets[0].Services, " ") != "b a" {
 		t.Errorf("got %+v", p.Targets)
 	}
 }

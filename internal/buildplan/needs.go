@@ -32,7 +32,8 @@ func withNeeded(project *types.Project) []types.ServiceConfig {
 	for i := 0; i < len(out); i++ { // out grows
 		for _, other := range slices.Sorted(maps.Values(neededBy(out[i].Build))) {
 			service, ok := project.DisabledServices[other]
-			if ok && service.Build != nil && !slices.ContainsFunc(out, func(s types.ServiceConfig) bool { return s.Name == other }) {
+			if ok && service.Build != nil &&
+				!slices.ContainsFunc(out, func(s types.ServiceConfig) bool { return s.Name == other }) {
 				out = append(out, service)
 			}
 		}
@@ -48,7 +49,9 @@ func (p *Plan) attach() (problems []error) {
 	finish = func(t Target, chain []string) (Target, error) {
 		chain = append(slices.Clone(chain), t.Service)
 		if slices.Index(chain, t.Service) < len(chain)-1 {
-			return t, fmt.Errorf("building %q: the additional contexts need each other: %s", t.Service, strings.Join(chain, " → "))
+			return t,
+				fmt.Errorf("building %q: the additional contexts need each other: %s", t.Service,
+					strings.Join(chain, " → "))
 		}
 		if done, ok := finished[t.Service]; ok {
 			return done, nil
@@ -56,9 +59,12 @@ func (p *Plan) attach() (problems []error) {
 		needed := neededBy(&t.Build)
 		t.Needs = map[string]Target{}
 		for _, name := range slices.Sorted(maps.Keys(needed)) {
-			i := slices.IndexFunc(p.Targets, func(other Target) bool { return slices.Contains(other.Services, needed[name]) })
+			i := slices.IndexFunc(p.Targets,
+				func(other Target) bool { return slices.Contains(other.Services, needed[name]) })
 			if i < 0 { // the loader has refused services that are not there, or not built
-				return t, fmt.Errorf("building %q: additional context %q: service %q is not built", t.Service, name, needed[name])
+				return t,
+					fmt.Errorf("building %q: additional context %q: service %q is not built", t.Service, name,
+						needed[name])
 			}
 			other, err := finish(p.Targets[i], chain)
 			if err != nil {

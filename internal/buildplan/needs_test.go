@@ -34,7 +34,8 @@ services:
 func TestPlanRefusesNeedsThatCannotBe(t *testing.T) {
 	for name, c := range map[string]struct{ services, want string }{
 		"circle": {
-			"  a: {build: {context: ., additional_contexts: {x: \"service:b\"}}}\n  b: {build: {context: ., additional_contexts: {y: \"service:a\"}}}\n",
+			"  a: {build: {context: ., additional_contexts: {x: \"service:b\"}}}\n  b: {build: {context: ., " +
+				"additional_contexts: {y: \"service:a\"}}}\n",
 			`building "a": the additional contexts need each other: a → b → a`,
 		},
 		"itself": {
@@ -42,14 +43,17 @@ func TestPlanRefusesNeedsThatCannotBe(t *testing.T) {
 			`building "a": the additional contexts need each other: a → a`,
 		},
 	} {
-		_, _, err := plan(t, Options{}, "compose.yaml", "name: demo\nservices:\n"+c.services, "Dockerfile", "FROM scratch")
+		_, _,
+			err := plan(t, Options{}, "compose.yaml", "name: demo\nservices:\n"+c.services, "Dockerfile",
+			"FROM scratch")
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %s", name, err, c.want)
 		}
 	}
 }
 
-// A service that is needed and has no build section is the loader's to refuse; a circle is told once, whichever service it is seen from.
+// A service that is needed and has no build section is the loader's to refuse; a circle is told once, whichever
+// service it is seen from.
 func TestWhatIsNeededAndIsNotBuilt(t *testing.T) {
 	build := func(needs ...string) *types.BuildConfig {
 		b := &types.BuildConfig{Context: ".", AdditionalContexts: types.Mapping{"dir": "./x"}}
@@ -64,8 +68,14 @@ func TestWhatIsNeededAndIsNotBuilt(t *testing.T) {
 		return s
 	}
 	project := &types.Project{
-		Services:         types.Services{"app": service("app", build("lib", "pulled")), "web": service("web", build("lib"))},
-		DisabledServices: types.Services{"lib": service("lib", build("app")), "pulled": service("pulled", nil), "other": service("other", build())},
+		Services: types.Services{
+			"app": service("app", build("lib", "pulled")),
+			"web": service("web", build("lib")),
+		},
+		DisabledServices: types.Services{
+			"lib": service("lib", build("app")), "pulled": service("pulled", nil),
+			"other": service("other", build()),
+		},
 	}
 	var names []string
 	for _, s := range withNeeded(project) {
@@ -80,11 +90,14 @@ func TestWhatIsNeededAndIsNotBuilt(t *testing.T) {
 		{Service: "two", Services: []string{"two"}, Build: *build("also")},
 	}}
 	problems := p.attach()
-	if len(problems) != 1 || !strings.Contains(problems[0].Error(), `building "app": additional context "pulled": service "pulled" is not built`) {
+	if len(problems) != 1 ||
+		!strings.Contains(problems[0].Error(),
+			`building "app": additional context "pulled": service "pulled" is not built`) {
 		t.Errorf("got %v", problems)
 	}
 	p.Targets[0].Build = *build()
-	if problems := p.attach(); len(problems) != 0 || p.Targets[1].Needs["app"].Service != "app" || p.Targets[2].Needs["also"].Service != "app" {
+	if problems := p.attach(); len(problems) != 0 || p.Targets[1].Needs["app"].Service != "app" ||
+		p.Targets[2].Needs["also"].Service != "app" {
 		t.Errorf("got %v, %+v", problems, p.Targets)
 	}
 }

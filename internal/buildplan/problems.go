@@ -21,7 +21,8 @@ func Problems(project *types.Project) []Problem {
 			continue
 		}
 		if _, err := target(project, service, Options{}); err != nil {
-			out = append(out, Problem{service.Name, strings.TrimPrefix(err.Error(), fmt.Sprintf("building %q: ", service.Name))})
+			out = append(out,
+				Problem{service.Name, strings.TrimPrefix(err.Error(), fmt.Sprintf("building %q: ", service.Name))})
 		}
 	}
 	return out

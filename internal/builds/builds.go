@@ -1,6 +1,6 @@
-// Package builds owns the record of the images that builds gave to an engine: which image exactly, for which service of which checkout, and under
-// which names. A cleanup takes for ours only what is in the record, so whatever can't be read of it counts as not built by us. It asks no
-// engine and removes no image.
+// Package builds owns the record of the images that builds gave to an engine: which image exactly, for which service
+// of which checkout, and under which names. A cleanup takes for ours only what is in the record, so whatever can't be
+// read of it counts as not built by us. It asks no engine and removes no image.
 package builds
 
 import (
@@ -52,7 +52,8 @@ type Store struct {
 // folderName is where a project's records are, below its folder of the state directory.
 const folderName = "builds"
 
-// Open gives the records of a project, whose Compose files are in folder, on the engine of that ID. dir is the state directory.
+// Open gives the records of a project, whose Compose files are in folder, on the engine of that ID. dir is the state
+// directory.
 func Open(dir, project, folder, engine string) *Store {
 	if real, err := filepath.EvalSymlinks(folder); err == nil {
 		folder = real
@@ -68,7 +69,8 @@ func (s *Store) Folder() string {
 	return s.folder
 }
 
-// Records gives what is known of the project's images on this engine, those of other checkouts included, the last built first.
+// Records gives what is known of the project's images on this engine, those of other checkouts included, the last
+// built first.
 func (s *Store) Records() []Record {
 	if s == nil || s.dir == "" {
 		return nil
@@ -81,7 +83,8 @@ func (s *Store) All() []Record {
 	if s == nil || s.dir == "" {
 		return nil
 	}
-	files, _ := filepath.Glob(filepath.Join(filepath.Dir(filepath.Dir(s.dir)), "*", folderName, fileName)) // the pattern is a good one
+	// the pattern is a good one
+	files, _ := filepath.Glob(filepath.Join(filepath.Dir(filepath.Dir(s.dir)), "*", folderName, fileName))
 	var all []Record
 	for _, file := range files {
 		all = append(all, read(file)...)
@@ -89,15 +92,18 @@ func (s *Store) All() []Record {
 	return slices.DeleteFunc(all, func(r Record) bool { return r.Engine != s.engine })
 }
 
-// Add writes down that a build made the image and gave it these names. Nothing is written where that is known and the image is the last of its
-// service: each write waits for the disk.
+// Add writes down that a build made the image and gave it these names. Nothing is written where that is known and the
+// image is the last of its service: each write waits for the disk.
 func (s *Store) Add(ctx context.Context, id, service string, names []string) error {
 	if s == nil || s.dir == "" {
 		return nil
 	}
 	s.adding.Lock()
 	defer s.adding.Unlock()
-	next := Record{ID: id, Engine: s.engine, Dir: s.folder, Service: service, Names: inFull(names), Built: time.Now().UTC().Truncate(time.Second)}
+	next := Record{
+		ID: id, Engine: s.engine, Dir: s.folder, Service: service, Names: inFull(names),
+		Built: time.Now().UTC().Truncate(time.Second),
+	}
 	if !next.valid() {
 		return fmt.Errorf("recording the image of %q: %q is no image's ID", service, id)
 	}
@@ -118,7 +124,8 @@ func (s *Store) Add(ctx context.Context, id, service string, names []string) err
 	})
 }
 
-// Forget drops what is known of images of this engine, of whichever checkout: one that comes back, from somebody's backup, is not ours.
+// Forget drops what is known of images of this engine, of whichever checkout: one that comes back, from somebody's
+// backup, is not ours.
 func (s *Store) Forget(ctx context.Context, ids ...string) error {
 	if s == nil || s.dir == "" || len(ids) == 0 {
 		return nil
@@ -160,7 +167,8 @@ func (s *Store) change(ctx context.Context, f func([]Record) []Record) error {
 func (s *Store) isLast(all []Record, next Record) bool {
 	for _, r := range all {
 		if r.Service == next.Service && r.Dir == next.Dir && r.Engine == next.Engine {
-			return r.ID == next.ID && !slices.ContainsFunc(next.Names, func(name string) bool { return !slices.Contains(r.Names, name) })
+			return r.ID == next.ID &&
+				!slices.ContainsFunc(next.Names, func(name string) bool { return !slices.Contains(r.Names, name) })
 		}
 	}
 	return false

@@ -22,7 +22,8 @@ func add(t *testing.T, s *Store, image int, service string, names ...string) {
 // said is the records in short: "web 1 [docker.io/shop/web:1]".
 func said(all []Record) (out []string) {
 	for _, r := range all {
-		out = append(out, fmt.Sprintf("%s %s %v", r.Service, strings.TrimLeft(strings.TrimPrefix(r.ID, "sha256:"), "0"), r.Names))
+		out = append(out,
+			fmt.Sprintf("%s %s %v", r.Service, strings.TrimLeft(strings.TrimPrefix(r.ID, "sha256:"), "0"), r.Names))
 	}
 	return out
 }
@@ -36,7 +37,8 @@ func wants(t *testing.T, got []Record, want ...string) {
 
 func TestRecords(t *testing.T) {
 	var none *Store
-	if none.Records() != nil || none.All() != nil || none.Folder() != "" || none.Add(t.Context(), id(1), "web", nil) != nil || none.Forget(t.Context(), id(1)) != nil {
+	if none.Records() != nil || none.All() != nil || none.Folder() != "" ||
+		none.Add(t.Context(), id(1), "web", nil) != nil || none.Forget(t.Context(), id(1)) != nil {
 		t.Error("no store keeps something")
 	}
 	dir := t.TempDir()
@@ -48,10 +50,12 @@ func TestRecords(t *testing.T) {
 	add(t, s, 1, "web", "shop/web:1", "shop/web")
 	add(t, s, 2, "web", "shop/web:2", "shop/web")
 	add(t, s, 3, "db", "shop/db")
-	wants(t, s.Records(), "db 3 [docker.io/shop/db:latest]", "web 2 [docker.io/shop/web:2 docker.io/shop/web:latest]", "web 1 [docker.io/shop/web:1 docker.io/shop/web:latest]")
+	wants(t, s.Records(), "db 3 [docker.io/shop/db:latest]", "web 2 [docker.io/shop/web:2 docker.io/shop/web:latest]",
+		"web 1 [docker.io/shop/web:1 docker.io/shop/web:latest]")
 	add(t, s, 1, "web", "shop/web:back") // built again, from the sources of before
 	web1 := "web 1 [docker.io/shop/web:1 docker.io/shop/web:latest docker.io/shop/web:back]"
-	wants(t, s.Records(), web1, "db 3 [docker.io/shop/db:latest]", "web 2 [docker.io/shop/web:2 docker.io/shop/web:latest]")
+	wants(t, s.Records(), web1, "db 3 [docker.io/shop/db:latest]",
+		"web 2 [docker.io/shop/web:2 docker.io/shop/web:latest]")
 
 	add(t, Open(dir, "shop", "/src/copy", "engine"), 2, "web", "shop/web:copy")
 	if all := s.Records(); len(all) != 4 || all[0].Dir != "/src/copy" || all[3].Dir != "/src/shop" {
@@ -111,12 +115,17 @@ func TestALinkIsTheSameCheckout(t *testing.T) {
 
 // TestDamage has the file in ways in which it may be found: none is a panic, each is no record, and a build goes on.
 func TestDamage(t *testing.T) {
-	one := fmt.Sprintf(`{"id":%q,"engine":"engine","dir":"/src/shop","service":"web","names":[],"built":"2026-11-27T00:00:00Z"}`, id(1))
+	one := fmt.Sprintf(`{"id":%q,"engine":"engine","dir":"/src/shop","service":"web","names":[],`+
+		`"built":"2026-11-27T00:00:00Z"}`, id(1))
 	for name, text := range map[string]string{
-		"empty": "", "cut": `{"images":[` + one[:40], "no JSON": "\x00\x01\x02", "another shape": `["x"]`, "null": "null", "no list": `{"images":{}}`,
-		"more behind it": `{"images":[` + one + `]}{}`, "no image's ID": `{"images":[` + one + `,` + strings.Replace(one, "sha256:0", "sha256:x", 1) + `]}`,
-		"an empty ID": `{"images":[{"id":"","engine":"engine","dir":"/src/shop","service":"web"}]}`, "no folder": `{"images":[` + strings.Replace(one, "/src/shop", "", 1) + `]}`,
-		"a number": `{"images":[{"id":7}]}`, "no end": strings.Repeat("[", 1<<20), "too long": `{"images":[` + one + `]}` + strings.Repeat(" ", mostBytes),
+		"empty": "", "cut": `{"images":[` + one[:40], "no JSON": "\x00\x01\x02", "another shape": `["x"]`,
+		"null": "null", "no list": `{"images":{}}`,
+		"more behind it": `{"images":[` + one + `]}{}`, "no image's ID": `{"images":[` + one + `,` +
+			strings.Replace(one, "sha256:0", "sha256:x", 1) + `]}`,
+		"an empty ID": `{"images":[{"id":"","engine":"engine","dir":"/src/shop","service":"web"}]}`,
+		"no folder":   `{"images":[` + strings.Replace(one, "/src/shop", "", 1) + `]}`,
+		"a number":    `{"images":[{"id":7}]}`, "no end": strings.Repeat("[", 1<<20), "too long": `{"images":[` + one +
+			`]}` + strings.Repeat(" ", mostBytes),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := Open(t.TempDir(), "shop", "/src/shop", "engine")
@@ -128,7 +137,8 @@ func TestDamage(t *testing.T) {
 			}
 			wants(t, s.Records())
 			wants(t, s.All())
-			if err := s.Check(); err == nil || (!strings.Contains(err.Error(), s.file()) || strings.Contains(err.Error(), "\x00")) {
+			if err := s.Check(); err == nil ||
+				(!strings.Contains(err.Error(), s.file()) || strings.Contains(err.Error(), "\x00")) {
 				t.Errorf("it says %v", err)
 			}
 			add(t, s, 2, "web", "shop/web:2")
@@ -163,7 +173,11 @@ func TestBounds(t *testing.T) {
 	var all []Record
 	for service := range 30 {
 		for n := range 300 {
-			all = append(all, Record{ID: id(n), Engine: "e", Dir: "/src/shop", Service: fmt.Sprint("s", service), Names: []string{strings.Repeat("n", 255)}})
+			all = append(all,
+				Record{
+					ID: id(n), Engine: "e", Dir: "/src/shop", Service: fmt.Sprint("s", service),
+					Names: []string{strings.Repeat("n", 255)},
+				})
 		}
 	}
 	kept := bounded(all[:300])

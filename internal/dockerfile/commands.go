@@ -28,7 +28,10 @@ func (r *reader) stage(i int, s instructions.Stage) *Stage {
 		st.Name = fmt.Sprintf("stage-%d", i)
 	}
 	first, last := lineRange(s.Location)
-	in := &Instruction{Line: first, Last: last, Keyword: string(From), Text: strings.Join(strings.Fields(s.SourceCode), " ")}
+	in := &Instruction{
+		Line: first, Last: last, Keyword: string(From),
+		Text: strings.Join(strings.Fields(s.SourceCode), " "),
+	}
 	in.Short = in.Text
 	n := &Node{Stage: st, Kind: From, Line: first, Instruction: in, Uses: map[string]bool{}, Vars: r.global}
 	in.Node = n
@@ -97,7 +100,8 @@ func (r *reader) command(st *Stage, c instructions.Command) {
 		}
 	case *instructions.CopyCommand:
 		n := r.step(st, Copy, in)
-		r.copied(n, &c.SourcesAndDest, c.From, selection{parents: c.Parents, exclude: c.ExcludePatterns}, c.Chown, c.Chmod)
+		r.copied(n, &c.SourcesAndDest, c.From, selection{parents: c.Parents, exclude: c.ExcludePatterns}, c.Chown,
+			c.Chmod)
 		st.count(n)
 	case *instructions.AddCommand:
 		n := r.step(st, Add, in)
@@ -113,7 +117,8 @@ func (r *reader) command(st *Stage, c instructions.Command) {
 // step adds a node that follows the stage's last.
 func (r *reader) step(st *Stage, k Kind, in *Instruction) *Node {
 	n := &Node{
-		Stage: st, Kind: k, Line: in.Line, Instruction: in, Uses: map[string]bool{}, Deps: []*Node{lastOf(st.Nodes)}, Vars: maps.Clone(st.vars),
+		Stage: st, Kind: k, Line: in.Line, Instruction: in, Uses: map[string]bool{}, Deps: []*Node{lastOf(st.Nodes)},
+		Vars: maps.Clone(st.vars),
 	}
 	in.Node = n
 	n.Shown = []string{in.Full, r.displayed(n)}
@@ -188,8 +193,8 @@ func (r *reader) variable(word string, in *Instruction, vars map[string]Variable
 	return Variable{Value: value, At: in, Uses: probe.Uses}, err
 }
 
-// expand fills in variables, and notes which n uses and whether all were known. A word that can't be understood stays as it is: the builder
-// will say what is wrong with it.
+// expand fills in variables, and notes which n uses and whether all were known. A word that can't be understood stays
+// as it is: the builder will say what is wrong with it.
 func (r *reader) expand(n *Node, word string, vars map[string]Variable) (string, error) {
 	if !strings.ContainsAny(word, `$'"\`) {
 		return word, nil
@@ -212,8 +217,8 @@ func (r *reader) expand(n *Node, word string, vars map[string]Variable) (string,
 	return res.Result, nil
 }
 
-// copied reads a COPY or ADD: from is the stage, image or named context that it takes from; "" for the build context. flags
-// are those in which variables count.
+// copied reads a COPY or ADD: from is the stage, image or named context that it takes from; "" for the build context.
+// flags are those in which variables count.
 func (r *reader) copied(n *Node, s *instructions.SourcesAndDest, from string, how selection, flags ...string) {
 	var words []string
 	for _, flag := range flags {

@@ -1,6 +1,7 @@
-// Package dockerfile owns what a Dockerfile starts from, copies and needs, told from its text alone: its stages and steps, the variables that
-// they see, the paths of build contexts that they take, and the images outside of it. It follows BuildKit's dockerfile2llb without asking a
-// registry: what a base image sets is not known. Which of its steps are stale only the builder knows.
+// Package dockerfile owns what a Dockerfile starts from, copies and needs, told from its text alone: its stages and
+// steps, the variables that they see, the paths of build contexts that they take, and the images outside of it. It
+// follows BuildKit's dockerfile2llb without asking a registry: what a base image sets is not known. Which of its steps
+// are stale only the builder knows.
 package dockerfile
 
 import (
@@ -125,7 +126,10 @@ func Parse(text string, o Options) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{Reached: map[*Stage]bool{}, Lines: strings.Split(text, "\n")}
-	r := reader{plan: p, args: o.Args, lex: shell.NewLex(ast.EscapeToken), global: platformArgs(o), named: map[string]*Stage{}}
+	r := reader{
+		plan: p, args: o.Args, lex: shell.NewLex(ast.EscapeToken), global: platformArgs(o),
+		named: map[string]*Stage{},
+	}
 	for i := range meta {
 		in := newInstruction(&meta[i], meta[i].String())
 		p.Global = append(p.Global, in)
@@ -144,7 +148,8 @@ func Parse(text string, o Options) (*Plan, error) {
 	return p, p.reach(o.Target, r.named)
 }
 
-// platformArgs are the arguments that BuildKit sets itself, as far as the caller said the platforms; build arguments of the same names win.
+// platformArgs are the arguments that BuildKit sets itself, as far as the caller said the platforms; build arguments
+// of the same names win.
 func platformArgs(o Options) map[string]Variable {
 	vars := map[string]Variable{}
 	for prefix, platform := range map[string]string{"TARGET": o.Platform, "BUILD": o.Builder} {
@@ -152,7 +157,10 @@ func platformArgs(o Options) map[string]Variable {
 			continue
 		}
 		parts := append(strings.SplitN(platform, "/", 3), "", "")
-		for name, v := range map[string]string{"PLATFORM": platform, "OS": parts[0], "ARCH": parts[1], "VARIANT": parts[2]} {
+		for name, v := range map[string]string{
+			"PLATFORM": platform, "OS": parts[0], "ARCH": parts[1],
+			"VARIANT": parts[2],
+		} {
 			vars[prefix+name] = Variable{Value: v}
 			if given, ok := o.Args[prefix+name]; ok {
 				vars[prefix+name] = Variable{Value: given, CallerArg: true}

@@ -17,7 +17,8 @@ func describe(p *Plan) string {
 	var b strings.Builder
 	at := func(n *Node) string { return fmt.Sprintf("%s%d", n.Kind, n.Line) }
 	for _, s := range p.Stages {
-		fmt.Fprintf(&b, "stage %d %q given %q of %d steps, reached %v\n", s.Index, s.Name, s.Given(), s.Total, p.Reached[s])
+		fmt.Fprintf(&b, "stage %d %q given %q of %d steps, reached %v\n", s.Index, s.Name, s.Given(), s.Total,
+			p.Reached[s])
 	}
 	for _, n := range p.Nodes {
 		fmt.Fprintf(&b, "%s %d step %v %q\n", at(n), n.Index, n.IsStep(), n.Expanded)
@@ -39,7 +40,8 @@ func describe(p *Plan) string {
 			if v.At != nil {
 				where = v.At.Line
 			}
-			fmt.Fprintf(&b, "  sees %s=%q of line %d caller's %v made from %v\n", k, v.Value, where, v.CallerArg, slices.Sorted(maps.Keys(v.Uses)))
+			fmt.Fprintf(&b, "  sees %s=%q of line %d caller's %v made from %v\n", k, v.Value, where, v.CallerArg,
+				slices.Sorted(maps.Keys(v.Uses)))
 		}
 		for i, s := range []Setting{n.User, n.Shell} {
 			if s.At != nil {
@@ -116,7 +118,10 @@ func TestPlans(t *testing.T) {
 
 func TestStagesAreFoundByNameOrNumber(t *testing.T) {
 	text := "FROM a AS one\nFROM b AS two\nCOPY --from=0 x /\nFROM c\n"
-	for target, want := range map[string]string{"": "2", "one": "0", "TWO": "0 1", "0": "0", "1": "0 1", "2": "2", "3": "error", "-1": "error", "three": "error"} {
+	for target, want := range map[string]string{
+		"": "2", "one": "0", "TWO": "0 1", "0": "0", "1": "0 1", "2": "2",
+		"3": "error", "-1": "error", "three": "error",
+	} {
 		p, err := Parse(text, Options{Target: target})
 		got := "error"
 		if err == nil {
@@ -139,8 +144,9 @@ func TestStagesAreFoundByNameOrNumber(t *testing.T) {
 
 func TestNamesOfStages(t *testing.T) {
 	for text, want := range map[string]string{
-		"FROM a\nRUN true\n": "", "FROM a AS b\nRUN true\n": "", "FROM a\nRUN --mount=type=cache,target=/x true\n": "stage-0",
-		"FROM a AS b\nCOPY --from=c x y\n": "b", "FROM a\nCOPY x y\n": "", "FROM a\nFROM b\n": "stage-0",
+		"FROM a\nRUN true\n": "", "FROM a AS b\nRUN true\n": "",
+		"FROM a\nRUN --mount=type=cache,target=/x true\n": "stage-0",
+		"FROM a AS b\nCOPY --from=c x y\n":                "b", "FROM a\nCOPY x y\n": "", "FROM a\nFROM b\n": "stage-0",
 	} {
 		p, err := Parse(text, Options{})
 		if err != nil || p.Stages[0].Name != want {
@@ -154,11 +160,20 @@ func TestPlatformsArguments(t *testing.T) {
 		o    Options
 		want string
 	}{
-		"nobody says":      {Options{}, ""},
-		"several":          {Options{Platform: "linux/amd64,linux/arm64"}, ""},
-		"one":              {Options{Platform: "linux/arm/v7"}, "TARGETARCH=arm TARGETOS=linux TARGETPLATFORM=linux/arm/v7 TARGETVARIANT=v7"},
-		"the builder's":    {Options{Builder: "linux/amd64"}, "BUILDARCH=amd64 BUILDOS=linux BUILDPLATFORM=linux/amd64 BUILDVARIANT="},
-		"an argument wins": {Options{Platform: "linux", Args: map[string]string{"TARGETOS": "x"}}, "TARGETARCH= TARGETOS=x! TARGETPLATFORM=linux TARGETVARIANT="},
+		"nobody says": {Options{}, ""},
+		"several":     {Options{Platform: "linux/amd64,linux/arm64"}, ""},
+		"one": {
+			Options{Platform: "linux/arm/v7"},
+			"TARGETARCH=arm TARGETOS=linux TARGETPLATFORM=linux/arm/v7 TARGETVARIANT=v7",
+		},
+		"the builder's": {
+			Options{Builder: "linux/amd64"},
+			"BUILDARCH=amd64 BUILDOS=linux BUILDPLATFORM=linux/amd64 BUILDVARIANT=",
+		},
+		"an argument wins": {
+			Options{Platform: "linux", Args: map[string]string{"TARGETOS": "x"}},
+			"TARGETARCH= TARGETOS=x! TARGETPLATFORM=linux TARGETVARIANT=",
+		},
 	} {
 		var got []string
 		for k, v := range platformArgs(c.o) {
@@ -181,15 +196,27 @@ func TestImages(t *testing.T) {
 		contexts map[string]string
 		want     string
 	}{
-		"bases, copies, mounts":   {"FROM a AS x\nCOPY --from=b . .\nRUN --mount=from=c,target=/c --mount=type=cache,from=d,target=/d true\nFROM x\n", nil, "a b c d"},
-		"of no target":            {"FROM a\nCOPY --from=b . .\nFROM c\n", nil, "a c b"},
-		"stages, in any case":     {"FROM a AS X\nFROM x\nCOPY --from=X . .\nCOPY --from=0 . .\n", nil, "a"},
-		"a number that is none":   {"FROM a\nCOPY --from=7 . .\n", nil, "a"},
-		"contexts":                {"FROM a AS x\nFROM b\nCOPY --from=c . .\nCOPY --from=d:latest . .\n", map[string]string{"x": ".", "c": ".", "d": "."}, "b"},
-		"of another name":         {"FROM a:1 AS x\nCOPY --from=b . .\n", map[string]string{"a": ".", "y": "."}, "a:1 b"},
-		"no reference at all":     {"FROM a\nCOPY --from=$V . .\n", map[string]string{"a": "."}, "$V"},
-		"a stage without a name":  {"FROM a\n", map[string]string{"": "."}, "a"},
-		"twice in one RUN":        {"FROM a\nRUN --mount=from=b,target=/b --mount=from=b,target=/c true\n", nil, "a b b"},
+		"bases, copies, mounts": {"FROM a AS x\nCOPY --from=b . .\nRUN --mount=from=c,target=/c " +
+			"--mount=type=cache,from=d,target=/d true\nFROM x\n", nil, "a b c d"},
+		"of no target":          {"FROM a\nCOPY --from=b . .\nFROM c\n", nil, "a c b"},
+		"stages, in any case":   {"FROM a AS X\nFROM x\nCOPY --from=X . .\nCOPY --from=0 . .\n", nil, "a"},
+		"a number that is none": {"FROM a\nCOPY --from=7 . .\n", nil, "a"},
+		"contexts": {
+			"FROM a AS x\nFROM b\nCOPY --from=c . .\nCOPY --from=d:latest . .\n",
+			map[string]string{"x": ".", "c": ".", "d": "."},
+			"b",
+		},
+		"of another name": {
+			"FROM a:1 AS x\nCOPY --from=b . .\n",
+			map[string]string{"a": ".", "y": "."},
+			"a:1 b",
+		},
+		"no reference at all":    {"FROM a\nCOPY --from=$V . .\n", map[string]string{"a": "."}, "$V"},
+		"a stage without a name": {"FROM a\n", map[string]string{"": "."}, "a"},
+		"twice in one RUN": {
+			"FROM a\nRUN --mount=from=b,target=/b --mount=from=b,target=/c true\n", nil,
+			"a b b",
+		},
 		"a stage of a later line": {"FROM a\nCOPY --from=late . .\nFROM b AS late\n", nil, "a b"},
 	} {
 		p, err := Parse(c.text, Options{})
@@ -204,8 +231,10 @@ func TestImages(t *testing.T) {
 
 func TestWhatCanNotBeFilledIn(t *testing.T) {
 	for text, want := range map[string]string{
-		"ARG V\nFROM $V\n": "2 the base name $V is blank without build arguments", "ARG V=${W\nFROM a\n": "1 failed to process", "FROM a\nFROM ${V\n": "2 failed to process",
-		"ARG A=1 B=${W C=${X\nFROM a\n": "1 failed to process \"${W", "FROM a\nENV V=${W\n": "", "ARG V=a\nFROM $V\n": "", "FROM a\nARG V=${W\n": "",
+		"ARG V\nFROM $V\n":    "2 the base name $V is blank without build arguments",
+		"ARG V=${W\nFROM a\n": "1 failed to process", "FROM a\nFROM ${V\n": "2 failed to process",
+		"ARG A=1 B=${W C=${X\nFROM a\n": "1 failed to process \"${W", "FROM a\nENV V=${W\n": "",
+		"ARG V=a\nFROM $V\n": "", "FROM a\nARG V=${W\n": "",
 	} {
 		p, err := Parse(text, Options{})
 		if err != nil {
@@ -222,7 +251,10 @@ func TestWhatCanNotBeFilledIn(t *testing.T) {
 }
 
 func TestSyntaxOfADockerfile(t *testing.T) {
-	for text, want := range map[string]string{"# syntax=a/b:1\nFROM a\n": "a/b:1", "FROM a\n": "", "#!/bin/x\n#syntax=c\n": "c"} {
+	for text, want := range map[string]string{
+		"# syntax=a/b:1\nFROM a\n": "a/b:1", "FROM a\n": "",
+		"#!/bin/x\n#syntax=c\n": "c",
+	} {
 		if got := Syntax([]byte(text), nil); got != want {
 			t.Errorf("%q: %q", text, got)
 		}
@@ -234,7 +266,8 @@ func TestSyntaxOfADockerfile(t *testing.T) {
 
 func TestContextsThatABuilderFetches(t *testing.T) {
 	for context, want := range map[string]bool{
-		"https://example.com/x": true, "git@example.com:a/b": true, "github.com/a/b": true, "/a/b": false, "./github.com/a": false, "a@b": false,
+		"https://example.com/x": true, "git@example.com:a/b": true, "github.com/a/b": true, "/a/b": false,
+		"./github.com/a": false, "a@b": false,
 	} {
 		if Remote(context) != want {
 			t.Errorf("%s: %v", context, !want)
@@ -244,7 +277,10 @@ func TestContextsThatABuilderFetches(t *testing.T) {
 
 func TestWhereADockerfileIs(t *testing.T) {
 	upper, lower, none := t.TempDir(), t.TempDir(), t.TempDir()
-	for _, path := range []string{filepath.Join(upper, "Dockerfile"), filepath.Join(upper, "dockerfile"), filepath.Join(lower, "dockerfile")} {
+	for _, path := range []string{
+		filepath.Join(upper, "Dockerfile"), filepath.Join(upper, "dockerfile"),
+		filepath.Join(lower, "dockerfile"),
+	} {
 		if err := os.WriteFile(path, nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -266,7 +302,8 @@ func TestWhereADockerfileIs(t *testing.T) {
 
 func TestErrorsNameTheLine(t *testing.T) {
 	_, err := Parse("FROM a\nCOPPY x\n", Options{})
-	if got := Located("my/Dockerfile", err).Error(); !strings.HasPrefix(got, "my/Dockerfile:2: unknown instruction: COPPY") {
+	if got := Located("my/Dockerfile", err).Error(); !strings.HasPrefix(got,
+		"my/Dockerfile:2: unknown instruction: COPPY") {
 		t.Error(got)
 	}
 	if got := Located("my/Dockerfile", os.ErrNotExist).Error(); got != "my/Dockerfile: file does not exist" {
@@ -275,7 +312,10 @@ func TestErrorsNameTheLine(t *testing.T) {
 }
 
 func TestFormsOfAReference(t *testing.T) {
-	for ref, want := range map[string]string{"golang": "docker.io/library/golang:latest golang:latest", "x/y:1": "docker.io/x/y:1 x/y:1", "$V": "$V $V"} {
+	for ref, want := range map[string]string{
+		"golang": "docker.io/library/golang:latest golang:latest",
+		"x/y:1":  "docker.io/x/y:1 x/y:1", "$V": "$V $V",
+	} {
 		full, familiar := FullReference(ref)
 		if full+" "+familiar != want {
 			t.Errorf("%s: %s %s", ref, full, familiar)

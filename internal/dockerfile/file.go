@@ -15,11 +15,12 @@ const MaxBytes = 8 << 20
 
 // Remote says whether a build context is fetched by the builder.
 func Remote(context string) bool {
-	return strings.Contains(context, "://") || strings.HasPrefix(context, "git@") || strings.HasPrefix(context, "github.com/")
+	return strings.Contains(context, "://") || strings.HasPrefix(context, "git@") ||
+		strings.HasPrefix(context, "github.com/")
 }
 
-// Path is where the Dockerfile of that name is ("" for the default) of a build context on this machine. As for docker build, the default may
-// be in lower case.
+// Path is where the Dockerfile of that name is ("" for the default) of a build context on this machine. As for docker
+// build, the default may be in lower case.
 func Path(context, name string) string {
 	path := name
 	if path == "" {
@@ -44,5 +45,6 @@ func Located(file string, err error) error {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	line := at.Locations[0][0].Start.Line
-	return fmt.Errorf("%s:%d: %s", file, line, strings.TrimPrefix(err.Error(), fmt.Sprintf("dockerfile parse error on line %d: ", line)))
+	return fmt.Errorf("%s:%d: %s", file, line,
+		strings.TrimPrefix(err.Error(), fmt.Sprintf("dockerfile parse error on line %d: ", line)))
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// Syntax is the image of the frontend that a Dockerfile, or a build argument, names; "" for the builder's own. With one, the text may be in a
-// language of its own.
+// Syntax is the image of the frontend that a Dockerfile, or a build argument, names; "" for the builder's own. With
+// one, the text may be in a language of its own.
 func Syntax(text []byte, args map[string]string) string {
 	if given := args[SyntaxArgument]; given != "" {
 		return given
@@ -20,8 +20,9 @@ func Syntax(text []byte, args map[string]string) string {
 	return ""
 }
 
-// Images lists the references, as they are written, of all images outside of the Dockerfile that its stages start from, copy from and mount;
-// stages that no target needs are included. contexts are the named contexts of the build: each stands in for the image or stage of its name.
+// Images lists the references, as they are written, of all images outside of the Dockerfile that its stages start
+// from, copy from and mount; stages that no target needs are included. contexts are the named contexts of the build:
+// each stands in for the image or stage of its name.
 func (p *Plan) Images(contexts map[string]string) []string {
 	var out []string
 	add := func(ref string) {
@@ -72,8 +73,8 @@ func (p *Plan) Unfilled() *Instruction {
 	return nil
 }
 
-// FullReference gives the form in which BuildKit names an image, and the one in which people do. A reference that is none
-// stays as it is.
+// FullReference gives the form in which BuildKit names an image, and the one in which people do. A reference that is
+// none stays as it is.
 func FullReference(ref string) (full, familiar string) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {

@@ -26,8 +26,8 @@ type selection struct {
 	plain   bool // without wildcards, as a mount's source
 }
 
-// newSource reads the source of a COPY, ADD or bind mount. A pattern that can't be understood reads everything: the builder
-// will say what is wrong with it.
+// newSource reads the source of a COPY, ADD or bind mount. A pattern that can't be understood reads everything: the
+// builder will say what is wrong with it.
 func newSource(context, src string, how selection) Source {
 	r := Source{Context: context}
 	if how.parents {
@@ -119,8 +119,8 @@ func (s *Source) top(p string) bool {
 // maxLinks ends the resolution of links that lead in a circle.
 const maxLinks = 40
 
-// Followed gives the sources with those added to which links lead: BuildKit follows the links on the way to a source, and a
-// source that is one; not those below it. links are the context's.
+// Followed gives the sources with those added to which links lead: BuildKit follows the links on the way to a source,
+// and a source that is one; not those below it. links are the context's.
 func Followed(sources []Source, links map[string]string) []Source {
 	out := sources
 	for _, r := range sources {

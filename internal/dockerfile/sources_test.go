@@ -26,7 +26,10 @@ func TestWhatASourceTakes(t *testing.T) {
 		{src: "*.go", how: selection{plain: true}, takes: "*.go", leaves: "x.go", topTakes: "*.go"},
 		{src: "[", takes: "anything", leaves: ""},
 		{src: "[", how: selection{plain: true}, takes: "[", leaves: "anything", topTakes: "["},
-		{src: "a", how: selection{exclude: []string{"**/*.md"}}, takes: "a a/b.go", leaves: "a/x.md a/b/x.md", topTakes: "a"},
+		{
+			src: "a", how: selection{exclude: []string{"**/*.md"}}, takes: "a a/b.go", leaves: "a/x.md a/b/x.md",
+			topTakes: "a",
+		},
 		{src: "a", how: selection{exclude: []string{"["}}, takes: "a b anything"},
 		{src: "a/b", how: selection{parents: true}, takes: "a/b a/b/c", leaves: "a b", topTakes: ""},
 		{src: "./a/./b", how: selection{parents: true}, takes: "a/b a/b/c", leaves: "a/c b", topTakes: "a"},
@@ -53,7 +56,10 @@ func TestWhatASourceTakes(t *testing.T) {
 }
 
 func TestLinksAreFollowed(t *testing.T) {
-	links := map[string]string{"link": "a/b", "deep/up": "../x", "abs": "/y/z", "loop": "loop", "one": "two", "two": "one", "self": "self/more"}
+	links := map[string]string{
+		"link": "a/b", "deep/up": "../x", "abs": "/y/z", "loop": "loop", "one": "two",
+		"two": "one", "self": "self/more",
+	}
 	for src, want := range map[string]string{
 		"link":       "link>a/b",
 		"link/c":     "link>a/b/c",
@@ -123,7 +129,8 @@ func TestSourcesOfOneContext(t *testing.T) {
 
 func TestWhatAnADDFetches(t *testing.T) {
 	for p, want := range map[string]bool{
-		"http://x/y": true, "https://x/y": true, "git@example.com:a/b.git": true, "https://x/y.git": true, "a/b": false, "ftp:x": false, "github.com/a/b": false,
+		"http://x/y": true, "https://x/y": true, "git@example.com:a/b.git": true, "https://x/y.git": true, "a/b": false,
+		"ftp:x": false, "github.com/a/b": false,
 	} {
 		if fetched(p) != want {
 			t.Errorf("%s: %v", p, !want)

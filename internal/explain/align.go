@@ -4,18 +4,21 @@ import "github.com/25eloquence/compose-mage/internal/dockerfile"
 
 // alignment pairs the instructions of two Dockerfiles.
 type alignment struct {
-	old     map[*dockerfile.Instruction]*dockerfile.Instruction   // of a new instruction: the same one before, or the one that it replaces
-	same    map[*dockerfile.Instruction]bool                      // new instructions that have not changed
-	removed map[*dockerfile.Instruction][]*dockerfile.Instruction // instructions that are gone, by the new one that they stood before
-	gone    map[*dockerfile.Stage][]*dockerfile.Instruction       // and those that stood at the end of a stage
-	stages  map[*dockerfile.Stage]*dockerfile.Stage               // of a new stage: the old one
+	// of a new instruction: the same one before, or the one that it replaces
+	old  map[*dockerfile.Instruction]*dockerfile.Instruction
+	same map[*dockerfile.Instruction]bool // new instructions that have not changed
+	// instructions that are gone, by the new one that they stood before
+	removed map[*dockerfile.Instruction][]*dockerfile.Instruction
+	gone    map[*dockerfile.Stage][]*dockerfile.Instruction // and those that stood at the end of a stage
+	stages  map[*dockerfile.Stage]*dockerfile.Stage         // of a new stage: the old one
 }
 
 // align compares two plans. Stages are the same by name, the others in their order.
 func align(old, new *dockerfile.Plan) alignment {
 	a := alignment{
-		old: map[*dockerfile.Instruction]*dockerfile.Instruction{}, same: map[*dockerfile.Instruction]bool{}, removed: map[*dockerfile.Instruction][]*dockerfile.Instruction{},
-		gone: map[*dockerfile.Stage][]*dockerfile.Instruction{}, stages: map[*dockerfile.Stage]*dockerfile.Stage{},
+		old: map[*dockerfile.Instruction]*dockerfile.Instruction{}, same: map[*dockerfile.Instruction]bool{},
+		removed: map[*dockerfile.Instruction][]*dockerfile.Instruction{},
+		gone:    map[*dockerfile.Stage][]*dockerfile.Instruction{}, stages: map[*dockerfile.Stage]*dockerfile.Stage{},
 	}
 	taken := map[*dockerfile.Stage]bool{}
 	pair := func(s, o *dockerfile.Stage) {
@@ -48,8 +51,8 @@ func align(old, new *dockerfile.Plan) alignment {
 	return a
 }
 
-// list pairs two lists of instructions by their longest common subsequence; between its members those with the same keyword
-// replace each other. It gives the old ones that stood after the last new one and are gone.
+// list pairs two lists of instructions by their longest common subsequence; between its members those with the same
+// keyword replace each other. It gives the old ones that stood after the last new one and are gone.
 func (a *alignment) list(old, new []*dockerfile.Instruction) []*dockerfile.Instruction {
 	// length[i][j] is that of the common subsequence of old[i:] and new[j:].
 	length := make([][]int, len(old)+1)

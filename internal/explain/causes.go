@@ -36,8 +36,13 @@ type comparison struct {
 }
 
 // compare finds what changed for each step, and the lines of the Dockerfile that did.
-func compare(before, after *buildinputs.Record, old, new *dockerfile.Plan) (map[*dockerfile.Node][]cause, []lineChange) {
-	c := comparison{before: before, after: after, old: old, new: new, a: align(old, new), causes: map[*dockerfile.Node][]cause{}}
+func compare(
+	before, after *buildinputs.Record, old, new *dockerfile.Plan,
+) (map[*dockerfile.Node][]cause, []lineChange) {
+	c := comparison{
+		before: before, after: after, old: old, new: new, a: align(old, new),
+		causes: map[*dockerfile.Node][]cause{},
+	}
 	for _, n := range new.Nodes {
 		var was *dockerfile.Node
 		if n.Instruction != nil && c.a.old[n.Instruction] != nil {
@@ -112,11 +117,15 @@ func stageName(target string) string {
 func (c *comparison) instruction(in *dockerfile.Instruction) cause {
 	was := c.a.old[in]
 	if was == nil {
-		return cause{key: fmt.Sprint("line ", in.Line), why: fmt.Sprintf("line %d is new", in.Line), detail: lines(c.new, "+ ", in.Line, in.Last)}
+		return cause{
+			key: fmt.Sprint("line ", in.Line), why: fmt.Sprintf("line %d is new", in.Line),
+			detail: lines(c.new, "+ ", in.Line, in.Last),
+		}
 	}
 	return cause{
 		key: fmt.Sprint("line ", in.Line), why: fmt.Sprintf("line %d changed", in.Line),
-		detail: difference(c.old.Lines[was.Line-1:min(was.Last, len(c.old.Lines))], c.new.Lines[in.Line-1:min(in.Last, len(c.new.Lines))]),
+		detail: difference(c.old.Lines[was.Line-1:min(was.Last, len(c.old.Lines))],
+			c.new.Lines[in.Line-1:min(in.Last, len(c.new.Lines))]),
 	}
 }
 
@@ -159,7 +168,8 @@ func difference(old, new []string) []string {
 	for last < len(old)-first && last < len(new)-first && old[len(old)-1-last] == new[len(new)-1-last] {
 		last++
 	}
-	return append(capped(prefixed("- ", old[first:len(old)-last]), maxLines), capped(prefixed("+ ", new[first:len(new)-last]), maxLines)...)
+	return append(capped(prefixed("- ", old[first:len(old)-last]), maxLines),
+		capped(prefixed("+ ", new[first:len(new)-last]), maxLines)...)
 }
 
 // values compares the variables, user, shell and options that a step sees.
@@ -182,7 +192,11 @@ func (c *comparison) values(n, was *dockerfile.Node) []cause {
 		}
 	}
 	if len(out) == 0 && n.Expanded != was.Expanded && c.a.same[n.Instruction] {
-		out = append(out, cause{key: "expanded " + n.Expanded, why: "its arguments changed", detail: []string{"- " + was.Expanded, "+ " + n.Expanded}})
+		out = append(out,
+			cause{
+				key: "expanded " + n.Expanded, why: "its arguments changed",
+				detail: []string{"- " + was.Expanded, "+ " + n.Expanded},
+			})
 	}
 	return out
 }
@@ -210,8 +224,8 @@ func (c *comparison) variables(names map[string]bool, now, then map[string]docke
 	return out
 }
 
-// variable gives the causes of another value of one variable; of one whose line has not changed, those of what it is made
-// from.
+// variable gives the causes of another value of one variable; of one whose line has not changed, those of what it is
+// made from.
 func (c *comparison) variable(name string, now, then map[string]dockerfile.Variable, seen map[string]bool) []cause {
 	a, hasNow := now[name]
 	b, hadThen := then[name]
@@ -262,7 +276,11 @@ func (c *comparison) argument(name string) cause {
 }
 
 func (c *comparison) platform() cause {
-	return cause{key: "platform", why: fmt.Sprintf("platform changed from %s to %s", platformName(c.before.Platform), platformName(c.after.Platform))}
+	return cause{
+		key: "platform",
+		why: fmt.Sprintf("platform changed from %s to %s", platformName(c.before.Platform),
+			platformName(c.after.Platform)),
+	}
 }
 
 func platformName(p string) string {
@@ -281,13 +299,15 @@ func (c *comparison) options() []cause {
 	maps.Copy(names, c.before.Options)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if a, b := c.after.Options[name], c.before.Options[name]; a != b {
-			out = append(out, cause{key: "option " + name, why: fmt.Sprintf("build option %s changed from %q to %q", name, b, a)})
+			out = append(out,
+				cause{key: "option " + name, why: fmt.Sprintf("build option %s changed from %q to %q", name, b, a)})
 		}
 	}
 	return out
 }
 
-// changedLines lists the instructions that changed and are no steps, and the steps that are gone with nothing after them.
+// changedLines lists the instructions that changed and are no steps, and the steps that are gone with nothing after
+// them.
 func (c *comparison) changedLines() []lineChange {
 	var out []lineChange
 	for _, s := range c.new.Stages {
@@ -303,7 +323,11 @@ func (c *comparison) changedLines() []lineChange {
 			}
 		}
 		for _, o := range c.a.gone[s] {
-			out = append(out, lineChange{s, masked(o.Short), s.Instructions[len(s.Instructions)-1].Line, o.Node != nil, true, c.removedLine(o)})
+			out = append(out,
+				lineChange{
+					s, masked(o.Short), s.Instructions[len(s.Instructions)-1].Line, o.Node != nil, true,
+					c.removedLine(o),
+				})
 		}
 	}
 	return out

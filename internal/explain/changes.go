@@ -33,7 +33,11 @@ func (c *comparison) base(n, was *dockerfile.Node) []cause {
 		if by := c.variables(n.Uses, n.Vars, was.Vars); len(by) > 0 && c.a.same[n.Instruction] {
 			out = append(out, by...)
 		} else if c.a.same[n.Instruction] {
-			out = append(out, cause{key: "base " + n.Expanded, why: fmt.Sprintf("base changed from %s to %s", was.Expanded, n.Expanded)})
+			out = append(out,
+				cause{
+					key: "base " + n.Expanded,
+					why: fmt.Sprintf("base changed from %s to %s", was.Expanded, n.Expanded),
+				})
 		} else {
 			out = append(out, c.instruction(n.Instruction))
 		}
@@ -61,7 +65,10 @@ func (c *comparison) moved(n, was *dockerfile.Node) []cause {
 	if a == "" || b == "" || a == b {
 		return nil
 	}
-	return []cause{{key: "base " + full, why: fmt.Sprintf("base %s moved from %s to %s", name, shortDigest(b), shortDigest(a))}}
+	return []cause{{
+		key: "base " + full,
+		why: fmt.Sprintf("base %s moved from %s to %s", name, shortDigest(b), shortDigest(a)),
+	}}
 }
 
 func shortDigest(digest string) string {
@@ -74,7 +81,8 @@ func shortDigest(digest string) string {
 
 // files compares what a step takes from its contexts.
 func (c *comparison) files(n, was *dockerfile.Node) []cause {
-	if !slices.EqualFunc(n.Sources, was.Sources, func(a, b dockerfile.Source) bool { return a.Context == b.Context && a.Path == b.Path && a.All == b.All }) {
+	if !slices.EqualFunc(n.Sources, was.Sources,
+		func(a, b dockerfile.Source) bool { return a.Context == b.Context && a.Path == b.Path && a.All == b.All }) {
 		return nil // the line or a variable says so
 	}
 	byTree := map[string][]dockerfile.Source{}
@@ -89,7 +97,10 @@ func (c *comparison) files(n, was *dockerfile.Node) []cause {
 	var out []cause
 	for _, tree := range trees {
 		reads := byTree[tree]
-		d := differ{now: taken(c.after, tree, reads), then: taken(c.before, tree, reads), before: c.before.Trees[tree], after: c.after.Trees[tree]}
+		d := differ{
+			now: taken(c.after, tree, reads), then: taken(c.before, tree, reads), before: c.before.Trees[tree],
+			after: c.after.Trees[tree],
+		}
 		if x, ok := d.cause(tree); ok {
 			if slices.ContainsFunc(reads, func(r dockerfile.Source) bool { return r.Unsure }) {
 				x.why += " (a variable in its path comes from the base: it may copy that)"
@@ -162,7 +173,8 @@ func (d *differ) cause(tree string) (cause, bool) {
 	}
 	d.withoutParents()
 	slices.SortFunc(d.lines, func(a, b string) int { return strings.Compare(pathOf(a), pathOf(b)) })
-	return cause{key: "files " + tree + "\x00" + strings.Join(d.lines, "\x00"), why: d.why(tree), detail: d.detail()}, true
+	return cause{key: "files " + tree + "\x00" + strings.Join(d.lines, "\x00"), why: d.why(tree), detail: d.detail()},
+		true
 }
 
 // newlyLeft says whether of two lists of patterns the first leaves p out and the second does not.

@@ -1,6 +1,6 @@
-// Package explain owns why the steps of an image's build ran again: the comparison, step by step, of what two builds read (buildinputs), and
-// of what BuildKit said of their steps. It decides nothing: the builder alone knows what is stale, and a build is the same without any of
-// this.
+// Package explain owns why the steps of an image's build ran again: the comparison, step by step, of what two builds
+// read (buildinputs), and of what BuildKit said of their steps. It decides nothing: the builder alone knows what is
+// stale, and a build is the same without any of this.
 package explain
 
 import (
@@ -13,7 +13,8 @@ import (
 
 // Reason says why one step ran, or would run.
 type Reason struct {
-	// Step is the step with BuildKit's numbering and the Dockerfile's text; without a number for a line that is no step.
+	// Step is the step with BuildKit's numbering and the Dockerfile's text; without a number for a line that is no
+	// step.
 	Step    string   `json:"step"`
 	Line    int      `json:"line"` // of the Dockerfile
 	Why     string   `json:"why"`
@@ -30,9 +31,9 @@ const (
 	endedBefore = "the last build failed before it"
 )
 
-// Explain says for every step that ran, in the Dockerfile's order, why it did: what changed between the two builds. before
-// is nil for the first. A step that only follows from an earlier one names that one's line. Lines that changed without making
-// a step run are named too, since they change the image.
+// Explain says for every step that ran, in the Dockerfile's order, why it did: what changed between the two builds.
+// before is nil for the first. A step that only follows from an earlier one names that one's line. Lines that changed
+// without making a step run are named too, since they change the image.
 func Explain(before, after *buildinputs.Record, steps []buildinputs.Step) []Reason {
 	p, err := after.Plan()
 	if err != nil {
@@ -63,7 +64,10 @@ func Predict(before, after *buildinputs.Record) ([]Reason, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := explanation{after: after, before: before, ran: map[*dockerfile.Node]buildinputs.Step{}, reported: map[string]*dockerfile.Node{}}
+	e := explanation{
+		after: after, before: before, ran: map[*dockerfile.Node]buildinputs.Step{},
+		reported: map[string]*dockerfile.Node{},
+	}
 	e.causes, e.lines = compare(before, after, old, p)
 	moved := map[*dockerfile.Node]bool{}
 	for _, n := range p.Nodes {
@@ -92,7 +96,9 @@ type explanation struct {
 }
 
 // all gives a reason for each step that ran. otherwise is for those of which the inputs say nothing.
-func (e *explanation) all(p *dockerfile.Plan, others []buildinputs.Step, otherwise func(*dockerfile.Node) string) []Reason {
+func (e *explanation) all(
+	p *dockerfile.Plan, others []buildinputs.Step, otherwise func(*dockerfile.Node) string,
+) []Reason {
 	e.lost = map[*dockerfile.Node]bool{}
 	var out []Reason
 	for _, n := range p.Nodes {
@@ -114,7 +120,12 @@ func (e *explanation) all(p *dockerfile.Plan, others []buildinputs.Step, otherwi
 		out = append(out, told...)
 	}
 	for _, s := range others {
-		out = append(out, Reason{Step: s.Name, Why: "no line of this Dockerfile: another image's name for a step that they share, or an ONBUILD of the base", Seconds: s.Seconds})
+		out = append(out,
+			Reason{
+				Step: s.Name,
+				Why: "no line of this Dockerfile: another image's name for a step that they share, or an ONBUILD of " +
+					"the base", Seconds: s.Seconds,
+			})
 	}
 	return maskedReasons(out)
 }

@@ -46,12 +46,13 @@ end
 ENTRYPOINT ["/x"]
 `
 
-// TestIntegrationReasonsAgreeWithTheBuilder edits one thing at a time and builds: every step that BuildKit runs has a reason
-// that names the edit, the steps that are said to run do, and nothing runs where nothing is said to.
+// TestIntegrationReasonsAgreeWithTheBuilder edits one thing at a time and builds: every step that BuildKit runs has a
+// reason that names the edit, the steps that are said to run do, and nothing runs where nothing is said to.
 func TestIntegrationReasonsAgreeWithTheBuilder(t *testing.T) {
 	b := newBuilder(t)
 	w := newWorkspace(t, strings.ReplaceAll(realSteps, "unique", fmt.Sprint(time.Now().UnixNano())), map[string]string{
-		"a/1.txt": "1", "a/2.txt": "2", "a/x.go": "x", "b/f": "1", "b/f.md": "1", "b/sub/g": "1", "c/h": "1", "d/plain": "1", "e/target": "1",
+		"a/1.txt": "1", "a/2.txt": "2", "a/x.go": "x", "b/f": "1", "b/f.md": "1", "b/sub/g": "1", "c/h": "1",
+		"d/plain": "1", "e/target": "1",
 		"other": "1", "b/ignored.log": "1",
 	})
 	w.do(os.Symlink("../e/target", w.path("d/link")))
@@ -91,7 +92,10 @@ func TestIntegrationReasonsAgreeWithTheBuilder(t *testing.T) {
 		{"a heredoc", func() { w.replace("text\n", fresh()+"\n") }, 17, "line 17 changed"},
 		{"a comment", func() { w.in.Text = strings.Replace(w.in.Text, "ARG V=1", "ARG V=1", 1) + "# end\n" }, 0, ""},
 		{"the entry point", func() { w.replace(`["/x"]`, `["/y"]`) }, 0, "line 20 changed (no step runs again for it)"},
-		{"the ignore file", func() { w.ignore("**/*.log\nb/sub\n") }, 7, ".dockerignore changed: left out now: b/sub/g"},
+		{
+			"the ignore file", func() { w.ignore("**/*.log\nb/sub\n") }, 7,
+			".dockerignore changed: left out now: b/sub/g",
+		},
 	} {
 		e.do()
 		after := w.take(before)
@@ -153,7 +157,10 @@ func (b builder) build(w *workspace) []buildinputs.Step {
 		defer close(drained)
 		for s := range status {
 			for _, v := range s.Vertexes {
-				seen[v.Digest] = buildinputs.Step{Name: v.Name, Cached: v.Cached || seen[v.Digest].Cached, Failed: v.Error != ""}
+				seen[v.Digest] = buildinputs.Step{
+					Name: v.Name, Cached: v.Cached || seen[v.Digest].Cached,
+					Failed: v.Error != "",
+				}
 			}
 		}
 	}()
@@ -196,7 +203,8 @@ func (b builder) agree(name string, steps []buildinputs.Step, reasons, predicted
 	switch {
 	case why == "" && len(reasons)+len(predicted) > 0:
 		b.t.Errorf("%s: nothing should run", name)
-	case why != "" && (len(reasons) == 0 || !strings.Contains(reasons[0].Why, why) || line != 0 && reasons[0].Line != line):
+	case why != "" &&
+		(len(reasons) == 0 || !strings.Contains(reasons[0].Why, why) || line != 0 && reasons[0].Line != line):
 		b.t.Errorf("%s: want %q at line %d first", name, why, line)
 	case why != "" && (len(predicted) == 0 || predicted[0].Why != reasons[0].Why):
 		b.t.Errorf("%s: another reason was said before", name)

@@ -43,7 +43,8 @@ type workspace struct {
 
 func newWorkspace(t testing.TB, text string, files map[string]string) *workspace {
 	w := &workspace{t: t, now: time.Unix(1_800_000_000, 0), in: buildinputs.Inputs{
-		Project: "p", Service: "api", Dockerfile: "Dockerfile", Text: text, Context: buildinputs.Tree{Dir: t.TempDir()}, Args: map[string]string{},
+		Project: "p", Service: "api", Dockerfile: "Dockerfile", Text: text, Context: buildinputs.Tree{Dir: t.TempDir()},
+		Args: map[string]string{},
 	}}
 	for name, content := range files {
 		w.write(name, content)
@@ -111,8 +112,9 @@ func text(reasons []Reason) string {
 func goFiles() map[string]string {
 	return map[string]string{
 		"services/go.mod": "module services", "services/go.sum": "sums", "services/internal/a/a.go": "package a",
-		"services/api/main.go": "package main", "services/api/handlers.go": "package main // handlers", "services/api/README.md": "# api",
-		"docs/guide.md": "guide",
+		"services/api/main.go": "package main", "services/api/handlers.go": "package main // handlers",
+		"services/api/README.md": "# api",
+		"docs/guide.md":          "guide",
 	}
 }
 
@@ -139,7 +141,8 @@ func all(line, why string) string {
 `
 	rest := strings.Replace(fromMod, "8 [build 4/8] RUN go mod download: follows from line 7\n", "", 1)
 	if line == "FROM" {
-		return "3 [build 1/8] FROM golang:${GO}-bookworm AS build: " + why + "\n" + fromBase + strings.ReplaceAll(fromMod, "line 7", "line 3")
+		return "3 [build 1/8] FROM golang:${GO}-bookworm AS build: " + why + "\n" +
+			fromBase + strings.ReplaceAll(fromMod, "line 7", "line 3")
 	}
 	return strings.ReplaceAll(rest, "line 7", "line "+line)
 }
@@ -152,7 +155,10 @@ func TestPredict(t *testing.T) {
 	}{
 		{"nothing", func(*workspace) {}, ""},
 		{"a comment and an empty line", func(w *workspace) { w.replace("# comment\n", "# another\n\n# two\n") }, ""},
-		{"a file that no step copies", func(w *workspace) { w.write("docs/guide.md", "new"); w.write("more.txt", "new") }, ""},
+		{
+			"a file that no step copies",
+			func(w *workspace) { w.write("docs/guide.md", "new"); w.write("more.txt", "new") }, "",
+		},
 		{"the time alone", func(w *workspace) { w.write("services/api/main.go", "package main") }, ""},
 		{
 			"a file", func(w *workspace) { w.write("services/api/handlers.go", "package main // new") },
@@ -174,11 +180,13 @@ func TestPredict(t *testing.T) {
 			"a renamed file", func(w *workspace) {
 				w.do(os.Rename(w.path("services/api/handlers.go"), w.path("services/api/routes.go")))
 			},
-			"11 [build 7/8] COPY services/api api: services/api/handlers.go was renamed to services/api/routes.go\n" + fromAPI,
+			"11 [build 7/8] COPY services/api api: services/api/handlers.go was renamed to services/api/routes.go\n" +
+				fromAPI,
 		},
 		{
 			"a mode", func(w *workspace) { w.do(os.Chmod(w.path("services/api/main.go"), 0o755)) },
-			"11 [build 7/8] COPY services/api api: mode of services/api/main.go: -rwxr-xr-x, was -rw-r--r--\n" + fromAPI,
+			"11 [build 7/8] COPY services/api api: mode of services/api/main.go: -rwxr-xr-x, was -rw-r--r--\n" +
+				fromAPI,
 		},
 		{
 			"an empty directory", func(w *workspace) { w.do(os.Mkdir(w.path("services/api/empty"), 0o755)) },
@@ -201,35 +209,51 @@ func TestPredict(t *testing.T) {
 		},
 		{
 			"the ignore file leaves out more", func(w *workspace) { w.ignore("**/*.md\n") },
-			"11 [build 7/8] COPY services/api api: .dockerignore changed: left out now: services/api/README.md\n" + fromAPI,
+			"11 [build 7/8] COPY services/api api: .dockerignore changed: left out now: services/api/README.md\n" +
+				fromAPI,
 		},
 		{
 			"an argument", func(w *workspace) { w.in.Args["GOPROXY"] = "https://b" },
-			"8 [build 4/8] RUN go mod download: build argument GOPROXY changed from \"https://a\" to \"https://b\"\n" + all("8", ""),
+			"8 [build 4/8] RUN go mod download: build argument GOPROXY changed from \"https://a\" to \"https://b\"\n" +
+				all("8", ""),
 		},
 		{"an argument that the Dockerfile does not know", func(w *workspace) { w.in.Args["OTHER"] = "1" }, ""},
-		{"the global argument", func(w *workspace) { w.in.Args["GO"] = "1.27" }, all("FROM", `build argument GO is now given: "1.27"`)},
-		{"the global argument's default", func(w *workspace) { w.replace("GO=1.26", "GO=1.27") }, all("FROM", "line 2 changed\n  - ARG GO=1.26\n  + ARG GO=1.27")},
+		{
+			"the global argument", func(w *workspace) { w.in.Args["GO"] = "1.27" },
+			all("FROM", `build argument GO is now given: "1.27"`),
+		},
+		{
+			"the global argument's default", func(w *workspace) { w.replace("GO=1.26", "GO=1.27") },
+			all("FROM", "line 2 changed\n  - ARG GO=1.26\n  + ARG GO=1.27"),
+		},
 		{
 			"the base's digest", func(w *workspace) {
 				w.in.Bases = map[string]string{"golang:1.26-bookworm": "sha256:" + strings.Repeat("b", 64)}
 			},
 			all("FROM", "base golang:1.26-bookworm moved from sha256:aaaaaaaaaaaa to sha256:bbbbbbbbbbbb"),
 		},
-		{"the platform", func(w *workspace) { w.in.Platform = "linux/arm64" }, all("FROM", "platform changed from the builder's to linux/arm64")},
+		{
+			"the platform", func(w *workspace) { w.in.Platform = "linux/arm64" },
+			all("FROM", "platform changed from the builder's to linux/arm64"),
+		},
 		{
 			"an option", func(w *workspace) { w.in.Options = map[string]string{"network": "host"} },
 			`8 [build 4/8] RUN go mod download: build option network changed from "" to "host"` + "\n" + all("8", ""),
 		},
 		{
 			"a line", func(w *workspace) { w.replace("go mod download", "go mod download -x") },
-			"8 [build 4/8] RUN go mod download -x: line 8 changed\n  - RUN go mod download\n  + RUN go mod download -x\n" + all("8", ""),
+			"8 [build 4/8] RUN go mod download -x: line 8 changed\n  - RUN go mod download\n  + RUN go mod download " +
+				"-x\n" + all("8", ""),
 		},
 		{
 			"one line of several", func(w *workspace) { w.replace("-o /out/ ./api", "-v -o /out/ ./api") },
-			"12 [build 8/8] RUN go build -v -o /out/ ./api: line 12 changed\n  - -o /out/ ./api\n  + -v -o /out/ ./api\n" + fromBuild,
+			"12 [build 8/8] RUN go build -v -o /out/ ./api: line 12 changed\n  - -o /out/ ./api\n  + -v -o /out/ " +
+				"./api\n" + fromBuild,
 		},
-		{"a comment within a step", func(w *workspace) { w.replace("    go build \\\n", "    # why\n    go build \\\n") }, ""},
+		{
+			"a comment within a step",
+			func(w *workspace) { w.replace("    go build \\\n", "    # why\n    go build \\\n") }, "",
+		},
 		{
 			"a step more", func(w *workspace) {
 				w.replace("COPY services/api api\n", "RUN go vet ./internal/...\nCOPY services/api api\n")
@@ -261,10 +285,12 @@ func TestPredict(t *testing.T) {
 		},
 		{
 			"what a step sees", func(w *workspace) { w.replace("ENV CGO_ENABLED=0", "ENV CGO_ENABLED=1") },
-			"8 [build 4/8] RUN go mod download: line 5 changed\n  - ENV CGO_ENABLED=0\n  + ENV CGO_ENABLED=1\n" + all("8", ""),
+			"8 [build 4/8] RUN go mod download: line 5 changed\n  - ENV CGO_ENABLED=0\n  + ENV CGO_ENABLED=1\n" +
+				all("8", ""),
 		},
 		{
-			"an ENV more", func(w *workspace) { w.replace("COPY services/internal", "ENV A=b\nCOPY services/internal") },
+			"an ENV more",
+			func(w *workspace) { w.replace("COPY services/internal", "ENV A=b\nCOPY services/internal") },
 			`11 [build 6/8] RUN go build ./internal/...: line 9 is new
   + ENV A=b
 12 [build 7/8] COPY services/api api: follows from line 11
@@ -273,11 +299,14 @@ func TestPredict(t *testing.T) {
 `,
 		},
 		{
-			"where a step copies to", func(w *workspace) { w.replace("COPY services/api api", "COPY services/api ./api") },
-			"11 [build 7/8] COPY services/api ./api: line 11 changed\n  - COPY services/api api\n  + COPY services/api ./api\n" + fromAPI,
+			"where a step copies to",
+			func(w *workspace) { w.replace("COPY services/api api", "COPY services/api ./api") },
+			"11 [build 7/8] COPY services/api ./api: line 11 changed\n  - COPY services/api api\n  + COPY " +
+				"services/api ./api\n" + fromAPI,
 		},
 		{
-			"the image's configuration", func(w *workspace) { w.replace(`["/api"]`, `["/api", "-v"]`); w.replace("USER 10001\n", "") },
+			"the image's configuration",
+			func(w *workspace) { w.replace(`["/api"]`, `["/api", "-v"]`); w.replace("USER 10001\n", "") },
 			`18 ENTRYPOINT ["/api", "-v"]: line 18 changed (no step runs again for it)
   - ENTRYPOINT ["/api"]
   + ENTRYPOINT ["/api", "-v"]
@@ -286,7 +315,8 @@ func TestPredict(t *testing.T) {
 `,
 		},
 		{
-			"the target", func(w *workspace) { w.in.Target = "build" }, "0 : target changed from the last stage to \"build\"\n",
+			"the target", func(w *workspace) { w.in.Target = "build" },
+			"0 : target changed from the last stage to \"build\"\n",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -337,19 +367,61 @@ RUN last
 		edit func(w *workspace)
 		want string
 	}{
-		{"a user", func(w *workspace) { w.replace("USER one", "USER two") }, "8 [a 2/6] WORKDIR /w/$DERIVED: line 3 changed\n  - USER one\n  + USER two\n9 "},
-		{"no user", func(w *workspace) { w.replace("USER one\n", "") }, "7 [a 2/6] WORKDIR /w/$DERIVED: line 3 of the last build's Dockerfile is gone\n  - USER one\n8 "},
-		{"a shell, which an exec form does not use", func(w *workspace) { w.replace(`"/bin/sh"`, `"/bin/bash"`) }, "10 [a 4/6] RUN shell form: line 4 changed\n"},
-		{"an argument through two others", func(w *workspace) { w.in.Args["PLAIN"] = "1" }, "8 [a 2/6] WORKDIR /w/$DERIVED: build argument PLAIN is now given: \"1\"\n9 [a 3/6] RUN [\"exec\", \"form\"]: follows from line 8\n"},
-		{"an argument's default", func(w *workspace) { w.replace("SET=x", "SET=y") }, "8 [a 2/6] WORKDIR /w/$DERIVED: line 6 changed\n  - ARG SET=x$PLAIN\n  + ARG SET=y$PLAIN\n9 [a 3/6] RUN [\"exec\", \"form\"]: follows from line 8\n"},
-		{"a heredoc", func(w *workspace) { w.replace("first\n", "second\n") }, "12 [a 6/6] RUN <<end: line 12 changed\n  - first\n  + second\n"},
-		{"an order", func(w *workspace) { w.replace("RUN echo in b\nRUN third\n", "RUN third\nRUN echo in b\n") }, "17 [b 1/2] RUN third: line 17 of the last build's Dockerfile is gone\n  - RUN echo in b\n18 [b 2/2] RUN echo in b: line 18 is new\n"},
-		{"a new stage", func(w *workspace) { w.replace("FROM b\n", "FROM b AS c\nRUN new\nFROM c\n") }, "20 [c 1/1] RUN new: "},
-		{"another base", func(w *workspace) { w.replace("FROM a AS b", "FROM other AS b") }, "15 [b 1/3] FROM other AS b: line 15 changed\n"},
-		{"a global argument", func(w *workspace) { w.in.Args["TAG"] = "2" }, "2 [a 1/6] FROM base:$TAG AS a: build argument TAG is now given: \"2\"\n8 "},
-		{"a stage's name", func(w *workspace) { w.replace("FROM a AS b", "FROM a AS bb"); w.replace("FROM b\n", "FROM bb\n") }, ""},
-		{"an architecture", func(w *workspace) { w.in.Platform = "linux/arm64" }, "2 [a 1/6] FROM base:$TAG AS a: platform changed from linux/amd64 to linux/arm64\n"},
-		{"a stage to copy from", func(w *workspace) { w.replace("--from=a", "--from=b") }, "21 [stage-2 1/2] COPY --from=b y /: line 21 changed\n"},
+		{
+			"a user", func(w *workspace) { w.replace("USER one", "USER two") },
+			"8 [a 2/6] WORKDIR /w/$DERIVED: line 3 changed\n  - USER one\n  + USER two\n9 ",
+		},
+		{
+			"no user", func(w *workspace) { w.replace("USER one\n", "") },
+			"7 [a 2/6] WORKDIR /w/$DERIVED: line 3 of the last build's Dockerfile is gone\n  - USER one\n8 ",
+		},
+		{
+			"a shell, which an exec form does not use", func(w *workspace) { w.replace(`"/bin/sh"`, `"/bin/bash"`) },
+			"10 [a 4/6] RUN shell form: line 4 changed\n",
+		},
+		{
+			"an argument through two others", func(w *workspace) { w.in.Args["PLAIN"] = "1" },
+			"8 [a 2/6] WORKDIR /w/$DERIVED: build argument PLAIN is now given: \"1\"\n9 [a 3/6] RUN [\"exec\", " +
+				"\"form\"]: follows from line 8\n",
+		},
+		{
+			"an argument's default", func(w *workspace) { w.replace("SET=x", "SET=y") },
+			"8 [a 2/6] WORKDIR /w/$DERIVED: line 6 changed\n  - ARG SET=x$PLAIN\n  + ARG SET=y$PLAIN\n9 [a 3/6] RUN " +
+				"[\"exec\", \"form\"]: follows from line 8\n",
+		},
+		{
+			"a heredoc", func(w *workspace) { w.replace("first\n", "second\n") },
+			"12 [a 6/6] RUN <<end: line 12 changed\n  - first\n  + second\n",
+		},
+		{
+			"an order", func(w *workspace) { w.replace("RUN echo in b\nRUN third\n", "RUN third\nRUN echo in b\n") },
+			"17 [b 1/2] RUN third: line 17 of the last build's Dockerfile is gone\n  - RUN echo in b\n18 [b 2/2] RUN " +
+				"echo in b: line 18 is new\n",
+		},
+		{
+			"a new stage", func(w *workspace) { w.replace("FROM b\n", "FROM b AS c\nRUN new\nFROM c\n") },
+			"20 [c 1/1] RUN new: ",
+		},
+		{
+			"another base", func(w *workspace) { w.replace("FROM a AS b", "FROM other AS b") },
+			"15 [b 1/3] FROM other AS b: line 15 changed\n",
+		},
+		{
+			"a global argument", func(w *workspace) { w.in.Args["TAG"] = "2" },
+			"2 [a 1/6] FROM base:$TAG AS a: build argument TAG is now given: \"2\"\n8 ",
+		},
+		{
+			"a stage's name",
+			func(w *workspace) { w.replace("FROM a AS b", "FROM a AS bb"); w.replace("FROM b\n", "FROM bb\n") }, "",
+		},
+		{
+			"an architecture", func(w *workspace) { w.in.Platform = "linux/arm64" },
+			"2 [a 1/6] FROM base:$TAG AS a: platform changed from linux/amd64 to linux/arm64\n",
+		},
+		{
+			"a stage to copy from", func(w *workspace) { w.replace("--from=a", "--from=b") },
+			"21 [stage-2 1/2] COPY --from=b y /: line 21 changed\n",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorkspace(t, dockerfile, map[string]string{"x": "1"})

@@ -9,12 +9,15 @@ import (
 	"github.com/25eloquence/compose-mage/internal/buildinputs"
 )
 
-// FuzzPredict compares any two Dockerfiles: no panic, no reason between equal ones, and every reason on a line that is there.
+// FuzzPredict compares any two Dockerfiles: no panic, no reason between equal ones, and every reason on a line that is
+// there.
 func FuzzPredict(f *testing.F) {
 	f.Add(goDockerfile, "FROM scratch\n", "build", "GO=1.27")
-	f.Add("FROM a AS b\nFROM b\nCOPY --from=0 x y\n", "ARG A=b\nFROM $A\nRUN --mount=from=b,source=/,target=/x true\n", "", "A=c")
+	f.Add("FROM a AS b\nFROM b\nCOPY --from=0 x y\n", "ARG A=b\nFROM $A\nRUN --mount=from=b,source=/,target=/x true\n",
+		"", "A=c")
 	f.Add("FROM a\nCOPY <<x /y\nz\nx\n", "FROM a\r\nRUN <<x\r\nz\r\nx\r\nWORKDIR /\r\nONBUILD RUN true", "0", "")
-	f.Add("# escape=`\nFROM a\nADD https://x/$Y ${Y:-[} \\\nSHELL [\"a\"]\n", "FROM scratch\nCOPY --parents --exclude=[ [a-/./* **/ \"\" /\n", "", "TARGETARCH=x")
+	f.Add("# escape=`\nFROM a\nADD https://x/$Y ${Y:-[} \\\nSHELL [\"a\"]\n",
+		"FROM scratch\nCOPY --parents --exclude=[ [a-/./* **/ \"\" /\n", "", "TARGETARCH=x")
 	files, err := filepath.Glob(filepath.Join("..", "..", "docker", "*.Dockerfile"))
 	if err != nil || len(files) == 0 {
 		f.Fatal(files, err)

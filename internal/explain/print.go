@@ -14,7 +14,8 @@ func (b *Build) Print(w io.Writer) {
 	ui.Fprintf(w, "%s: built %s, %s\n", b.Service, b.Time.Format(time.DateTime), b.outcome())
 	PrintReasons(w, b.Reasons)
 	if b.Earlier != nil {
-		ui.Fprintf(w, "  the last build that ran a step: %s, %s\n", b.Earlier.Time.Format(time.DateTime), b.Earlier.outcome())
+		ui.Fprintf(w, "  the last build that ran a step: %s, %s\n", b.Earlier.Time.Format(time.DateTime),
+			b.Earlier.outcome())
 		PrintReasons(w, b.Earlier.Reasons)
 	}
 }

@@ -62,10 +62,12 @@ func TestReads(t *testing.T) {
 		{"ONBUILD COPY a /", "a/b/c.txt", untouched},
 	} {
 		t.Run(c.line+" "+c.file, func(t *testing.T) {
-			w := newWorkspace(t, "FROM scratch AS other\nCOPY zz /\nFROM base\nARG DIR=a\n"+c.line+"\n", map[string]string{
-				"main.go": "1", "a/x.go": "1", "a/b/c.txt": "1", "a/b/c.go": "1", "a/b/d.txt": "1", "a/b/e/d.txt": "1", "ab/c.txt": "1", "zz": "1",
-				"deep/z": "1",
-			})
+			w := newWorkspace(t, "FROM scratch AS other\nCOPY zz /\nFROM base\nARG DIR=a\n"+c.line+"\n",
+				map[string]string{
+					"main.go": "1", "a/x.go": "1", "a/b/c.txt": "1", "a/b/c.go": "1", "a/b/d.txt": "1",
+					"a/b/e/d.txt": "1", "ab/c.txt": "1", "zz": "1",
+					"deep/z": "1",
+				})
 			w.now = w.now.Add(1)
 			for name, target := range map[string]string{"link": "a/b", "deep/up": "..", "loop": "loop"} {
 				if err := os.Symlink(target, w.path(name)); err != nil {
@@ -79,7 +81,8 @@ func TestReads(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := text(reasons)
-			if !c.want && got != "" || c.want && (!strings.HasPrefix(got, "5 ") || !strings.Contains(got, c.file+" changed")) {
+			if !c.want && got != "" || c.want &&
+				(!strings.HasPrefix(got, "5 ") || !strings.Contains(got, c.file+" changed")) {
 				t.Errorf("says %q", got)
 			}
 		})
@@ -92,13 +95,15 @@ func TestUnknownVariable(t *testing.T) {
 	before := w.take(nil)
 	w.write("a/x", "2")
 	reasons, err := Predict(before, w.take(before))
-	if err != nil || len(reasons) != 1 || !strings.HasSuffix(reasons[0].Why, "(a variable in its path comes from the base: it may copy that)") {
+	if err != nil || len(reasons) != 1 ||
+		!strings.HasSuffix(reasons[0].Why, "(a variable in its path comes from the base: it may copy that)") {
 		t.Fatal(text(reasons), err)
 	}
 }
 
 func TestNamedContexts(t *testing.T) {
-	w := newWorkspace(t, "FROM Base\nCOPY --from=assets img /img\nCOPY --from=tool:1 /bin/tool /bin/\n", map[string]string{"x": "1"})
+	w := newWorkspace(t, "FROM Base\nCOPY --from=assets img /img\nCOPY --from=tool:1 /bin/tool /bin/\n",
+		map[string]string{"x": "1"})
 	assets := t.TempDir()
 	w.do(os.MkdirAll(filepath.Join(assets, "img"), 0o755))
 	w.do(os.WriteFile(filepath.Join(assets, "img", "logo"), []byte("1"), 0o644))
@@ -112,7 +117,8 @@ func TestNamedContexts(t *testing.T) {
 	w.do(os.WriteFile(filepath.Join(assets, "img", "logo"), []byte("22"), 0o644))
 	w.in.Contexts["base"] = buildinputs.Tree{Address: "docker-image://debian:13"}
 	reasons, err := Predict(before, w.take(before))
-	want := `1 [stage-0 1/3] FROM Base: context "Base" changed from "docker-image://debian:12" to "docker-image://debian:13"
+	want := `1 [stage-0 1/3] FROM Base: context "Base" changed from "docker-image://debian:12" to ` +
+		`"docker-image://debian:13"
 2 [stage-0 2/3] COPY --from=assets img /img: img/logo changed (context "assets")
 3 [stage-0 3/3] COPY --from=tool:1 /bin/tool /bin/: follows from line 2
 `

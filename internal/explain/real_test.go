@@ -96,8 +96,8 @@ func (r *real) copied() (in, out, ignored []string) {
 	return in, out, ignored
 }
 
-// TestRandomEdits makes one edit at a time to what the real images are built from: the reason names what a step takes, and
-// there is none where no step takes it.
+// TestRandomEdits makes one edit at a time to what the real images are built from: the reason names what a step takes,
+// and there is none where no step takes it.
 func TestRandomEdits(t *testing.T) {
 	images := realDockerfiles(t)
 	r := rand.New(rand.NewPCG(7, 11))
@@ -109,7 +109,10 @@ func TestRandomEdits(t *testing.T) {
 		before := img.take(nil)
 		text0, args0 := img.in.Text, img.in.Args
 		name, want, undo := "", "", func() {}
-		edit := []string{"change", "add", "remove", "rename", "chmod", "uncopied", "ignored", "argument", "unused argument", "line", "comment"}[r.IntN(11)]
+		edit := []string{
+			"change", "add", "remove", "rename", "chmod", "uncopied", "ignored", "argument",
+			"unused argument", "line", "comment",
+		}[r.IntN(11)]
 		switch edit {
 		case "uncopied":
 			name, undo = img.changeFile(pick(out))
@@ -141,7 +144,8 @@ func TestRandomEdits(t *testing.T) {
 			t.Fatal(err)
 		case want == "" && got != "":
 			t.Fatalf("%s: %s %s: nothing takes it, but:\n%s", img.dockerfile, edit, name, got)
-		case want != "" && (len(reasons) == 0 || !strings.Contains(reasons[0].Why+strings.Join(reasons[0].Detail, "\n"), want)):
+		case want != "" &&
+			(len(reasons) == 0 || !strings.Contains(reasons[0].Why+strings.Join(reasons[0].Detail, "\n"), want)):
 			t.Fatalf("%s: %s %s: want %q first, got:\n%s", img.dockerfile, edit, name, want, got)
 		}
 		for _, x := range reasons[min(1, len(reasons)):] {
@@ -157,7 +161,10 @@ func TestRandomEdits(t *testing.T) {
 		undo()
 		seen[edit]++
 	}
-	for _, edit := range []string{"change", "add", "remove", "rename", "chmod", "uncopied", "ignored", "argument", "unused argument", "line", "comment"} {
+	for _, edit := range []string{
+		"change", "add", "remove", "rename", "chmod", "uncopied", "ignored", "argument",
+		"unused argument", "line", "comment",
+	} {
 		if seen[edit] < 3 {
 			t.Errorf("%s was tried %d times", edit, seen[edit])
 		}
@@ -255,8 +262,8 @@ func (r *real) changeLine(rnd *rand.Rand) (name, want string) {
 	return lines[i], "+ " + shorten(strings.TrimSpace(lines[i]), 100)[:min(len(lines[i]), 20)]
 }
 
-// The real Dockerfiles are understood: every step that BuildKit would show is numbered as it numbers it, and every file that
-// a COPY names is there.
+// The real Dockerfiles are understood: every step that BuildKit would show is numbered as it numbers it, and every
+// file that a COPY names is there.
 func TestRealDockerfiles(t *testing.T) {
 	for _, img := range realDockerfiles(t) {
 		rec := img.take(nil)
@@ -272,7 +279,8 @@ func TestRealDockerfiles(t *testing.T) {
 				t.Errorf("%s: %s is not found again", img.dockerfile, label(n))
 			}
 			for _, x := range n.Sources {
-				if x.Context == "" && !slices.ContainsFunc(rec.Trees[""].Files, func(f buildinputs.File) bool { return x.Matches(f.Path) }) {
+				if x.Context == "" && !slices.ContainsFunc(rec.Trees[""].Files,
+					func(f buildinputs.File) bool { return x.Matches(f.Path) }) {
 					t.Errorf("%s:%d: %q matches no file", img.dockerfile, n.Line, x.Path)
 				}
 			}
@@ -298,14 +306,18 @@ func TestTakeErrors(t *testing.T) {
 	if _, err := buildinputs.Take(context.Background(), w.in, nil); err == nil {
 		t.Error("a missing context is no error")
 	}
-	for _, bad := range []string{"", "FROM", "COPY a b", "FROM scratch\nCOPPY a b", "FROM scratch\nRUN --nonsense true"} {
+	for _, bad := range []string{
+		"", "FROM", "COPY a b", "FROM scratch\nCOPPY a b",
+		"FROM scratch\nRUN --nonsense true",
+	} {
 		w.in.Text = bad
 		if _, err := buildinputs.Take(context.Background(), w.in, nil); err == nil {
 			t.Errorf("%q is no error", bad)
 		}
 	}
 	w.in.Text, w.in.Target = "FROM scratch\n", "nosuch"
-	if _, err := buildinputs.Take(context.Background(), w.in, nil); err == nil || !strings.Contains(err.Error(), `no stage "nosuch"`) {
+	if _, err := buildinputs.Take(context.Background(), w.in, nil); err == nil ||
+		!strings.Contains(err.Error(), `no stage "nosuch"`) {
 		t.Error(err)
 	}
 }

@@ -21,14 +21,20 @@ RUN curl https://bob:in-the-file@example.org/x
 ADD https://bob:in-an-add@example.org/y /y
 `, nil)
 	w.in.Contexts = map[string]buildinputs.Tree{"lib": {Address: "https://tok-context@github.com/a/b.git"}}
-	w.in.Args = map[string]string{"HTTP_PROXY": "http://u:tok-proxy@proxy:3128", "DSN": "postgres://app:tok-dsn@db/x", "INDEX": "https://tok-index@pypi.example/simple"}
+	w.in.Args = map[string]string{
+		"HTTP_PROXY": "http://u:tok-proxy@proxy:3128", "DSN": "postgres://app:tok-dsn@db/x",
+		"INDEX": "https://tok-index@pypi.example/simple",
+	}
 	before, err := buildinputs.Take(context.Background(), w.in, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	other := w.in
 	other.Contexts = map[string]buildinputs.Tree{"lib": {Address: "https://tok-context2@github.com/a/b.git"}}
-	other.Args = map[string]string{"HTTP_PROXY": "http://u:tok-proxy2@proxy:3128", "DSN": "mysql://app:tok-dsn2@db/y", "INDEX": "https://tok-index2@pypi.example/simple"}
+	other.Args = map[string]string{
+		"HTTP_PROXY": "http://u:tok-proxy2@proxy:3128", "DSN": "mysql://app:tok-dsn2@db/y",
+		"INDEX": "https://tok-index2@pypi.example/simple",
+	}
 	other.Text = strings.ReplaceAll(w.in.Text, "in-the-file", "in-the-line")
 	other.Text = strings.ReplaceAll(other.Text, "in-an-add", "added-now")
 	after, err := buildinputs.Take(context.Background(), other, &before)
@@ -39,7 +45,9 @@ ADD https://bob:in-an-add@example.org/y /y
 	if err != nil || len(reasons) == 0 {
 		t.Fatalf("%v, %v", reasons, err)
 	}
-	reasons = append(reasons, Explain(&before, &after, []buildinputs.Step{{Name: "[other 1/2] RUN curl https://bob:in-a-name@example.org"}})...)
+	reasons = append(reasons,
+		Explain(&before, &after,
+			[]buildinputs.Step{{Name: "[other 1/2] RUN curl https://bob:in-a-name@example.org"}})...)
 	var text bytes.Buffer
 	PrintSince(&text, reasons)
 	shown, err := json.Marshal(reasons)
@@ -55,13 +63,19 @@ ADD https://bob:in-an-add@example.org/y /y
 		t.Fatal(err)
 	}
 	for _, secret := range []string{"tok-", "in-the-file", "in-the-line", "in-an-add", "added-now", "in-a-name"} {
-		for name, out := range map[string]string{"printed": text.String(), "reasons": string(shown), "record": string(kept)} {
+		for name, out := range map[string]string{
+			"printed": text.String(), "reasons": string(shown),
+			"record": string(kept),
+		} {
 			if strings.Contains(out, secret) {
 				t.Errorf("%q is in what is %s:\n%s", secret, name, out)
 			}
 		}
 	}
-	for _, want := range []string{"build argument HTTP_PROXY changed", "build argument INDEX changed", "mysql://…@db/y", "https://…@example.org"} {
+	for _, want := range []string{
+		"build argument HTTP_PROXY changed", "build argument INDEX changed", "mysql://…@db/y",
+		"https://…@example.org",
+	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("%q is not in:\n%s", want, text.String())
 		}

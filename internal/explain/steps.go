@@ -16,9 +16,11 @@ import (
 // then the number.
 var shown = regexp.MustCompile(`^\[([^\]]*?)\s*(\d+)/(\d+)\] (.*)$`)
 
-// assign finds the nodes of the steps that ran, and gives the ones that are not of this Dockerfile. Of a step that appears
-// several times (for several platforms) the slowest counts.
-func assign(p *dockerfile.Plan, steps []buildinputs.Step) (ran map[*dockerfile.Node]buildinputs.Step, others []buildinputs.Step) {
+// assign finds the nodes of the steps that ran, and gives the ones that are not of this Dockerfile. Of a step that
+// appears several times (for several platforms) the slowest counts.
+func assign(
+	p *dockerfile.Plan, steps []buildinputs.Step,
+) (ran map[*dockerfile.Node]buildinputs.Step, others []buildinputs.Step) {
 	ran = map[*dockerfile.Node]buildinputs.Step{}
 	for _, s := range steps {
 		m := shown.FindStringSubmatch(s.Name)
@@ -40,8 +42,8 @@ func assign(p *dockerfile.Plan, steps []buildinputs.Step) (ran map[*dockerfile.N
 	return ran, others
 }
 
-// find gives the node of a step's name; nil for none. A step that images share bears the name that one of their Dockerfiles
-// gives it, and after an ONBUILD of the base the numbers are others: then what the step does tells it.
+// find gives the node of a step's name; nil for none. A step that images share bears the name that one of their
+// Dockerfiles gives it, and after an ONBUILD of the base the numbers are others: then what the step does tells it.
 func find(p *dockerfile.Plan, name string) *dockerfile.Node {
 	m := shown.FindStringSubmatch(name)
 	if m == nil {
@@ -79,7 +81,8 @@ func does(n *dockerfile.Node, what string) bool {
 		return false
 	}
 	return slices.ContainsFunc(n.Shown, func(text string) bool {
-		return what == text || strings.HasPrefix(what, text+" (") && strings.Contains(text, "<<") // a heredoc's first line
+		// a heredoc's first line
+		return what == text || strings.HasPrefix(what, text+" (") && strings.Contains(text, "<<")
 	})
 }
 
@@ -105,7 +108,8 @@ func counterpart(p *dockerfile.Plan, n *dockerfile.Node) *dockerfile.Node {
 			continue
 		}
 		for _, o := range s.Nodes {
-			if o.Kind == n.Kind && o.Instruction != nil && n.Instruction != nil && o.Instruction.Text == n.Instruction.Text {
+			if o.Kind == n.Kind && o.Instruction != nil && n.Instruction != nil &&
+				o.Instruction.Text == n.Instruction.Text {
 				return o
 			}
 		}

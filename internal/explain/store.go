@@ -15,8 +15,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
-// Store keeps of each image why the steps of its last build ran, in dir/project/last/service.json beside what that build read. A file is
-// replaced as a whole, and safe to delete. One Store serves one run.
+// Store keeps of each image why the steps of its last build ran, in dir/project/last/service.json beside what that
+// build read. A file is replaced as a whole, and safe to delete. One Store serves one run.
 type Store struct {
 	Inputs *buildinputs.Store // what builds read
 	dir    string
@@ -41,8 +41,8 @@ type Build struct {
 	Stamp   string `json:"stamp,omitempty"`
 }
 
-// Remember keeps what a build read and explains the steps that ran. It takes all that the builder showed, the FROM steps
-// included, and may be called for a build that failed.
+// Remember keeps what a build read and explains the steps that ran. It takes all that the builder showed, the FROM
+// steps included, and may be called for a build that failed.
 func (s *Store) Remember(ctx context.Context, in buildinputs.Inputs, steps []buildinputs.Step) error {
 	if in.Text == "" {
 		return nil // the Dockerfile is elsewhere
@@ -91,8 +91,8 @@ func (s *Store) remember(ctx context.Context, in buildinputs.Inputs, steps []bui
 	return s.write(s.lastPath(in.Project, in.Service), b)
 }
 
-// again notes one more build that found nothing to do. Of the second in a row only the time is new: the file's own tells it,
-// without a write that the disk has to confirm for every image.
+// again notes one more build that found nothing to do. Of the second in a row only the time is new: the file's own
+// tells it, without a write that the disk has to confirm for every image.
 func (s *Store) again(last *Build, b Build) error {
 	path := s.lastPath(b.Project, b.Service)
 	if last.Ran == 0 && last.Steps == b.Steps {

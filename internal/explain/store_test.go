@@ -76,7 +76,8 @@ func TestExplain(t *testing.T) {
 	is("unchanged", w.remember(dir, shownSteps(digestA)), "")
 
 	w.write("services/api/main.go", "new")
-	is("a file", w.remember(dir, shownSteps(digestA, 7, 8, 9)), "11 [build 7/8] COPY services/api api: services/api/main.go changed\n"+fromAPI)
+	is("a file", w.remember(dir, shownSteps(digestA, 7, 8, 9)),
+		"11 [build 7/8] COPY services/api api: services/api/main.go changed\n"+fromAPI)
 
 	w.write("services/api/main.go", "package main")
 	is("a file as it was: the copy was at hand, what it makes is gone", w.remember(dir, shownSteps(digestA, 8, 9)),
@@ -99,9 +100,11 @@ func TestExplain(t *testing.T) {
 	failing := shownSteps(digestB, 5, 6)
 	failing[6].Failed = true
 	is("a build that fails", w.remember(dir, failing[:7]),
-		"9 [build 5/8] COPY services/internal internal: services/internal/a/a.go changed\n10 [build 6/8] RUN go build ./internal/...: follows from line 9\n")
+		"9 [build 5/8] COPY services/internal internal: services/internal/a/a.go changed\n10 [build 6/8] RUN go "+
+			"build ./internal/...: follows from line 9\n")
 	is("again, and what comes after", w.remember(dir, shownSteps(digestB, 6, 9)),
-		"10 [build 6/8] RUN go build ./internal/...: "+failedThen+"\n17 [stage-1 1/1] COPY --from=build /out/ /: follows from line 10\n")
+		"10 [build 6/8] RUN go build ./internal/...: "+failedThen+
+			"\n17 [stage-1 1/1] COPY --from=build /out/ /: follows from line 10\n")
 
 	w.in.Target, w.in.Platform = "build", "linux/amd64"
 	w.remember(dir, shownSteps(digestB))
@@ -111,11 +114,13 @@ func TestExplain(t *testing.T) {
 }
 
 func TestStepsAfterAFailure(t *testing.T) {
-	w, dir := newWorkspace(t, "FROM scratch\nCOPY a /a\nCOPY b /b\n", map[string]string{"a": "1", "b": "1"}), t.TempDir()
+	w, dir := newWorkspace(t, "FROM scratch\nCOPY a /a\nCOPY b /b\n", map[string]string{"a": "1", "b": "1"}),
+		t.TempDir()
 	w.remember(dir, []buildinputs.Step{{Name: "[1/2] COPY a /a"}})
 	w.remember(dir, []buildinputs.Step{{Name: "[1/2] COPY a /a", Failed: true}})
 	want := "3 [2/2] COPY b /b: " + endedBefore + "\n"
-	if got := w.remember(dir, []buildinputs.Step{{Name: "[1/2] COPY a /a", Cached: true}, {Name: "[2/2] COPY b /b"}}); got != want {
+	if got := w.remember(dir,
+		[]buildinputs.Step{{Name: "[1/2] COPY a /a", Cached: true}, {Name: "[2/2] COPY b /b"}}); got != want {
 		t.Fatalf("got %q, want %q", got, want)
 	}
 }
@@ -138,10 +143,14 @@ func TestNamesOfSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, line := range map[string]int{
-		"[one  1/11] FROM docker.io/library/a": 1, "[one  2/11] RUN true": 3, "[linux/amd64 one 10/11] RUN true": 11, "[linux/arm64->amd64 one  3/11] RUN true": 4,
-		"[stage-1 1/1] LINK COPY --link x /": 13, "[one  2/12] ONBUILD RUN true": 0, "[one  3/12] RUN true": 3, "[one  3/11] COPY x y": 0,
-		"[other 3/9] RUN true": 3, "[other 3/9] RUN false": 0, "[x 1/9] FROM docker.io/library/a:latest@" + digestA: 1, "[x 1/9] FROM docker.io/library/b:latest@" + digestA: 0,
-		"[two 1/1] RUN yes": 0, "[internal] load metadata": 0, "exporting": 0, "[one  9999999999999999999999/2] RUN no": 0,
+		"[one  1/11] FROM docker.io/library/a": 1, "[one  2/11] RUN true": 3, "[linux/amd64 one 10/11] RUN true": 11,
+		"[linux/arm64->amd64 one  3/11] RUN true": 4,
+		"[stage-1 1/1] LINK COPY --link x /":      13, "[one  2/12] ONBUILD RUN true": 0, "[one  3/12] RUN true": 3,
+		"[one  3/11] COPY x y": 0,
+		"[other 3/9] RUN true": 3, "[other 3/9] RUN false": 0, "[x 1/9] FROM docker.io/library/a:latest@" + digestA: 1,
+		"[x 1/9] FROM docker.io/library/b:latest@" + digestA: 0,
+		"[two 1/1] RUN yes": 0, "[internal] load metadata": 0, "exporting": 0,
+		"[one  9999999999999999999999/2] RUN no": 0,
 	} {
 		n := find(p, name)
 		if (n == nil) != (line == 0) || n != nil && n.Line != line {
@@ -159,9 +168,11 @@ func TestNamesOfSteps(t *testing.T) {
 	}
 }
 
-// Images of one stack share steps, which BuildKit then shows with the numbers and variables of one of their Dockerfiles.
+// Images of one stack share steps, which BuildKit then shows with the numbers and variables of one of their
+// Dockerfiles.
 func TestSharedSteps(t *testing.T) {
-	text := "FROM base\nARG V=1\nWORKDIR /w/$V\nCOPY  a   /b\nRUN --mount=type=cache,target=/c \\\n   echo \"$V\" '$HOME'\nRUN <<end\nfirst\nsecond\nend\n"
+	text := "FROM base\nARG V=1\nWORKDIR /w/$V\nCOPY  a   /b\nRUN --mount=type=cache,target=/c \\\n   echo \"$V\" " +
+		"'$HOME'\nRUN <<end\nfirst\nsecond\nend\n"
 	p, err := dockerfile.Parse(text, dockerfile.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +186,13 @@ func TestSharedSteps(t *testing.T) {
 			t.Errorf("%q is %+v, want line %d", name, n, line)
 		}
 	}
-	_, others := assign(p, []buildinputs.Step{{Name: "[build 7/9] RUN other"}, {Name: "[build 1/9] FROM other@" + digestA}, {Name: "[build 8/9] RUN x", Cached: true}})
+	_,
+		others := assign(p,
+		[]buildinputs.Step{
+			{Name: "[build 7/9] RUN other"},
+			{Name: "[build 1/9] FROM other@" + digestA},
+			{Name: "[build 8/9] RUN x", Cached: true},
+		})
 	if len(others) != 1 || others[0].Name != "[build 7/9] RUN other" {
 		t.Errorf("others: %v", others)
 	}
@@ -190,12 +207,14 @@ func TestStampSparesTheContexts(t *testing.T) {
 	w.in.Context.Dir = filepath.Join(w.in.Context.Dir, "gone")
 	w.do(s.Remember(context.Background(), w.in, shownSteps(digestA)))
 	b, err := s.Last("p", "api")
-	if err != nil || b.Ran != 0 || b.Steps != 8 || b.Earlier == nil || b.Earlier.Ran != 1 || len(b.Earlier.Reasons) != 1 {
+	if err != nil || b.Ran != 0 || b.Steps != 8 || b.Earlier == nil || b.Earlier.Ran != 1 ||
+		len(b.Earlier.Reasons) != 1 {
 		t.Fatalf("%+v %v", b, err)
 	}
 	w.do(os.Chtimes(s.lastPath("p", "api"), w.now, w.now))
 	w.do(s.Remember(context.Background(), w.in, shownSteps(digestA)))
-	if c, err := s.Last("p", "api"); err != nil || time.Since(c.Time) > time.Minute || c.Steps != 8 || c.Earlier == nil || !c.Earlier.Time.Equal(b.Earlier.Time) {
+	if c, err := s.Last("p", "api"); err != nil || time.Since(c.Time) > time.Minute || c.Steps != 8 ||
+		c.Earlier == nil || !c.Earlier.Time.Equal(b.Earlier.Time) {
 		t.Fatalf("%+v %v", c, err)
 	}
 	failed := shownSteps(digestA, 8)
@@ -208,7 +227,8 @@ func TestStampSparesTheContexts(t *testing.T) {
 	}
 	w.in.Context.Dir = filepath.Join(w.in.Context.Dir, "gone")
 	w.in.Stamp = "2"
-	if err := NewStore(dir).Remember(context.Background(), w.in, shownSteps(digestA)); err == nil || !strings.Contains(err.Error(), `"api"`) {
+	if err := NewStore(dir).Remember(context.Background(), w.in, shownSteps(digestA)); err == nil ||
+		!strings.Contains(err.Error(), `"api"`) {
 		t.Error("another stamp looks at the context again:", err)
 	}
 }
@@ -229,17 +249,23 @@ func TestDamagedStore(t *testing.T) {
 	if _, err := s.Last("p", "api"); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
-	if _, err := s.Since(context.Background(), buildinputs.Inputs{Project: "p", Service: "api", Text: "FROM scratch"}); !errors.Is(err, fs.ErrNotExist) {
+	if _,
+		err := s.Since(context.Background(),
+		buildinputs.Inputs{Project: "p", Service: "api", Text: "FROM scratch"}); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
-	if err := s.Remember(context.Background(), buildinputs.Inputs{Project: "p", Service: "elsewhere"}, nil); err != nil {
+	if err := s.Remember(context.Background(), buildinputs.Inputs{Project: "p", Service: "elsewhere"},
+		nil); err != nil {
 		t.Error("a remote Dockerfile is no error:", err)
 	}
 }
 
 // Nothing that is secret is kept or shown.
 func TestSecrets(t *testing.T) {
-	w, dir := newWorkspace(t, "FROM scratch\nARG NPM_TOKEN\nARG API_KEY=hunter1\nENV DB_PASSWORD hunter2\nRUN use \"$NPM_TOKEN\" x_secret='hunter3' TOKEN=hunter4\n", nil), t.TempDir()
+	w,
+		dir := newWorkspace(t,
+		"FROM scratch\nARG NPM_TOKEN\nARG API_KEY=hunter1\nENV DB_PASSWORD hunter2\nRUN use \"$NPM_TOKEN\" "+
+			"x_secret='hunter3' TOKEN=hunter4\n", nil), t.TempDir()
 	w.in.Args["NPM_TOKEN"] = "hunter5"
 	w.in.Secrets = []string{"ca"}
 	w.remember(dir, []buildinputs.Step{{Name: "[stage-0 1/1] RUN use"}})
@@ -248,7 +274,10 @@ func TestSecrets(t *testing.T) {
 	w.replace("hunter2", "hunter8")
 	w.replace("hunter4", "hunter9")
 	got := w.remember(dir, []buildinputs.Step{{Name: "[1/1] RUN use"}})
-	for _, want := range []string{"build argument NPM_TOKEN changed\n", "line 3 changed", "line 4 changed", "line 5 changed"} {
+	for _, want := range []string{
+		"build argument NPM_TOKEN changed\n", "line 3 changed", "line 4 changed",
+		"line 5 changed",
+	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not told:\n%s", want, got)
 		}

@@ -54,7 +54,10 @@ func TestAnotherDirectoryIsReadAnew(t *testing.T) {
 		if err := os.Chtimes(file, then, then); err != nil {
 			t.Fatal(err)
 		}
-		return buildinputs.Inputs{Project: "p", Service: "s", Dockerfile: "Dockerfile", Text: "FROM scratch\nCOPY f /f\n", Context: buildinputs.Tree{Dir: dir}}
+		return buildinputs.Inputs{
+			Project: "p", Service: "s", Dockerfile: "Dockerfile",
+			Text: "FROM scratch\nCOPY f /f\n", Context: buildinputs.Tree{Dir: dir},
+		}
 	}
 	one, two := inputs("one"), inputs("two")
 	two.Context.Files = func() (all []buildcontext.File, err error) { // as a build has walked it

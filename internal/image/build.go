@@ -1,6 +1,6 @@
-// Package image owns the build of a stack's images: which builder each goes to, which solves it needs, whether the engine has it
-// already, and what became of it. BuildKit alone decides what is stale; what is built is buildplan's, a single solve is solve's, and how
-// an image gets into the engine is imageload's.
+// Package image owns the build of a stack's images: which builder each goes to, which solves it needs, whether the
+// engine has it already, and what became of it. BuildKit alone decides what is stale; what is built is buildplan's, a
+// single solve is solve's, and how an image gets into the engine is imageload's.
 package image
 
 import (
@@ -80,8 +80,9 @@ func (r *run) note(format string, args ...any) {
 	r.notes = append(r.notes, fault.Redact(fmt.Sprintf(format, args...)))
 }
 
-// hold keeps other images of the run that have one of these names from being loaded until the function that it returns is called:
-// of several the last one keeps the name, as with docker compose build, and each is checked while it has it.
+// hold keeps other images of the run that have one of these names from being loaded until the function that it returns
+// is called: of several the last one keeps the name, as with docker compose build, and each is checked while it has
+// it.
 func (r *run) hold(names []string) (release func()) {
 	sorted := slices.Sorted(slices.Values(names)) // always in this order, so that two never wait for each other
 	var held []*sync.Mutex
@@ -152,7 +153,8 @@ func (r *run) prepare(plan buildplan.Plan) map[string]*member {
 		return silent
 	}
 	r.probe = registry.NewProbe(registry.AnswerWithin, func(host string) {
-		r.note("the build caches at %s are neither read nor written: the registry gave no manifest within %s", host, registry.AnswerWithin)
+		r.note("the build caches at %s are neither read nor written: the registry gave no manifest within %s", host,
+			registry.AnswerWithin)
 	})
 	keys, names := make([]string, len(plan.Targets)), []string(nil)
 	for i, t := range plan.Targets {
@@ -193,8 +195,8 @@ func (r *run) build(ctx context.Context, t buildplan.Target, m *member) Result {
 	}
 }
 
-// on builds one image on one builder. It solves the target; where the engine has the result that is all, else the engine
-// gets the layers that it lacks. The registry cache is written at the same time, where a step ran.
+// on builds one image on one builder. It solves the target; where the engine has the result that is all, else the
+// engine gets the layers that it lacks. The registry cache is written at the same time, where a step ran.
 func (r *run) on(ctx context.Context, t buildplan.Target, m *member) (Result, *solve.Recorder, error) {
 	res := Result{Target: t}
 	rec := solve.NewRecorder(t.Service, r.show)

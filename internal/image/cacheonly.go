@@ -9,9 +9,9 @@ import (
 // errStepRuns ends the solves that read no registry's cache, since one of them would run a step.
 var errStepRuns = errors.New("a step is about to run")
 
-// cacheOnlySolves are the solves of a run that read no registry's cache, since nothing changed. If the builder lacks a result all the same,
-// they end together before any of them starts again: BuildKit joins equal steps of solves that run at a time, and a step that
-// goes on for another image is not looked for in the registry.
+// cacheOnlySolves are the solves of a run that read no registry's cache, since nothing changed. If the builder lacks a
+// result all the same, they end together before any of them starts again: BuildKit joins equal steps of solves that
+// run at a time, and a step that goes on for another image is not looked for in the registry.
 type cacheOnlySolves struct {
 	mu      sync.Mutex
 	over    context.Context // cancelled where a result is lacking

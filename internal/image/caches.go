@@ -11,7 +11,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/buildplan"
 )
 
-// reachable says whether the cache's registry answers, which is asked once a run; the first image that hears of a failure says so.
+// reachable says whether the cache's registry answers, which is asked once a run; the first image that hears of a
+// failure says so.
 func (r *run) reachable(ctx context.Context, m *member) bool {
 	if r.Cache.Type == "registry" && r.probe.Silent(r.Cache.Prefix+"/x") {
 		return false
@@ -19,8 +20,8 @@ func (r *run) reachable(ctx context.Context, m *member) bool {
 	return m.Remote || r.asked(ctx) == nil
 }
 
-// importable leaves out of t's imports what would hold the builder: caches in a registry that does not answer, or not to the end. The
-// registry that setup made is not asked: Cache.Answers knows it by its key.
+// importable leaves out of t's imports what would hold the builder: caches in a registry that does not answer, or not
+// to the end. The registry that setup made is not asked: Cache.Answers knows it by its key.
 func (r *run) importable(ctx context.Context, t buildplan.Target, m *member) []client.CacheOptionsEntry {
 	imports := t.CacheImports(r.Cache)
 	if len(imports) > 0 && !r.reachable(ctx, m) {
@@ -30,8 +31,8 @@ func (r *run) importable(ctx context.Context, t buildplan.Target, m *member) []c
 	return slices.DeleteFunc(imports, r.silent)
 }
 
-// unknownCaches are the references of caches whose registry has to be asked whether it gives them: all but those in the registry that setup
-// made.
+// unknownCaches are the references of caches whose registry has to be asked whether it gives them: all but those in
+// the registry that setup made.
 func unknownCaches(imports []client.CacheOptionsEntry, c buildcache.Cache) []string {
 	var refs []string
 	for _, e := range imports {

@@ -58,10 +58,15 @@ func TestWhenAnImageNeedsOnlyBeConfirmed(t *testing.T) {
 		"never loaded":         {without(func(m *memory) { m.EngineID = "" }), types.BuildConfig{}, "", false},
 		"no ID":                {without(func(m *memory) { m.ID = "" }), types.BuildConfig{}, "loaded", false},
 		"unknown bases":        {without(func(m *memory) { m.Bases = "" }), types.BuildConfig{}, "loaded", false},
-		"cache not written":    {without(func(m *memory) { m.Unexported = true }), types.BuildConfig{}, "loaded", false},
-		"no cache":             {m, types.BuildConfig{NoCache: true}, "loaded", false},
-		"a stage without":      {m, types.BuildConfig{NoCacheFilter: []string{"x"}}, "loaded", false},
-		"newer bases":          {m, types.BuildConfig{Pull: true}, "loaded", false},
+		"cache not written": {
+			without(func(m *memory) { m.Unexported = true }),
+			types.BuildConfig{},
+			"loaded",
+			false,
+		},
+		"no cache":        {m, types.BuildConfig{NoCache: true}, "loaded", false},
+		"a stage without": {m, types.BuildConfig{NoCacheFilter: []string{"x"}}, "loaded", false},
+		"newer bases":     {m, types.BuildConfig{Pull: true}, "loaded", false},
 	} {
 		if got := confirmOnly(buildplan.Target{Build: c.target}, c.m, c.engine); got != c.want {
 			t.Errorf("%s: %v", name, got)
@@ -91,7 +96,10 @@ func TestWhetherTheEngineHasWhatWasMade(t *testing.T) {
 }
 
 func TestOneIDOfAllNames(t *testing.T) {
-	for ids, want := range map[string]string{"a": "a", "a,a": "a", "a,b": "", "a,": "", ",a": "", "": "", "a,a,b": "", "a,,a": ""} {
+	for ids, want := range map[string]string{
+		"a": "a", "a,a": "a", "a,b": "", "a,": "", ",a": "", "": "", "a,a,b": "",
+		"a,,a": "",
+	} {
 		if got := sameID(strings.Split(ids, ",")); got != want {
 			t.Errorf("%q: %q", ids, got)
 		}
@@ -163,7 +171,8 @@ func TestWhoIsToBlameForALostBuilder(t *testing.T) {
 	for native, want := range map[bool]fault.Code{false: fault.Builder, true: fault.Engine} {
 		err := noBuilderLeft(buildplan.Target{Service: "app"}, &builder.Builder{Native: native, Where: "here"}, "EOF")
 		var f *fault.Error
-		if !errors.As(err, &f) || f.Code != want || !strings.Contains(err.Error(), `building "app": the builder here went away in mid-build: EOF`) {
+		if !errors.As(err, &f) || f.Code != want ||
+			!strings.Contains(err.Error(), `building "app": the builder here went away in mid-build: EOF`) {
 			t.Errorf("native %v: %v", native, err)
 		}
 	}
@@ -172,17 +181,20 @@ func TestWhoIsToBlameForALostBuilder(t *testing.T) {
 func TestPlatformsThatABuilderHas(t *testing.T) {
 	have := []ocispecs.Platform{platforms.MustParse("linux/amd64"), platforms.MustParse("linux/arm64")}
 	has, lacks := split("linux/amd64, linux/riscv64,linux/arm64,no/such/platform/at/all", have)
-	if strings.Join(has, " ") != "linux/amd64 linux/arm64" || strings.Join(lacks, " ") != "linux/riscv64 no/such/platform/at/all" {
+	if strings.Join(has, " ") != "linux/amd64 linux/arm64" ||
+		strings.Join(lacks, " ") != "linux/riscv64 no/such/platform/at/all" {
 		t.Errorf("has %q, lacks %q", has, lacks)
 	}
 }
 
 func TestCachesThatAreAskedFor(t *testing.T) {
 	imports := []client.CacheOptionsEntry{
-		{Type: "registry", Attrs: map[string]string{"ref": "127.0.0.1:5000/p/a:cache-main"}}, {Type: "gha", Attrs: map[string]string{"ref": "x"}},
+		{Type: "registry", Attrs: map[string]string{"ref": "127.0.0.1:5000/p/a:cache-main"}},
+		{Type: "gha", Attrs: map[string]string{"ref": "x"}},
 		{Type: "registry", Attrs: map[string]string{"ref": "ghcr.io/o/a"}},
 	}
-	if got := strings.Join(unknownCaches(imports, buildcache.Cache{Prefix: "127.0.0.1:5000"}), " "); got != "127.0.0.1:5000/p/a:cache-main ghcr.io/o/a" {
+	if got := strings.Join(unknownCaches(imports, buildcache.Cache{Prefix: "127.0.0.1:5000"}),
+		" "); got != "127.0.0.1:5000/p/a:cache-main ghcr.io/o/a" {
 		t.Errorf("of any registry: %s", got)
 	}
 	ours := buildcache.Cache{Prefix: "127.0.0.1:5000", Local: registry.Open(t.TempDir(), "127.0.0.1:5000")}
@@ -235,20 +247,25 @@ func TestMemoryOfABuild(t *testing.T) {
 
 func TestWhatIsReadOfATarget(t *testing.T) {
 	dir, lib := t.TempDir(), t.TempDir()
-	target := buildplan.Target{Key: "app", Context: dir, Inline: "FROM a\nCOPY --from=lib x /\n", Build: types.BuildConfig{
-		AdditionalContexts: types.Mapping{"lib": lib, "img": "docker-image://debian:12"},
-	}}
+	target := buildplan.Target{
+		Key: "app", Context: dir, Inline: "FROM a\nCOPY --from=lib x /\n",
+		Build: types.BuildConfig{
+			AdditionalContexts: types.Mapping{"lib": lib, "img": "docker-image://debian:12"},
+		},
+	}
 	r := &run{project: "p"}
 	if _, ok := r.inputs(target, "stamp", nil); ok {
 		t.Error("nobody explains, and something is read")
 	}
 	r.Explain = explain.NewStore(t.TempDir())
-	_, local, err := solve.NewRequest(t.Context(), target, "p", solve.Environment{Lookup: func(string) (string, bool) { return "", false }}, &solve.Contexts{})
+	_, local, err := solve.NewRequest(t.Context(), target, "p",
+		solve.Environment{Lookup: func(string) (string, bool) { return "", false }}, &solve.Contexts{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	in, ok := r.inputs(target, "stamp", local)
-	if !ok || in.Stamp != "stamp" || in.Context.Files == nil || in.Contexts["lib"].Files == nil || in.Contexts["img"].Files != nil {
+	if !ok || in.Stamp != "stamp" || in.Context.Files == nil || in.Contexts["lib"].Files == nil ||
+		in.Contexts["img"].Files != nil {
 		t.Errorf("%v: %+v", ok, in)
 	}
 	in, ok = r.inputs(target, "stamp", nil)

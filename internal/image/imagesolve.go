@@ -19,22 +19,24 @@ var errEdited = errors.New("the sources changed while they were built; build aga
 // imageSolve is the solves of one image on one builder.
 type imageSolve struct {
 	*run
-	target    buildplan.Target
-	member    *member
-	opt       solve.Request // as solved last, its cache imports included
-	past      memory        // of the last build
-	unchanged bool          // nothing that it is built from changed since this builder built it, as far as is known here
-	known     bool          // and the engine has it: it need not be named if the builder confirms it
-	ran       int           // steps, in the solve that made the image
-	bases     []string      // full names of the images that it starts from
+	target buildplan.Target
+	member *member
+	opt    solve.Request // as solved last, its cache imports included
+	past   memory        // of the last build
+	// nothing that it is built from changed since this builder built it, as far as is known here
+	unchanged bool
+	known     bool     // and the engine has it: it need not be named if the builder confirms it
+	ran       int      // steps, in the solve that made the image
+	bases     []string // full names of the images that it starts from
 	warnings  []string
 	response  map[string]string
 	upload    *imageload.Upload     // that the engine has been made ready for; nil for none
 	loaded    *imageload.BuiltImage // what the engine was given; nil where it exported the image itself
 }
 
-// confirm has the builder make the image. Where it should be the one that the engine has, the builder is first asked only whether
-// every step's result is there and every base still the same: to write and name the image too takes a tenth longer.
+// confirm has the builder make the image. Where it should be the one that the engine has, the builder is first asked
+// only whether every step's result is there and every base still the same: to write and name the image too takes a
+// tenth longer.
 func (s *imageSolve) confirm(ctx context.Context) (*solve.Recorder, error) {
 	rec, err := s.verify(ctx)
 	if err != nil || !s.known || !rec.Ran() && rec.Bases() == s.past.Bases {
@@ -63,7 +65,8 @@ func (s *imageSolve) verify(ctx context.Context) (*solve.Recorder, error) {
 	}
 	s.opt.CacheImports = s.importable(ctx, s.target, s.member)
 	rec := solve.NewRecorder(s.target.Service, s.show)
-	// An image in which a step runs will have to be loaded: what the engine holds of the project is asked while it runs.
+	// An image in which a step runs will have to be loaded: what the engine holds of the project is asked while it
+	// runs.
 	rec.OnFirstStep = func() {
 		s.order.underway(s.target.Service)
 		go s.layers.Prepare(ctx)
@@ -74,8 +77,8 @@ func (s *imageSolve) verify(ctx context.Context) (*solve.Recorder, error) {
 	return rec, s.find(ctx, rec)
 }
 
-// verifyFromBuilderCache is verify without the registry's cache. A step that is about to run ends it, and those of the other images,
-// with errStepRuns.
+// verifyFromBuilderCache is verify without the registry's cache. A step that is about to run ends it, and those of the
+// other images, with errStepRuns.
 func (s *imageSolve) verifyFromBuilderCache(ctx context.Context) (*solve.Recorder, error) {
 	rec := solve.NewRecorder(s.target.Service, s.show)
 	rec.OnFirstStep = s.cacheOnly.endAll
@@ -102,8 +105,8 @@ func (s *imageSolve) find(ctx context.Context, rec *solve.Recorder) error {
 	return nil
 }
 
-// solveOptions are of the solve that makes the image and names it. The builder's history of builds is left to the solves that
-// export: writing it took as long as an unchanged solve.
+// solveOptions are of the solve that makes the image and names it. The builder's history of builds is left to the
+// solves that export: writing it took as long as an unchanged solve.
 func (s *imageSolve) solveOptions(ctx context.Context) solve.Request {
 	opt := s.opt
 	opt.Exports = imageExports(s.target.Names, s.member.Native, s.unchanged, s.known)
@@ -123,8 +126,8 @@ func (s *imageSolve) id() string {
 	return imageID(s.response, s.member.Native)
 }
 
-// export begins writing the registry cache where it lacks results, and gives a function that waits for its end and returns
-// what went wrong. An export that failed or was killed is made up for by the next build.
+// export begins writing the registry cache where it lacks results, and gives a function that waits for its end and
+// returns what went wrong. An export that failed or was killed is made up for by the next build.
 func (s *imageSolve) export(ctx context.Context, past *memory, ran bool) func() []string {
 	past.Unexported = past.Unexported || ran
 	if !past.Unexported || len(s.target.CacheExports(s.Cache)) == 0 {
@@ -151,8 +154,8 @@ func (s *imageSolve) export(ctx context.Context, past *memory, ran bool) func() 
 	}
 }
 
-// write is the solve that exports the cache. It has a session of its own: over the first one the builder would find results by
-// that session's name alone, and a key that holds for one session is left out of a cache.
+// write is the solve that exports the cache. It has a session of its own: over the first one the builder would find
+// results by that session's name alone, and a key that holds for one session is left out of a cache.
 func (s *imageSolve) write(ctx context.Context, exports []client.CacheOptionsEntry) (problem string) {
 	rec := solve.NewRecorder(s.target.Service, nil)
 	opt, _, err := solve.NewRequest(ctx, s.target, s.project, s.Environment, s.contexts)

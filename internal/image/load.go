@@ -30,7 +30,8 @@ func (s *imageSolve) load(ctx context.Context) (int64, error) {
 	}
 	// A layer that the engine held may be gone: it gets all of them.
 	s.layers.Forget(image.Diffs())
-	s.warnings = append(s.warnings, fmt.Sprintf("the whole image was sent, since sending only the layers that the engine lacks failed: %v", err))
+	s.warnings = append(s.warnings,
+		fmt.Sprintf("the whole image was sent, since sending only the layers that the engine lacks failed: %v", err))
 	whole, err := s.send(ctx, image)
 	return sent + whole, err
 }
@@ -46,8 +47,8 @@ func (s *imageSolve) name(ctx context.Context) error {
 	return err
 }
 
-// made reads what verify made. The builder keeps the manifest of an internal solve only until it clears up: should it be gone, the
-// solve is made again, with an entry in the builder's history, which holds it.
+// made reads what verify made. The builder keeps the manifest of an internal solve only until it clears up: should it
+// be gone, the solve is made again, with an entry in the builder's history, which holds it.
 func (s *imageSolve) made(ctx context.Context) (*imageload.BuiltImage, error) {
 	image, err := imageload.ReadBuilt(ctx, s.member.Client, s.response[exptypes.ExporterImageDigestKey])
 	if err == nil || ctx.Err() != nil {
@@ -94,13 +95,15 @@ func (s *imageSolve) send(ctx context.Context, image *imageload.BuiltImage) (int
 	return n, err
 }
 
-// given is the ID under which the engine has the image that it was just given; "" where another took one of its names meanwhile.
+// given is the ID under which the engine has the image that it was just given; "" where another took one of its names
+// meanwhile.
 func (s *imageSolve) given(ctx context.Context) string {
 	id := s.engineID(ctx, s.target)
 	if id == "" || id == s.id() {
 		return id
 	}
-	// An engine with a containerd store writes a manifest of its own for what it loads: the layers tell whether it is the same image.
+	// An engine with a containerd store writes a manifest of its own for what it loads: the layers tell whether it is
+	// the same image.
 	if s.loaded == nil || !s.Engine.ContainerdStore() {
 		return ""
 	}
@@ -118,9 +121,11 @@ func (s *imageSolve) drop() {
 	}
 }
 
-// from is where the layers are: in the builder, or, where that has some only by reference to a registry, in a folder into which it
-// passes on just these. remove takes the folder away.
-func (s *imageSolve) from(ctx context.Context, image *imageload.BuiltImage, layers []int) (from content.Provider, remove func(), err error) {
+// from is where the layers are: in the builder, or, where that has some only by reference to a registry, in a folder
+// into which it passes on just these. remove takes the folder away.
+func (s *imageSolve) from(
+	ctx context.Context, image *imageload.BuiltImage, layers []int,
+) (from content.Provider, remove func(), err error) {
 	held, err := image.InStore(ctx, layers)
 	if held || err != nil {
 		return image.Store(), func() {}, err
@@ -145,7 +150,8 @@ func (s *imageSolve) fetch(ctx context.Context, store content.Store, image *imag
 	taken := image.Take(store, layers)
 	opt := s.opt.UsingCache()
 	opt.Exports = []client.ExportEntry{{
-		Type: client.ExporterOCI, Attrs: map[string]string{"tar": "false", "compression": "uncompressed"}, OutputStore: taken,
+		Type: client.ExporterOCI, Attrs: map[string]string{"tar": "false", "compression": "uncompressed"},
+		OutputStore: taken,
 	}}
 	if _, err := solve.Run(ctx, s.member.Builder, opt, solve.NewRecorder(s.target.Service, nil)); err != nil {
 		return err

@@ -46,7 +46,9 @@ func (r *run) await(ctx context.Context, t buildplan.Target) error {
 		case <-r.outcomes[service].done:
 		}
 		if r.outcomes[service].err != nil {
-			return fault.New(fault.Failed, "go tool mage build "+fault.Quote(service), "building %q: not begun, since its additional context %q is the image of %q, which failed", t.Service, name, service)
+			return fault.New(fault.Failed, "go tool mage build "+fault.Quote(service),
+				"building %q: not begun, since its additional context %q is the image of %q, which failed", t.Service,
+				name, service)
 		}
 	}
 	return nil

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// changedFirst lets the images whose inputs changed go first: the others most likely only have to be confirmed, which fits into the
-// time of the changed ones' steps instead of delaying them.
+// changedFirst lets the images whose inputs changed go first: the others most likely only have to be confirmed, which
+// fits into the time of the changed ones' steps instead of delaying them.
 type changedFirst struct {
 	mu      sync.Mutex
 	open    int             // images not decided yet
@@ -16,7 +16,10 @@ type changedFirst struct {
 }
 
 func newChangedFirst(images int) *changedFirst {
-	return &changedFirst{open: images, changed: map[string]bool{}, decided: map[string]bool{}, clear: make(chan struct{})}
+	return &changedFirst{
+		open: images, changed: map[string]bool{}, decided: map[string]bool{},
+		clear: make(chan struct{}),
+	}
 }
 
 // decide says of an image, once, whether its inputs changed.

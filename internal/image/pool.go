@@ -10,8 +10,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/builder"
 )
 
-// builderPool is the builders of a run. Each image goes to one of them, the same one in the next run as long as the set of
-// builders and images is the same, so that it finds its cache; images of a builder that dies go to the others.
+// builderPool is the builders of a run. Each image goes to one of them, the same one in the next run as long as the
+// set of builders and images is the same, so that it finds its cache; images of a builder that dies go to the others.
 type builderPool struct {
 	mu      sync.Mutex
 	members []*member
@@ -63,7 +63,8 @@ func (p *builderPool) next(service string, died *member) (*member, error) {
 	return nil, errNoBuilder
 }
 
-// preference orders the builders for one image (rendezvous hashing): a builder that comes or goes moves only its own images.
+// preference orders the builders for one image (rendezvous hashing): a builder that comes or goes moves only its own
+// images.
 func (p *builderPool) preference(service string) []*member {
 	weight := func(m *member) uint64 {
 		h := fnv.New64a()

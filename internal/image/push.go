@@ -17,7 +17,9 @@ import (
 )
 
 // push builds an image, for several platforms where the target says so, and pushes it to the registry of its names.
-func (r *run) push(ctx context.Context, t buildplan.Target, m *member, opt solve.Request) (Result, *solve.Recorder, error) {
+func (r *run) push(
+	ctx context.Context, t buildplan.Target, m *member, opt solve.Request,
+) (Result, *solve.Recorder, error) {
 	res := Result{Target: t, State: Pushed}
 	rec := solve.NewRecorder(t.Service, r.show)
 	if t.Chosen {
@@ -26,7 +28,9 @@ func (r *run) push(ctx context.Context, t buildplan.Target, m *member, opt solve
 			return res, rec, fault.New(fault.Usage, "", "the builder %s can't build for %s", m.Where, t.Platform)
 		}
 		if len(lacks) > 0 {
-			res.Warnings = append(res.Warnings, fmt.Sprintf("not built for %s, which the builder %s can't build for", strings.Join(lacks, ", "), m.Where))
+			res.Warnings = append(res.Warnings,
+				fmt.Sprintf("not built for %s, which the builder %s can't build for", strings.Join(lacks, ", "),
+					m.Where))
 		}
 		opt.SetPlatforms(strings.Join(has, ","))
 	}
@@ -59,7 +63,8 @@ func split(list string, have []ocispecs.Platform) (has, lacks []string) {
 	for want := range strings.SplitSeq(list, ",") {
 		want = strings.TrimSpace(want)
 		p, err := platforms.Parse(want)
-		if err == nil && slices.ContainsFunc(have, func(h ocispecs.Platform) bool { return platforms.Only(h).Match(p) }) {
+		if err == nil &&
+			slices.ContainsFunc(have, func(h ocispecs.Platform) bool { return platforms.Only(h).Match(p) }) {
 			has = append(has, want)
 		} else {
 			lacks = append(lacks, want)

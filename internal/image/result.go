@@ -59,7 +59,8 @@ func printResults(out *ui.Out, results []Result) {
 			sent = ui.Bytes(r.Loaded)
 		}
 		rows = append(rows, []string{
-			r.Target.Title(), fmt.Sprintf("%d/%d", r.Cached, r.Steps), fmt.Sprint(r.Built), state, sent, ui.Seconds(r.Took),
+			r.Target.Title(), fmt.Sprintf("%d/%d", r.Cached, r.Steps), fmt.Sprint(r.Built), state, sent,
+			ui.Seconds(r.Took),
 		})
 	}
 	ui.Table(out.Writer(), []string{"IMAGE", "CACHED", "BUILT", "RESULT", "SENT", "TIME"}, rows)
@@ -70,8 +71,8 @@ func printResults(out *ui.Out, results []Result) {
 	}
 }
 
-// failures joins what failed; the exit code is the first failure's. Images that only stopped since another failed are counted,
-// not listed.
+// failures joins what failed; the exit code is the first failure's. Images that only stopped since another failed are
+// counted, not listed.
 func failures(results []Result) error {
 	var failed []error
 	stopped := 0

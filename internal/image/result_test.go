@@ -14,14 +14,19 @@ import (
 func results() []Result {
 	return []Result{
 		{
-			Target: buildplan.Target{Service: "a", Services: []string{"a"}, Names: []string{"p-a"}}, State: Unchanged, ID: "sha256:1", Steps: 3, Cached: 3,
+			Target: buildplan.Target{Service: "a", Services: []string{"a"}, Names: []string{"p-a"}}, State: Unchanged,
+			ID: "sha256:1", Steps: 3, Cached: 3,
 			Took: time.Second,
 		},
 		{
-			Target: buildplan.Target{Service: "b", Services: []string{"b", "c"}, Names: []string{"p-b", "p-c"}}, State: Loaded, Steps: 4, Cached: 1, Built: 3,
+			Target: buildplan.Target{Service: "b", Services: []string{"b", "c"}, Names: []string{"p-b", "p-c"}},
+			State:  Loaded, Steps: 4, Cached: 1, Built: 3,
 			Loaded: 2 << 20, Warnings: []string{"the cache was not written"},
 		},
-		{Target: buildplan.Target{Service: "d", Services: []string{"d"}, Names: []string{"p-d"}}, State: Failed, Err: errors.New("it broke")},
+		{
+			Target: buildplan.Target{Service: "d", Services: []string{"d"}, Names: []string{"p-d"}}, State: Failed,
+			Err: errors.New("it broke"),
+		},
 	}
 }
 
@@ -29,7 +34,8 @@ func TestSummaryOfABuild(t *testing.T) {
 	var b bytes.Buffer
 	printResults(ui.New(&b), results())
 	for _, want := range []string{
-		"p-a", "3/3", "unchanged", "p-b (2 services)", "1/4", "loaded", "2MiB", "failed", "b: the cache was not written",
+		"p-a", "3/3", "unchanged", "p-b (2 services)", "1/4", "loaded", "2MiB", "failed",
+		"b: the cache was not written",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is not in:\n%s", want, b.String())
@@ -47,24 +53,11 @@ func TestSummaryOfABuild(t *testing.T) {
 	}
 }
 
-func TestJSONOfABuild(t *testing.T) {
-	var b bytes.Buffer
-	if err := WriteJSON(&b, results()); err != nil {
-		t.Fatal(err)
-	}
-	want := `{"images":[{"service":"a","image":"p-a","id":"sha256:1","state":"unchanged","steps":3,"cached":3,"built":0,"loadedBytes":0,"seconds":1},` +
-		`{"service":"b","services":["b","c"],"image":"p-b","state":"loaded","steps":4,"cached":1,"built":3,"loadedBytes":2097152,"seconds":0,` +
-		`"warnings":["the cache was not written"]},` +
-		`{"service":"d","image":"p-d","state":"failed","steps":0,"cached":0,"built":0,"loadedBytes":0,"seconds":0,"error":"it broke"}]}` + "\n"
-	if b.String() != want {
-		t.Errorf("got\n%swant\n%s", b.String(), want)
-	}
-}
-
 func TestFailuresAreJoined(t *testing.T) {
 	broke := errors.New("it broke")
 	err := failures([]Result{{}, {Err: broke}, {Err: errFailFast}, {Err: errFailFast}})
-	if !errors.Is(err, broke) || err.Error() != "it broke\n2 images were not finished: stopped, since another image failed" {
+	if !errors.Is(err, broke) ||
+		err.Error() != "it broke\n2 images were not finished: stopped, since another image failed" {
 		t.Errorf("got %v", err)
 	}
 	if err := failures([]Result{{}, {}}); err != nil {

@@ -54,7 +54,8 @@ func TestLayerThatFillsTheDisk(t *testing.T) {
 	limit.Bytes = 16<<20 - 1
 	_, err = unpackZstd(bytes.NewReader(packed), limit)
 	var f *fault.Error
-	if !errors.Is(err, bounded.ErrTooLarge) || !errors.As(err, &f) || f.Next == "" || !strings.Contains(err.Error(), "the layer sha256:") {
+	if !errors.Is(err, bounded.ErrTooLarge) || !errors.As(err, &f) || f.Next == "" ||
+		!strings.Contains(err.Error(), "the layer sha256:") {
 		t.Errorf("got %v", err)
 	}
 	if huge := unpackLimit(ocispecs.Descriptor{}, 1<<50); huge.Code != fault.Resources || huge.Next == "" {
@@ -62,10 +63,13 @@ func TestLayerThatFillsTheDisk(t *testing.T) {
 	}
 }
 
-// TestLayerThatAsksForMemory guards against a window of half a gigabyte for each of the layers that are unpacked at a time.
+// TestLayerThatAsksForMemory guards against a window of half a gigabyte for each of the layers that are unpacked at a
+// time.
 func TestLayerThatAsksForMemory(t *testing.T) {
 	packed := zeros(t, 300<<20, zstd.WithWindowSize(256<<20), zstd.WithSingleSegment(false))
-	if _, err := unpackZstd(bytes.NewReader(packed), bounded.Limit{Bytes: 1 << 30}); !errors.Is(err, zstd.ErrWindowSizeExceeded) {
+	if _,
+		err := unpackZstd(bytes.NewReader(packed), bounded.Limit{Bytes: 1 << 30}); !errors.Is(err,
+		zstd.ErrWindowSizeExceeded) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,5 +1,5 @@
-// Package imageload owns how an image that BuildKit made gets into the Docker Engine: which layers the engine holds, the tarball of those that
-// it lacks, the upload, and the check that the engine then has the image. It builds nothing.
+// Package imageload owns how an image that BuildKit made gets into the Docker Engine: which layers the engine holds,
+// the tarball of those that it lacks, the upload, and the check that the engine then has the image. It builds nothing.
 package imageload
 
 import (
@@ -24,8 +24,8 @@ type Engine interface {
 	ContainerdStore() bool // it then names an image by its manifest, and a load has to be whole
 }
 
-// EngineLayers knows which layers the engine holds, as chain IDs: a layer and everything under it. Images are looked at one after
-// another, the likeliest first, and only while something has to be loaded whose layers are not found yet.
+// EngineLayers knows which layers the engine holds, as chain IDs: a layer and everything under it. Images are looked
+// at one after another, the likeliest first, and only while something has to be loaded whose layers are not found yet.
 type EngineLayers struct {
 	engine  Engine
 	project string
@@ -49,7 +49,10 @@ type engineImage struct {
 
 // NewEngineLayers knows nothing yet. project is the Compose project, names are the image names of this run.
 func NewEngineLayers(e Engine, project string, names []string) *EngineLayers {
-	l := &EngineLayers{engine: e, project: project, held: map[digest.Digest]bool{}, sending: map[digest.Digest]chan struct{}{}}
+	l := &EngineLayers{
+		engine: e, project: project, held: map[digest.Digest]bool{},
+		sending: map[digest.Digest]chan struct{}{},
+	}
 	for _, name := range names {
 		l.names = append(l.names, fullName(name))
 	}
@@ -68,8 +71,8 @@ func fullName(name string) string {
 // inspections is how many images the engine is asked for at a time.
 const inspections = 8
 
-// Find looks for the layers of an image. bases are the images that it starts from, and fresh is how many steps have just run: layers of
-// these are in no other image, so the search ends when no more than that many are missing.
+// Find looks for the layers of an image. bases are the images that it starts from, and fresh is how many steps have
+// just run: layers of these are in no other image, so the search ends when no more than that many are missing.
 func (l *EngineLayers) Find(ctx context.Context, diffs []digest.Digest, bases []string, fresh int) error {
 	if l.engine.ContainerdStore() {
 		return nil
@@ -80,7 +83,8 @@ func (l *EngineLayers) Find(ctx context.Context, diffs []digest.Digest, bases []
 		return err
 	}
 	l.look(ctx, func(i *engineImage) bool {
-		return i.own || slices.ContainsFunc(i.tags, func(tag string) bool { return slices.Contains(bases, fullName(tag)) })
+		return i.own ||
+			slices.ContainsFunc(i.tags, func(tag string) bool { return slices.Contains(bases, fullName(tag)) })
 	})
 	chains := identity.ChainIDs(slices.Clone(diffs))
 	for l.lacks(chains, fresh) && ctx.Err() == nil {
@@ -109,7 +113,8 @@ func (l *EngineLayers) lacks(chains []digest.Digest, fresh int) bool {
 // Prepare looks at the images of the project, for what will be found later.
 func (l *EngineLayers) Prepare(ctx context.Context) { _ = l.Find(ctx, nil, nil, 0) }
 
-// list asks for the engine's images, once. Intermediate ones are left out: their layers are those of an image that is listed.
+// list asks for the engine's images, once. Intermediate ones are left out: their layers are those of an image that is
+// listed.
 func (l *EngineLayers) list(ctx context.Context) error {
 	if l.images != nil {
 		return nil
@@ -122,7 +127,8 @@ func (l *EngineLayers) list(ctx context.Context) error {
 	for _, image := range list.Items {
 		l.images = append(l.images, &engineImage{
 			id: image.ID, tags: image.RepoTags, own: image.Labels[api.ProjectLabel] == l.project ||
-				slices.ContainsFunc(image.RepoTags, func(tag string) bool { return slices.Contains(l.names, fullName(tag)) }),
+				slices.ContainsFunc(image.RepoTags,
+					func(tag string) bool { return slices.Contains(l.names, fullName(tag)) }),
 		})
 	}
 	return nil
@@ -162,8 +168,8 @@ func (l *EngineLayers) add(image moby.ImageInspectResult) {
 	}
 }
 
-// Reserve says which of the layers have to be sent (indexes, bottom first). Others wait with layers that they share; the
-// caller calls done when its load has ended, saying whether the engine holds them now.
+// Reserve says which of the layers have to be sent (indexes, bottom first). Others wait with layers that they share;
+// the caller calls done when its load has ended, saying whether the engine holds them now.
 func (l *EngineLayers) Reserve(ctx context.Context, diffs []digest.Digest) (send []int, done func(ok bool), err error) {
 	if l.engine.ContainerdStore() { // it takes no tarball that lacks a layer, whatever it holds
 		for i := range diffs {

@@ -28,7 +28,9 @@ func (h holding) ImageList(context.Context, moby.ImageListOptions) (moby.ImageLi
 	return moby.ImageListResult{Items: append([]image.Summary{{ID: "one"}, {ID: "gone"}}, h.images...)}, nil
 }
 
-func (h holding) ImageInspect(_ context.Context, id string, _ ...moby.ImageInspectOption) (moby.ImageInspectResult, error) {
+func (h holding) ImageInspect(
+	_ context.Context, id string, _ ...moby.ImageInspectOption,
+) (moby.ImageInspectResult, error) {
 	var r moby.ImageInspectResult
 	if h.asked != nil {
 		mu.Lock()
@@ -58,7 +60,8 @@ func TestOnlyImagesThatMayHoldALayerAreInspected(t *testing.T) {
 		fresh int
 		want  int
 	}{
-		"the own ones have all":           {layers("base", "middle"), 0, 8 + 3}, // of which the first eight others show it
+		// of which the first eight others show it
+		"the own ones have all":           {layers("base", "middle"), 0, 8 + 3},
 		"a step made the rest":            {layers("base", "middle", "top"), 1, 8 + 3},
 		"all of it is new":                {layers("x", "y"), 2, 3},
 		"none of it ran here":             {layers("x", "y"), 0, 45},
@@ -67,8 +70,12 @@ func TestOnlyImagesThatMayHoldALayerAreInspected(t *testing.T) {
 		"nothing is asked, it is for now": {nil, 0, 3},
 	} {
 		var asked []string
-		l := NewEngineLayers(holding{layers: []string{layer("base").String(), layer("middle").String()}, asked: &asked, images: many}, "p", []string{"app"})
-		if err := l.Find(t.Context(), c.diffs, []string{"docker.io/library/debian:12"}, c.fresh); err != nil || len(asked) != c.want {
+		l := NewEngineLayers(holding{
+			layers: []string{layer("base").String(), layer("middle").String()}, asked: &asked,
+			images: many,
+		}, "p", []string{"app"})
+		if err := l.Find(t.Context(), c.diffs, []string{"docker.io/library/debian:12"}, c.fresh); err != nil ||
+			len(asked) != c.want {
 			t.Errorf("%s: %d were inspected, want %d (%v)", name, len(asked), c.want, err)
 		}
 	}

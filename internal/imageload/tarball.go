@@ -94,9 +94,11 @@ func (b *BuiltImage) InStore(ctx context.Context, layers []int) (bool, error) {
 	return true, nil
 }
 
-// WriteTarball writes the image as docker load takes it, with just the layers of send: of the others an engine that holds them
-// asks no file. from has these layers.
-func (b *BuiltImage) WriteTarball(ctx context.Context, w io.Writer, from content.Provider, names []string, send []int) error {
+// WriteTarball writes the image as docker load takes it, with just the layers of send: of the others an engine that
+// holds them asks no file. from has these layers.
+func (b *BuiltImage) WriteTarball(
+	ctx context.Context, w io.Writer, from content.Provider, names []string, send []int,
+) error {
 	out := tar.NewWriter(w)
 	config := b.id.Encoded() + ".json"
 	if err := tarFile(out, config, b.config); err != nil {
@@ -135,7 +137,9 @@ func (b *BuiltImage) WriteTarball(ctx context.Context, w io.Writer, from content
 }
 
 // tarLayer writes a layer as it is, or unpacked where it is packed with zstd, which engine 20.10 can't read.
-func tarLayer(ctx context.Context, out *tar.Writer, name string, from content.Provider, layer ocispecs.Descriptor) error {
+func tarLayer(
+	ctx context.Context, out *tar.Writer, name string, from content.Provider, layer ocispecs.Descriptor,
+) error {
 	reader, err := from.ReaderAt(ctx, layer)
 	if err != nil {
 		return fmt.Errorf("reading a layer: %w", err)
@@ -176,7 +180,8 @@ func ahead(body io.Reader) io.ReadCloser {
 const (
 	// maxWindow is the memory that zstd may ask for, in bytes: the most that its own program grants unasked.
 	maxWindow = 128 << 20
-	// maxRatio is how many times as large as packed a layer may be; text is some ten times, and a layer up to unpackedAlways may be zeros alone.
+	// maxRatio is how many times as large as packed a layer may be; text is some ten times, and a layer up to
+	// unpackedAlways may be zeros alone.
 	maxRatio       = 1000
 	unpackedAlways = 4 << 30
 	// keepFree is what unpacking leaves of the disk, in bytes.
@@ -186,8 +191,9 @@ const (
 // unpackLimit is how large a layer may be unpacked: it comes from a cache that others may write to.
 func unpackLimit(layer ocispecs.Descriptor, packed int64) bounded.Limit {
 	l := bounded.Limit{
-		What: fmt.Sprintf("the layer %s, of %s packed", layer.Digest, ui.Bytes(packed)), Bytes: max(unpackedAlways, maxRatio*packed),
-		Code: fault.Registry, Next: "CACHE_REGISTRY=none go tool mage build -no-cache (makes the layer anew)",
+		What:  fmt.Sprintf("the layer %s, of %s packed", layer.Digest, ui.Bytes(packed)),
+		Bytes: max(unpackedAlways, maxRatio*packed),
+		Code:  fault.Registry, Next: "CACHE_REGISTRY=none go tool mage build -no-cache (makes the layer anew)",
 	}
 	if space, err := diskspace.Of(os.TempDir()); err == nil {
 		l = withinDisk(l, space.Free)
@@ -198,12 +204,14 @@ func unpackLimit(layer ocispecs.Descriptor, packed int64) bounded.Limit {
 // withinDisk lowers a limit to what the disk has free, in bytes, less what is left of it.
 func withinDisk(l bounded.Limit, free int64) bounded.Limit {
 	if free-keepFree < l.Bytes {
-		l.Bytes, l.Code, l.Next = max(0, free-keepFree), fault.Resources, "go tool mage cleanup, or TMPDIR on a larger disk"
+		l.Bytes, l.Code, l.Next = max(0, free-keepFree), fault.Resources,
+			"go tool mage cleanup, or TMPDIR on a larger disk"
 	}
 	return l
 }
 
-// unpackZstd unpacks into a file that is gone when it is closed: a tarball needs to know a file's size before its content.
+// unpackZstd unpacks into a file that is gone when it is closed: a tarball needs to know a file's size before its
+// content.
 func unpackZstd(packed io.Reader, limit bounded.Limit) (*os.File, error) {
 	in, err := zstd.NewReader(packed, zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
@@ -246,14 +254,15 @@ func Verify(ctx context.Context, engine Engine, names []string, id string) error
 			return fmt.Errorf("looking for %q after the load: %w", name, err)
 		}
 		if found.ID != id {
-			return fmt.Errorf("after the load %q is %s, not %s: the sources changed meanwhile, or another build of that name ran; build again", name, found.ID, id)
+			return fmt.Errorf("after the load %q is %s, not %s: the sources changed meanwhile, or another build of "+
+				"that name ran; build again", name, found.ID, id)
 		}
 	}
 	return nil
 }
 
-// LayersOnly is a store that takes only some layers of an image, and says of all other blobs that it has them already, so that the builder
-// neither fetches nor sends these.
+// LayersOnly is a store that takes only some layers of an image, and says of all other blobs that it has them already,
+// so that the builder neither fetches nor sends these.
 type LayersOnly struct {
 	content.Store
 	wanted map[digest.Digest]bool

@@ -30,9 +30,13 @@ func TestLayersOfAnImageAreComparedInOrder(t *testing.T) {
 
 func TestAnUnpackedLayerLeavesSpaceOnTheDisk(t *testing.T) {
 	l := bounded.Limit{Bytes: 100, Code: fault.Registry, Next: "other"}
-	for free, want := range map[int64]int64{keepFree + 101: 100, keepFree + 100: 100, keepFree + 99: 99, keepFree: 0, 0: 0} {
+	for free, want := range map[int64]int64{
+		keepFree + 101: 100, keepFree + 100: 100, keepFree + 99: 99, keepFree: 0,
+		0: 0,
+	} {
 		got := withinDisk(l, free)
-		if got.Bytes != want || (got.Code == fault.Resources) != (want < 100) || (got.Next == "other") != (want == 100) {
+		if got.Bytes != want || (got.Code == fault.Resources) != (want < 100) ||
+			(got.Next == "other") != (want == 100) {
 			t.Errorf("%d bytes free: %+v", free, got)
 		}
 	}

@@ -15,8 +15,8 @@ import (
 // layersDir is where a tarball for docker load has its layers.
 const layersDir = "layers/"
 
-// Upload is a docker load that the engine is ready for. The engine starts a process to unpack a tarball when its first bytes
-// arrive; it does so while the builder is still exporting the image, where the first bytes are sent that early.
+// Upload is a docker load that the engine is ready for. The engine starts a process to unpack a tarball when its first
+// bytes arrive; it does so while the builder is still exporting the image, where the first bytes are sent that early.
 type Upload struct {
 	body   *io.PipeWriter
 	sent   int64 // bytes
@@ -87,7 +87,8 @@ func (u *Upload) Drop() {
 // loadAnswer bounds what an engine says of an image that it loads: some lines for each layer.
 var loadAnswer = bounded.Limit{What: "the engine's answer to an image", Bytes: 64 << 20, Code: fault.Engine}
 
-// LoadArchive streams a tarball (docker load) to the engine and reads its answer, in which an error may come after the status.
+// LoadArchive streams a tarball (docker load) to the engine and reads its answer, in which an error may come after the
+// status.
 func LoadArchive(ctx context.Context, engine Engine, tarball io.Reader) error {
 	answer, err := engine.ImageLoad(ctx, tarball)
 	if err != nil {

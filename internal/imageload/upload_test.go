@@ -29,10 +29,16 @@ func TestWhyAnUploadFailed(t *testing.T) {
 		sending, loading error
 		want             string // "" for no error
 	}{
-		"neither":               {nil, nil, ""},
-		"the engine refuses":    {nil, loading, "loading the image into the engine: no space left on device"},
-		"and ends the sending":  {io.ErrClosedPipe, loading, "loading the image into the engine: no space left on device"},
-		"and says so":           {fmt.Errorf("writing: %w", loading), loading, "loading the image into the engine: no space left on device"},
+		"neither":            {nil, nil, ""},
+		"the engine refuses": {nil, loading, "loading the image into the engine: no space left on device"},
+		"and ends the sending": {
+			io.ErrClosedPipe, loading,
+			"loading the image into the engine: no space left on device",
+		},
+		"and says so": {
+			fmt.Errorf("writing: %w", loading), loading,
+			"loading the image into the engine: no space left on device",
+		},
 		"the sending fails":     {sending, nil, "reading a layer"},
 		"both, each by itself":  {sending, loading, "reading a layer"},
 		"the sending, unspoken": {io.ErrClosedPipe, nil, "io: read/write on closed pipe"},

@@ -12,14 +12,15 @@ import (
 	"time"
 )
 
-// AnswerWithin bounds the wait for a registry that a build cache is in: a registry that refuses is quick, and one that hangs must not hang
-// the build.
+// AnswerWithin bounds the wait for a registry that a build cache is in: a registry that refuses is quick, and one that
+// hangs must not hang the build.
 const AnswerWithin = 10 * time.Second
 
 // ErrSilent means that a registry did not answer in time.
 var ErrSilent = errors.New("the registry did not answer")
 
-// Host is the registry of an address that may name a place in it, as CACHE_REGISTRY does: ghcr.io of ghcr.io/owner/cache.
+// Host is the registry of an address that may name a place in it, as CACHE_REGISTRY does: ghcr.io of
+// ghcr.io/owner/cache.
 func Host(address string) string {
 	scheme, rest, ok := strings.Cut(address, "://")
 	if !ok {
@@ -32,7 +33,8 @@ func Host(address string) string {
 	return host
 }
 
-// versionURL is the address of a registry's version check. As BuildKit and the engine do, a loopback registry is asked in plain HTTP.
+// versionURL is the address of a registry's version check. As BuildKit and the engine do, a loopback registry is asked
+// in plain HTTP.
 func versionURL(address string) string {
 	address = Host(address)
 	if strings.Contains(address, "://") {
@@ -48,8 +50,8 @@ func versionURL(address string) string {
 	return "https://" + address + "/v2/"
 }
 
-// Status asks a registry for its API version from this machine and gives the HTTP status of its answer, whatever that is. No redirection is
-// followed.
+// Status asks a registry for its API version from this machine and gives the HTTP status of its answer, whatever that
+// is. No redirection is followed.
 func Status(ctx context.Context, address string) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, versionURL(address), nil)
 	if err != nil {
@@ -63,8 +65,9 @@ func Status(ctx context.Context, address string) (int, error) {
 	return response.StatusCode, response.Body.Close()
 }
 
-// Answers says why a registry that a builder will use does not answer at all; nil where it does. The registry is asked from this machine,
-// which says nothing about a builder elsewhere; certificates, plain HTTP and credentials are the builder's to judge.
+// Answers says why a registry that a builder will use does not answer at all; nil where it does. The registry is asked
+// from this machine, which says nothing about a builder elsewhere; certificates, plain HTTP and credentials are the
+// builder's to judge.
 func Answers(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, AnswerWithin)
 	defer cancel()

@@ -10,8 +10,10 @@ import (
 
 func TestVersionURL(t *testing.T) {
 	for address, want := range map[string]string{
-		"127.0.0.1:5000": "http://127.0.0.1:5000/v2/", "localhost:5000": "http://localhost:5000/v2/", "registry.example": "https://registry.example/v2/",
-		"registry.example:5000": "https://registry.example:5000/v2/", "http://r.example/": "http://r.example/v2/", "ghcr.io/owner/cache": "https://ghcr.io/v2/", "127.0.0.1:5000/a/b": "http://127.0.0.1:5000/v2/",
+		"127.0.0.1:5000": "http://127.0.0.1:5000/v2/", "localhost:5000": "http://localhost:5000/v2/",
+		"registry.example":      "https://registry.example/v2/",
+		"registry.example:5000": "https://registry.example:5000/v2/", "http://r.example/": "http://r.example/v2/",
+		"ghcr.io/owner/cache": "https://ghcr.io/v2/", "127.0.0.1:5000/a/b": "http://127.0.0.1:5000/v2/",
 		"https://r.example/a": "https://r.example/v2/", "[::1]:5000": "http://[::1]:5000/v2/",
 	} {
 		if got := versionURL(address); got != want {
@@ -21,7 +23,11 @@ func TestVersionURL(t *testing.T) {
 }
 
 func TestAnswers(t *testing.T) {
-	denies := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+	denies := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter,
+		_ *http.Request,
+	) {
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
 	defer denies.Close()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -44,7 +50,8 @@ func TestAnswers(t *testing.T) {
 		"registry.invalid:99999/broken": "invalid port",
 	} {
 		err := Answers(t.Context(), prefix)
-		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) && !strings.Contains(err.Error(), "lookup") {
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) &&
+			!strings.Contains(err.Error(), "lookup") {
 			t.Errorf("%s: %v, want %q", prefix, err, want)
 		}
 	}

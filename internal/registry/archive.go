@@ -28,8 +28,8 @@ func (i Image) IDs() []string {
 	return []string{i.Manifest.Config.Digest.String(), i.Digest.String()}
 }
 
-// Archive writes the image as docker load takes it: manifest.json for every engine, and the index that one with a containerd store
-// reads. Each blob is checked against its digest.
+// Archive writes the image as docker load takes it: manifest.json for every engine, and the index that one with a
+// containerd store reads. Each blob is checked against its digest.
 func (i Image) Archive(ctx context.Context, w io.Writer) error {
 	out := tar.NewWriter(w)
 	blob := func(d digest.Digest) string { return "blobs/" + d.Algorithm().String() + "/" + d.Encoded() }
@@ -45,7 +45,8 @@ func (i Image) Archive(ctx context.Context, w io.Writer) error {
 		self.MediaType = ocispecs.MediaTypeImageManifest
 	}
 	index, err := json.Marshal(ocispecs.Index{
-		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageIndex, Manifests: []ocispecs.Descriptor{self},
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageIndex,
+		Manifests: []ocispecs.Descriptor{self},
 	})
 	if err != nil {
 		return err
@@ -54,7 +55,11 @@ func (i Image) Archive(ctx context.Context, w io.Writer) error {
 	for n, l := range i.Manifest.Layers {
 		layers[n] = blob(l.Digest)
 	}
-	legacy, err := json.Marshal([]map[string]any{{"Config": blob(i.Manifest.Config.Digest), "RepoTags": []string{i.Name}, "Layers": layers}})
+	legacy,
+		err := json.Marshal([]map[string]any{{
+		"Config": blob(i.Manifest.Config.Digest), "RepoTags": []string{i.Name},
+		"Layers": layers,
+	}})
 	if err != nil {
 		return err
 	}
@@ -80,7 +85,8 @@ func (i Image) Archive(ctx context.Context, w io.Writer) error {
 			continue
 		}
 		written[d.Digest] = true
-		err := tarEntry(out, blob(d.Digest), d.Size, func(w io.Writer) error { return i.Registry.Blob(ctx, w, i.Name, d) })
+		err := tarEntry(out, blob(d.Digest), d.Size,
+			func(w io.Writer) error { return i.Registry.Blob(ctx, w, i.Name, d) })
 		if err != nil {
 			return fmt.Errorf("reading a layer of %q: %w", i.Name, err)
 		}

@@ -29,12 +29,12 @@ const (
 	questionsAtATime = 8
 )
 
-// Builder asks registries through BuildKit: with the builder's own mirrors, certificates and settings, and with the credentials of the
-// user's Docker configuration and its helpers. So a registry answers as it will answer a build.
+// Builder asks registries through BuildKit: with the builder's own mirrors, certificates and settings, and with the
+// credentials of the user's Docker configuration and its helpers. So a registry answers as it will answer a build.
 type Builder struct{ Client *client.Client }
 
-// Resolve gives the digest that each reference has in its registry now; the builder's own store is not looked at. Errors are of code
-// Registry, or Builder where that went away.
+// Resolve gives the digest that each reference has in its registry now; the builder's own store is not looked at.
+// Errors are of code Registry, or Builder where that went away.
 func (b Builder) Resolve(ctx context.Context, refs []string) (map[string]digest.Digest, error) {
 	var digests map[string]digest.Digest
 	err := b.ask(ctx, false, func(ctx context.Context, c gateway.Client) error {
@@ -69,7 +69,8 @@ func (b Builder) ask(ctx context.Context, internal bool, questions func(context.
 	return err
 }
 
-// imageDigest has a registry give the manifest and the configuration of a reference with its tag, and gives the manifest's digest.
+// imageDigest has a registry give the manifest and the configuration of a reference with its tag, and gives the
+// manifest's digest.
 func imageDigest(ctx context.Context, c gateway.Client, ref, logName string) (digest.Digest, error) {
 	_, d, _, err := c.ResolveImageConfig(ctx, ref, sourceresolver.Opt{
 		LogName: logName, ImageOpt: &sourceresolver.ResolveImageOpt{ResolveMode: "pull"},

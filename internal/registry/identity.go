@@ -1,6 +1,7 @@
-// Package registry owns whether a registry answers and which digest a reference has there, by the rules of who will use it: the keys of the
-// registry that setup started (Local), a builder's mirrors and settings (Builder, Probe), or this machine's own way (Status, Answers). How
-// the local registry and its clients know each other is here too; starting it, and what is in it, are provision's.
+// Package registry owns whether a registry answers and which digest a reference has there, by the rules of who will
+// use it: the keys of the registry that setup started (Local), a builder's mirrors and settings (Builder, Probe), or
+// this machine's own way (Status, Answers). How the local registry and its clients know each other is here too;
+// starting it, and what is in it, are provision's.
 package registry
 
 import (
@@ -26,9 +27,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
-// Identity are the certificates of a local registry and of its clients, in files of mode 0600. Whoever listens on the registry's
-// port without the registry's key is no registry to its clients, and whoever asks without the clients' key is given nothing: other
-// users of the machine reach the port, but neither key.
+// Identity are the certificates of a local registry and of its clients, in files of mode 0600. Whoever listens on the
+// registry's port without the registry's key is no registry to its clients, and whoever asks without the clients' key
+// is given nothing: other users of the machine reach the port, but neither key.
 type Identity struct{ dir string }
 
 // IdentityAt is one whose files are in dir.
@@ -101,7 +102,8 @@ func (i Identity) write(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := state.WriteFile(i.CA(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+	if err := state.WriteFile(i.CA(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		0o600); err != nil {
 		return err
 	}
 	for _, leaf := range []struct {
@@ -161,7 +163,11 @@ func (i Identity) usable(at time.Time) error {
 		if err != nil {
 			return err
 		}
-		_, err = pair.Leaf.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{leaf.usage}})
+		_,
+			err = pair.Leaf.Verify(x509.VerifyOptions{
+			Roots: pool, CurrentTime: at,
+			KeyUsages: []x509.ExtKeyUsage{leaf.usage},
+		})
 		if err != nil {
 			return err
 		}

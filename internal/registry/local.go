@@ -36,8 +36,8 @@ type Local struct {
 	keyless error // why it can't be asked
 }
 
-// Open gives the registry at address, known by the keys in the state directory. Nothing is asked yet; where the keys can't be had,
-// every question is answered with the reason.
+// Open gives the registry at address, known by the keys in the state directory. Nothing is asked yet; where the keys
+// can't be had, every question is answered with the reason.
 func Open(stateDir, address string) *Local {
 	config, err := IdentityIn(stateDir).TLS()
 	return &Local{Address: address, keyless: err, client: &http.Client{
@@ -63,7 +63,8 @@ func (l *Local) Answers(ctx context.Context) error {
 	return nil
 }
 
-// Digest gives the digest that a name of Docker Hub's has in the registry ("debian:bookworm-slim"); "" where the registry lacks it.
+// Digest gives the digest that a name of Docker Hub's has in the registry ("debian:bookworm-slim"); "" where the
+// registry lacks it.
 func (l *Local) Digest(ctx context.Context, name string) (digest.Digest, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
@@ -77,7 +78,9 @@ func (l *Local) Digest(ctx context.Context, name string) (digest.Digest, error) 
 	case http.StatusOK:
 		d, err := digest.Parse(resp.Header.Get("Docker-Content-Digest"))
 		if err != nil {
-			return "", fmt.Errorf("asking the registry at %s for %q: the digest %q: %w", l.Address, name, resp.Header.Get("Docker-Content-Digest"), err)
+			return "",
+				fmt.Errorf("asking the registry at %s for %q: the digest %q: %w", l.Address, name,
+					resp.Header.Get("Docker-Content-Digest"), err)
 		}
 		return d, nil
 	case http.StatusNotFound:
@@ -87,7 +90,9 @@ func (l *Local) Digest(ctx context.Context, name string) (digest.Digest, error) 
 }
 
 // Manifest gives an image's manifest by its digest, which it is checked against, and its text.
-func (l *Local) Manifest(ctx context.Context, name string, d digest.Digest) (m ocispecs.Manifest, text []byte, err error) {
+func (l *Local) Manifest(
+	ctx context.Context, name string, d digest.Digest,
+) (m ocispecs.Manifest, text []byte, err error) {
 	repository, _, _ := strings.Cut(name, ":")
 	text, err = l.read(ctx, "/v2/library/"+repository+"/manifests/"+d.String(), d)
 	if err == nil {
@@ -119,7 +124,11 @@ func (l *Local) read(ctx context.Context, path string, d digest.Digest) ([]byte,
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("asking the registry at %s for %s: %s", l.Address, d, resp.Status)
 	}
-	data, err := bounded.Limit{What: "the registry's answer", Bytes: largestManifest, Code: fault.Registry}.ReadAll(resp.Body)
+	data,
+		err := bounded.Limit{
+		What: "the registry's answer", Bytes: largestManifest,
+		Code: fault.Registry,
+	}.ReadAll(resp.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +175,8 @@ func (l *Local) ask(ctx context.Context, method, path string) (*http.Response, e
 	}
 	for _, t := range []string{
 		ocispecs.MediaTypeImageIndex, ocispecs.MediaTypeImageManifest,
-		"application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.docker.distribution.manifest.v2+json",
+		"application/vnd.docker.distribution.manifest.list.v2+json",
+		"application/vnd.docker.distribution.manifest.v2+json",
 	} {
 		req.Header.Add("Accept", t)
 	}
@@ -180,7 +190,8 @@ func (l *Local) ask(ctx context.Context, method, path string) (*http.Response, e
 	return nil, fmt.Errorf("asking the registry at %s: %w", l.Address, err)
 }
 
-// foreign says whether a connection failed since the other side speaks no TLS, or has another certificate than the registry's.
+// foreign says whether a connection failed since the other side speaks no TLS, or has another certificate than the
+// registry's.
 func foreign(err error) bool {
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError

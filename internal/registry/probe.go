@@ -13,9 +13,10 @@ import (
 // question has a registry give the manifest and the configuration of a reference. That it ended is all that counts.
 type question func(ctx context.Context, ref string)
 
-// Probe finds the registries that do not give a build cache's manifest, and remembers them. A builder that imports a cache waits for its
-// manifest where it orders the steps of all its builds: a manifest that does not come, or does not end, would hold every build there until
-// the registry lets go, and the end of the build that asked for it ends nothing. The probe is a question that can be given up.
+// Probe finds the registries that do not give a build cache's manifest, and remembers them. A builder that imports a
+// cache waits for its manifest where it orders the steps of all its builds: a manifest that does not come, or does not
+// end, would hold every build there until the registry lets go, and the end of the build that asked for it ends
+// nothing. The probe is a question that can be given up.
 type Probe struct {
 	within time.Duration
 	report func(registry string) // of each that is silent, once
@@ -30,8 +31,8 @@ func NewProbe(within time.Duration, report func(registry string)) *Probe {
 	return &Probe{within: within, report: report, heard: map[string]time.Time{}, silent: map[string]bool{}}
 }
 
-// Ask asks the registries of these references through the builder, which has its own certificates, mirrors and ways. Silent then knows
-// those that did not answer. A builder that is away is for the build to find.
+// Ask asks the registries of these references through the builder, which has its own certificates, mirrors and ways.
+// Silent then knows those that did not answer. A builder that is away is for the build to find.
 func (p *Probe) Ask(ctx context.Context, builder *client.Client, refs []string) {
 	if len(refs) == 0 {
 		return
@@ -60,8 +61,8 @@ func (p *Probe) all(ctx context.Context, refs []string, ask question) {
 	all.Wait()
 }
 
-// one asks for ref until it is answered, or the registry has answered nothing at all for too long: the answers of one that is only slow
-// come one after the other.
+// one asks for ref until it is answered, or the registry has answered nothing at all for too long: the answers of one
+// that is only slow come one after the other.
 func (p *Probe) one(ctx context.Context, registry, ref string, ask question) {
 	asking, giveUp := context.WithCancel(ctx)
 	answered := make(chan struct{})

@@ -9,15 +9,16 @@ import (
 	"time"
 )
 
-// TestSilent asks registries that answer, that never do, and one that answers one question after the other: the last has then waited for
-// longer than a registry may be silent.
+// TestSilent asks registries that answer, that never do, and one that answers one question after the other: the last
+// has then waited for longer than a registry may be silent.
 func TestSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var reported []string
 		p := NewProbe(10*time.Second, func(registry string) { reported = append(reported, registry) })
 		one, begun := make(chan struct{}, 1), time.Now()
 		p.all(context.Background(), []string{
-			"quick.test/a", "silent.test/a", "silent.test/b:tag", "slow.test/a", "slow.test/b", "slow.test/c", "slow.test/d", "not a reference",
+			"quick.test/a", "silent.test/a", "silent.test/b:tag", "slow.test/a", "slow.test/b", "slow.test/c",
+			"slow.test/d", "not a reference",
 		}, func(ctx context.Context, ref string) {
 			switch {
 			case strings.HasPrefix(ref, "silent.test"):
@@ -28,7 +29,10 @@ func TestSilent(t *testing.T) {
 				<-one
 			}
 		})
-		for ref, want := range map[string]bool{"quick.test/a": false, "silent.test/other": true, "slow.test/d": false, "never.test/asked": false, "": false} {
+		for ref, want := range map[string]bool{
+			"quick.test/a": false, "silent.test/other": true, "slow.test/d": false,
+			"never.test/asked": false, "": false,
+		} {
 			if p.Silent(ref) != want {
 				t.Errorf("%q: silent %v", ref, !want)
 			}

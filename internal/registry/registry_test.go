@@ -53,12 +53,18 @@ func TestIdentityIsMadeOnceAndAgainWhereItCanNotBeUsed(t *testing.T) {
 	}
 	// The server's certificate opens nothing, and the clients' serves nothing.
 	pool, _ := i.pool()
-	for cert, usage := range map[string]x509.ExtKeyUsage{i.ServerCert(): x509.ExtKeyUsageClientAuth, i.ClientCert(): x509.ExtKeyUsageServerAuth} {
+	for cert, usage := range map[string]x509.ExtKeyUsage{
+		i.ServerCert(): x509.ExtKeyUsageClientAuth,
+		i.ClientCert(): x509.ExtKeyUsageServerAuth,
+	} {
 		pair, err := tls.LoadX509KeyPair(cert, strings.TrimSuffix(cert, "pem")+"key")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: pool, KeyUsages: []x509.ExtKeyUsage{usage}}); err == nil {
+		if _, err := pair.Leaf.Verify(x509.VerifyOptions{
+			Roots:     pool,
+			KeyUsages: []x509.ExtKeyUsage{usage},
+		}); err == nil {
 			t.Errorf("%s does for both sides", cert)
 		}
 	}
@@ -87,7 +93,10 @@ func serve(t *testing.T, i Identity, handler http.HandlerFunc) string {
 		t.Fatal(err)
 	}
 	s := httptest.NewUnstartedServer(handler)
-	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
+	s.TLS = &tls.Config{
+		Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert,
+		ClientCAs: pool,
+	}
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return strings.TrimPrefix(s.URL, "https://")
@@ -107,7 +116,10 @@ func TestOnlyTheRegistryPassesForIt(t *testing.T) {
 	plain := httptest.NewServer(http.HandlerFunc(count))
 	defer plain.Close()
 	other := serve(t, IdentityIn(t.TempDir()), count)
-	for name, address := range map[string]string{"plain HTTP": strings.TrimPrefix(plain.URL, "http://"), "another certificate": other} {
+	for name, address := range map[string]string{
+		"plain HTTP":          strings.TrimPrefix(plain.URL, "http://"),
+		"another certificate": other,
+	} {
 		if err := Open(dir, address).Answers(t.Context()); !Stranger(err) || !strings.Contains(err.Error(), address) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -118,7 +130,8 @@ func TestOnlyTheRegistryPassesForIt(t *testing.T) {
 	if err := Open(dir, "127.0.0.1:1").Answers(t.Context()); err == nil || Stranger(err) {
 		t.Errorf("nobody there: %v", err)
 	}
-	if err := Open(t.TempDir(), ours).Answers(t.Context()); err == nil || !strings.Contains(err.Error(), "go tool mage setup") {
+	if err := Open(t.TempDir(), ours).Answers(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "go tool mage setup") {
 		t.Errorf("without keys: %v", err)
 	}
 }
@@ -142,7 +155,8 @@ func TestAnswersAreCheckedAndBounded(t *testing.T) {
 	}
 	local := Open(dir, address)
 	reply = text(manifest)
-	if m, raw, err := local.Manifest(t.Context(), "debian:1", good); err != nil || len(m.Layers) != 1 || !bytes.Equal(raw, manifest) {
+	if m, raw, err := local.Manifest(t.Context(), "debian:1", good); err != nil || len(m.Layers) != 1 ||
+		!bytes.Equal(raw, manifest) {
 		t.Errorf("a manifest: %v", err)
 	}
 	reply = text(layer)
@@ -152,7 +166,8 @@ func TestAnswersAreCheckedAndBounded(t *testing.T) {
 		t.Errorf("a layer: %q, %v", got.String(), err)
 	}
 	for name, bad := range map[string]func(http.ResponseWriter){
-		"something else": text([]byte("LAYER")), "less": text([]byte("lay")), "more": text([]byte("layer and more")), "nothing": text(nil),
+		"something else": text([]byte("LAYER")), "less": text([]byte("lay")), "more": text([]byte("layer and more")),
+		"nothing":  text(nil),
 		"an error": func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) },
 		"a way to go": func(w http.ResponseWriter) {
 			w.Header().Set("Location", "http://127.0.0.1:1/")
@@ -171,7 +186,8 @@ func TestAnswersAreCheckedAndBounded(t *testing.T) {
 			t.Errorf("a manifest, %s: taken", name)
 		}
 		got.Reset()
-		if err := local.Blob(t.Context(), &got, "debian:1", of); got.Len() > len(layer) || name != "more" && err == nil {
+		if err := local.Blob(t.Context(), &got, "debian:1", of); got.Len() > len(layer) || name != "more" &&
+			err == nil {
 			t.Errorf("a layer, %s: %d bytes, %v", name, got.Len(), err)
 		}
 		if d, err := local.Digest(t.Context(), "debian:1"); err == nil && d != "" {

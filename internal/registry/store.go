@@ -10,8 +10,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/bounded"
 )
 
-// StoredDigest is the digest of an image of that name (Docker Hub's) in the files of the registry, which may be down; "" where the
-// registry lacks the image.
+// StoredDigest is the digest of an image of that name (Docker Hub's) in the files of the registry, which may be down;
+// "" where the registry lacks the image.
 func StoredDigest(stateDir, name string) digest.Digest {
 	repository, tag, _ := strings.Cut(name, ":")
 	root := filepath.Join(stateDir, "registry/docker/registry/v2")

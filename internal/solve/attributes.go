@@ -63,7 +63,8 @@ func attributes(t buildplan.Target, project string, env Environment) map[string]
 	return attrs
 }
 
-// frontend names what reads the Dockerfile: the builder's own frontend, or the gateway to the one that the attributes name.
+// frontend names what reads the Dockerfile: the builder's own frontend, or the gateway to the one that the attributes
+// name.
 func frontend(attrs map[string]string) string {
 	if attrs["source"] != "" {
 		return "gateway.v0"
@@ -85,8 +86,8 @@ func ulimits(t buildplan.Target) string {
 	return strings.Join(all, ",")
 }
 
-// buildArgs gives the target's arguments, those without a value from the project's environment, and the proxies of the host and of the
-// Docker configuration, which Dockerfiles know without declaring them.
+// buildArgs gives the target's arguments, those without a value from the project's environment, and the proxies of the
+// host and of the Docker configuration, which Dockerfiles know without declaring them.
 func buildArgs(t buildplan.Target, env Environment) map[string]string {
 	args := maps.Clone(env.Proxies)
 	if args == nil {
@@ -121,30 +122,36 @@ func proxyArgument(name string) bool {
 	return slices.Contains(stepnet.ProxyVariables, strings.ToUpper(name))
 }
 
-// Notes says what a reader should know of a target's solve beforehand: secrets that are not there, and the network of its steps.
+// Notes says what a reader should know of a target's solve beforehand: secrets that are not there, and the network of
+// its steps.
 func Notes(t buildplan.Target, env Environment) []string {
 	return slices.Concat(secretNotes(t, env), networkNotes(t, env))
 }
 
-// networkNotes says what a reader should know of the network of build steps: that it is the host's own, or that a proxy can't be reached
-// from it.
+// networkNotes says what a reader should know of the network of build steps: that it is the host's own, or that a
+// proxy can't be reached from it.
 func networkNotes(t buildplan.Target, env Environment) []string {
 	if env.Steps == nil {
 		return nil
 	}
 	if t.Build.Network == "host" {
-		return []string{fmt.Sprintf("%s: its build steps are on this machine's network, its loopback included (build.network: host)", t.Service)}
+		return []string{fmt.Sprintf("%s: its build steps are on this machine's network, its loopback included "+
+			"(build.network: host)", t.Service)}
 	}
 	var out []string
 	if slices.Contains(t.Build.Entitlements, entitlements.EntitlementNetworkHost.String()) {
-		out = append(out, fmt.Sprintf("%s: its build steps may use this machine's network, its loopback included (build.entitlements: network.host)", t.Service))
+		out = append(out,
+			fmt.Sprintf("%s: its build steps may use this machine's network, its loopback included "+
+				"(build.entitlements: network.host)", t.Service))
 	}
 	args := buildArgs(t, env)
 	for _, name := range slices.Sorted(maps.Keys(args)) {
 		if _, reached := env.Steps.Reachable(args[name]); proxyArgument(name) && !reached {
 			port, _ := stepnet.LoopbackPort(args[name]) // the rest may hold a password
-			out = append(out, fmt.Sprintf("%s: its build steps do not reach %s on port %d of this machine's loopback", t.Service, name, port)+
-				"; go tool mage setup leads them there")
+			out = append(out,
+				fmt.Sprintf("%s: its build steps do not reach %s on port %d of this machine's loopback", t.Service,
+					name, port)+
+					"; go tool mage setup leads them there")
 		}
 	}
 	return out
@@ -160,8 +167,8 @@ func imageLabels(t buildplan.Target, project string) map[string]string {
 	return labels
 }
 
-// AddAttestations adds the attestations that a pushed image gets: what its build section says, else, where all are wanted, provenance and
-// SBOM.
+// AddAttestations adds the attestations that a pushed image gets: what its build section says, else, where all are
+// wanted, provenance and SBOM.
 func (q Request) AddAttestations(t buildplan.Target, all bool) {
 	addAttestations(t, q.FrontendAttrs, all)
 }

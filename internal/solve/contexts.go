@@ -59,8 +59,8 @@ type Contexts struct {
 	once map[string]func() *LocalContext
 }
 
-// get reads the context at dir. dockerfile is the path of the Dockerfile, which may have an ignore file of its own; "" for
-// none.
+// get reads the context at dir. dockerfile is the path of the Dockerfile, which may have an ignore file of its own; ""
+// for none.
 func (c *Contexts) get(ctx context.Context, dir, dockerfile string) (*LocalContext, error) {
 	patterns, ignoreFile, err := buildcontext.Ignore(dir, dockerfile)
 	if err != nil {
@@ -101,8 +101,8 @@ func (lc *LocalContext) read(ctx context.Context) {
 	}
 }
 
-// Warnings gives a text for each context that is outside the project of the Compose files in dir, or too large to be meant, of those
-// whose size is known by now.
+// Warnings gives a text for each context that is outside the project of the Compose files in dir, or too large to be
+// meant, of those whose size is known by now.
 func (c *Contexts) Warnings(dir string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,7 +110,8 @@ func (c *Contexts) Warnings(dir string) []string {
 	for _, read := range c.once {
 		lc := read()
 		if buildcontext.Outside(dir, lc.dir) {
-			out = append(out, fmt.Sprintf("build context %q is outside the project: other checkouts do not have it", lc.dir))
+			out = append(out,
+				fmt.Sprintf("build context %q is outside the project: other checkouts do not have it", lc.dir))
 		}
 		select {
 		case <-lc.late:

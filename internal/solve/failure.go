@@ -17,7 +17,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
-// Error says which step of which image failed, with its Dockerfile lines and last output. dir is the project's directory.
+// Error says which step of which image failed, with its Dockerfile lines and last output. dir is the project's
+// directory.
 func Error(ctx context.Context, dir string, t buildplan.Target, rec *Recorder, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -50,14 +51,16 @@ func Error(ctx context.Context, dir string, t buildplan.Target, rec *Recorder, e
 			f.Detail = append(f.Detail, "  "+l)
 		}
 	}
-	if code == fault.Failed && slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, "o space left on device") }) {
+	if code == fault.Failed &&
+		slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, "o space left on device") }) {
 		// What the step prints decides nothing; it may be right all the same.
 		f.Detail = append(f.Detail, "if it is the builder's disk that is full: go tool mage cleanup")
 	}
 	return f
 }
 
-// unquoted is err without the lines of a Dockerfile that is none and lies outside of the project: the Compose file may have named any file.
+// unquoted is err without the lines of a Dockerfile that is none and lies outside of the project: the Compose file may
+// have named any file.
 func unquoted(dir string, t buildplan.Target, err error) error {
 	var typed *fault.Error
 	if errors.As(err, &typed) || operation(err) != nil || t.Dockerfile == "" || !compose.Outside(dir, t.Dockerfile) {
@@ -67,7 +70,8 @@ func unquoted(dir string, t buildplan.Target, err error) error {
 		return err
 	}
 	return fault.New(fault.Config, "correct build.dockerfile, then go tool mage build "+fault.Quote(t.Service),
-		"building %q: %q is not a valid Dockerfile (what is in it is not shown: it lies outside of the project)", t.Service, t.Dockerfile)
+		"building %q: %q is not a valid Dockerfile (what is in it is not shown: it lies outside of the project)",
+		t.Service, t.Dockerfile)
 }
 
 // wrap names the image before an error that does not yet.
@@ -84,9 +88,10 @@ const (
 	nextBase  = "go tool mage setup (makes base images where Docker Hub can't be reached), or docker login"
 )
 
-// origin gives the exit code and the next command by where the error comes from: the types that BuildKit sends with it, then the step that
-// failed, and its text last. A command of the Dockerfile that failed says nothing of the builder, a disk or a registry, whatever its
-// text, which BuildKit's message repeats. step is the failed step's name, "" where that is not known.
+// origin gives the exit code and the next command by where the error comes from: the types that BuildKit sends with
+// it, then the step that failed, and its text last. A command of the Dockerfile that failed says nothing of the
+// builder, a disk or a registry, whatever its text, which BuildKit's message repeats. step is the failed step's name,
+// "" where that is not known.
 func origin(err error, step string) (fault.Code, string) {
 	var exit *gateway.ExitError
 	if errors.As(err, &exit) && exit.ExitCode != gateway.UnknownExitStatus {
@@ -102,7 +107,8 @@ func origin(err error, step string) (fault.Code, string) {
 		return fault.Resources, "go tool mage cleanup"
 	case strings.Contains(step, builddisplay.Importing), strings.HasSuffix(step, "] exporting cache to registry"):
 		return fault.Registry, "CACHE_REGISTRY=none for a build without it"
-	case strings.HasPrefix(op.GetSource().GetIdentifier(), "docker-image://"), asksRegistry(step), fault.LayerMissing(err):
+	case strings.HasPrefix(op.GetSource().GetIdentifier(), "docker-image://"), asksRegistry(step),
+		fault.LayerMissing(err):
 		return registryFault(err)
 	case op != nil:
 		return fault.Failed, ""
@@ -163,7 +169,8 @@ func classify(err error) (fault.Code, string) {
 	return fault.Failed, ""
 }
 
-// BuilderLost says whether the error may mean that the builder is gone: the connection broke, or it knows nothing of our session any more.
+// BuilderLost says whether the error may mean that the builder is gone: the connection broke, or it knows nothing of
+// our session any more.
 func BuilderLost(err error) bool {
 	if err == nil {
 		return false

@@ -46,7 +46,8 @@ func addLayout(opt *client.SolveOpt, from string) (string, error) {
 	return layoutPrefix + name + "@" + id.String(), nil
 }
 
-// splitLayout takes "dir[:tag][@digest]" apart, as buildx does (util/ocilayout); the tag is "latest" where none is given.
+// splitLayout takes "dir[:tag][@digest]" apart, as buildx does (util/ocilayout); the tag is "latest" where none is
+// given.
 func splitLayout(from string) (dir, tag string, id digest.Digest) {
 	dir, tag = from, "latest"
 	if i := strings.LastIndex(dir, "@"); i >= 0 {
@@ -54,7 +55,8 @@ func splitLayout(from string) (dir, tag string, id digest.Digest) {
 			dir, id = dir[:i], d
 		}
 	}
-	if i := strings.LastIndex(dir, ":"); i > 1 && reference.TagRegexp.FindString(dir[i+1:]) == dir[i+1:] { // 1: a drive of Windows
+	if i := strings.LastIndex(dir, ":"); i > 1 && reference.TagRegexp.FindString(dir[i+1:]) == dir[i+1:] {
+		// 1: a drive of Windows
 		dir, tag = dir[:i], dir[i+1:]
 	}
 	return dir, tag, id

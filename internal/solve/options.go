@@ -1,6 +1,6 @@
-// Package solve owns one solve of a target's Dockerfile on one builder: what BuildKit's Dockerfile frontend is given (attributes, contexts,
-// secrets, credentials), its progress, how long a registry may be silent meanwhile, and what a failure means. Which solves an image needs,
-// and what becomes of their results, is not decided here.
+// Package solve owns one solve of a target's Dockerfile on one builder: what BuildKit's Dockerfile frontend is given
+// (attributes, contexts, secrets, credentials), its progress, how long a registry may be silent meanwhile, and what a
+// failure means. Which solves an image needs, and what becomes of their results, is not decided here.
 package solve
 
 import (
@@ -47,8 +47,8 @@ type Environment struct {
 	PullPolicy *spb.Policy
 }
 
-// NewRequest translates a target into what BuildKit's Dockerfile frontend takes, and gives the local contexts by name. Exports and cache
-// are the caller's to add.
+// NewRequest translates a target into what BuildKit's Dockerfile frontend takes, and gives the local contexts by name.
+// Exports and cache are the caller's to add.
 func NewRequest(
 	ctx context.Context, t buildplan.Target, project string, env Environment, c *Contexts,
 ) (Request, map[string]*LocalContext, error) {
@@ -87,9 +87,10 @@ func NewRequest(
 	return opt, local, nil
 }
 
-// sharedKey is by what the builder finds the directories that the last run sent, so that only changed files are sent. It compares
-// files by size and time: another directory, be it at the same path, must not pass for the one that was sent. Each image has its own
-// key: two solves can't use one at a time, and one that copies other files would throw these away.
+// sharedKey is by what the builder finds the directories that the last run sent, so that only changed files are sent.
+// It compares files by size and time: another directory, be it at the same path, must not pass for the one that was
+// sent. Each image has its own key: two solves can't use one at a time, and one that copies other files would throw
+// these away.
 func sharedKey(t buildplan.Target, project string, local map[string]*LocalContext) string {
 	parts := []string{machineID(), project, t.Key}
 	for _, name := range slices.Sorted(maps.Keys(local)) {
@@ -114,8 +115,11 @@ func allowedEntitlements(t buildplan.Target) []string {
 // NamedContext begins the local name of an additional context.
 const NamedContext = "named-"
 
-// sources offers what the build may read: its contexts, and the Dockerfile as a value, so that an unchanged one is not sent.
-func sources(ctx context.Context, t buildplan.Target, opt *client.SolveOpt, c *Contexts, read map[string]*LocalContext) error {
+// sources offers what the build may read: its contexts, and the Dockerfile as a value, so that an unchanged one is not
+// sent.
+func sources(
+	ctx context.Context, t buildplan.Target, opt *client.SolveOpt, c *Contexts, read map[string]*LocalContext,
+) error {
 	for name, source := range t.Build.AdditionalContexts {
 		if _, ok := t.Needs[name]; ok {
 			continue
@@ -167,8 +171,9 @@ func sources(ctx context.Context, t buildplan.Target, opt *client.SolveOpt, c *C
 	return nil
 }
 
-// definition is the Dockerfile under the name that errors will show, and the ignore file as the Dockerfile's own, whichever it is and
-// even where there is none: else the frontend would look for one in the context, with a transfer of its own in every solve.
+// definition is the Dockerfile under the name that errors will show, and the ignore file as the Dockerfile's own,
+// whichever it is and even where there is none: else the frontend would look for one in the context, with a transfer
+// of its own in every solve.
 func definition(t buildplan.Target, name, ignoreFile string) (llb.State, error) {
 	text, ignore := []byte(t.Inline), []byte(nil)
 	var err error

@@ -74,7 +74,10 @@ type step struct {
 
 // NewRecorder follows a solve of an image of that name; show may be nil.
 func NewRecorder(name string, show *builddisplay.Display) *Recorder {
-	return &Recorder{name: name, out: show.Source(), byID: map[digest.Digest]*step{}, writing: map[string]int64{}, said: map[string]int64{}, stop: func(error) {}}
+	return &Recorder{
+		name: name, out: show.Source(), byID: map[digest.Digest]*step{}, writing: map[string]int64{},
+		said: map[string]int64{}, stop: func(error) {},
+	}
 }
 
 // update takes one status from BuildKit.
@@ -141,8 +144,8 @@ func (r *Recorder) vertex(v *client.Vertex) {
 // numbered is the end of the head of a Dockerfile's step: "[stage-1 2/3] COPY . .".
 var numbered = regexp.MustCompile(`^\[[^\]]* \d+/\d+\] `)
 
-// ofDockerfile says whether BuildKit's name is that of a step of the Dockerfile that can run: its own internal steps, the transfers of
-// named contexts, exports and FROM are none.
+// ofDockerfile says whether BuildKit's name is that of a step of the Dockerfile that can run: its own internal steps,
+// the transfers of named contexts, exports and FROM are none.
 func (r *Recorder) ofDockerfile(name string) bool {
 	return strings.HasPrefix(name, "["+r.name+" ") && numbered.MatchString(name) && !strings.Contains(name, "] FROM ")
 }
@@ -154,7 +157,8 @@ func (r *Recorder) Ran() bool {
 	return r.ran
 }
 
-// Bases identifies the images that the Dockerfile starts from and copies from, by the digests that their names stood for.
+// Bases identifies the images that the Dockerfile starts from and copies from, by the digests that their names stood
+// for.
 func (r *Recorder) Bases() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -202,7 +206,11 @@ func (r *Recorder) Steps() Steps {
 			continue
 		}
 		if st.started || st.cached {
-			res.Ran = append(res.Ran, buildinputs.Step{Name: "[" + own, Cached: st.cached, Failed: st.error != "", Seconds: st.took.Seconds()})
+			res.Ran = append(res.Ran,
+				buildinputs.Step{
+					Name: "[" + own, Cached: st.cached, Failed: st.error != "",
+					Seconds: st.took.Seconds(),
+				})
 		}
 		if !r.ofDockerfile(st.name) {
 			continue
@@ -242,21 +250,26 @@ func (r *Recorder) endSilent() {
 		silent := time.Since(st.seen)
 		switch {
 		case strings.Contains(st.name, builddisplay.Importing) && silent > registry.AnswerWithin:
-			r.stop(fault.New(fault.Registry, "CACHE_REGISTRY=none for a build without it", "%s: the registry has not answered for %s, and until it does this builder begins no step of any build",
+			r.stop(fault.New(fault.Registry, "CACHE_REGISTRY=none for a build without it",
+				"%s: the registry has not answered for %s, and until it does this builder begins no step of any build",
 				st.name, silent.Round(time.Second)))
 		case strings.Contains(st.name, "] load metadata for ") && silent > baseWithin,
 			strings.Contains(st.name, "] FROM ") && silent > layerWithin:
-			r.stop(fault.New(fault.Registry, "try again once the registry answers; go tool mage setup makes base images where Docker Hub can't be reached",
+			r.stop(fault.New(fault.Registry,
+				"try again once the registry answers; go tool mage setup makes base images where Docker Hub can't be "+
+					"reached",
 				"%s: the registry has not answered for %s", st.name, silent.Round(time.Second)))
 		case st.cached && st.fetching && !strings.Contains(st.name, "] FROM ") && time.Since(r.fetched) > stepWithin:
-			r.stop(fault.New(fault.Registry, "CACHE_REGISTRY=none for a build without it", "%s: %w for %s", st.name, ErrLayerSilent, stepWithin))
+			r.stop(fault.New(fault.Registry, "CACHE_REGISTRY=none for a build without it", "%s: %w for %s", st.name,
+				ErrLayerSilent, stepWithin))
 		case strings.Contains(st.name, "exporting cache") && silent > r.writeWithin():
 			r.stop(registry.ErrSilent)
 		}
 	}
 }
 
-// progress notes whether there is some: the builder says ten times a second how far a layer is, that is also where it does not move.
+// progress notes whether there is some: the builder says ten times a second how far a layer is, that is also where it
+// does not move.
 func (r *Recorder) progress(st *step, x *client.VertexStatus) {
 	key, far := x.Vertex.String()+" "+x.ID, x.Current
 	if x.Completed != nil {
@@ -278,7 +291,8 @@ func (r *Recorder) progress(st *step, x *client.VertexStatus) {
 	}
 }
 
-// written follows what of the cache is written: the builder says when each blob begins and ends, and nothing in between.
+// written follows what of the cache is written: the builder says when each blob begins and ends, and nothing in
+// between.
 func (r *Recorder) written(x *client.VertexStatus) {
 	if !strings.HasPrefix(x.ID, "writing ") {
 		return
@@ -320,8 +334,8 @@ func (r *Recorder) Stop(err error) { r.stop(err) }
 // sizeUnknown gives a layer all the time that any has.
 const sizeUnknown = 1 << 40
 
-// writeWithin is how long the export of a cache may be without news: what the slowest registry needs for the largest of what is
-// being written. While nothing is, the builder packs the layers.
+// writeWithin is how long the export of a cache may be without news: what the slowest registry needs for the largest
+// of what is being written. While nothing is, the builder packs the layers.
 func (r *Recorder) writeWithin() time.Duration {
 	if len(r.writing) == 0 {
 		return layerWithin
@@ -342,7 +356,8 @@ func (r *Recorder) reset() {
 	r.ran = false
 }
 
-// failed gives the step that broke the build and its last output; "" where none is known. Of several it is the one that the error is of.
+// failed gives the step that broke the build and its last output; "" where none is known. Of several it is the one
+// that the error is of.
 func (r *Recorder) failed(err error) (name string, lines []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

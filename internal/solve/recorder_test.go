@@ -15,8 +15,9 @@ func TestStepsAreWhatTheDockerfileSays(t *testing.T) {
 	for name, want := range map[string]bool{
 		"[app 2/3] RUN true": true, "[app stage-1 2/3] COPY . .": true, "[app linux/arm64 build 10/12] RUN x": true,
 		"[app internal] load build context": false, "[app 1/3] FROM debian": false, "[app] exporting to image": false,
-		"[app context lib] load from client": false, "[app context lib] load .dockerignore": false, "[app context 1/2] RUN a stage of that name": true,
-		"[other 2/3] RUN true": false,
+		"[app context lib] load from client": false, "[app context lib] load .dockerignore": false,
+		"[app context 1/2] RUN a stage of that name": true,
+		"[other 2/3] RUN true":                       false,
 	} {
 		if got := r.ofDockerfile(name); got != want {
 			t.Errorf("%s: %v", name, got)
@@ -31,13 +32,21 @@ func TestSilenceOfAnExport(t *testing.T) {
 		begun, ended []string
 		want         time.Duration
 	}{
-		"packing":           {[]string{"preparing build cache for export"}, nil, layerWithin},
-		"a manifest":        {[]string{"writing cache image manifest sha256:1"}, nil, pieceWithin},
-		"a small layer":     {[]string{"writing layer small"}, nil, pieceWithin},
-		"the largest":       {[]string{"writing layer small", "writing layer large"}, nil, pieceWithin + 80*time.Second},
-		"a large one ended": {[]string{"writing layer small", "writing layer large"}, []string{"writing layer large"}, pieceWithin},
-		"a huge layer":      {[]string{"writing layer huge"}, nil, layerWithin},
-		"of unknown size":   {[]string{"writing layer gone"}, nil, layerWithin},
+		"packing":       {[]string{"preparing build cache for export"}, nil, layerWithin},
+		"a manifest":    {[]string{"writing cache image manifest sha256:1"}, nil, pieceWithin},
+		"a small layer": {[]string{"writing layer small"}, nil, pieceWithin},
+		"the largest": {
+			[]string{"writing layer small", "writing layer large"},
+			nil,
+			pieceWithin + 80*time.Second,
+		},
+		"a large one ended": {
+			[]string{"writing layer small", "writing layer large"},
+			[]string{"writing layer large"},
+			pieceWithin,
+		},
+		"a huge layer":    {[]string{"writing layer huge"}, nil, layerWithin},
+		"of unknown size": {[]string{"writing layer gone"}, nil, layerWithin},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := NewRecorder("app", nil)
@@ -47,7 +56,10 @@ func TestSilenceOfAnExport(t *testing.T) {
 				}
 				return 0, errors.New("no such blob")
 			}
-			r.update(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: "v", Name: "exporting cache to registry"}}})
+			r.update(&client.SolveStatus{Vertexes: []*client.Vertex{{
+				Digest: "v",
+				Name:   "exporting cache to registry",
+			}}})
 			for _, id := range c.begun {
 				r.update(&client.SolveStatus{Statuses: []*client.VertexStatus{{Vertex: "v", ID: id}}})
 			}
@@ -65,7 +77,8 @@ func TestSilenceOfAnExport(t *testing.T) {
 	}
 }
 
-// TestLayerThatStopsComing ends a solve that waits for a layer of a cache, and no other: the builder says ten times a second how far it is.
+// TestLayerThatStopsComing ends a solve that waits for a layer of a cache, and no other: the builder says ten times a
+// second how far it is.
 func TestLayerThatStopsComing(t *testing.T) {
 	started := time.Now()
 	for name, c := range map[string]struct {
@@ -85,11 +98,17 @@ func TestLayerThatStopsComing(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r, stopped := NewRecorder("app", nil), error(nil)
 			r.stop = func(err error) { stopped = err }
-			r.update(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: "v", Name: c.step, Cached: c.cached, Started: &started}}})
+			r.update(&client.SolveStatus{Vertexes: []*client.Vertex{{
+				Digest: "v", Name: c.step, Cached: c.cached,
+				Started: &started,
+			}}})
 			begun := time.Now()
 			for time.Since(begun) < 10*time.Minute && stopped == nil {
 				far := int64(time.Since(begun).Seconds()) * c.rate
-				r.update(&client.SolveStatus{Statuses: []*client.VertexStatus{{Vertex: "v", ID: c.id, Current: far, Total: 1 << 20}}})
+				r.update(&client.SolveStatus{Statuses: []*client.VertexStatus{{
+					Vertex: "v", ID: c.id, Current: far,
+					Total: 1 << 20,
+				}}})
 				r.endSilent()
 				time.Sleep(time.Second)
 			}

@@ -30,9 +30,11 @@ type Request struct {
 	needs map[string]Request // by the context's name
 }
 
-// solve runs the request on b. What is needed is solved within it, from the build cache as a rule: the images that are needed are
-// built first.
-func (q Request) solve(ctx context.Context, b *builder.Builder, status chan *client.SolveStatus) (*client.SolveResponse, error) {
+// solve runs the request on b. What is needed is solved within it, from the build cache as a rule: the images that are
+// needed are built first.
+func (q Request) solve(
+	ctx context.Context, b *builder.Builder, status chan *client.SolveStatus,
+) (*client.SolveResponse, error) {
 	if len(q.needs) == 0 {
 		return b.Solve(ctx, nil, q.SolveOpt, status)
 	}
@@ -58,9 +60,11 @@ func (q Request) solve(ctx context.Context, b *builder.Builder, status chan *cli
 	}, status)
 }
 
-// result has the frontend make the result of the request's Dockerfile, as a graph whose steps run later. from is the session that serves
-// its local contexts, "" for the build's own; serve opens one for what is needed.
-func (q Request) result(ctx context.Context, c gateway.Client, from string, serve func(Request) (string, error)) (*gateway.Result, error) {
+// result has the frontend make the result of the request's Dockerfile, as a graph whose steps run later. from is the
+// session that serves its local contexts, "" for the build's own; serve opens one for what is needed.
+func (q Request) result(
+	ctx context.Context, c gateway.Client, from string, serve func(Request) (string, error),
+) (*gateway.Result, error) {
 	attrs, inputs := maps.Clone(q.FrontendAttrs), map[string]*pb.Definition{}
 	if imports := c.BuildOpts().Opts["cache-imports"]; imports != "" {
 		attrs["cache-imports"] = imports
@@ -98,8 +102,8 @@ func (q Request) result(ctx context.Context, c gateway.Client, from string, serv
 	return c.Solve(ctx, gateway.SolveRequest{Frontend: q.Frontend, FrontendOpt: attrs, FrontendInputs: inputs})
 }
 
-// serve offers the request's local contexts to the builder until ctx ends. The dockerfile frontend knows each by one name only, so that
-// those of two services need two sessions.
+// serve offers the request's local contexts to the builder until ctx ends. The dockerfile frontend knows each by one
+// name only, so that those of two services need two sessions.
 func (q Request) serve(ctx context.Context, b *builder.Builder) (id string, err error) {
 	s, err := session.NewSession(ctx, q.SharedKey)
 	if err != nil {
@@ -107,7 +111,8 @@ func (q Request) serve(ctx context.Context, b *builder.Builder) (id string, err 
 	}
 	source := filesync.StaticDirSource{}
 	for name, dir := range q.LocalMounts {
-		source[name], err = fsutil.NewFilterFS(dir, &fsutil.FilterOpt{Map: func(_ string, stat *fstypes.Stat) fsutil.MapResult {
+		source[name],
+			err = fsutil.NewFilterFS(dir, &fsutil.FilterOpt{Map: func(_ string, stat *fstypes.Stat) fsutil.MapResult {
 			stat.Uid, stat.Gid = 0, 0 // as BuildKit's client does
 			return fsutil.MapResultKeep
 		}})
@@ -120,8 +125,8 @@ func (q Request) serve(ctx context.Context, b *builder.Builder) (id string, err 
 	return s.ID(), nil
 }
 
-// asContext makes an image a named context: its file systems become inputs, by add, and its configuration an attribute, one of each
-// for every platform. The keys are those of BuildKit's frontend/dockerui.
+// asContext makes an image a named context: its file systems become inputs, by add, and its configuration an
+// attribute, one of each for every platform. The keys are those of BuildKit's frontend/dockerui.
 func asContext(name string, image *gateway.Result, attrs map[string]string, add func(string, llb.State) error) error {
 	one := func(suffix string, ref gateway.Reference, config []byte) error {
 		state := llb.Scratch()
@@ -166,7 +171,8 @@ func (q Request) SetHostGateway(b *builder.Builder) error {
 	const name = "=host-gateway"
 	if hosts := q.FrontendAttrs["add-hosts"]; strings.Contains(hosts, name) {
 		if b.Gateway == "" {
-			return fmt.Errorf("build.extra_hosts: the builder %s does not say what host-gateway is; name an address", b.Where)
+			return fmt.Errorf("build.extra_hosts: the builder %s does not say what host-gateway is; name an address",
+				b.Where)
 		}
 		q.FrontendAttrs["add-hosts"] = strings.ReplaceAll(hosts, name, "="+b.Gateway)
 	}
@@ -178,7 +184,8 @@ func (q Request) SetHostGateway(b *builder.Builder) error {
 	return nil
 }
 
-// Run runs one solve, forwards its progress until the channel is drained, and ends the solve where a registry is silent.
+// Run runs one solve, forwards its progress until the channel is drained, and ends the solve where a registry is
+// silent.
 func Run(before context.Context, b *builder.Builder, q Request, rec *Recorder) (*client.SolveResponse, error) {
 	ctx, cancel := context.WithCancelCause(before)
 	defer cancel(nil)
@@ -197,21 +204,25 @@ func Run(before context.Context, b *builder.Builder, q Request, rec *Recorder) (
 	switch {
 	case err == nil || ctx.Err() == nil:
 		return resp, err
-	case errors.Is(context.Cause(ctx), registry.ErrSilent): // the image is made: from the builder's own cache it is named without that export
+	case errors.Is(context.Cause(ctx), registry.ErrSilent):
+		// the image is made: from the builder's own cache it is named without that export
 		rec.warning = registry.ErrSilent.Error()
 		return Run(before, b, q.withoutExport(), NewRecorder(rec.name, nil))
 	}
 	return nil, context.Cause(ctx)
 }
 
-// RunOrDropImports is Run, made again without the caches that the solve imports where nothing more comes of a layer that one of them has;
-// warning says so.
-func RunOrDropImports(ctx context.Context, b *builder.Builder, q Request, rec *Recorder) (resp *client.SolveResponse, warning string, err error) {
+// RunOrDropImports is Run, made again without the caches that the solve imports where nothing more comes of a layer
+// that one of them has; warning says so.
+func RunOrDropImports(
+	ctx context.Context, b *builder.Builder, q Request, rec *Recorder,
+) (resp *client.SolveResponse, warning string, err error) {
 	resp, err = Run(ctx, b, q, rec)
 	if !errors.Is(err, ErrLayerSilent) || len(q.CacheImports) == 0 {
 		return resp, "", err
 	}
-	warning = fmt.Sprintf("the build cache at %s was given up: nothing more of a layer came for %s", buildcache.Place(q.CacheImports[0]), stepWithin)
+	warning = fmt.Sprintf("the build cache at %s was given up: nothing more of a layer came for %s",
+		buildcache.Place(q.CacheImports[0]), stepWithin)
 	q.CacheImports = nil
 	rec.reset()
 	resp, err = Run(ctx, b, q, rec)
@@ -221,7 +232,8 @@ func RunOrDropImports(ctx context.Context, b *builder.Builder, q Request, rec *R
 // withoutExport is the request once its steps have run, but for the cache in a registry.
 func (q Request) withoutExport() Request {
 	q = q.UsingCache()
-	q.CacheExports = slices.DeleteFunc(slices.Clone(q.CacheExports), func(e client.CacheOptionsEntry) bool { return e.Type != buildcache.InlineType })
+	q.CacheExports = slices.DeleteFunc(slices.Clone(q.CacheExports),
+		func(e client.CacheOptionsEntry) bool { return e.Type != buildcache.InlineType })
 	return q
 }
 

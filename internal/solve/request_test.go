@@ -27,11 +27,13 @@ func TestASecondSolveUsesTheCache(t *testing.T) {
 		CacheExports:  []client.CacheOptionsEntry{{Type: "registry"}, {Type: "inline"}},
 	}}
 	again := q.UsingCache()
-	if _, ok := again.FrontendAttrs["no-cache"]; ok || again.FrontendAttrs["target"] != "t" || len(q.FrontendAttrs) != 2 {
+	if _, ok := again.FrontendAttrs["no-cache"]; ok || again.FrontendAttrs["target"] != "t" ||
+		len(q.FrontendAttrs) != 2 {
 		t.Errorf("got %v of %v", again.FrontendAttrs, q.FrontendAttrs)
 	}
 	named := q.withoutExport()
-	if len(named.CacheExports) != 1 || named.CacheExports[0].Type != "inline" || len(named.FrontendAttrs) != 1 || len(q.CacheExports) != 2 {
+	if len(named.CacheExports) != 1 || named.CacheExports[0].Type != "inline" || len(named.FrontendAttrs) != 1 ||
+		len(q.CacheExports) != 2 {
 		t.Errorf("got %v of %v", named.CacheExports, q.CacheExports)
 	}
 }
@@ -46,7 +48,8 @@ func TestPlatformsReachWhatIsNeeded(t *testing.T) {
 	if err := q.SetHostGateway(&builder.Builder{}); err == nil {
 		t.Error("what is needed has no host-gateway, and passes")
 	}
-	if err := q.SetHostGateway(&builder.Builder{Gateway: "1.2.3.4"}); err != nil || need.FrontendAttrs["add-hosts"] != "a=1.2.3.4" || q.FrontendAttrs["add-hosts"] != "" {
+	if err := q.SetHostGateway(&builder.Builder{Gateway: "1.2.3.4"}); err != nil ||
+		need.FrontendAttrs["add-hosts"] != "a=1.2.3.4" || q.FrontendAttrs["add-hosts"] != "" {
 		t.Errorf("got %v, %v", need.FrontendAttrs, err)
 	}
 }
@@ -64,7 +67,8 @@ func TestAnImageIsAContext(t *testing.T) {
 	}{
 		"one platform": {
 			&gateway.Result{Ref: builtFiles{}, Metadata: map[string][]byte{"containerimage.config": []byte("{}")}},
-			`context:base=input:service-base input-metadata:service-base={"containerimage.config":"e30="}`, "service-base",
+			`context:base=input:service-base input-metadata:service-base={"containerimage.config":"e30="}`,
+			"service-base",
 		},
 		"no files, no configuration": {&gateway.Result{}, "context:base=input:service-base", "service-base"},
 		"several": {
@@ -72,7 +76,8 @@ func TestAnImageIsAContext(t *testing.T) {
 				Refs:     map[string]gateway.Reference{"linux/amd64": builtFiles{}, "linux/arm64": nil},
 				Metadata: map[string][]byte{"containerimage.config/linux/arm64": []byte("{}")},
 			},
-			"context:base::linux/amd64=input:service-base::linux/amd64 context:base::linux/arm64=input:service-base::linux/arm64 " +
+			"context:base::linux/amd64=input:service-base::linux/amd64 " +
+				"context:base::linux/arm64=input:service-base::linux/arm64 " +
 				`input-metadata:service-base::linux/arm64={"containerimage.config":"e30="}`,
 			"service-base::linux/amd64 service-base::linux/arm64",
 		},
@@ -140,8 +145,9 @@ func TestStampChangesWithWhatIsBuiltFrom(t *testing.T) {
 	needs.Needs = map[string]buildplan.Target{"x": {Key: "lib", Context: "https://example.com/x.git"}}
 	for what, stamp := range map[string]string{
 		"a context that was not walked to its end": Stamp(target, "p", env, local("")),
-		"a remote context":                         Stamp(buildplan.Target{Context: "https://example.com/x.git"}, "p", env, nil),
-		"one that needs a remote one":              Stamp(needs, "p", env, local("1")),
+		"a remote context": Stamp(buildplan.Target{Context: "https://example.com/x.git"}, "p",
+			env, nil),
+		"one that needs a remote one": Stamp(needs, "p", env, local("1")),
 	} {
 		if stamp != "" {
 			t.Errorf("%s: %s", what, stamp)
@@ -150,9 +156,13 @@ func TestStampChangesWithWhatIsBuiltFrom(t *testing.T) {
 }
 
 func TestAttributesOfAContextElsewhere(t *testing.T) {
-	target := buildplan.Target{Key: "app", Context: "https://example.com/x.git", Build: types.BuildConfig{Dockerfile: "docker/a.Dockerfile", Network: "none"}}
+	target := buildplan.Target{
+		Key: "app", Context: "https://example.com/x.git",
+		Build: types.BuildConfig{Dockerfile: "docker/a.Dockerfile", Network: "none"},
+	}
 	got := attributes(target, "p", Environment{Lookup: lookup()})
-	if got["context"] != target.Context || got["filename"] != "docker/a.Dockerfile" || got["force-network-mode"] != "none" {
+	if got["context"] != target.Context || got["filename"] != "docker/a.Dockerfile" ||
+		got["force-network-mode"] != "none" {
 		t.Errorf("got %v", got)
 	}
 	if _, ok := got["shm-size"]; ok || got["target"] != "" || len(got) != 5 { // the two labels too
@@ -162,8 +172,12 @@ func TestAttributesOfAContextElsewhere(t *testing.T) {
 	if got := attributes(target, "p", Environment{Lookup: lookup()}); got["filename"] != "Dockerfile" {
 		t.Errorf("inline: %v", got)
 	}
-	target = buildplan.Target{Dockerfile: "/x/web.Dockerfile", Context: "/x", Build: types.BuildConfig{Network: "default"}}
-	if got := attributes(target, "p", Environment{Lookup: lookup()}); got["filename"] != "web.Dockerfile" || got["context"] != "" || got["force-network-mode"] != "" {
+	target = buildplan.Target{
+		Dockerfile: "/x/web.Dockerfile", Context: "/x",
+		Build: types.BuildConfig{Network: "default"},
+	}
+	if got := attributes(target, "p", Environment{Lookup: lookup()}); got["filename"] != "web.Dockerfile" ||
+		got["context"] != "" || got["force-network-mode"] != "" {
 		t.Errorf("a file: %v", got)
 	}
 	args := buildArgs(target, Environment{Lookup: lookup("HTTP_PROXY", "", "http_proxy", "http://p")})
@@ -173,8 +187,14 @@ func TestAttributesOfAContextElsewhere(t *testing.T) {
 }
 
 func TestNotesOfASolve(t *testing.T) {
-	env := Environment{Lookup: lookup(), Secrets: types.Secrets{"one": {Environment: "NOT_SET"}, "file": {File: "f", Environment: "NOT_SET"}}}
-	target := buildplan.Target{Service: "app", Build: types.BuildConfig{Secrets: []types.ServiceSecretConfig{{Source: "one"}, {Source: "file"}}}}
+	env := Environment{
+		Lookup:  lookup(),
+		Secrets: types.Secrets{"one": {Environment: "NOT_SET"}, "file": {File: "f", Environment: "NOT_SET"}},
+	}
+	target := buildplan.Target{
+		Service: "app",
+		Build:   types.BuildConfig{Secrets: []types.ServiceSecretConfig{{Source: "one"}, {Source: "file"}}},
+	}
 	if got := Notes(target, env); len(got) != 1 || !strings.Contains(got[0], "NOT_SET") {
 		t.Errorf("got %q", got)
 	}
@@ -186,7 +206,10 @@ func TestSecretsOfAllKinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := Environment{CABundle: ca, Lookup: lookup(), Secrets: types.Secrets{"text": {Content: "given"}, "none": {}}}
-	target := buildplan.Target{Build: types.BuildConfig{Secrets: []types.ServiceSecretConfig{{Source: "text"}, {Source: "none"}}}}
+	target := buildplan.Target{Build: types.BuildConfig{Secrets: []types.ServiceSecretConfig{
+		{Source: "text"},
+		{Source: "none"},
+	}}}
 	target.Needs = map[string]buildplan.Target{"x": target} // the same secret, of the same content
 	got, err := buildSecrets(target, env)
 	if err != nil || len(got) != 2 || string(got["ca"]) != "bundle" || string(got["text"]) != "given" {
@@ -215,7 +238,10 @@ func TestWarningsOfContexts(t *testing.T) {
 	if len(got) != 1 || !strings.Contains(got[0], outside) || len(c.once) != 2 {
 		t.Errorf("got %q of %d contexts", got, len(c.once))
 	}
-	large := &LocalContext{dir: inside, late: make(chan struct{}), survey: buildcontext.Survey{Dir: inside, Bytes: LargeContext + 1}}
+	large := &LocalContext{
+		dir: inside, late: make(chan struct{}),
+		survey: buildcontext.Survey{Dir: inside, Bytes: LargeContext + 1},
+	}
 	c.once["large"] = func() *LocalContext { return large }
 	if got := c.Warnings(project); len(got) != 1 {
 		t.Errorf("of a context that is still walked: %q", got)
@@ -279,16 +305,19 @@ func TestDefinitionOfADockerfile(t *testing.T) {
 		}
 		return fmt.Sprintf("%q", d.Def)
 	}
-	if got := text(buildplan.Target{Dockerfile: file}, ""); !strings.Contains(got, "FROM file") || strings.Contains(got, "ignored") {
+	if got := text(buildplan.Target{Dockerfile: file}, ""); !strings.Contains(got, "FROM file") ||
+		strings.Contains(got, "ignored") {
 		t.Errorf("a file: %s", got)
 	}
-	if got := text(buildplan.Target{Dockerfile: file, Inline: "FROM inline"}, ignore); !strings.Contains(got, "FROM inline") || !strings.Contains(got, "ignored") {
+	if got := text(buildplan.Target{Dockerfile: file, Inline: "FROM inline"}, ignore); !strings.Contains(got,
+		"FROM inline") || !strings.Contains(got, "ignored") {
 		t.Errorf("inline: %s", got)
 	}
 	if got := text(buildplan.Target{Dockerfile: file + ".gone"}, ""); !strings.Contains(got, "reading the Dockerfile") {
 		t.Errorf("a file that is gone: %s", got)
 	}
-	if got := text(buildplan.Target{Dockerfile: file}, ignore+".gone"); !strings.Contains(got, "reading the ignore file") {
+	if got := text(buildplan.Target{Dockerfile: file}, ignore+".gone"); !strings.Contains(got,
+		"reading the ignore file") {
 		t.Errorf("an ignore file that is gone: %s", got)
 	}
 }
@@ -299,7 +328,8 @@ func TestWhatTheBuilderMayAskBackFor(t *testing.T) {
 		t.Errorf("without keys: %d, %v", len(got), err)
 	}
 	target.Build.SSH = types.SSHConfig{{ID: "git", Path: filepath.Join(t.TempDir(), "gone")}}
-	if _, err := attachables(target, Environment{}); err == nil || !strings.Contains(err.Error(), "offering the SSH agent") {
+	if _, err := attachables(target, Environment{}); err == nil ||
+		!strings.Contains(err.Error(), "offering the SSH agent") {
 		t.Errorf("a key that is gone: %v", err)
 	}
 

@@ -10,8 +10,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/regular"
 )
 
-// buildSecrets reads the build secrets of the target and of what it needs; the CA bundle is always on offer, as the secret "ca". One from a
-// variable that is not set is empty, as with docker compose; secretNotes names it.
+// buildSecrets reads the build secrets of the target and of what it needs; the CA bundle is always on offer, as the
+// secret "ca". One from a variable that is not set is empty, as with docker compose; secretNotes names it.
 func buildSecrets(t buildplan.Target, env Environment) (map[string][]byte, error) {
 	secrets := map[string][]byte{}
 	if env.CABundle != "" {
@@ -48,7 +48,9 @@ func buildSecrets(t buildplan.Target, env Environment) (map[string][]byte, error
 		}
 		for id, content := range more {
 			if own, ok := secrets[id]; ok && !bytes.Equal(own, content) {
-				return nil, fmt.Errorf("build secret %q is another one in %q, whose image this one needs; rename one of them", id, need.Service)
+				return nil,
+					fmt.Errorf("build secret %q is another one in %q, whose image this one needs; rename one of them",
+						id, need.Service)
 			}
 			secrets[id] = content
 		}
@@ -66,7 +68,8 @@ func secretNotes(t buildplan.Target, env Environment) []string {
 			out = append(out, fmt.Sprintf("build secret %q is external: a build is not given it", use.Source))
 		case source.File == "" && source.Environment != "":
 			if _, ok := env.Lookup(source.Environment); !ok {
-				out = append(out, fmt.Sprintf("build secret %q is empty: variable %s is not set", use.Source, source.Environment))
+				out = append(out,
+					fmt.Sprintf("build secret %q is empty: variable %s is not set", use.Source, source.Environment))
 			}
 		}
 	}

@@ -10,10 +10,12 @@ import (
 	"github.com/25eloquence/compose-mage/internal/regular"
 )
 
-// Stamp changes with anything that the target is built from, as far as it is on this machine; "" where that can't be told.
+// Stamp changes with anything that the target is built from, as far as it is on this machine; "" where that can't be
+// told.
 func Stamp(t buildplan.Target, project string, env Environment, local map[string]*LocalContext) string {
 	parts := map[string]any{
-		"attributes": attributes(t, project, env), "inline": t.Inline, "policy": env.Policy, "contexts": t.Build.AdditionalContexts, "pull": env.PullPolicy,
+		"attributes": attributes(t, project, env), "inline": t.Inline, "policy": env.Policy,
+		"contexts": t.Build.AdditionalContexts, "pull": env.PullPolicy,
 	}
 	if dockerfile.Remote(t.Context) {
 		return ""

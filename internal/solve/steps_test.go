@@ -41,7 +41,8 @@ func TestStepsAreCounted(t *testing.T) {
 	r := NewRecorder("app", nil)
 	failed := vertex("[3/4] RUN false", "se")
 	failed.Error = "exit code: 1"
-	told(r, vertex("[internal] load build definition", "se"), vertex("[1/4] FROM a", "c"), vertex("[2/4] COPY x /", "c"), vertex("[3/4] RUN false", "s"), failed,
+	told(r, vertex("[internal] load build definition", "se"), vertex("[1/4] FROM a", "c"),
+		vertex("[2/4] COPY x /", "c"), vertex("[3/4] RUN false", "s"), failed,
 		vertex("[4/4] RUN never", ""), vertex("exporting to image", "se"), vertex("[other 1/1] FROM b", ""))
 	got := r.Steps()
 	slices.SortFunc(got.Ran, func(a, b buildinputs.Step) int { return strings.Compare(a.Name, b.Name) })
@@ -62,18 +63,33 @@ func TestWhetherAStepRan(t *testing.T) {
 		first    bool // OnFirstStep was called
 		exported bool // OnExport was called
 	}{
-		"nothing":              {nil, false, false, false},
-		"a step":               {[]*client.Vertex{vertex("[1/2] RUN x", "s")}, true, true, false},
-		"one that has ended":   {[]*client.Vertex{vertex("[1/2] RUN x", "se")}, true, false, false},
-		"a cached one":         {[]*client.Vertex{vertex("[1/2] RUN x", "sc")}, false, false, false},
-		"cached at first":      {[]*client.Vertex{vertex("[1/2] RUN x", "c"), vertex("[1/2] RUN x", "s")}, false, false, false},
+		"nothing":            {nil, false, false, false},
+		"a step":             {[]*client.Vertex{vertex("[1/2] RUN x", "s")}, true, true, false},
+		"one that has ended": {[]*client.Vertex{vertex("[1/2] RUN x", "se")}, true, false, false},
+		"a cached one":       {[]*client.Vertex{vertex("[1/2] RUN x", "sc")}, false, false, false},
+		"cached at first": {
+			[]*client.Vertex{vertex("[1/2] RUN x", "c"), vertex("[1/2] RUN x", "s")},
+			false, false,
+			false,
+		},
 		"one that is to begin": {[]*client.Vertex{vertex("[1/2] RUN x", "")}, false, false, false},
 		"BuildKit's own":       {[]*client.Vertex{vertex("[internal] load build context", "s")}, false, false, false},
 		"a base":               {[]*client.Vertex{vertex("[1/2] FROM x", "s")}, false, false, false},
 		"an export of none":    {[]*client.Vertex{vertex("exporting to image", "s")}, false, false, false},
-		"an export":            {[]*client.Vertex{vertex("[1/2] RUN x", "s"), vertex("exporting to image", "s")}, true, true, true},
-		"an export to come":    {[]*client.Vertex{vertex("[1/2] RUN x", "s"), vertex("exporting to image", "")}, true, true, false},
-		"another export":       {[]*client.Vertex{vertex("[1/2] RUN x", "s"), vertex("exporting cache to registry", "s")}, true, true, false},
+		"an export": {
+			[]*client.Vertex{vertex("[1/2] RUN x", "s"), vertex("exporting to image", "s")},
+			true,
+			true, true,
+		},
+		"an export to come": {
+			[]*client.Vertex{vertex("[1/2] RUN x", "s"), vertex("exporting to image", "")},
+			true,
+			true, false,
+		},
+		"another export": {
+			[]*client.Vertex{vertex("[1/2] RUN x", "s"), vertex("exporting cache to registry", "s")},
+			true, true, false,
+		},
 	} {
 		r := NewRecorder("app", nil)
 		told(r, c.vertexes...) // without anybody to call
@@ -102,15 +118,18 @@ func TestBasesOfASolve(t *testing.T) {
 		told(r, vs...)
 		return r
 	}
-	one, two := vertex("[1/2] FROM docker.io/library/a:1@sha256:1", "c"), vertex("[1/2] FROM docker.io/library/b:1@sha256:2", "c")
+	one, two := vertex("[1/2] FROM docker.io/library/a:1@sha256:1", "c"),
+		vertex("[1/2] FROM docker.io/library/b:1@sha256:2", "c")
 	run, other := vertex("[2/2] RUN x", "s"), vertex("FROM c", "s")
-	if bases(vertex(one.Name, "c"), vertex(two.Name, "c")).Bases() != bases(vertex(two.Name, "c"), vertex(one.Name, "c")).Bases() {
+	if bases(vertex(one.Name, "c"), vertex(two.Name, "c")).Bases() != bases(vertex(two.Name, "c"),
+		vertex(one.Name, "c")).Bases() {
 		t.Error("their order counts")
 	}
 	if bases(vertex(one.Name, "c")).Bases() == bases(vertex(two.Name, "c")).Bases() {
 		t.Error("another base is the same")
 	}
-	if bases(vertex(one.Name, "c")).Bases() != bases(vertex(one.Name, "c"), vertex(run.Name, "s"), vertex(other.Name, "s")).Bases() {
+	if bases(vertex(one.Name, "c")).Bases() != bases(vertex(one.Name, "c"), vertex(run.Name, "s"),
+		vertex(other.Name, "s")).Bases() {
 		t.Error("a step is a base")
 	}
 	got := bases(one, run, other, two).BaseNames()
@@ -127,7 +146,8 @@ func TestWhatErrorsOfStepsMean(t *testing.T) {
 		told(r, v)
 		return r
 	}
-	if r := with("importing cache manifest from x", "not found"); r.ExportWarning() != "" || r.byID[vertex("importing cache manifest from x", "").Digest].error != "" {
+	if r := with("importing cache manifest from x", "not found"); r.ExportWarning() != "" ||
+		r.byID[vertex("importing cache manifest from x", "").Digest].error != "" {
 		t.Error("a first build has no cache to import, which is no failure")
 	}
 	if r := with("exporting cache to registry", "denied"); r.ExportWarning() != "denied" || failedName(r) != "" {
@@ -148,12 +168,15 @@ func TestWhatErrorsOfStepsMean(t *testing.T) {
 	one.Error, two.Error = "exit code: 1", "exit code: 2"
 	told(r, one, two)
 	r.update(&client.SolveStatus{Logs: []*client.VertexLog{
-		{Vertex: one.Digest, Data: []byte("a\n")}, {Vertex: two.Digest, Data: []byte("b\nc\n")}, {Vertex: "sha256:unknown", Data: []byte("x")},
+		{Vertex: one.Digest, Data: []byte("a\n")},
+		{Vertex: two.Digest, Data: []byte("b\nc\n")},
+		{Vertex: "sha256:unknown", Data: []byte("x")},
 	}})
 	if name, lines := r.failed(errors.New("x")); name != "[app 2/2] RUN two" || strings.Join(lines, ",") != "b,c" {
 		t.Errorf("got %q, %q", name, lines)
 	}
-	if name, lines := r.failed(errdefs.WrapVertex(errors.New("x"), one.Digest)); name != "[app 1/2] RUN one" || strings.Join(lines, ",") != "a" {
+	if name, lines := r.failed(errdefs.WrapVertex(errors.New("x"), one.Digest)); name != "[app 1/2] RUN one" ||
+		strings.Join(lines, ",") != "a" {
 		t.Errorf("got %q, %q", name, lines)
 	}
 	if name, _ := r.failed(errdefs.WrapVertex(errors.New("x"), "sha256:unknown")); name != "[app 2/2] RUN two" {
@@ -170,12 +193,19 @@ func TestLastLinesOfAStep(t *testing.T) {
 	r, v := NewRecorder("app", nil), vertex("[1/1] RUN x", "s")
 	told(r, v)
 	for i := range 30 {
-		r.update(&client.SolveStatus{Logs: []*client.VertexLog{{Vertex: v.Digest, Data: fmt.Appendf(nil, "line %d\n", i)}}})
+		r.update(&client.SolveStatus{Logs: []*client.VertexLog{{
+			Vertex: v.Digest,
+			Data:   fmt.Appendf(nil, "line %d\n", i),
+		}}})
 	}
-	r.update(&client.SolveStatus{Logs: []*client.VertexLog{{Vertex: v.Digest, Data: []byte(strings.Repeat("x", 5000))}}})
+	r.update(&client.SolveStatus{Logs: []*client.VertexLog{{
+		Vertex: v.Digest,
+		Data:   []byte(strings.Repeat("x", 5000)),
+	}}})
 	lines := r.byID[v.Digest].lines
 	if len(lines) != lastOutput || lines[0] != "line 11" || len(lines[lastOutput-1]) != longestLine {
-		t.Errorf("%d lines, of which the first is %q and the last has %d bytes", len(lines), lines[0], len(lines[len(lines)-1]))
+		t.Errorf("%d lines, of which the first is %q and the last has %d bytes", len(lines), lines[0],
+			len(lines[len(lines)-1]))
 	}
 }
 
