@@ -24,8 +24,8 @@ const labelHolds = "com.25eloquence.volume"
 // it.
 const aboutToStart = 10 * time.Minute
 
-// aboutToLoad is for how long a record stays of an image that the engine doesn't have: a build records it before it
-// loads it.
+// aboutToLoad is how long the record of an image stays that the engine does not have: a build records its image
+// before loading it.
 const aboutToLoad = time.Hour
 
 // model is what the Compose file names. Services of profiles that are not active count: they are no orphans.
@@ -135,8 +135,8 @@ func (d *decision) containerStays(c moby.Summary) (why string, stays bool) {
 	return state + "; a start uses it again", true
 }
 
-// byCompose says whether Compose made the container. One that was made by hand has the labels of its image, and an
-// image that was committed from a container has all of that one's.
+// byCompose says whether Compose made the container. A container that was made by hand has the labels of its image,
+// and an image that was committed from a container has all labels of that container.
 func (d *decision) byCompose(c moby.Summary) bool {
 	at := slices.IndexFunc(d.seen.every, func(img image.Summary) bool { return img.ID == c.ImageID })
 	if at < 0 {
@@ -168,8 +168,8 @@ func short(id string) string {
 	return id[:min(12, len(id))]
 }
 
-// going says which containers the plan removes, by ID.
-func (d *decision) going() map[string]bool {
+// removedContainers says which containers the plan removes, by ID.
+func (d *decision) removedContainers() map[string]bool {
 	ids := map[string]bool{}
 	for _, i := range d.plan.Remove {
 		if i.Kind == Container {
@@ -180,7 +180,7 @@ func (d *decision) going() map[string]bool {
 }
 
 func (d *decision) decideNetworks() {
-	going := d.going()
+	going := d.removedContainers()
 	for _, n := range d.seen.networks {
 		ours := d.ours(n.Labels)
 		if !ours && d.plan.Scope != Host {
@@ -236,7 +236,7 @@ func (d *decision) decideCaches() {
 	}
 }
 
-// builtIn says whether the engine or Swarm made the network, so that it is nobody's to remove.
+// builtIn says whether the engine or Swarm made the network, so that nobody may remove it.
 func builtIn(n network.Summary) bool {
 	return n.Name == "bridge" || n.Name == "host" || n.Name == "none" || n.Ingress || n.ConfigOnly || n.Scope == "swarm"
 }

@@ -121,7 +121,7 @@ func TestLost(t *testing.T) {
 			{ID: "an hour", Built: now.Add(-aboutToLoad)},
 		},
 	}}
-	if got := d.lost(); len(got) != 1 || got[0] != "gone" {
+	if got := d.recordsWithoutImage(); len(got) != 1 || got[0] != "gone" {
 		t.Errorf("got %v", got)
 	}
 }

@@ -20,10 +20,10 @@ type errStays struct{ why string }
 
 func (e errStays) Error() string { return e.why }
 
-// Execute removes what the plan says. Each item is looked at again just before: what came into use, got a name or
-// changed hands since the plan was made stays, and a line says so. Nothing is ever forced, so the engine refuses what
-// slips between the look and the removal. Items that fail for another reason do not stop the rest; the error names
-// them all.
+// Execute removes what the plan says. Each item is looked at again just before: an item that came into use, got a
+// name or changed hands since the plan was made stays, and a line says so. Nothing is ever forced, so the engine
+// refuses what changes between the look and the removal. Items that fail for another reason do not stop the rest; the
+// error names them all.
 func Execute(ctx context.Context, api API, plan Plan, out *ui.Out) error {
 	var freed int64
 	var failed []error
@@ -88,7 +88,7 @@ func (p Plan) removeContainer(ctx context.Context, api API, item Item) error {
 	if s := got.Container.State; s != nil && active(s.Status) {
 		return errStays{"it is " + string(s.Status) + " now"}
 	}
-	if item.links { // what they hold, and who else has them, only a whole look tells
+	if item.anonymousVolumes { // what they hold, and who else has them, only a whole look tells
 		if err := p.stillGoes(ctx, item); err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ func (p Plan) removeContainer(ctx context.Context, api API, item Item) error {
 
 // stillGoes plans anew, and gives the reason where the item would stay now.
 func (p Plan) stillGoes(ctx context.Context, item Item) error {
-	now, err := p.again(ctx)
+	now, err := p.replan(ctx)
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func removeImage(ctx context.Context, api API, item Item) error {
 	return err
 }
 
-// untag takes names from an image that has others. A name that is another image's by now is that one's.
+// untag takes names from an image that has others. A name that belongs to another image by now stays.
 func untag(ctx context.Context, api API, item Item, names []string) error {
 	for _, name := range names {
 		got, err := api.ImageInspect(ctx, name)
@@ -210,7 +210,7 @@ func (p Plan) removeVolume(ctx context.Context, api API, item Item) error {
 	if got.Volume.Labels[container.ProjectLabel] != p.Project {
 		return errStays{"another one has taken its name, which is not of this project"}
 	}
-	if got.Volume.CreatedAt != item.made {
+	if got.Volume.CreatedAt != item.createdAt {
 		return errStays{"another one has taken its name"}
 	}
 	_, err = api.VolumeRemove(ctx, item.ID, client.VolumeRemoveOptions{})

@@ -15,7 +15,7 @@ import (
 // releasesKept is how many tagged images of a service stay beside the one that the Compose file names, to go back to.
 const releasesKept = 3
 
-// decideImages decides of the images that are this project's or, of the whole host, have no name, and of those that
+// decideImages decides which images go: those of this project or, in scope host, those without a name, and those that
 // were named by hand.
 func (d *decision) decideImages(named []string) error {
 	wanted, err := d.readImages(named)
@@ -57,7 +57,7 @@ func (d *decision) decideImages(named []string) error {
 
 // imageUsers gives, for the ID of each image in use, a container that stays and uses it.
 func (d *decision) imageUsers() map[string]string {
-	going, users := d.going(), map[string]string{}
+	going, users := d.removedContainers(), map[string]string{}
 	for _, c := range d.seen.containers {
 		if !going[c.ID] {
 			users[c.ImageID] = containerName(c)
@@ -66,18 +66,18 @@ func (d *decision) imageUsers() map[string]string {
 	return users
 }
 
-// verdict is what is thought of one image by itself.
+// verdict is what one image, looked at by itself, deserves.
 type verdict struct {
 	why     string
 	goes    bool
 	unknown bool // no build of ours is known to have made it
 }
 
-// judge says whether an image could go that nobody has named: just one that a build of this checkout made, that
-// nobody else gave a name, and that nothing needs. user is a container that uses it; "" for none.
+// judge says whether an image that nobody has named by hand could go: only an image that a build of this checkout
+// made, that nobody else gave a name, and that nothing needs. user is a container that uses the image; "" for none.
 func (d *decision) judge(img image.Summary, tags []string, user string) verdict {
 	records := d.recordsOf(img.ID)
-	child := d.madeFrom(img.ID)
+	child := d.childOf(img.ID)
 	switch {
 	case user != "":
 		return verdict{why: fmt.Sprintf("container %s uses it", user)}
@@ -110,7 +110,7 @@ func (d *decision) judge(img image.Summary, tags []string, user string) verdict 
 	return verdict{why: "an old tag of an image that the Compose file names otherwise", goes: true}
 }
 
-// decideReleases keeps, of the tagged images that could go, those that are among the last built ones of their service.
+// decideReleases keeps those of the tagged images that could go which are among the last built of their service.
 func (d *decision) decideReleases(could map[string]Item) {
 	last := d.lastReleases()
 	for id, item := range could {
@@ -160,9 +160,9 @@ func (d *decision) isNamed(img image.Summary, tags []string) bool {
 		func(name string) bool { return d.names.images[normalise(name)] })
 }
 
-// madeFrom gives an image that was made from this one, by docker commit or by a build without BuildKit; "" where
+// childOf gives an image that was made from the image id, by docker commit or by a build without BuildKit; "" where
 // there is none. The engine keeps the parent of such an image.
-func (d *decision) madeFrom(id string) string {
+func (d *decision) childOf(id string) string {
 	for _, img := range d.seen.every {
 		if img.ParentID == id {
 			return cmp.Or(strings.Join(realTags(img), ", "), short(img.ID))
@@ -171,8 +171,8 @@ func (d *decision) madeFrom(id string) string {
 	return ""
 }
 
-// lost gives the images of which there is a record, but which the engine has no longer.
-func (d *decision) lost() []string {
+// recordsWithoutImage gives the images of which there is a record, but which the engine no longer has.
+func (d *decision) recordsWithoutImage() []string {
 	var ids []string
 	for _, r := range d.seen.records {
 		there := func(img image.Summary) bool { return img.ID == r.ID }
@@ -184,7 +184,7 @@ func (d *decision) lost() []string {
 	return ids
 }
 
-// realTags leaves out what engines before 25 show of an untagged image.
+// realTags gives the image's tags without "<none>:<none>", which engines before 25 list for an untagged image.
 func realTags(img image.Summary) []string {
 	return slices.DeleteFunc(slices.Clone(img.RepoTags), func(t string) bool { return t == "<none>:<none>" })
 }

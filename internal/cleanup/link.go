@@ -20,13 +20,13 @@ const labelAnonymous = "com.docker.volume.anonymous"
 // generatedName is the name that the engine gives such a volume.
 var generatedName = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// removeUnlessOnlyLink removes the container, unless it is the only link to a volume with data: nobody finds an
-// anonymous volume again once no container has it, though it is still there.
+// removeUnlessOnlyLink removes the container, unless the container is the only link to a volume with data: nobody
+// finds an anonymous volume again once no container has it.
 func (d *decision) removeUnlessOnlyLink(i Item, c moby.Summary) {
-	i.links = slices.ContainsFunc(c.Mounts, func(m moby.MountPoint) bool {
+	i.anonymousVolumes = slices.ContainsFunc(c.Mounts, func(m moby.MountPoint) bool {
 		return m.Type == mount.TypeVolume && anonymous(m.Name, d.volume(m.Name))
 	})
-	links := d.onlyLinkTo(c)
+	links := d.soleLinks(c)
 	if len(links) == 0 {
 		d.remove(i)
 		return
@@ -36,8 +36,8 @@ func (d *decision) removeUnlessOnlyLink(i Item, c moby.Summary) {
 	d.keep(i)
 }
 
-// onlyLinkTo names the anonymous volumes with data that no other container has, with their sizes.
-func (d *decision) onlyLinkTo(c moby.Summary) []string {
+// soleLinks names the anonymous volumes with data that no other container has, with their sizes.
+func (d *decision) soleLinks(c moby.Summary) []string {
 	var links []string
 	for _, m := range c.Mounts {
 		v := d.volume(m.Name)
@@ -73,7 +73,7 @@ func anonymous(name string, v *volume.Volume) bool {
 	return generatedName.MatchString(name)
 }
 
-// sizeOf is what the volume holds, in bytes; less than 0 where the engine can't tell.
+// sizeOf is the size of the volume in bytes; less than 0 where the engine can't tell.
 func sizeOf(v *volume.Volume) int64 {
 	if v == nil || v.UsageData == nil {
 		return -1

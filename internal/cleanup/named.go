@@ -12,39 +12,40 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
-// request is what somebody asks for of one image: that it goes, or that it loses these names, with the last of which
-// it goes.
+// request is what somebody asks for of one image: that the image goes, or that it loses these names. An image goes
+// with its last name.
 type request struct {
 	whole bool
 	names []string
 }
 
-// idForm is how an ID is written: whole, or its beginning. Fewer digits would often be another image's too, or a word.
+// idForm matches an ID as people write it: whole, or its beginning. Fewer digits would often match several images, or
+// be a word.
 var idForm = regexp.MustCompile(`^(sha256:)?[0-9a-f]{4,64}$`)
 
 // readImages finds the images that were named by hand, by ID. A name means what it means to docker: web is web:latest.
 func (d *decision) readImages(named []string) (map[string]request, error) {
 	wanted := map[string]request{}
 	for _, name := range named {
-		byName, byID := d.imagesCalled(name)
+		byName, byID := d.findImages(name)
 		if len(byName)+len(byID) == 0 {
 			return nil, d.noImage(name)
 		}
 		if len(byName)+len(byID) > 1 {
 			return nil, fault.New(fault.Usage, "docker images --no-trunc", "%q may be any of %s: nothing was removed",
 				name,
-				strings.Join(described(append(byName, byID...)), " and "))
+				strings.Join(describeImages(append(byName, byID...)), " and "))
 		}
 		img := slices.Concat(byName, byID)[0]
 		if !d.ours(img.Labels) && d.plan.Scope != Host {
 			return nil, fault.New(fault.Usage, "docker image rm "+fault.Quote(name)+", if nobody needs it",
 				"image %q is not of project %q: it stays", name, d.plan.Project)
 		}
-		if child := d.madeFrom(img.ID); child != "" && !d.listed(img) {
-			return nil, madeFromIt(name, child)
+		if child := d.childOf(img.ID); child != "" && !d.listed(img) {
+			return nil, hasChildError(name, child)
 		}
 		r := wanted[img.ID]
-		if tag := calledSo(img, name); slices.Contains(img.RepoTags, tag) {
+		if tag := nameMeant(img, name); slices.Contains(img.RepoTags, tag) {
 			r.names = append(r.names, tag)
 		} else { // by ID or digest
 			r.whole = true
@@ -54,16 +55,16 @@ func (d *decision) readImages(named []string) (map[string]request, error) {
 	return wanted, nil
 }
 
-// imagesCalled gives the images that have the name, and those whose ID begins so: an image that is both is among the
+// findImages gives the images that have the name, and those whose ID begins so; an image that is both is among the
 // first only.
-func (d *decision) imagesCalled(name string) (byName, byID []image.Summary) {
+func (d *decision) findImages(name string) (byName, byID []image.Summary) {
 	id := ""
 	if idForm.MatchString(name) {
 		id = "sha256:" + strings.TrimPrefix(name, "sha256:")
 	}
 	for _, img := range slices.Concat(d.seen.images, slices.DeleteFunc(slices.Clone(d.seen.every), d.listed)) {
 		switch {
-		case calledSo(img, name) != "":
+		case nameMeant(img, name) != "":
 			byName = append(byName, img)
 		case id != "" && strings.HasPrefix(img.ID, id):
 			byID = append(byID, img)
@@ -72,13 +73,13 @@ func (d *decision) imagesCalled(name string) (byName, byID []image.Summary) {
 	return byName, byID
 }
 
-// listed says whether the image is none of those that the engine hides, as the parents of others.
+// listed says whether the engine lists the image, and does not hide it as the parent of another.
 func (d *decision) listed(img image.Summary) bool {
 	return slices.ContainsFunc(d.seen.images, func(other image.Summary) bool { return other.ID == img.ID })
 }
 
-// calledSo gives the image's name, as the engine has it, that name means; "" where it has none.
-func calledSo(img image.Summary, name string) string {
+// nameMeant gives the one of the image's names, as the engine has them, that name means; "" where none does.
+func nameMeant(img image.Summary, name string) string {
 	full := normalise(name)
 	for _, its := range slices.Concat(realTags(img), img.RepoDigests) {
 		if full != "" && normalise(its) == full {
@@ -88,7 +89,7 @@ func calledSo(img image.Summary, name string) string {
 	return ""
 }
 
-func described(images []image.Summary) []string {
+func describeImages(images []image.Summary) []string {
 	var all []string
 	for _, img := range images {
 		text := short(img.ID)
@@ -112,7 +113,7 @@ func (d *decision) noImage(name string) error {
 		fault.DidYouMean(name, known))
 }
 
-// removeNamed removes what the request asks for, or says why that can't be: an image goes when none of its names is
+// removeNamed carries out the request in the plan, or says why that can't be: an image goes when none of its names is
 // left.
 func (d *decision) removeNamed(item Item, r request, user string) error {
 	left := slices.DeleteFunc(slices.Clone(item.Tags), func(t string) bool { return slices.Contains(r.names, t) })
@@ -129,8 +130,8 @@ func (d *decision) removeNamed(item Item, r request, user string) error {
 		return fault.New(fault.Usage, "docker rm "+fault.Quote(user)+", once it is stopped and you need it no more",
 			"image %q is in use by container %q", item.Name, user)
 	}
-	if child := d.madeFrom(item.ID); child != "" {
-		return madeFromIt(item.Name, child)
+	if child := d.childOf(item.ID); child != "" {
+		return hasChildError(item.Name, child)
 	}
 	item.Why = "named by you"
 	if len(d.recordsOf(item.ID)) == 0 {
@@ -145,7 +146,7 @@ func (d *decision) removeNamed(item Item, r request, user string) error {
 	return nil
 }
 
-func madeFromIt(name, child string) error {
+func hasChildError(name, child string) error {
 	return fault.New(fault.Usage, "docker images --all", "image %q can't go before image %s, which was made from it",
 		name, child)
 }

@@ -1,6 +1,6 @@
-// Package cleanup owns what may be removed: it looks at containers, images, networks, volumes and build caches, decides
-// what can go and what must stay, says why with the bytes, and removes just that. Whose a thing is, it decides by the
-// labels of Compose alone. Volumes hold data: only those named by hand ever go.
+// Package cleanup owns what may be removed: the package looks at containers, images, networks, volumes and build
+// caches, decides which can go and which must stay, says why and how many bytes that frees, and removes just those.
+// The labels of Compose alone say whose a thing is. Volumes hold data: only those named by hand ever go.
 package cleanup
 
 import (
@@ -105,9 +105,9 @@ type Item struct {
 	// Unknown marks an image that no record of a build has, so that it goes only when named.
 	Unknown bool
 
-	untag []string // the names that an image loses, where it keeps others and so stays
-	made  string   // when a volume was made, as the engine says it: another one may take its name
-	links bool     // a container has volumes that nobody named
+	untag            []string // the names that an image loses, where it keeps others and so stays
+	createdAt        string   // when a volume was made, as the engine says: another volume may take the name
+	anonymousVolumes bool     // a container has volumes that nobody named
 }
 
 // Plan is what a run would do. Nothing has been touched yet.
@@ -121,8 +121,8 @@ type Plan struct {
 	builder Builder
 	builds  *builds.Store
 	gone    []string // images that the record has, and the engine has no longer
-	// again looks at the engine once more and plans anew, what was named by hand left out.
-	again func(context.Context) (Plan, error)
+	// replan looks at the engine once more and plans anew, what was named by hand left out.
+	replan func(context.Context) (Plan, error)
 }
 
 // Bytes is the total that the plan frees, at least.
@@ -148,7 +148,7 @@ type observed struct {
 	builderCache int64 // -1: no builder
 }
 
-// MakePlan looks at the engine and decides; it removes nothing. A volume named in opts that is not the project's,
+// MakePlan looks at the engine and decides; nothing is removed. A volume named in opts that is not the project's,
 // does not exist or is in use is a *fault.Error of code Usage.
 func MakePlan(ctx context.Context, api API, project *types.Project, opts Options) (Plan, error) {
 	opts.Scope = cmp.Or(opts.Scope, Project)
@@ -163,7 +163,7 @@ func MakePlan(ctx context.Context, api API, project *types.Project, opts Options
 		return Plan{}, err
 	}
 	plan, err := decide(seen, project, opts)
-	plan.again = func(ctx context.Context) (Plan, error) {
+	plan.replan = func(ctx context.Context) (Plan, error) {
 		opts.Volumes, opts.Images, opts.Builder = nil, nil, nil
 		seen, err := observe(ctx, api, project, opts)
 		if err != nil {
@@ -240,7 +240,7 @@ func decide(seen observed, project *types.Project, opts Options) (Plan, error) {
 		return Plan{}, err
 	}
 	d.decideCaches()
-	d.plan.gone = d.lost()
+	d.plan.gone = d.recordsWithoutImage()
 	for _, items := range [][]Item{d.plan.Remove, d.plan.Keep} {
 		slices.SortStableFunc(items, func(a, b Item) int {
 			return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)),

@@ -23,7 +23,7 @@ func (d *decision) decideVolumes(named []string) error {
 		if !d.ours(v.Labels) {
 			continue
 		}
-		item := Item{Kind: Volume, ID: v.Name, Name: v.Name, Owner: d.plan.Project, made: v.CreatedAt}
+		item := Item{Kind: Volume, ID: v.Name, Name: v.Name, Owner: d.plan.Project, createdAt: v.CreatedAt}
 		if v.UsageData != nil && v.UsageData.Size > 0 {
 			item.Bytes = v.UsageData.Size
 		}
@@ -42,8 +42,8 @@ func (d *decision) decideVolumes(named []string) error {
 	return nil
 }
 
-// findVolume gives the full name of the project's volume that name, a key of the Compose file or a full name, means.
-// Where it may mean several, none is guessed.
+// findVolume gives the full name of the project's volume that is meant by name: a key of the Compose file or a full
+// name. Where several could be meant, none is chosen.
 func (d *decision) findVolume(name string) (string, error) {
 	called := map[string]map[string]bool{} // by key and by full name
 	foreign := false
@@ -74,7 +74,7 @@ func (d *decision) findVolume(name string) (string, error) {
 			fault.Quote(container.ProjectLabel+"="+d.plan.Project), "project %q has no volume %q%s",
 			d.plan.Project, name, fault.DidYouMean(name, slices.Sorted(maps.Keys(called))))
 	}
-	going := d.going()
+	going := d.removedContainers()
 	for _, c := range d.seen.containers {
 		for _, m := range c.Mounts {
 			if m.Name == found[0] && !going[c.ID] {

@@ -26,9 +26,9 @@ const (
 	parallelVariable      = "COMPOSE_PARALLEL_LIMIT"
 )
 
-// environment is docker compose's: this process's variables, and below them those of the .env files. Docker compose's
-// command puts the COMPOSE_ variables of .env files into its own process (setEnvWithDotEnv); here they are only looked
-// up as if they were there.
+// environment is the environment that docker compose's command would have: this process's variables, and below them
+// those of the .env files. The command puts the COMPOSE_ variables of .env files into its own process
+// (setEnvWithDotEnv); an environment only answers as if they were there.
 type environment struct {
 	dir      string // stands for the current directory
 	vars     types.Mapping
@@ -103,8 +103,8 @@ func (e *environment) envFilesOff() (bool, error) {
 	return off, nil
 }
 
-// loaderEnvFiles are the env files that docker compose's loader is told to read. It asks this process alone for
-// COMPOSE_DISABLE_ENV_FILE, so where a .env file has set that, the loader gets a file without variables.
+// loaderEnvFiles are the env files that docker compose's loader is told to read. The loader asks this process alone
+// for COMPOSE_DISABLE_ENV_FILE, so where a .env file has set that variable, the loader gets a file without variables.
 func (e *environment) loaderEnvFiles() []string {
 	_, known := os.LookupEnv(consts.ComposeDisableDefaultEnvFile)
 	if off, _ := e.envFilesOff(); off && !known {
@@ -120,8 +120,8 @@ type Settings struct {
 	IgnoreOrphans bool // COMPOSE_IGNORE_ORPHANS: `up` does not mention them
 }
 
-// settings reads them before the .env beside the Compose file is: that one does not count for the command, but for
-// COMPOSE_IGNORE_ORPHANS.
+// settings reads the variables before the .env beside the Compose file is read: docker compose's command takes
+// nothing from that file but COMPOSE_IGNORE_ORPHANS.
 func (e *environment) settings() (Settings, error) {
 	s := Settings{RemoveOrphans: composeutils.StringToBool(e.vars[removeOrphansVariable])}
 	if value, set := e.vars[parallelVariable]; set {

@@ -12,10 +12,11 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
-// defaultFolder is where this project, and any that follows its layout, keeps its Compose files.
+// defaultFolder is the folder of the Compose files in this repository, and in any that follows its layout.
 const defaultFolder = "compose"
 
-// namedFiles are those that COMPOSE_FILE names; ok is false where it is not set. Empty is not unset to docker compose.
+// namedFiles are the files that COMPOSE_FILE names; ok is false where the variable is not set. To docker compose an
+// empty variable is set.
 func (e *environment) namedFiles(remotes []loader.ResourceLoader) (files []string, ok bool, err error) {
 	value, ok := e.vars[consts.ComposeFilePath]
 	if !ok {
@@ -91,7 +92,8 @@ func projectDirectory(dir string, files []string, remotes []loader.ResourceLoade
 	return dir
 }
 
-// local says whether the path is a file's: neither standard input nor what a loader of remote resources takes.
+// local says whether the path is of a file on this machine, and not standard input or a path that a loader of remote
+// resources takes.
 func local(path string, remotes []loader.ResourceLoader) bool {
 	for _, r := range remotes {
 		if r.Accept(path) {

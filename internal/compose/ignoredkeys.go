@@ -9,7 +9,8 @@ import (
 	"github.com/docker/compose/v5/pkg/api"
 )
 
-// IgnoredKey is a key of the Compose files that has no effect on an engine: neither docker compose nor we act on it.
+// IgnoredKey is a key of the Compose files that has no effect on an engine: neither docker compose nor the targets
+// act on the key.
 type IgnoredKey struct {
 	Service string `json:"service,omitempty"` // "" for a key of the project
 	// below the service, or the project: "deploy.placement", "secrets.token.labels"
@@ -18,7 +19,7 @@ type IgnoredKey struct {
 	Where  string `json:"where,omitempty"` // file:line; "" where the key is in none of the project's own files
 }
 
-// String says it on one line: "compose.yaml:7: web: deploy.placement is only honored by the Swarm scheduler".
+// String gives the key on one line: "compose.yaml:7: web: deploy.placement is only honored by the Swarm scheduler".
 func (u IgnoredKey) String() string {
 	var parts []string
 	for _, p := range []string{u.Where, u.Service} {
@@ -33,7 +34,8 @@ func (u IgnoredKey) String() string {
 	return strings.Join(append(parts, text), ": ")
 }
 
-// ignoredKeys joins what Compose's library found with what it passes over in silence, by service and path.
+// ignoredKeys joins the keys that Compose's library reports with those that the library ignores without a word, by
+// service and path.
 func ignoredKeys(project *types.Project, files []string, found []api.UnsupportedAttribute) []IgnoredKey {
 	var out []IgnoredKey
 	for _, f := range append(slices.Clone(found), unreportedKeys(project)...) {

@@ -18,9 +18,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/regular"
 )
 
-// What docker compose's library has no bounds for: it reads whatever a path leads to, and its time and memory grow
-// with the square of the depth and with all that variables stand for. (It counts values itself, those that aliases
-// stand for too.) The bounds are far above what any stack has.
+// Bounds that docker compose's library lacks: the library reads whatever file a path leads to, and its time and
+// memory grow with the square of the depth of values and with all that variables stand for. (The number of values,
+// aliases expanded, the library counts itself.) The bounds are far above what any stack has.
 const (
 	maxFileBytes      = 8 << 20  // of one Compose or env file
 	maxDepth          = 200      // of a value in values
@@ -29,7 +29,8 @@ const (
 	maxFiles          = 5_000    // that one project reads
 )
 
-// inspection looks at the files that the library is about to read, and at those that they name, before it does.
+// inspection reads the Compose files before the library does, and the files that they name, and refuses files that
+// would make the library hang or fill memory.
 type inspection struct {
 	dir     string // the project's
 	vars    types.Mapping
@@ -55,8 +56,8 @@ func inspect(files []string, dir string, vars types.Mapping, remotes []loader.Re
 	return i, nil
 }
 
-// composeFile looks at one Compose file; by is the file:line that names it, "" where the user did, and dirs are those
-// that paths in it may be relative to.
+// composeFile inspects one Compose file. by is the file:line that names the file, "" where the user named it; dirs
+// are the directories that paths in the file may be relative to.
 func (i *inspection) composeFile(file, by string, dirs []string) error {
 	content, err := i.content(file, by)
 	if err != nil || content == nil {
@@ -137,8 +138,8 @@ type named struct {
 	dirs []string
 }
 
-// follow looks at what a Compose file names. Which directory a path is relative to, the library knows: each that may
-// be meant is tried.
+// follow inspects a file that a Compose file names. Only the library knows which directory the path is relative to:
+// each candidate is tried.
 func (i *inspection) follow(file string, n named) error {
 	path, err := template.Substitute(n.path, template.Mapping(i.vars.Resolve))
 	if err != nil || path == "" {

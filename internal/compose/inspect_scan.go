@@ -11,7 +11,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
-// scan walks one Compose file as it is written, without putting the aliases in.
+// scan walks one Compose file as it is written: aliases are not expanded.
 type scan struct {
 	*inspection
 	file     string
@@ -67,7 +67,7 @@ func (s *scan) value(n *yaml.Node, above int) (depth int, err error) {
 	return depth, nil
 }
 
-// scalar bounds what the variables in a value make of it.
+// scalar refuses a value that its variables would make too large.
 func (s *scan) scalar(n *yaml.Node) error {
 	more, deep := expandedSize(n.Value, func(name string) int { return len(s.vars[name]) })
 	s.expanded += more
@@ -80,8 +80,8 @@ func (s *scan) scalar(n *yaml.Node) error {
 	return nil
 }
 
-// name notes the files that a value names, by its key: where it stands does not matter, since what is no file is not
-// looked at.
+// name collects the files that a value names, by the value's key alone: where the key stands does not matter, since a
+// path without a file is not read.
 func (s *scan) name(key string, n *yaml.Node) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -141,7 +141,7 @@ func items(n *yaml.Node) []*yaml.Node {
 	return out
 }
 
-// fieldsOf gives a mapping's value of that key, as a list; none of what is no mapping.
+// fieldsOf gives the values under a key of a mapping; none where the node is no mapping.
 func fieldsOf(n *yaml.Node, key string) []*yaml.Node {
 	if n.Kind != yaml.MappingNode {
 		return nil
@@ -178,7 +178,7 @@ func expandedSize(text string, size func(name string) int) (bytes, deep int) {
 	return bytes, deep
 }
 
-// checkExpansion bounds what the variables of an env file make of each other: each may have those before it, twice.
+// checkExpansion bounds the size of an env file's variables: each may contain those before it, twice.
 func checkExpansion(file string, content []byte, vars types.Mapping) error {
 	sizes, total, number, last := map[string]int{}, 0, 0, ""
 	for line := range strings.Lines(string(content)) {

@@ -155,8 +155,8 @@ type loading struct {
 // loadWithin is how long the library may take over files of this machine.
 const loadWithin = 45 * time.Second
 
-// inTime is project within a time: what the files on this machine make the library do must end, and may not end the
-// program.
+// inTime loads the project within loadWithin: files on this machine may neither keep the library busy for ever nor
+// end the program.
 func (l *loading) inTime(ctx context.Context) (*types.Project, error) {
 	type result struct {
 		project *types.Project
@@ -227,7 +227,8 @@ func (l *loading) project(ctx context.Context) (*types.Project, error) {
 	return project, nil
 }
 
-// withAlso loads the project again where services are meant too whose profiles are not active, as they are by name.
+// withAlso loads the project again where Request.Also names services whose profiles are not active: naming a service
+// activates its profiles.
 func (l *loading) withAlso(ctx context.Context, project *types.Project) (*types.Project, error) {
 	if err := CheckNames(project, l.request.Also); err != nil {
 		return nil, err
@@ -242,11 +243,11 @@ func (l *loading) withAlso(ctx context.Context, project *types.Project) (*types.
 	return l.load(ctx, l.request.Services, profiles)
 }
 
-// load loads the services with these profiles active; nil stands for those of the environment. separator is between
-// the parts of a container's name. Where a project asks for COMPOSE_COMPATIBILITY, the library has another one for
-// the whole process from then on: the next project in it begins anew.
+// separator stands between the parts of a container's name. Where a project asks for COMPOSE_COMPATIBILITY, the
+// library takes another one for the whole process from then on: load sets it back for the next project.
 const separator = "-"
 
+// load loads the services with these profiles active; nil stands for the profiles of the environment.
 func (l *loading) load(ctx context.Context, services, profiles []string) (*types.Project, error) {
 	service, err := compose.NewComposeService(l.request.CLI)
 	if err != nil {
@@ -281,7 +282,7 @@ func (l *loading) load(ctx context.Context, services, profiles []string) (*types
 	return project, nil
 }
 
-// note remembers the files that the Compose files include and extend, for the line of an error.
+// note records the files that the Compose files include and extend, for the line of an error.
 func (l *loading) note(event string, metadata map[string]any) {
 	paths, _ := metadata["path"].(types.StringList) // of an include
 	if file, ok := metadata["file"].(string); ok && event == "extends" {
@@ -308,8 +309,8 @@ func CheckNames(project *types.Project, names []string) error {
 	return nil
 }
 
-// configError gives a loading error the file and line it is about, where that can be found: in the Compose files or
-// in what they include and extend.
+// configError puts the file and line that a loading error is about before the error, as far as the Compose files, and
+// those that they include and extend, show the place.
 func configError(files, read []string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err

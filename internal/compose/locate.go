@@ -154,8 +154,8 @@ func splitPath(path string) []string {
 	return strings.Split(indexOfPath.ReplaceAllString(path, ".$1"), ".")
 }
 
-// lineOf looks the path up in the files, the last file that has the most of it winning, and there the words that the
-// message names. It returns "file:line" or "".
+// lineOf gives the "file:line" of the path in the files, and below the path that of the words that the message names;
+// "" where there is none. The last file that has most of the path wins.
 func lineOf(files, path []string, message string) string {
 	best, bestDepth := "", 0
 	words := wordsIn(message, path)
@@ -199,8 +199,8 @@ func readDocuments(files []string) []document {
 	return all
 }
 
-// descend follows path as far as the document has it, and gives the line of the last thing found, how many elements
-// of the path that is, and the thing.
+// descend follows path as far as the document has it. It gives the line of the last element found, the number of
+// elements found, and the node of the last one.
 func descend(n *yaml.Node, path []string) (line, depth int, last *yaml.Node) {
 	for depth < len(path) {
 		next, at, taken := child(n, path[depth:])
@@ -254,7 +254,7 @@ func wordsIn(message string, path []string) []string {
 	return words
 }
 
-// lineOfWords gives the line of the first key or value below n that is one of the words, or else has it in it.
+// lineOfWords gives the line of the first key or value below n that equals one of the words, or else contains one.
 func lineOfWords(n *yaml.Node, words []string) int {
 	for _, word := range words {
 		if line := scalarLine(n, func(value string) bool { return value == word }); line > 0 {
@@ -268,7 +268,7 @@ func lineOfWords(n *yaml.Node, words []string) int {
 	return 0
 }
 
-// scalarOf looks for a message's last word, or what it quotes last, as a scalar.
+// scalarOf gives the line of the scalar that is the message's last word, or its last quoted word; 0 for none.
 func scalarOf(root *yaml.Node, message string) int {
 	if m := quotedInFiles.FindStringSubmatch(message); m != nil {
 		return scalarLine(root, func(value string) bool { return value == m[1] })
@@ -279,8 +279,8 @@ func scalarOf(root *yaml.Node, message string) int {
 	return 0
 }
 
-// onlyPlace is where a key stands that the message names without its service ("healthcheck.test must …"), or with
-// another's (an extended one's); "" where the files have it more than once.
+// onlyPlace gives the place of a key that the message names without its service ("healthcheck.test must …"), or with
+// the service that was extended; "" where the files have the key more than once.
 func onlyPlace(documents []document, message string, path []string) string {
 	keys := strings.Split(nestedKey.FindString(message), ".")
 	if len(path) > 2 && path[0] == "services" {
@@ -339,8 +339,8 @@ func lineOfPath(files []string, path string) string {
 	return ""
 }
 
-// LineOf gives the file:line of a key of the model ("services", "app", "build"), or of as much of the way to it as
-// the files have, in the last of the files that has most of it; "" for none.
+// LineOf gives the file:line of a key of the model ("services", "app", "build"), or of as much of the key's path as
+// the files have; "" for none. The last file that has most of the path wins.
 func LineOf(files, key []string) string { return lineOf(files, key, "") }
 
 func afterLast(s, sep string) string {

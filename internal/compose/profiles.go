@@ -13,7 +13,7 @@ import (
 // maxProfileBytes is the largest seccomp profile that is read, in bytes.
 const maxProfileBytes = 8 << 20
 
-// checkProfiles refuses what is no file in place of a seccomp profile, which Compose's library reads whole when it
+// checkProfiles refuses a seccomp profile that is no regular file: Compose's library reads the profile whole when it
 // makes a container.
 func checkProfiles(project *types.Project) error {
 	for _, s := range project.Services {

@@ -11,9 +11,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
-// redacted gives a loading error without what is in files that are not the project's to show: an env file has secrets,
-// and a Compose file may include, extend or link to whatever its writer liked to read. known is err as it would be
-// shown; files are those that the user or the search named.
+// redacted gives a loading error without text of files that are not the project's to show: an env file has secrets,
+// and a Compose file may include, extend or link to any file. known is err as it would be shown; files are those that
+// the user or the search named.
 func (i *inspection) redacted(files []string, known, err error) error {
 	var shown *fault.Error
 	if !errors.As(known, &shown) {
@@ -64,7 +64,7 @@ func (i *inspection) namedBy(file, message string) string {
 	return file
 }
 
-// envReasons are what the parsers of env files say, as far as it is not the file's text.
+// envReasons are what the parsers of env files say of a line without quoting the line.
 var envReasons = regexp.MustCompile(`key cannot contain a space|unexpected character|unterminated quoted value|zero ` +
 	`length string|` +
 	`required variable [A-Za-z_]\w* is missing a value|invalid template|invalid utf8 bytes|no variable name ` +
@@ -78,19 +78,19 @@ func envReason(message string) string {
 	return "it can't be read as variables (the line is not shown: env files have secrets)"
 }
 
-// quotedValue is what a message quotes.
+// quotedValue matches a quoted part of a message.
 var quotedValue = regexp.MustCompile("\"[^\"\n]*\"|'[^'\n]*'|`[^`\n]*`")
 
 func withoutValues(text string) string { return quotedValue.ReplaceAllString(text, "…") }
 
-// Outside says whether a file lies, links followed, outside of the project in dir, so that what is in it is not the
+// Outside says whether a file lies, links followed, outside of the project in dir, so that its text is not the
 // project's to show.
 func Outside(dir, file string) bool {
 	return len((&inspection{dir: dir, compose: []string{file}}).outside([]string{file})) > 0
 }
 
-// outside gives those of the files that lie, links followed, outside of the project: of its directory, the current
-// one, or the repository that these are in.
+// outside gives the files that lie, links followed, outside of the project's directory, of the current directory, and
+// of the repositories that these are in.
 func (i *inspection) outside(files []string) []string {
 	roots := []string{repository(resolved(i.dir))}
 	if here, err := os.Getwd(); err == nil {

@@ -67,7 +67,8 @@ func (e *environment) refusedRemotes(remotes map[string]loader.ResourceLoader) [
 	return options
 }
 
-// inspectedRemotes registers the same loaders, with a look at what they fetch before the library reads it.
+// inspectedRemotes registers the same loaders, each wrapped so that fetched files are inspected before the library
+// reads them.
 func inspectedRemotes(remotes map[string]loader.ResourceLoader, inspected *inspection) []cli.ProjectOptionsFn {
 	var options []cli.ProjectOptionsFn
 	for _, one := range remotes {
@@ -76,13 +77,14 @@ func inspectedRemotes(remotes map[string]loader.ResourceLoader, inspected *inspe
 	return options
 }
 
-// inspectedRemote is a loader whose files are looked at as those of this machine are.
+// inspectedRemote is a loader whose files are inspected as the files of this machine are.
 type inspectedRemote struct {
 	loader.ResourceLoader
 	inspected *inspection
 }
 
-// Load fetches the resource and looks at it. What it has in it may be shown, unless it is a link to another place.
+// Load fetches the resource and inspects it. Text of the resource may be shown, unless the resource is a link to
+// another place.
 func (r inspectedRemote) Load(ctx context.Context, path string) (string, error) {
 	file, err := r.ResourceLoader.Load(ctx, path)
 	if err != nil {
@@ -94,7 +96,7 @@ func (r inspectedRemote) Load(ctx context.Context, path string) (string, error) 
 	return file, r.inspected.composeFile(file, "", nil)
 }
 
-// refusedRemote takes what another loader takes, and fails.
+// refusedRemote accepts the paths that another loader accepts, and fails to load them.
 type refusedRemote struct {
 	loader.ResourceLoader
 	err error

@@ -42,8 +42,8 @@ func CheckPlatforms(project *types.Project) error {
 	return nil
 }
 
-// CheckStartable returns a Config error for what docker compose loads and shows, but does not start: a project
-// without an enabled service, a platform that a service is not built for, a job that runs at set times.
+// CheckStartable returns a Config error for a project that docker compose loads and shows, but does not start: one
+// without an enabled service, with a platform that a service is not built for, or with a job that runs at set times.
 func CheckStartable(project *types.Project) error {
 	var scheduled []string
 	for _, name := range slices.Sorted(maps.Keys(project.Jobs)) {

@@ -20,8 +20,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/regular"
 )
 
-// Checkout is another folder that holds a project of the same name, and the services that it has made containers of.
-// To docker compose one name is one project: each of the two takes the other's containers for its own.
+// Checkout is another folder that holds a project of the same name, and the services that the folder has made
+// containers of. To docker compose one name is one project: each of the two takes the other's containers for its own.
 type Checkout struct {
 	Folder   string   `json:"folder"`
 	Services []string `json:"services"` // by name
@@ -82,8 +82,8 @@ func OfAnother(labels map[string]string, project *types.Project) bool {
 	})
 }
 
-// configFiles are the Compose files of a label; where a path of it has the comma that separates them, the label may
-// be one path.
+// configFiles are the Compose files of a label. A comma separates them; where a path contains a comma itself, the
+// whole label may be one path.
 func configFiles(folder, label string) []string {
 	files := strings.Split(label, ",")
 	if there(label, func(i fs.FileInfo) bool { return i.Mode().IsRegular() }) {
@@ -104,7 +104,8 @@ func there(path string, kind func(fs.FileInfo) bool) bool {
 }
 
 // RefuseOthers returns an error of code Config where another checkout has containers of the project's name; target is
-// what is not done then. start, restart, stop and cleanup all ask it, unless -take-over is given.
+// the target that then does nothing. start, restart, stop and cleanup all call RefuseOthers, unless -take-over is
+// given.
 func RefuseOthers(ctx context.Context, e Lister, project *types.Project, target string) error {
 	others, err := Checkouts(ctx, e, project)
 	if err != nil || len(others) == 0 {
@@ -138,14 +139,14 @@ func (c Checkout) String() string {
 	return fmt.Sprintf("%q (%s)", c.Folder, strings.Join(c.Services, ", "))
 }
 
-// Says is what a look at the project has to tell of the checkout, and what to do about it.
+// Says gives a sentence about the checkout, and the command that helps.
 func (c Checkout) Says(project *types.Project) (text, next string) {
 	return fmt.Sprintf("containers of project %q are another checkout's, %s", project.Name, c),
 		"COMPOSE_PROJECT_NAME=" + fault.Quote(OwnName(project)) +
 			" go tool mage start, or go tool mage start -take-over"
 }
 
-// OwnName proposes a name for the project that tells it from another of its name: its folder's.
+// OwnName proposes a name for the project that differs from the name it shares: its folder's.
 func OwnName(project *types.Project) string {
 	name := loader.NormalizeProjectName(filepath.Base(project.WorkingDir))
 	if name == "" || name == project.Name {

@@ -14,8 +14,8 @@ import (
 // Cause is what ended a container, as far as the engine tells.
 type Cause string
 
-// The causes. Only the engine's events tell who sent a signal; it keeps its last 256 only, so where they are gone a
-// container that ended by SIGKILL or SIGTERM was Signalled, and nobody knows by whom.
+// The causes. Only the engine's events tell who sent a signal, and the engine keeps its last 256 events: where they
+// are gone, a container that ended by SIGKILL or SIGTERM is Signalled, and nobody knows by whom.
 const (
 	Completed   Cause = "completed"     // its program exited with 0
 	Failed      Cause = "failed"        // its program exited with another code
@@ -51,8 +51,8 @@ type End struct {
 	Limit       int64 `json:"memory_limit_bytes,omitempty"` // 0 for none
 }
 
-// EndOf reads how a container that has ended did so from what the engine knows of it, and from its events where they
-// are given. ok is false where the container runs or was never started.
+// EndOf reads how a container ended from the engine's inspection and, where they are given, from the container's
+// events. ok is false where the container runs or was never started.
 func EndOf(c moby.InspectResponse, messages ...events.Message) (e End, ok bool) {
 	s := c.State
 	switch {
@@ -172,7 +172,7 @@ func (e End) Next(service string) string {
 	return "go tool mage logs " + fault.Quote(service)
 }
 
-// ExitText gives an exit code and what it says by convention: that of a signal is 128 and its number.
+// ExitText gives an exit code with its conventional meaning: 128 and a signal's number is the end by that signal.
 func ExitText(code int) string {
 	meaning := map[int]string{
 		126: "can't be executed", 127: "command not found", 137: "killed", 139: "segmentation fault", 143: "terminated",
@@ -183,7 +183,7 @@ func ExitText(code int) string {
 	return fmt.Sprintf("exit %d", code)
 }
 
-// parseTime parses the engine's time; its zero, year 1, becomes Go's.
+// parseTime parses the engine's time. The engine's zero, year 1, becomes Go's zero.
 func parseTime(text string) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil || t.Year() <= 1 {

@@ -8,7 +8,7 @@ import (
 )
 
 // The labels by which docker compose knows what is a project's: containers, networks, volumes and the images that a
-// build made. Nothing else in the house spells them.
+// build made. No other package spells them.
 const (
 	ProjectLabel    = api.ProjectLabel    // the project's name
 	ServiceLabel    = api.ServiceLabel    // the service's name

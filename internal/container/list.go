@@ -1,5 +1,6 @@
-// Package container owns what is true of a project's containers: how they are labelled and listed, and which of them is
-// which. It starts and stops none.
+// Package container owns what is true of a project's containers: their labels, how they are listed, which are jobs
+// that are done, how each ended, and the one rule for whether a service is as it should be. The package starts and
+// stops none.
 package container
 
 import (
@@ -31,8 +32,8 @@ type Inspector interface {
 // inspections is how many containers are inspected at a time.
 const inspections = 4
 
-// All gives all containers of a project, in whatever state: those of services that its files no longer have, of
-// compose run and of hooks as well.
+// All gives all containers of a project, in whatever state, including those of services that its files no longer
+// have, of compose run and of hooks.
 func All(ctx context.Context, e Lister, project string) ([]moby.Summary, error) {
 	return list(ctx, e, project, client.Filters{}.Add("label", api.ProjectLabel+"="+project))
 }
@@ -45,8 +46,8 @@ func list(ctx context.Context, e Lister, project string, f client.Filters) ([]mo
 	return list.Items, nil
 }
 
-// List gives a project's containers by service, in whatever state, by number; those of compose run and of hooks are
-// none. Of services it gives only these; of all where none is named.
+// List gives a project's containers by service, in whatever state, ordered by number, without those of compose run
+// and of hooks. Where services are named, only theirs are given.
 func List(ctx context.Context, e Lister, project string, services ...string) (map[string][]moby.Summary, error) {
 	f := client.Filters{}.Add("label", api.ProjectLabel+"="+project, api.OneoffLabel+"=False", api.ConfigHashLabel)
 	if len(services) == 1 { // the engine knows no "or" for labels
@@ -59,7 +60,7 @@ func List(ctx context.Context, e Lister, project string, services ...string) (ma
 	return group(all, services), nil
 }
 
-// ByService gives what List gives, of what All has given.
+// ByService gives the containers among all, as All gave them, that List would give.
 func ByService(all []moby.Summary) map[string][]moby.Summary {
 	return group(slices.DeleteFunc(slices.Clone(all), func(c moby.Summary) bool {
 		_, hashed := c.Labels[api.ConfigHashLabel]
@@ -83,7 +84,7 @@ func group(all []moby.Summary, services []string) map[string][]moby.Summary {
 	return out
 }
 
-// Number is the replica's number, from 1; 0 where it has none.
+// Number is the replica's number, from 1; 0 where the container has none.
 func Number(labels map[string]string) int {
 	n, _ := strconv.Atoi(labels[api.ContainerNumberLabel])
 	return n

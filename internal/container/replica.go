@@ -16,13 +16,13 @@ type Replica struct {
 	Stopped bool // it ended because a stop of ours asked it to
 }
 
-// Name is the container's, as the docker command prints it.
+// Name is the container's name, as the docker command prints it.
 func (c Replica) Name() string { return strings.TrimPrefix(c.InspectResponse.Name, "/") }
 
-// Number is the replica's, from 1; 0 where it has none.
+// Number is the replica's number, from 1; 0 where the container has none.
 func (c Replica) Number() int { return Number(c.Config.Labels) }
 
-// Runs says that it serves, or is about to; a paused one does not.
+// Runs says that the container serves, or is about to; a paused one does not.
 func (c Replica) Runs() bool { return c.State.Status == moby.StateRunning }
 
 // Unhealthy says that the engine's own health check has failed as often as it may.
@@ -30,25 +30,26 @@ func (c Replica) Unhealthy() bool {
 	return c.State.Health != nil && c.State.Health.Status == moby.Unhealthy
 }
 
-// Checked says whether it has a health check, from the service or the image.
+// Checked says whether the container has a health check, from the service or the image.
 func (c Replica) Checked() bool {
 	return c.Config != nil && c.Config.Healthcheck != nil && len(c.Config.Healthcheck.Test) > 1 &&
 		c.Config.Healthcheck.Test[0] != "NONE"
 }
 
-// Restarts says whether its policy starts it again however it ends, so that it can't complete.
+// Restarts says whether the restart policy starts the container again however it ends, so that it can't complete.
 func (c Replica) Restarts() bool {
 	return c.HostConfig != nil &&
 		(c.HostConfig.RestartPolicy.IsAlways() || c.HostConfig.RestartPolicy.IsUnlessStopped())
 }
 
-// Started is when it was started last, by the engine's clock; zero where it never was.
+// Started is when the container was started last, by the engine's clock; zero where it never was.
 func (c Replica) Started() time.Time { return parseTime(c.State.StartedAt) }
 
-// Up is how long ago it was started last; now is the time by the engine's clock.
+// Up is how long ago the container was started last; now is the time by the engine's clock.
 func (c Replica) Up(now time.Time) time.Duration { return max(0, now.Sub(c.Started())) }
 
-// Settling is how long it must have stayed up since its policy started it again; 0 where that was never.
+// Settling is how long the container must have stayed up since its restart policy started it again; 0 where the
+// policy never did.
 func (c Replica) Settling() time.Duration {
 	switch {
 	case c.RestartCount == 0:
@@ -59,7 +60,7 @@ func (c Replica) Settling() time.Duration {
 	return manyTimes
 }
 
-// Looping says that its policy is about to start it again, or has not long since.
+// Looping says that the restart policy is about to start the container again, or has done so not long ago.
 func (c Replica) Looping(now time.Time) bool {
 	return c.State.Restarting || c.State.Running && c.Up(now) < c.Settling()
 }

@@ -24,7 +24,7 @@ func stopsFile(project string) (string, error) {
 	return filepath.Join(dir, "stops", project+".json"), err
 }
 
-// readStops gives what earlier stops of the project took down; nothing where there is no record.
+// readStops gives the record of earlier stops of the project; an empty one where there is none or it can't be read.
 func readStops(project string) stops {
 	out := stops{}
 	if file, err := stopsFile(project); err == nil {
@@ -35,7 +35,8 @@ func readStops(project string) stops {
 	return out
 }
 
-// EndedByStop gives a function that says whether a container of the project ended because a stop of ours asked it to.
+// EndedByStop gives a function that says whether a container of the project ended because a stop of ours asked the
+// container to.
 func EndedByStop(project string) func(moby.InspectResponse) bool {
 	known := readStops(project)
 	return func(c moby.InspectResponse) bool {
@@ -43,7 +44,7 @@ func EndedByStop(project string) func(moby.InspectResponse) bool {
 	}
 }
 
-// RecordStops runs stop, and takes down which of the project's containers it has ended.
+// RecordStops runs stop, and records which of the project's containers the stop has ended.
 func RecordStops(ctx context.Context, e Inspector, project string, stop func() error) error {
 	before, err := List(ctx, e, project)
 	if err != nil {

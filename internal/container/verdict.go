@@ -37,9 +37,9 @@ const (
 	Surplus   Condition = "surplus" // more than it is to have
 )
 
-// How long a container that its policy has started again must have stayed up before it counts as up again. Ten
-// seconds are the engine's own measure: after such a run it begins anew with its shortest pause. One that was started
-// again LoopRestarts times may be in a loop of longer runs.
+// How long a container that its restart policy has started again must have stayed up before it counts as up. Ten
+// seconds are the engine's own measure: after such a run the engine begins anew with its shortest pause. A container
+// that was started again LoopRestarts times may be in a loop of longer runs.
 const (
 	onceMore     = 10 * time.Second
 	manyTimes    = time.Minute
@@ -79,7 +79,7 @@ func Awaited(project *types.Project) map[string]bool {
 	return out
 }
 
-// Says is what is wrong in a sentence: "p-web-1 exited (exit 3)", "web has no container".
+// Says gives what is wrong in a sentence: "p-web-1 exited (exit 3)", "web has no container".
 func (v Verdict) Says() string { return cmp.Or(v.Container, v.Service) + " " + v.Why }
 
 // JudgeAll judges every service of the project, by name; found is as Inspect gives it.
@@ -92,8 +92,8 @@ func JudgeAll(project *types.Project, found map[string][]Replica, now time.Time)
 }
 
 // Judge says what a service is and whether that is as it should be: the one rule for start, status, monitor, restart
-// and check. It goes by what lasts (exit code, restart policy and count, the times of the last start and end) and not
-// by what a look happens to catch. A job may end whether or not another service waits for it.
+// and check. Judge goes by what lasts (exit code, restart policy and count, the times of the last start and end) and
+// not by what one look happens to catch. A job may end whether or not another service waits for it.
 func Judge(s types.ServiceConfig, replicas []Replica, now time.Time) Verdict {
 	v := Verdict{Service: s.Name}
 	for _, c := range replicas {
@@ -132,8 +132,8 @@ func surplus(have, want int) Opinion {
 	}
 }
 
-// provider judges a service that a provider gives. A container of it is Compose's relay to what that gives; another
-// was made before the service had a provider.
+// provider judges a service that a provider gives. A container with the relay label is Compose's relay to the
+// provider's service; any other was made before the service had a provider.
 func provider(s types.ServiceConfig, replicas []Replica, each []Opinion) Opinion {
 	for i, c := range replicas {
 		if c.Config == nil || c.Config.Labels[api.RelayLabel] == "" {
@@ -149,7 +149,7 @@ func provider(s types.ServiceConfig, replicas []Replica, each []Opinion) Opinion
 	return Opinion{Condition: Provider, Fine: true}
 }
 
-// severity orders the conditions of a service's containers: the service is what its worst one is.
+// severity orders the conditions of a service's containers: the service is in the condition of its worst container.
 func (o Opinion) severity() int {
 	order := []Condition{
 		Done, Healthy, Running, Starting, Removing, Created, Halted, Paused, Unhealthy, Looping, Broken, Dead,
