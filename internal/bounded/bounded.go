@@ -16,7 +16,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// ErrTooLarge is in the error of what is longer than its limit.
+// ErrTooLarge is wrapped by the error of input that is longer than its limit.
 var ErrTooLarge = errors.New("too large")
 
 // Limit is how much of something is read.
@@ -72,8 +72,7 @@ func (l Limit) Decode(r io.Reader, v any) error {
 	return nil
 }
 
-// Tail keeps the last bytes of what is written to it, of however much. Its methods may be called from several
-// goroutines.
+// Tail keeps the last bytes of all that is written to it. Its methods may be called from several goroutines.
 type Tail struct {
 	Bytes int // how many; 0 is DefaultTail
 
@@ -103,7 +102,7 @@ func (t *Tail) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// String gives what is kept.
+// String gives the bytes that were kept.
 func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -29,7 +29,8 @@ type API interface {
 	DiskUsage(context.Context, client.DiskUsageOptions) (client.DiskUsageResult, error)
 }
 
-// Input is what the checks look at. Empty parts are left out, with a word where that is a fault.
+// Input is what the checks look at. Parts that are empty are not checked; where a part must not be empty, that is a
+// finding.
 type Input struct {
 	API     API
 	Host    string // of the engine: unix:///var/run/docker.sock

@@ -42,7 +42,7 @@ func machine(m engine.Machine, n extension.Needs) []finding.Finding {
 	return append(out, finding.Good("machine.cpus", "%s", cpus))
 }
 
-// wanted puts in brackets what the Compose file says; "" for nothing.
+// wanted gives in brackets the size that the Compose file says; "" where the file says nothing.
 func wanted(needed, recommended string) string {
 	switch {
 	case needed != "" && recommended != "":

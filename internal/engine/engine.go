@@ -36,7 +36,7 @@ type Engine struct {
 // Now is the time by the engine's clock, which may be another machine's.
 func (e *Engine) Now() time.Time { return time.Now().Add(e.ahead) }
 
-// clockAhead is how far the engine's clock is ahead of ours; what the question itself may have taken is no difference.
+// clockAhead is how far the engine's clock is ahead of ours, less the time that asking took.
 func clockAhead(info system.Info, asked, answered time.Time) time.Duration {
 	theirs, err := time.Parse(time.RFC3339Nano, info.SystemTime)
 	switch {
@@ -91,8 +91,8 @@ func Connect(ctx context.Context) (*Engine, error) {
 	}, nil
 }
 
-// newClient gives the connection, turning the panic-free but late errors of the CLI (a context that is not there, TLS
-// files that can't be read) into an error now.
+// newClient gives the connection. DockerCli reports a missing context, or TLS files that can't be read, only on first
+// use; newClient reports them here.
 func newClient(cli *command.DockerCli) (client.APIClient, error) {
 	if _, err := cli.ContextStore().GetMetadata(cli.CurrentContext()); err != nil &&
 		cli.CurrentContext() != command.DefaultContextName {

@@ -19,10 +19,10 @@ type Execer interface {
 	ExecInspect(ctx context.Context, id string, o client.ExecInspectOptions) (client.ExecInspectResult, error)
 }
 
-// maxOutput is how much is kept of what a command prints, in bytes.
+// maxOutput is how many bytes of a command's output are kept.
 const maxOutput = 256 << 10
 
-// Output is what a command in a container came to, with the end of what it printed.
+// Output is the exit code of a command in a container, with the end of what the command printed.
 type Output struct {
 	Code           int
 	Stdout, Stderr string

@@ -67,8 +67,8 @@ func EngineForbidden(err error) bool {
 	return err != nil && (errors.Is(err, os.ErrPermission) || strings.Contains(err.Error(), "permission denied"))
 }
 
-// DiskFull says whether err is, or a message of a program's that this one has no type of ends with, what the
-// operating system says where a disk is full or a quota is used up.
+// DiskFull says whether a disk is full or a quota is used up: by the operating system's error, or by the end of a
+// message of another program whose error has no type here.
 func DiskFull(err error) bool {
 	if err == nil {
 		return false
@@ -81,8 +81,8 @@ func DiskFull(err error) bool {
 	return strings.HasSuffix(text, ": no space left on device") || strings.HasSuffix(text, ": disk quota exceeded")
 }
 
-// DiskUsageRunning says whether the engine refused to measure its disk since it is being measured for somebody else.
-// Engines up to 20.10 do so, and have no type for it.
+// DiskUsageRunning says whether the engine refused to measure its disk since a measurement for somebody else is
+// running. Engines up to 20.10 refuse so, and have no type for the error.
 func DiskUsageRunning(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "disk usage operation is already running")
 }

@@ -49,8 +49,8 @@ func (e *Error) WithDetail(lines ...string) *Error {
 
 const nextCommand = "next: "
 
-// Error gives the whole text: the failure, indented details, and the next command. What a URL in it says before the
-// host is hidden.
+// Error gives the whole text: the failure, indented details, and the next command. User names and passwords in URLs
+// are hidden.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(printable.Lines(e.Err.Error()))
@@ -95,8 +95,7 @@ func Exit(ctx context.Context, err error) error {
 	return &Error{Code: Failed, Err: shownError(err)}
 }
 
-// lostEngine is err as of an engine that went away, with the next command for that, whatever the one was for its
-// failure.
+// lostEngine is the error err of an engine that went away, with the next command for that in place of its own.
 func lostEngine(err error) *Error {
 	if f, ok := err.(*Error); ok { //nolint:errorlint // one that wraps it has a text of its own, which stays
 		return &Error{Code: Engine, Err: f.Err, Detail: f.Detail, Next: Again}

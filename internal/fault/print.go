@@ -13,8 +13,8 @@ import (
 // or a next command.
 const continued = "\n    | "
 
-// shown are the arguments of an error's text, so that what they have from outside is printed without effect and takes
-// no line of ours.
+// shown gives the arguments of an error's text so that text from outside is printed without effect on a terminal and
+// can't be taken for a line of ours.
 func shown(args []any) []any {
 	out := make([]any, len(args))
 	for i, arg := range args {
@@ -89,7 +89,7 @@ func shownError(err error) error {
 	return foreignError{err}
 }
 
-// cut gives what an error's text has before and after that of the error inside.
+// cut gives the parts of an error's text before and after the text of the error inside.
 func cut(err, inner error) (before, after string, found bool) {
 	if inner == nil {
 		return "", "", false
@@ -97,7 +97,7 @@ func cut(err, inner error) (before, after string, found bool) {
 	return strings.Cut(err.Error(), inner.Error())
 }
 
-// isJoin says whether the error is one of errors.Join: fmt.Errorf with several %w has a text of its own.
+// isJoin says whether the error is one of errors.Join; an error of fmt.Errorf with several %w has a text of its own.
 func isJoin(err error, each []error) bool {
 	var texts []string
 	for _, one := range each {

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// plainWord is what every shell takes as it is, at any place of a command.
+// plainWord matches a word that every shell takes as it is, at any place of a command.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,][A-Za-z0-9_./:@%+,=-]*$`)
 
-// Quote gives names as words of a shell's command, for one that a user will copy: whatever is in them, the shell
-// takes each as one word and runs nothing of it. Names that need none have no quotes.
+// Quote gives names as words of a shell's command that a user will copy: whatever a name contains, the shell takes it
+// as one word and runs nothing of it. Plain names get no quotes.
 func Quote(names ...string) string {
 	words := make([]string, len(names))
 	for i, name := range names {
@@ -53,7 +53,7 @@ func Redact(text string) string {
 	return ReplaceUserInfo(text, func(string) string { return "…" })
 }
 
-// ReplaceUserInfo replaces what Redact hides with what with makes of it.
+// ReplaceUserInfo replaces each user info that Redact hides with what the function with gives for it.
 func ReplaceUserInfo(text string, with func(info string) string) string {
 	if !strings.Contains(text, "://") || !strings.Contains(text, "@") {
 		return text

@@ -51,7 +51,7 @@ func Good(id, format string, args ...any) Finding {
 	return Finding{ID: id, Evidence: fault.Redact(fmt.Sprintf(format, args...))}
 }
 
-// Fail is a Failure; code is the exit code of a command that ends with it.
+// Fail is a Failure. code is the exit code of a command that ends because of it.
 func Fail(code fault.Code, id, remedy, format string, args ...any) Finding {
 	return Finding{
 		ID: id, Severity: Failure, Evidence: fault.Redact(fmt.Sprintf(format, args...)), Remedy: remedy, Code: code,

@@ -41,8 +41,8 @@ func collide(a, b string) bool {
 	return a == b || slices.Contains(every, a) || slices.Contains(every, b)
 }
 
-// Taken tries to listen: the one test that is right on every system. Anything but "in use" (such as no right to a
-// port below 1024, which the engine has) is no proof.
+// Taken tries to listen, which is the one test that is right on every system. Any error but "in use" (such as no
+// right to a port below 1024) counts as free.
 func Taken(p Port) bool {
 	address := net.JoinHostPort(p.IP, strconv.Itoa(p.Number))
 	var err error

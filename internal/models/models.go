@@ -115,7 +115,7 @@ func Download(ctx context.Context, o Options) error {
 	return os.Remove(d.path()) // gigabytes, and whole in the volume now
 }
 
-// name is what may stand in a file's name and a URL.
+// name matches a model name that may stand in a file's name and a URL.
 var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // complete fills in the defaults and refuses what can't work before anything is fetched.

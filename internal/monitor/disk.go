@@ -48,7 +48,7 @@ type BuildCache interface {
 	Usage(ctx context.Context) (int64, error)
 }
 
-// TakeDisk lists what is stored. builder is nil where there is none beside the engine's.
+// TakeDisk lists what the engine stores. builder is nil where there is no builder beside the engine's own.
 func TakeDisk(ctx context.Context, api DiskAPI, builder BuildCache) (DiskReport, error) {
 	use, err := diskspace.Stored(ctx, api,
 		client.DiskUsageOptions{Containers: true, Images: true, Volumes: true, BuildCache: true, Verbose: true})

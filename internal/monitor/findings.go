@@ -55,7 +55,7 @@ func stateFindings(r Replica) []Finding {
 	return all
 }
 
-// memoryKills says what was killed for want of memory: the container, or a process in one that went on without it.
+// memoryKills gives a finding for each memory kill: of the container, or of a process in a container that went on.
 func (r Replica) memoryKills() string {
 	limit := "without a memory limit"
 	if r.MemoryLimit > 0 {

@@ -39,7 +39,7 @@ type Replica struct {
 	// provider or gone.
 	State  string `json:"state"`
 	Health string `json:"health,omitempty"` // starting, healthy or unhealthy; empty without a health check
-	// HealthOutput is the first line of what the last failed health check said.
+	// HealthOutput is the first line of the last failed health check's output.
 	HealthOutput string  `json:"health_output,omitempty"`
 	ResponseMS   float64 `json:"health_check_ms"` // how long the last health check took; 0 where none ran yet
 
@@ -57,7 +57,7 @@ type Replica struct {
 	Started  time.Time `json:"started,omitzero"`
 	Finished time.Time `json:"finished,omitzero"`
 	Expected bool      `json:"expected"` // the project wants it to run, and for ever (not a job that may end with 0)
-	// Verdict is what start and status say of it.
+	// Verdict is the judgement that start and status print.
 	Verdict container.Opinion `json:"verdict"`
 	Error   string            `json:"error,omitempty"` // why it could not be looked at, or not sampled
 

@@ -13,8 +13,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/finding"
 )
 
-// buildSources names what a build would look for in vain beside its context and Dockerfile: additional contexts,
-// secrets, SSH agents.
+// buildSources names the sources of a build, beside its context and Dockerfile, that are not there: additional
+// contexts, secrets and others.
 func buildSources(project *types.Project, s types.ServiceConfig) []finding.Finding {
 	if s.Build == nil {
 		return nil

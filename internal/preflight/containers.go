@@ -109,7 +109,8 @@ func mountTargets(info system.Info, s types.ServiceConfig) []finding.Finding {
 	return out
 }
 
-// inVM is what engines in a virtual machine of their own say: its devices are not this machine's.
+// inVM are words by which engines in a virtual machine name their system: such an engine's devices are not this
+// machine's.
 const inVM = "Docker Desktop"
 
 // devices names the devices of a local engine that are not there.
@@ -208,7 +209,7 @@ func hasNVIDIA(in Input) bool {
 // emulators is where Linux keeps which foreign programs it can run.
 const emulators = "/proc/sys/fs/binfmt_misc"
 
-// platform says where the engine can't run what the service asks for.
+// platform gives a finding where the engine can't run the platform that the service asks for.
 func platform(in Input, s types.ServiceConfig) []finding.Finding {
 	if s.Platform == "" || in.Info.Architecture == "" {
 		return nil

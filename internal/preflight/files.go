@@ -87,7 +87,7 @@ func files(project *types.Project) []finding.Finding {
 	return append(out, readOnly(project)...)
 }
 
-// remedy is what helps where the file can't be used.
+// remedy is the next command where the file can't be used.
 func (s source) remedy(why string) string {
 	_, generated := extension.Generated(types.SecretConfig(s.FileObjectConfig))
 	first := ""

@@ -109,7 +109,7 @@ func ownNetworks(ctx context.Context, in Input) ([]finding.Finding, error) {
 	return out, nil
 }
 
-// subnets are those that the file gives the network.
+// subnets are the subnets that the Compose file gives the network.
 func subnets(n types.NetworkConfig) []pool {
 	var out []pool
 	if n.Ipam.Driver != "" && n.Ipam.Driver != "default" {
@@ -126,7 +126,7 @@ func subnets(n types.NetworkConfig) []pool {
 	return out
 }
 
-// networkDriver says where the engine has no such driver.
+// networkDriver gives a finding where the engine lacks the network's driver.
 func networkDriver(in Input, n types.NetworkConfig) (finding.Finding, bool) {
 	switch {
 	case n.Driver == "" || n.Driver == "default" || n.Driver == "none":

@@ -27,7 +27,7 @@ type API interface {
 	VolumeInspect(context.Context, string, client.VolumeInspectOptions) (client.VolumeInspectResult, error)
 }
 
-// Input is what is looked at.
+// Input is what the checks look at.
 type Input struct {
 	API     API
 	Info    system.Info
@@ -61,7 +61,7 @@ func Refusals(ctx context.Context, in Input, running map[string]bool) ([]finding
 	return slices.DeleteFunc(out, func(f finding.Finding) bool { return f.Severity != finding.Failure }), nil
 }
 
-// creation is what the engine would say of a service's containers when it is to make them.
+// creation gives what the engine would refuse when it makes a service's containers.
 func creation(in Input, s types.ServiceConfig) []finding.Finding {
 	out := limits(in.Info, s)
 	out = append(out, runtime(in.Info, s)...)

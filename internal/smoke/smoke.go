@@ -115,7 +115,8 @@ func show(out *ui.Out, answer map[string]any) {
 	}
 }
 
-// running finds a container of the service that runs; where it is not as it should be, the error says what it is.
+// running finds a running container of the service; where there is none, the error says in which state the service
+// is.
 func running(ctx context.Context, api API, project *types.Project, service string) (string, error) {
 	found, err := container.Inspect(ctx, api, project.Name, service)
 	if err != nil {

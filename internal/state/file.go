@@ -17,8 +17,8 @@ func WriteFile(path string, data []byte, mode fs.FileMode) error {
 	return nil
 }
 
-// Keep writes a file of the state directory, mode 0600, and makes its folder where that is missing. What is at its
-// place and no file, as a directory or a link, is set aside.
+// Keep writes a file of the state directory, mode 0600, and makes the file's folder where that is missing. A
+// directory or a link in the file's place is set aside.
 func Keep(path string, data []byte) error {
 	if err := MakeDir(filepath.Dir(path)); err != nil {
 		return err
@@ -31,7 +31,7 @@ func Keep(path string, data []byte) error {
 	return WriteFile(path, data, 0o600)
 }
 
-// WriteIfChanged writes data to path unless it is there already.
+// WriteIfChanged writes data to path unless the file has that content already.
 func WriteIfChanged(path string, data []byte, mode fs.FileMode) error {
 	if old, err := ReadFile(path); err == nil && string(old) == string(data) {
 		return nil

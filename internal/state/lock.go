@@ -152,7 +152,7 @@ func wait(ctx context.Context, l *flock.Flock, path, what string, limit time.Dur
 	}
 }
 
-// holder is who has the lock, as far as it is known.
+// holder is the process that has the lock, as far as the file beside the lock tells.
 type holder struct {
 	pid     int
 	since   time.Time
@@ -170,7 +170,7 @@ func thisHolder() []byte {
 	return fmt.Appendf(nil, "%d\n%s\n%s\n", os.Getpid(), time.Now().Format(time.RFC3339), "mage "+command)
 }
 
-// readHolder reads it; what is damaged or an older version's is not known.
+// readHolder reads the file beside the lock; a damaged file, or one of an older version, tells of no holder.
 func readHolder(path string) holder {
 	data, err := ReadFile(path + holderSuffix)
 	if err != nil || len(data) > 1<<16 {

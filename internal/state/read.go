@@ -16,8 +16,8 @@ import (
 // mostBytes is the largest file that is read: far above the record of a build context with a million files.
 const mostBytes = 512 << 20
 
-// Damaged is a file of the state directory that is not what a run of ours left there. Nothing of its content is in
-// the text.
+// Damaged is a file of the state directory that no run of ours can have left so. The error's text has nothing of the
+// file's content.
 type Damaged struct {
 	Path string
 	Why  string // "is empty"
@@ -111,8 +111,8 @@ func foreign(data []byte, into any) bool {
 	return true
 }
 
-// SetAside renames what is at path, so that a new file can take its place, and gives its new name. Nothing is
-// deleted: what was there may be somebody's, and can be looked at.
+// SetAside renames the file at path, so that a new file can take its place, and gives the new name. Nothing is
+// deleted: the file may be somebody's, and can be looked at.
 func SetAside(path string) (string, error) {
 	for n := range 1000 {
 		to := path + ".damaged"
@@ -139,7 +139,7 @@ func unreadable(err error) string {
 	return "can't be read"
 }
 
-// kind names what is no regular file.
+// kind names the type of what is no regular file.
 func kind(mode fs.FileMode) string {
 	switch {
 	case mode.IsDir():

@@ -20,8 +20,8 @@ func MakeDir(dir string) error {
 	return nil
 }
 
-// Unwritable gives the error of writing to a path of the state directory a next command, by what it is; one of a path
-// elsewhere, or that has one already, is as it was.
+// Unwritable adds a next command to an error of writing to a path of the state directory, by the cause of the error;
+// an error of another path stays as it is.
 func Unwritable(path string, err error) error {
 	var known *fault.Error
 	dir, dirErr := Dir()

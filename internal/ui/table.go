@@ -120,8 +120,8 @@ func columnWidths(header []string, rows [][]string, room int) (widths []int, gap
 	return widths, gap, true
 }
 
-// givesWay is the column that becomes narrower: a title that is longer than its cells, else the column that is
-// furthest above its lowest width.
+// givesWay gives the column that becomes narrower next: one whose title is longer than its cells, else the one that
+// is furthest above its lowest width.
 func givesWay(widths, lowest, widest []int) int {
 	best, most := 0, 0
 	for i := range widths {
@@ -136,7 +136,8 @@ func givesWay(widths, lowest, widest []int) int {
 	return best
 }
 
-// rowLines is one row: its cells cut to their columns, and where wrap says so the last one's further lines below it.
+// rowLines gives the lines of one row: its cells cut to their columns and, where wrap is true, the rest of its last
+// cell below.
 func rowLines(row []string, widths []int, gap int, wrap bool) []string {
 	var b strings.Builder
 	last, indent := len(row)-1, 0
@@ -159,7 +160,7 @@ func rowLines(row []string, widths []int, gap int, wrap bool) []string {
 	return lines
 }
 
-// records writes each row as a block: its first cell, then a line for each other one that says something.
+// records writes each row as a block: its first cell, then a line for each other cell that says something.
 func records(w io.Writer, header []string, rows [][]string, room int) {
 	label := 0
 	for _, title := range header[1:] {

@@ -24,7 +24,7 @@ var (
 	markEnd = "}"
 )
 
-// The terminal's numbers for what is used here.
+// The terminal's numbers for the colours used here.
 const (
 	bold   = "1"
 	red    = "31"
@@ -59,10 +59,11 @@ func paint(colour, text string) string {
 // rendered is text as it is printed: on one line, without anything that a terminal would obey but our colours.
 func rendered(text string) string { return render(text, printable.Line) }
 
-// coloured gives text that is printable already its colours.
+// coloured replaces the marks of our colours in a text that is printable already.
 func coloured(text string) string { return render(text, func(s string) string { return s }) }
 
-// render prints what is between the marks with show.
+// render replaces the marks of our colours by the terminal's sequences, and passes the text between them through
+// show.
 func render(text string, show func(string) string) string {
 	first, rest, marked := strings.Cut(text, mark)
 	if !marked {
@@ -173,7 +174,7 @@ func unfinished(p []byte) int {
 	return 0
 }
 
-// unfiltered is where a filter writes to, for what was made fit to print already.
+// unfiltered is the writer behind a filter, for text that has been made printable already.
 func unfiltered(w io.Writer) io.Writer {
 	if f, ok := w.(*filter); ok {
 		return f.out.w

@@ -46,8 +46,7 @@ func (o *Out) Terminal() bool { return o.terminal }
 // terminal.
 func (o *Out) Writer() io.Writer { return &filter{out: o} }
 
-// Screen is the underlying writer, for a display that moves the cursor by itself. What it shows has to be printable
-// already.
+// Screen is the underlying writer, for a display that moves the cursor by itself and prints only printable text.
 func (o *Out) Screen() io.Writer { return o.w }
 
 // Title starts a part of a run.
@@ -78,7 +77,7 @@ func (o *Out) Warnings() []string {
 	return append([]string(nil), o.warnings...)
 }
 
-// line prints what is printable already, but for our colours.
+// line prints text that is printable already, apart from the marks of our colours.
 func (o *Out) line(s string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -135,7 +134,7 @@ func (o *Out) draw(rows func(height int) []string) {
 	o.drawn = len(lines)
 }
 
-// Redraw replaces what a terminal shows by what print prints.
+// Redraw replaces the content of the terminal by what the function print prints.
 func (o *Out) Redraw(print func(*Out)) {
 	var frame bytes.Buffer
 	print(New(Within(&frame, Columns(o.w))))
