@@ -300,11 +300,17 @@ func link(to, name string) func(string) error {
 	}
 }
 
+// slow are the folders that take seconds.
+var slow = map[string]bool{"as many as are read": true, "a file of the kernel": true, "a million services": true}
+
 // TestHostileComposeFiles loads what somebody else may have put into a repository: each ends in time, with an error
 // that names the file and has nothing of what is in it.
 func TestHostileComposeFiles(t *testing.T) {
 	for name, h := range hostileFolders {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && slow[name] {
+				t.Skip("it takes seconds")
+			}
 			base := write(t)
 			dir, other := filepath.Join(base, "project"), filepath.Join(base, "shadow")
 			if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(other, []byte(shadow), 0o600),

@@ -79,6 +79,9 @@ func artifact(t *testing.T, yaml string) *httptest.Server {
 const loadsHere = "TEST_LOADS_HERE"
 
 func TestOCIIncludeIsLoaded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	if dir := os.Getenv(loadsHere); dir != "" {
 		m, err := Load(context.Background(), Request{Dir: dir})
 		if err != nil {
