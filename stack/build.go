@@ -20,21 +20,23 @@ import (
 
 // BuildOptions are the choices of a build.
 type BuildOptions struct {
-	Services     []string // these; empty is all
-	Dependencies bool     // the images of what the services depend on too; docker compose build builds the named ones alone
-	NoCache      bool     // build every step again
-	Pull         bool     // ask the registries for newer bases, and move docker/bases.lock to them
-	FailFast     bool     // end the other images when one fails
-	Push         bool     // push to the registries that the image names say, in place of loading into the engine
-	Attest       bool     // with Push: provenance and SBOM attestations
-	Platform     string   // with Push: linux/amd64,linux/arm64, those that the builder has; "" for its own
-	Progress     string   // auto, plain, tty, quiet or rawjson; "" is auto
+	Services []string // these; empty is all
+	// The images of what the services depend on too; docker compose build builds the named ones alone
+	Dependencies bool
+	NoCache      bool   // build every step again
+	Pull         bool   // ask the registries for newer bases, and move docker/bases.lock to them
+	FailFast     bool   // end the other images when one fails
+	Push         bool   // push to the registries that the image names say, in place of loading into the engine
+	Attest       bool   // with Push: provenance and SBOM attestations
+	Platform     string // with Push: linux/amd64,linux/arm64, those that the builder has; "" for its own
+	Progress     string // auto, plain, tty, quiet or rawjson; "" is auto
 }
 
 // Validate refuses options that contradict each other.
 func (o BuildOptions) Validate() error {
 	if !o.Push && (o.Attest || o.Platform != "") {
-		return fault.New(fault.Usage, "add -push", "-attest and -platform are for images that are pushed: an engine holds neither")
+		return fault.New(fault.Usage, "add -push",
+			"-attest and -platform are for images that are pushed: an engine holds neither")
 	}
 	return nil
 }
@@ -46,15 +48,17 @@ type BuildReport struct {
 
 // ImageResult is what became of one image.
 type ImageResult struct {
-	Service     string   `json:"service"`            // whose build section it is
-	Services    []string `json:"services,omitempty"` // where the image is that of several
-	Image       string   `json:"image"`              // its first name
-	ID          string   `json:"id,omitempty"`       // sha256:… of its configuration, or of its manifest where it was pushed
-	State       string   `json:"state"`              // unchanged, loaded, pushed or failed
-	Steps       int      `json:"steps"`              // of its Dockerfile
-	Cached      int      `json:"cached"`             // steps that the build cache had
-	Built       int      `json:"built"`              // steps that ran; of a failed image some did neither
-	LoadedBytes int64    `json:"loadedBytes"`        // streamed to the engine; 0 where it had the image or built it itself
+	Service  string   `json:"service"`            // whose build section it is
+	Services []string `json:"services,omitempty"` // where the image is that of several
+	Image    string   `json:"image"`              // its first name
+	// Sha256:… of its configuration, or of its manifest where it was pushed
+	ID     string `json:"id,omitempty"`
+	State  string `json:"state"`  // unchanged, loaded, pushed or failed
+	Steps  int    `json:"steps"`  // of its Dockerfile
+	Cached int    `json:"cached"` // steps that the build cache had
+	Built  int    `json:"built"`  // steps that ran; of a failed image some did neither
+	// Streamed to the engine; 0 where it had the image or built it itself
+	LoadedBytes int64    `json:"loadedBytes"`
 	Seconds     float64  `json:"seconds"`
 	Warnings    []string `json:"warnings,omitempty"` // the image is right, but its cache was not read or written
 	Error       string   `json:"error,omitempty"`
@@ -79,8 +83,8 @@ type PlannedImage struct {
 // Print writes the plan as -dry-run does.
 func (p BuildPlan) Print(w io.Writer) { p.printed.to(w) }
 
-// Build builds the images in parallel, and loads what changed into the engine or pushes it. An image that fails stops no other;
-// the report says which did, and the error why.
+// Build builds the images in parallel, and loads what changed into the engine or pushes it. An image that fails
+// stops no other; the report says which did, and the error why.
 func (s *Stack) Build(ctx context.Context, o BuildOptions) (BuildReport, error) {
 	report, err := s.build(ctx, o)
 	return report, fault.Exit(ctx, err)
@@ -140,8 +144,9 @@ func (s *Stack) build(ctx context.Context, o BuildOptions) (BuildReport, error) 
 
 func imageResult(r image.Result) ImageResult {
 	out := ImageResult{
-		Service: r.Target.Service, Image: r.Target.Names[0], ID: r.ID, State: string(r.State), Steps: r.Steps, Cached: r.Cached,
-		Built: r.Built, LoadedBytes: r.Loaded, Seconds: r.Took.Seconds(), Warnings: r.Warnings,
+		Service: r.Target.Service, Image: r.Target.Names[0], ID: r.ID, State: string(r.State),
+		Steps: r.Steps, Cached: r.Cached, Built: r.Built, LoadedBytes: r.Loaded, Seconds: r.Took.Seconds(),
+		Warnings: r.Warnings,
 	}
 	if len(r.Target.Services) > 1 {
 		out.Services = r.Target.Services

@@ -14,7 +14,8 @@ import (
 // BuilderVariable names the builders, separated by commas, in place of the one that setup made.
 const BuilderVariable = "BUILDKIT_HOST"
 
-// Builder is the address of the BuildKit that builds: what BUILDKIT_HOST says, or the builder that setup made; "" for none.
+// Builder is the address of the BuildKit that builds: what BUILDKIT_HOST says, or the builder that setup made; ""
+// for none.
 func (s *Stack) Builder() string {
 	if host := os.Getenv(BuilderVariable); host != "" {
 		return host
@@ -22,8 +23,8 @@ func (s *Stack) Builder() string {
 	return s.setup.Builder
 }
 
-// connectBuilders dials the builders, or the engine's own where setup found it to do. Of several, those that do not answer are
-// left out with a warning; that none does is an error.
+// connectBuilders dials the builders, or the engine's own where setup found it to do. Of several, those that do not
+// answer are left out with a warning; that none does is an error.
 func (s *Stack) connectBuilders(ctx context.Context) ([]*builder.Builder, error) {
 	var builders []*builder.Builder
 	var failed error
@@ -59,8 +60,8 @@ func closeBuilders(builders []*builder.Builder) {
 	}
 }
 
-// otherBuilders connects to the builders other than the engine's own, whose cache the engine counts as its own. A builder that
-// is gone has no cache worth failing for; a build says what is wrong with it.
+// otherBuilders connects to the builders other than the engine's own, whose cache the engine counts as its own. A
+// builder that is gone has no cache worth failing for; a build says what is wrong with it.
 func (s *Stack) otherBuilders(ctx context.Context) (clients []*client.Client, closeAll func()) {
 	closeAll = func() {}
 	if s.Builder() == "" {

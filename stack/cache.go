@@ -17,7 +17,8 @@ const (
 	CacheMainVariable  = "CACHE_MAIN"     // the branch whose cache every branch reads; "main" by default
 )
 
-// cacheRegistry is CACHE_REGISTRY, or the registry that setup made: for setup's own builder, since no other has the keys.
+// cacheRegistry is CACHE_REGISTRY, or the registry that setup made: for setup's own builder, since no other has the
+// keys.
 func (s *Stack) cacheRegistry() string {
 	if v := os.Getenv(CacheVariable); v != "" {
 		return v

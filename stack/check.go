@@ -27,9 +27,10 @@ type CheckReport struct {
 
 // Finding is one fact that a check found.
 type Finding struct {
-	ID       string   `json:"id"`                  // which rule found it, dotted and stable: image.missing
-	Severity string   `json:"severity"`            // ok, info, warning or failure
-	Subjects []string `json:"subjects,omitempty"`  // the services that it is about; none where it is about the machine or the project
+	ID       string `json:"id"`       // which rule found it, dotted and stable: image.missing
+	Severity string `json:"severity"` // ok, info, warning or failure
+	// The services that it is about; none where it is about the machine or the project
+	Subjects []string `json:"subjects,omitempty"`
 	Evidence string   `json:"evidence"`            // what was seen, a sentence
 	Remedy   string   `json:"remedy,omitempty"`    // what to do or type next
 	Code     int      `json:"exit_code,omitempty"` // of a failure
@@ -38,8 +39,8 @@ type Finding struct {
 // Err is an error where a build or a start would fail, with the exit code of the first failure; warnings are none.
 func (r CheckReport) Err() error { return r.failed }
 
-// Check looks for what would make a build or a start fail, and prints each finding as it comes. It changes nothing. That
-// something would fail is no error of Check, but of the report.
+// Check looks for what would make a build or a start fail, and prints each finding as it comes. It changes nothing.
+// That something would fail is no error of Check, but of the report.
 func (s *Stack) Check(ctx context.Context, o CheckOptions) (CheckReport, error) {
 	report, err := s.check(ctx, o)
 	return report, fault.Exit(ctx, err)

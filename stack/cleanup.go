@@ -21,8 +21,8 @@ type CleanupOptions struct {
 	Images   []string // images to remove, by name or ID
 	TakeOver bool     // also what another checkout has made under this project's name
 	DryRun   bool     // only say what would go
-	// Before is called with the plan before anything is removed; an error of its ends the cleanup. Where it is nil the plan is
-	// printed.
+	// Before is called with the plan before anything is removed; an error of its ends the cleanup. Where it is nil
+	// the plan is printed.
 	Before func(CleanupReport) error
 }
 
@@ -46,7 +46,8 @@ type CleanupItem struct {
 	Bytes   int64  `json:"bytes"`             // what removing it frees, at least
 	Project string `json:"project,omitempty"` // the Compose project; empty where it is nobody's
 	Why     string `json:"why"`               // why it goes, or why it stays
-	Unknown bool   `json:"unknown,omitempty"` // an image not known to be built here, which goes only when named with -images
+	// An image not known to be built here, which goes only when named with -images
+	Unknown bool `json:"unknown,omitempty"`
 }
 
 // Print writes what goes and what stays, with bytes and reasons.
@@ -79,8 +80,8 @@ func (o CleanupOptions) internal() (cleanup.Options, error) {
 	return out, nil
 }
 
-// Cleanup removes what is no longer used: by default what is provably this project's and can be made again. No volume with data
-// goes that is not named.
+// Cleanup removes what is no longer used: by default what is provably this project's and can be made again. No
+// volume with data goes that is not named.
 func (s *Stack) Cleanup(ctx context.Context, o CleanupOptions) (CleanupReport, error) {
 	report, err := s.cleanup(ctx, o)
 	return report, fault.Exit(ctx, err)

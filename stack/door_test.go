@@ -15,8 +15,8 @@ import (
 
 const path = "github.com/25eloquence/compose-mage/stack"
 
-// TestThePublicAPIIsWhole walks everything that this package exports: nobody outside the module can name an internal type, so none
-// may be in a signature, a field or a method; and no part of the package knows of Mage.
+// TestThePublicAPIIsWhole walks everything that this package exports: nobody outside the module can name an
+// internal type, so none may be in a signature, a field or a method; and no part of the package knows of Mage.
 func TestThePublicAPIIsWhole(t *testing.T) {
 	list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", path)
 	text, err := list.Output()
@@ -31,7 +31,8 @@ func TestThePublicAPIIsWhole(t *testing.T) {
 			t.Errorf("%s is imported", name)
 		}
 	}
-	load := importer.ForCompiler(token.NewFileSet(), "gc", func(name string) (io.ReadCloser, error) { return os.Open(exports[name]) })
+	open := func(name string) (io.ReadCloser, error) { return os.Open(exports[name]) }
+	load := importer.ForCompiler(token.NewFileSet(), "gc", open)
 	pkg, err := load.Import(path)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +45,8 @@ func TestThePublicAPIIsWhole(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"Check", "Build", "Start", "Restart", "Stop", "Status", "Logs", "Monitor", "Cleanup", "Smoke", "Explain", "Fit", "Lock",
+		"Check", "Build", "Start", "Restart", "Stop", "Status", "Logs", "Monitor", "Cleanup", "Smoke", "Explain",
+		"Fit", "Lock",
 	} {
 		form, ok := pkg.Scope().Lookup(want).(*types.Func)
 		if !ok || form.Type().String() != "func(ctx context.Context) error" {
@@ -62,10 +64,12 @@ func TestInternalTypesAreFound(t *testing.T) {
 		in   types.Type
 		want int
 	}{
-		"a field":              {types.NewStruct([]*types.Var{field("Open", types.NewSlice(types.NewPointer(secret)))}, nil), 1},
-		"an unexported field":  {types.NewStruct([]*types.Var{field("closed", secret)}, nil), 0},
-		"a map":                {types.NewMap(types.Typ[types.String], secret), 1},
-		"parameter and result": {types.NewSignatureType(nil, nil, nil, types.NewTuple(field("a", secret)), types.NewTuple(field("", secret)), false), 2},
+		"a field": {types.NewStruct([]*types.Var{field("Open",
+			types.NewSlice(types.NewPointer(secret)))}, nil), 1},
+		"an unexported field": {types.NewStruct([]*types.Var{field("closed", secret)}, nil), 0},
+		"a map":               {types.NewMap(types.Typ[types.String], secret), 1},
+		"parameter and result": {types.NewSignatureType(nil, nil, nil, types.NewTuple(field("a", secret)),
+			types.NewTuple(field("", secret)), false), 2},
 	} {
 		if found := internalIn(c.in, "x", nil); len(found) != c.want {
 			t.Errorf("%s: found %q, want %d", what, found, c.want)
@@ -73,8 +77,8 @@ func TestInternalTypesAreFound(t *testing.T) {
 	}
 }
 
-// internalIn says where a type names one of an internal package: in exported fields and methods, parameters and results. seen are
-// the types that were looked at.
+// internalIn says where a type names one of an internal package: in exported fields and methods, parameters and
+// results. seen are the types that were looked at.
 func internalIn(of types.Type, where string, seen []types.Type) []string {
 	if slices.Contains(seen, of) {
 		return nil

@@ -29,11 +29,13 @@ func (p *project) buildEnvironment(dir string) (solve.Environment, error) {
 	}
 	return solve.Environment{
 		Steps: p.setup.StepNetwork(p.Builder()), Lookup: p.model.Project.Environment.Resolve, Proxies: proxies,
-		CABundle: stepnet.CABundle(), Secrets: p.model.Project.Secrets, Policy: lock.Policy(), PullPolicy: made.Policy(),
+		CABundle: stepnet.CABundle(), Secrets: p.model.Project.Secrets, Policy: lock.Policy(),
+		PullPolicy: made.Policy(),
 	}, nil
 }
 
-// lockedBases are those of docker/bases.lock and, for the builder that setup made, those that setup locked. dir is the state's.
+// lockedBases are those of docker/bases.lock and, for the builder that setup made, those that setup locked. dir is
+// the state's.
 func (s *Stack) lockedBases(dir string) (bases.Lock, error) {
 	if s.Builder() == s.setup.Builder {
 		return bases.ReadAll(bases.File(), dir)

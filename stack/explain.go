@@ -45,15 +45,16 @@ type BuildRecord struct {
 
 // Reason says why one step ran, or would run.
 type Reason struct {
-	Step    string   `json:"step"` // with BuildKit's numbering and the Dockerfile's text; without a number for a line that is no step
+	// With BuildKit's numbering and the Dockerfile's text; without a number for a line that is no step
+	Step    string   `json:"step"`
 	Line    int      `json:"line"` // of the Dockerfile
 	Why     string   `json:"why"`
 	Detail  []string `json:"detail,omitempty"`
 	Seconds float64  `json:"seconds,omitempty"` // that it ran
 }
 
-// Explain prints and gives, for each image, what its last build on this machine did and what has changed since. Nothing is
-// built, and no registry is asked.
+// Explain prints and gives, for each image, what its last build on this machine did and what has changed since.
+// Nothing is built, and no registry is asked.
 func (s *Stack) Explain(ctx context.Context, o ExplainOptions) ([]Explanation, error) {
 	found, err := s.explain(ctx, o)
 	return found, fault.Exit(ctx, err)

@@ -90,8 +90,8 @@ func Cleanup(ctx context.Context) error {
 	})
 }
 
-// Smoke proves that the started stack does its job: it runs the command that the Compose file names under smoke. A stack
-// without one fails.
+// Smoke proves that the started stack does its job: it runs the command that the Compose file names under smoke. A
+// stack without one fails.
 func Smoke(ctx context.Context) error {
 	return opened(ctx, func(s *Stack) error {
 		_, err := s.Smoke(ctx, SmokeOptions{})

@@ -17,15 +17,15 @@ import (
 	"github.com/25eloquence/compose-mage/internal/commandline"
 )
 
-const jsonIntro = `# What -json prints
+var jsonIntro = strings.ReplaceAll(`# What -json prints
 
-Each of these commands prints one JSON value on standard output, in the shapes below; what is said beside it, such as warnings, goes to
-standard error, and the exit code is the same as without ` + "`-json`" + `. ` + "`start -json`" + ` prints an event a line instead, and
-` + "`build -json`" + ` its results ([build.md](build.md)). Keys may be added, and none is removed or changes its meaning. Times are RFC 3339,
-sizes are bytes.
+Each of these commands prints one JSON value on standard output, in the shapes below; what is said beside it, such as
+warnings, goes to standard error, and the exit code is the same as without '-json'. 'start -json' prints an event a line
+instead, and 'build -json' its results ([build.md](build.md)). Programs in Go get the same as values of package
+[stack](../stack). Keys may be added, and none is removed or changes its meaning. Times are RFC 3339, sizes are bytes.
 
-This page is made from the code: ` + "`UPDATE=1 go test ./stack -run JSON`" + `.
-`
+This page is made from the code: 'UPDATE=1 go test ./stack -run JSON'.
+`, "'", "`")
 
 var (
 	at       = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
@@ -40,10 +40,14 @@ var jsonShapes = []struct {
 	{"status -json", StatusReport{
 		Project: "shop", Services: []ServiceStatus{
 			{
-				Service: "web", Fine: true, Condition: "healthy", Health: "healthy", Status: "Up 2 minutes (healthy)", Container: "shop-web-1", Image: "shop/web:1",
+				Service: "web", Fine: true, Condition: "healthy", Health: "healthy", Status: "Up 2 minutes (healthy)",
+				Container: "shop-web-1", Image: "shop/web:1",
 				Ports: []string{"127.0.0.1:8000->8000/tcp"},
 			},
-			{Service: "worker", Condition: "missing", Status: "not created", Why: "has no container", Next: "go tool mage start"},
+			{
+				Service: "worker", Condition: "missing", Status: "not created", Why: "has no container",
+				Next: "go tool mage start",
+			},
 		}, Orphans: []Orphan{leftOver}, Checkouts: []Checkout{{Folder: "/home/ann/shop", Services: []string{"web"}}},
 	}},
 	{"check -json", CheckReport{Project: "shop", Findings: []Finding{
@@ -59,7 +63,10 @@ var jsonShapes = []struct {
 	{"start -dry-run -json", StartPlan{
 		Project: "shop", Kept: []string{}, StartsAtOnce: 8, CPUs: 4, Orphans: []Orphan{leftOver}, Steps: []StartStep{
 			{Service: "db", Replicas: 1, CPUs: 0.5, Action: "keep", Waits: []StartWait{}},
-			{Service: "web", Stage: 1, Replicas: 2, Action: "recreate", Why: "its image changed", Waits: []StartWait{{Service: "db", Condition: "service_healthy"}}},
+			{
+				Service: "web", Stage: 1, Replicas: 2, Action: "recreate", Why: "its image changed",
+				Waits: []StartWait{{Service: "db", Condition: "service_healthy"}},
+			},
 		}, Operations: []Operation{
 			{Kind: "start", Service: "db"},
 			{Kind: "wait", Service: "db", Needs: []OperationNeed{{Operation: 0}}},
@@ -68,10 +75,16 @@ var jsonShapes = []struct {
 			{Kind: "wait", Service: "web", Needs: []OperationNeed{{Operation: 3}}},
 		},
 	}},
-	{"start -json", Event{Time: at, Project: "shop", Service: "web", State: "waiting", Seconds: 0.012, Waits: []string{"db"}}},
+	{"start -json", Event{
+		Time: at, Project: "shop", Service: "web", State: "waiting", Seconds: 0.012,
+		Waits: []string{"db"},
+	}},
 	{"restart -dry-run -json", RestartPlan{
 		Project: "shop", Left: []string{"db"}, Kept: []string{},
-		Steps: []RestartStep{{Service: "web", Stage: 1, Action: "replace", Why: "its image changed", Replicas: 1, Refused: []string{}}},
+		Steps: []RestartStep{{
+			Service: "web", Stage: 1, Action: "replace", Why: "its image changed", Replicas: 1,
+			Refused: []string{},
+		}},
 		Operations: []Operation{
 			{Kind: "recreate", Service: "web", Cause: "its image changed"},
 			{Kind: "start", Service: "web", Needs: []OperationNeed{{Operation: 0}}},
@@ -80,18 +93,31 @@ var jsonShapes = []struct {
 	}},
 	{"cleanup -json", CleanupReport{
 		Project: "shop", Scope: "project", DryRun: true, Bytes: 1024,
-		Remove: []CleanupItem{{Kind: "image", ID: "sha256:ab", Name: "shop/web:0", Bytes: 1024, Project: "shop", Why: "an old tag of an image that the Compose file names otherwise"}},
-		Keep:   []CleanupItem{{Kind: "volume", ID: "shop_data", Name: "shop_data", Bytes: 4096, Project: "shop", Why: "holds data; goes only when named"}},
+		Remove: []CleanupItem{{
+			Kind: "image", ID: "sha256:ab", Name: "shop/web:0", Bytes: 1024, Project: "shop",
+			Why: "an old tag of an image that the Compose file names otherwise",
+		}},
+		Keep: []CleanupItem{{
+			Kind: "volume", ID: "shop_data", Name: "shop_data", Bytes: 4096, Project: "shop",
+			Why: "holds data; goes only when named",
+		}},
 	}},
 	{"monitor -json", Snapshot{
 		Time: at, Project: "shop", CPUs: 4, Memory: 16 << 30, Services: []Replica{{
-			Service: "web", Container: "shop-web-1", ID: "4f1", State: "running", Health: "healthy", ResponseMS: 12, CPUPercent: 3.5, MemoryUsed: 64 << 20,
-			MemoryPercent: 0.4, Started: at.Add(-time.Hour), Expected: true, Verdict: Verdict{Container: "shop-web-1", Condition: "healthy", Fine: true},
+			Service: "web", Container: "shop-web-1", ID: "4f1", State: "running", Health: "healthy", ResponseMS: 12,
+			CPUPercent: 3.5, MemoryUsed: 64 << 20,
+			MemoryPercent: 0.4, Started: at.Add(-time.Hour), Expected: true, Verdict: Verdict{
+				Container: "shop-web-1",
+				Condition: "healthy", Fine: true,
+			},
 		}}, Disk: Disk{Root: "/var/lib/docker", Space: &Space{Free: 60 << 30, Total: 100 << 30}},
 		Findings: []Problem{{Service: "web", Text: "web was restarted once", Next: "go tool mage logs web"}},
 	}},
 	{"monitor -disk -json", DiskReport{Items: []DiskItem{
-		{Kind: "image", Name: "redis:8", ID: "sha256:cd", Bytes: 52428800, Shared: 1024, Owner: []string{"shop"}, Users: []string{"shop-db-1"}},
+		{
+			Kind: "image", Name: "redis:8", ID: "sha256:cd", Bytes: 52428800, Shared: 1024, Owner: []string{"shop"},
+			Users: []string{"shop-db-1"},
+		},
 		{Kind: "cache", Name: "engine's build cache", Bytes: 7340032, Owner: []string{}, Users: []string{}},
 	}}},
 	{"fit -json", FitReport{
@@ -113,7 +139,8 @@ func TestJSONIsDocumented(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(&page, "```json\n%s\n```\n\n| key | type | meaning |\n| --- | --- | --- |\n", strings.NewReplacer(`\u003e`, ">", `\u003c`, "<").Replace(string(example)))
+		fmt.Fprintf(&page, "```json\n%s\n```\n\n| key | type | meaning |\n| --- | --- | --- |\n",
+			strings.NewReplacer(`\u003e`, ">", `\u003c`, "<").Replace(string(example)))
 		writeKeys(t, &page, reflect.TypeOf(shape.example), "")
 	}
 	path := filepath.Join("..", "docs", "json.md")

@@ -19,7 +19,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// TestFile is the Compose file whose images run the services' tests while they are built, in the repositories that have one.
+// TestFile is the Compose file whose images run the services' tests while they are built, in the repositories that
+// have one.
 const TestFile = "compose/test.yaml"
 
 // LockOptions are the choices of a lock of the base images.
@@ -42,8 +43,9 @@ type LockChange struct {
 	To   string `json:"to"`   // sha256:…; "" where no Dockerfile starts from it any more
 }
 
-// LockBases moves docker/bases.lock, or the file that BASES_LOCK names, to the digests that the registries have now for the
-// base images of the Dockerfiles, in every profile. Bases that setup made on this machine are left as they are.
+// LockBases moves docker/bases.lock, or the file that BASES_LOCK names, to the digests that the registries have now
+// for the base images of the Dockerfiles, in every profile. Bases that setup made on this machine are left as they
+// are.
 func LockBases(ctx context.Context, o LockOptions) (LockReport, error) {
 	report, err := unconnected(o.Options).lockBases(ctx, o.Check)
 	return report, fault.Exit(ctx, err)
@@ -123,8 +125,8 @@ func localBases() (bases.Lock, error) {
 	return bases.ReadMade(dir)
 }
 
-// throughBuilder asks the builder for digests, and refuses those that setup made here: a setup of before there was a lock has
-// not written them down, and its registry passes for Docker Hub's mirror.
+// throughBuilder asks the builder for digests, and refuses those that setup made here: a setup of before there was
+// a lock has not written them down, and its registry passes for Docker Hub's mirror.
 type throughBuilder struct{ *Stack }
 
 // Resolve connects only now: where nothing is to be asked, no builder is needed.
@@ -155,14 +157,15 @@ func (b throughBuilder) Resolve(ctx context.Context, refs []string) (map[string]
 	for _, ref := range refs {
 		if d, ok := made.Digest(ref); ok && d == digests[ref] {
 			return nil, fault.New(fault.Config, "go tool mage setup, then go tool mage lock",
-				"asking for the digest of %q: %s is an image that setup made on this machine, which no other can get", ref, d)
+				"asking for the digest of %q: %s is an image that setup made on this machine, which no other can get",
+				ref, d)
 		}
 	}
 	return digests, nil
 }
 
-// moveLock asks the registries for the bases of what is built, and writes the digests that they have now into the lock file.
-// Only what is locked is moved: for the others the builder asks itself.
+// moveLock asks the registries for the bases of what is built, and writes the digests that they have now into the
+// lock file. Only what is locked is moved: for the others the builder asks itself.
 func (p *project) moveLock(ctx context.Context, b *builder.Builder) error {
 	file := bases.File()
 	old, err := bases.Read(file)

@@ -44,7 +44,8 @@ func stackFrom(t *testing.T, ref string) {
 
 func from(t *testing.T, ref string) {
 	t.Helper()
-	compose := "services:\n  app:\n    profiles: [rare]\n    build:\n      context: .\n      dockerfile_inline: |\n        FROM " + ref + "\n"
+	compose := "services:\n  app:\n    profiles: [rare]\n    build:\n      context: .\n" +
+		"      dockerfile_inline: |\n        FROM " + ref + "\n"
 	if err := os.WriteFile("compose.yaml", []byte(compose), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,8 @@ func TestIntegrationLock(t *testing.T) {
 	ref := enginetest.Base(t)
 	stackFrom(t, ref)
 	ctx := t.Context()
-	wantCode(t, lock(ctx, true), fault.Failed, "docker/bases.lock is not up to date: 1 of its bases would change\n  next: go tool mage lock")
+	wantCode(t, lock(ctx, true), fault.Failed,
+		"docker/bases.lock is not up to date: 1 of its bases would change\n  next: go tool mage lock")
 	if _, err := os.Stat(bases.File()); err == nil {
 		t.Fatal("-check wrote the file")
 	}
@@ -102,7 +104,8 @@ func TestIntegrationLock(t *testing.T) {
 	}
 }
 
-// localRegistry stands for the registry that a setup with that state directory started: it has one digest for every name.
+// localRegistry stands for the registry that a setup with that state directory started: it has one digest for every
+// name.
 func localRegistry(t *testing.T, dir string, d digest.Digest) string {
 	t.Helper()
 	keys := registry.IdentityIn(dir)
@@ -116,7 +119,10 @@ func localRegistry(t *testing.T, dir string, d digest.Digest) string {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Docker-Content-Digest", d.String())
 	}))
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS13}
+	server.TLS = &tls.Config{
+		Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAnyClientCert,
+		MinVersion: tls.VersionTLS13,
+	}
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "https://")

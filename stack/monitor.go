@@ -19,11 +19,12 @@ type MonitorOptions struct {
 
 // Snapshot is the state of a project at one moment.
 type Snapshot struct {
-	Time     time.Time `json:"time"`
-	Project  string    `json:"project"`
-	CPUs     int       `json:"machine_cpus"`
-	Memory   int64     `json:"machine_memory_bytes"`
-	Services []Replica `json:"services"` // in the order of their names; a service that should run but has no container is one too
+	Time    time.Time `json:"time"`
+	Project string    `json:"project"`
+	CPUs    int       `json:"machine_cpus"`
+	Memory  int64     `json:"machine_memory_bytes"`
+	// In the order of their names; a service that should run but has no container is one too
+	Services []Replica `json:"services"`
 	Disk     Disk      `json:"disk"`
 	Findings []Problem `json:"findings"`
 
@@ -36,7 +37,8 @@ type Replica struct {
 	Container string `json:"container,omitempty"` // its name
 	ID        string `json:"id,omitempty"`
 	Orphan    bool   `json:"orphan,omitempty"` // the model no longer has this service
-	// State is the engine's: created, running, paused, restarting, removing, exited or dead; or missing, surplus, provider or gone.
+	// State is the engine's: created, running, paused, restarting, removing, exited or dead; or missing, surplus,
+	// provider or gone.
 	State  string `json:"state"`
 	Health string `json:"health,omitempty"` // starting, healthy or unhealthy; empty without a health check
 	// HealthOutput is the first line of what the last failed health check said.
@@ -65,11 +67,13 @@ type Replica struct {
 // Verdict is what one container is, and whether that is as it should be.
 type Verdict struct {
 	Container string `json:"container,omitempty"` // its name; "" where a service has none, or not as many as it should
-	Condition string `json:"condition"`           // running, healthy, starting, done, scaled to 0, provider; or one that is not fine
-	Fine      bool   `json:"fine"`                // as it should be
-	Why       string `json:"why,omitempty"`       // words that follow the container's name: "is paused"; also where it is fine and there is something to tell
-	Next      string `json:"next,omitempty"`      // the command that helps; "" where it is fine
-	End       *End   `json:"end,omitempty"`       // nil where it runs, or never did
+	// Running, healthy, starting, done, scaled to 0, provider; or one that is not fine
+	Condition string `json:"condition"`
+	Fine      bool   `json:"fine"` // as it should be
+	// Words that follow the container's name: "is paused"; also where it is fine and there is something to tell
+	Why  string `json:"why,omitempty"`
+	Next string `json:"next,omitempty"` // the command that helps; "" where it is fine
+	End  *End   `json:"end,omitempty"`  // nil where it runs, or never did
 }
 
 // End is how a container ended.
@@ -79,13 +83,14 @@ type End struct {
 	Signal int       `json:"signal,omitempty"` // that ended it, as far as its exit code tells; 0 for none
 	Error  string    `json:"error,omitempty"`  // the engine's words where it could not start
 	At     time.Time `json:"at,omitzero"`
-	// ChildKilled says that the kernel killed one of its processes at the memory limit, other than the one whose end was the
-	// container's.
+	// ChildKilled says that the kernel killed one of its processes at the memory limit, other than the one whose
+	// end was the container's.
 	ChildKilled bool  `json:"child_oom_killed,omitempty"`
 	Limit       int64 `json:"memory_limit_bytes,omitempty"` // 0 for none
 }
 
-// Disk is the engine's use of disk, as docker system df shows it, and the space left where the engine's files can be seen.
+// Disk is the engine's use of disk, as docker system df shows it, and the space left where the engine's files can
+// be seen.
 type Disk struct {
 	Images     DiskUse `json:"images"`
 	Containers DiskUse `json:"containers"`
@@ -116,8 +121,8 @@ type Problem struct {
 	Next    string `json:"next"`
 }
 
-// DiskReport is everything that the engine stores and every build cache, for all projects, as docker system df -v, network ls
-// and volume ls list it.
+// DiskReport is everything that the engine stores and every build cache, for all projects, as docker system df -v,
+// network ls and volume ls list it.
 type DiskReport struct {
 	Items []DiskItem `json:"items"` // by kind, the largest first
 
@@ -126,13 +131,15 @@ type DiskReport struct {
 
 // DiskItem is one thing that is stored.
 type DiskItem struct {
-	Kind   string   `json:"kind"` // image, container, volume, network or cache
-	Name   string   `json:"name"` // an image's tags, or where it has none the beginning of its ID
-	ID     string   `json:"id,omitempty"`
-	Bytes  int64    `json:"bytes"`        // its own and those it shares with other images; 0 for a network; -1 where it is not known
-	Shared int64    `json:"shared_bytes"` // of an image's bytes, those in layers of other images too
-	Owner  []string `json:"owner"`        // the Compose projects that it belongs to or whose containers use it; empty for none
-	Users  []string `json:"users"`        // names of the containers that use it, whatever their state
+	Kind string `json:"kind"` // image, container, volume, network or cache
+	Name string `json:"name"` // an image's tags, or where it has none the beginning of its ID
+	ID   string `json:"id,omitempty"`
+	// Its own and those it shares with other images; 0 for a network; -1 where it is not known
+	Bytes  int64 `json:"bytes"`
+	Shared int64 `json:"shared_bytes"` // of an image's bytes, those in layers of other images too
+	// The Compose projects that it belongs to or whose containers use it; empty for none
+	Owner []string `json:"owner"`
+	Users []string `json:"users"` // names of the containers that use it, whatever their state
 }
 
 // Print writes the snapshot as a table, with what is wrong and what to do about it.

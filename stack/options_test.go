@@ -13,17 +13,20 @@ func TestKeepNeedsTheHost(t *testing.T) {
 	for _, scope := range []string{"", "project"} {
 		var f *fault.Error
 		err := CleanupOptions{Scope: scope, Keep: "2GB"}.Validate()
-		if !errors.As(err, &f) || f.Code != fault.Usage || !strings.Contains(f.Next, "go tool mage cleanup -scope=host -keep=2GB -dry-run") {
+		const next = "go tool mage cleanup -scope=host -keep=2GB -dry-run"
+		if !errors.As(err, &f) || f.Code != fault.Usage || !strings.Contains(f.Next, next) {
 			t.Errorf("-scope=%s: got %v", scope, err)
 		}
 	}
 }
 
 func TestLogsRefusesATailThatIsNoNumber(t *testing.T) {
-	for tail, fine := range map[string]bool{"abc": false, "1.5": false, "ALL": false, "all": true, "5": true, "": true} {
+	for tail, fine := range map[string]bool{
+		"abc": false, "1.5": false, "ALL": false, "all": true, "5": true, "": true,
+	} {
 		err := LogsOptions{Tail: tail}.Validate()
 		var f *fault.Error
-		refused := errors.As(err, &f) && f.Code == fault.Usage && strings.Contains(err.Error(), "next: go tool mage logs -tail=100")
+		refused := errors.As(err, &f) && f.Code == fault.Usage && f.Next == "go tool mage logs -tail=100"
 		if refused == fine {
 			t.Errorf("-tail=%s: got %v", tail, err)
 		}

@@ -50,7 +50,8 @@ func (p RestartPlan) Print(w io.Writer) { p.printed.to(w) }
 // Err says which services can't be replaced without down-time, so that Restart would do nothing; nil where all can.
 func (p RestartPlan) Err() error { return p.refused }
 
-// Restart restarts what changed or what o names, in dependency order; what need not be touched stays up, and every volume is kept.
+// Restart restarts what changed or what o names, in dependency order; what need not be touched stays up, and every
+// volume is kept.
 func (s *Stack) Restart(ctx context.Context, o RestartOptions) error {
 	return fault.Exit(ctx, s.restart(ctx, o))
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/status"
 )
 
-// TestShapes holds the types of this package against the internal ones that shaped reads into them: a key that only one of them
-// has would be lost without a word.
+// TestShapes holds the types of this package against the internal ones that shaped reads into them: a key that only
+// one of them has would be lost without a word.
 func TestShapes(t *testing.T) {
 	for _, pair := range [][2]reflect.Type{
 		{reflect.TypeFor[StatusReport](), reflect.TypeFor[status.Report]()},

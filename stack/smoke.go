@@ -18,8 +18,8 @@ type SmokeReport struct {
 	Answer map[string]any `json:"answer"` // the JSON object that its command printed; nil where there is no smoke test
 }
 
-// Smoke proves that the started stack does its job: it runs the command that the Compose file names under smoke in a service's
-// container, prints what that measured and holds it against the least values that the file names.
+// Smoke proves that the started stack does its job: it runs the command that the Compose file names under smoke in
+// a service's container, prints what that measured and holds it against the least values that the file names.
 func (s *Stack) Smoke(ctx context.Context, o SmokeOptions) (SmokeReport, error) {
 	report, err := s.smoke(ctx, o)
 	return report, fault.Exit(ctx, err)

@@ -1,5 +1,5 @@
-// Package stack opens a Compose project on a machine and checks, builds, starts, watches and cleans it. It is what the Mage
-// targets are made of, for programs and magefiles that want more than those: no part of it knows of Mage.
+// Package stack opens a Compose project on a machine and checks, builds, starts, watches and cleans it. It is what
+// the Mage targets are made of, for programs and magefiles that want more than those: no part of it knows of Mage.
 //
 //	s, err := stack.Open(ctx, stack.Options{})
 //	if err != nil {
@@ -13,13 +13,14 @@
 //	}
 //	report, err := s.Status(ctx, stack.StatusOptions{})
 //
-// The project is that of the working directory, found, read and named as docker compose does, with its environment; each
-// method reads it anew. Beside the methods there are functions of a context alone, such as [Build] and [Start], for
-// mg.CtxDeps and the like: they open the project of the working directory, or the one that [WithOptions] put into the context.
+// The project is that of the working directory, found, read and named as docker compose does, with its environment;
+// each method reads it anew. Beside the methods there are functions of a context alone, such as [Build] and
+// [Start], for mg.CtxDeps and the like: they open the project of the working directory, or the one that
+// [WithOptions] put into the context.
 //
-// What a method does it says on Options.Output while it does it. What it finds it returns; such a report has a Print method
-// and marshals to the JSON of docs/json.md. Every error says what failed and what to run next, and has a method ExitStatus
-// with the exit code that docs/errors.md gives: 130 where ctx was cancelled.
+// What a method does it says on Options.Output while it does it. What it finds it returns; such a report has a
+// Print method and marshals to the JSON of docs/json.md. Every error says what failed and what to run next, and has
+// a method ExitStatus with the exit code that docs/errors.md gives: 130 where ctx was cancelled.
 package stack
 
 import (
@@ -41,13 +42,14 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// Options say which project is opened, and where its methods print. The zero value is the project of the working directory.
+// Options say which project is opened, and where its methods print. The zero value is the project of the working
+// directory.
 type Options struct {
-	// Files are Compose files, as -f of docker compose takes them. Where none is named they are found as docker compose finds
-	// them, and the overlays for the machine's memory and GPU that stand beside them are added.
+	// Files are Compose files, as -f of docker compose takes them. Where none is named they are found as docker
+	// compose finds them, and the overlays for the machine's memory and GPU that stand beside them are added.
 	Files []string
-	// Services are those that a method is about where its own options name none; empty is all. Cleanup and Smoke are always
-	// about the whole project.
+	// Services are those that a method is about where its own options name none; empty is all. Cleanup and Smoke
+	// are always about the whole project.
 	Services []string
 	// Output gets progress, plans and logs; os.Stdout where it is nil.
 	Output io.Writer
@@ -64,8 +66,8 @@ type Stack struct {
 	setup   provision.State
 }
 
-// Open connects to the engine that docker's own command would take: that of DOCKER_HOST, else of the current context. The
-// Compose files are read by the methods, so Open says nothing of them.
+// Open connects to the engine that docker's own command would take: that of DOCKER_HOST, else of the current
+// context. The Compose files are read by the methods, so Open says nothing of them.
 func Open(ctx context.Context, o Options) (*Stack, error) {
 	s := unconnected(o)
 	var err error
@@ -130,8 +132,8 @@ func (s *Stack) loadToStart(ctx context.Context, named []string) (*project, erro
 	return p, compose.CheckStartable(p.model.Project)
 }
 
-// loadUnstarted reads the project for a method that makes no container of it: as with docker compose, an env_file may be
-// missing then, and no service need be enabled.
+// loadUnstarted reads the project for a method that makes no container of it: as with docker compose, an env_file
+// may be missing then, and no service need be enabled.
 func (s *Stack) loadUnstarted(ctx context.Context, named []string) (*project, error) {
 	return s.load(ctx, s.servicesOf(named), compose.Request{NoEnvFiles: true})
 }

@@ -22,7 +22,8 @@ type StartOptions struct {
 	// RemoveOrphans removes the containers of services that the Compose files no longer have; nil is what
 	// COMPOSE_REMOVE_ORPHANS says.
 	RemoveOrphans *bool
-	// TakeOver makes the containers that another checkout has made under this project's name this one's; else those are an error.
+	// TakeOver makes the containers that another checkout has made under this project's name this one's; else those
+	// are an error.
 	TakeOver bool
 	// Events gets an [Event] as a line of JSON for each change of a service's state; nil for none.
 	Events io.Writer
@@ -42,8 +43,8 @@ type Event struct {
 	Operations []Operation `json:"operations,omitempty"`
 }
 
-// Link is one service of the critical path: the chain of services each of which waited for the one before, and the last of which
-// made the start as long as it was.
+// Link is one service of the critical path: the chain of services each of which waited for the one before, and the
+// last of which made the start as long as it was.
 type Link struct {
 	Service string  `json:"service"`
 	Seconds float64 `json:"seconds"`          // from when its dependencies were met until it was ready
@@ -55,8 +56,9 @@ type StartPlan struct {
 	Project      string      `json:"project"`
 	Steps        []StartStep `json:"steps"`          // those that wait for less first
 	StartsAtOnce int         `json:"starts_at_once"` // containers that the engine is asked to start at a time
-	CPUs         int         `json:"cpus"`           // of the machine: what the reservations of those that start may come to
-	Orphans      []Orphan    `json:"orphans"`        // containers of services that the Compose files no longer have
+	// Of the machine: what the reservations of those that start may come to
+	CPUs    int      `json:"cpus"`
+	Orphans []Orphan `json:"orphans"` // containers of services that the Compose files no longer have
 	// RemoveOrphans says that the start removes them first.
 	RemoveOrphans bool        `json:"remove_orphans"`
 	Kept          []string    `json:"kept"`       // a sentence for each volume that stays as it is though its settings changed

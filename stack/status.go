@@ -24,7 +24,8 @@ type StatusReport struct {
 	Fine     bool            `json:"fine"` // every service is as it should be
 	Services []ServiceStatus `json:"services"`
 	Orphans  []Orphan        `json:"orphans"` // containers of services that the Compose files no longer have
-	// Checkouts are other folders with a project of this name that has containers: start, restart, stop and cleanup refuse to touch them.
+	// Checkouts are other folders with a project of this name that has containers: start, restart, stop and cleanup
+	// refuse to touch them.
 	Checkouts []Checkout `json:"other_checkouts"`
 
 	printed printed
@@ -57,8 +58,8 @@ func (r StatusReport) Print(w io.Writer) { r.printed.to(w) }
 // Err is an error where a service is not as it should be.
 func (r StatusReport) Err() error { return r.unfit }
 
-// Status asks the engine for every service's containers. That a service is not as it should be is no error of Status, but of the
-// report.
+// Status asks the engine for every service's containers. That a service is not as it should be is no error of
+// Status, but of the report.
 func (s *Stack) Status(ctx context.Context, o StatusOptions) (StatusReport, error) {
 	report, err := s.status(ctx, o)
 	return report, fault.Exit(ctx, err)
@@ -102,7 +103,8 @@ type LogsOptions struct {
 // Validate refuses a tail that is neither a number nor all.
 func (o LogsOptions) Validate() error {
 	if _, err := strconv.Atoi(o.Tail); err != nil && o.Tail != "all" && o.Tail != "" {
-		return fault.New(fault.Usage, "go tool mage logs -tail=100", "-tail=%s is neither a number of lines nor all", o.Tail)
+		return fault.New(fault.Usage, "go tool mage logs -tail=100", "-tail=%s is neither a number of lines nor all",
+			o.Tail)
 	}
 	return nil
 }

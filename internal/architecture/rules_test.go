@@ -103,9 +103,6 @@ var wide = []string{
 
 	"internal/status",
 	"internal/stepnet",
-	"internal/verify",
-	"internal/commandline", "stack",
-	"magefiles", "magefiles/positional", "magefiles/self", "magefiles/targets", "magefiles/voice",
 }
 
 func TestLinesFit(t *testing.T) {

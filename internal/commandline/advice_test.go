@@ -19,7 +19,8 @@ import (
 // adviceIn finds the commands of ours in a text for a person: "go tool mage restart -rolling web, then …".
 var adviceIn = regexp.MustCompile(`go tool mage((?:[ ]+(?:[-\w./=<>%…+|]+))*)`)
 
-// checkAdvice says what is wrong with the commands of ours that a text names: each must be one that the command line takes.
+// checkAdvice says what is wrong with the commands of ours that a text names: each must be one that the command
+// line takes.
 func checkAdvice(text string) error {
 	for _, m := range adviceIn.FindAllStringSubmatch(text, -1) {
 		words := strings.Fields(m[1])
@@ -50,8 +51,8 @@ func checkAdvice(text string) error {
 	return nil
 }
 
-// TestEveryAdviceIsACommand reads every string of the program: a command of ours that one of them names must exist, with its
-// options, in the one spelling that help has.
+// TestEveryAdviceIsACommand reads every string of the program: a command of ours that one of them names must exist,
+// with its options, in the one spelling that help has.
 func TestEveryAdviceIsACommand(t *testing.T) {
 	root, count := filepath.Join("..", ".."), 0
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -110,7 +111,8 @@ func TestDocumentsNameCommandsThatExist(t *testing.T) {
 	}
 }
 
-// The French guide has a row for every command of Docker and of the old scripts in the specification, with commands that exist.
+// The French guide has a row for every command of Docker and of the old scripts in the specification, with commands
+// that exist.
 func TestFrenchGuideMapsTheSpecification(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join("..", "..", "docs", "fr", "guide.md"))
 	if err != nil {
@@ -130,10 +132,13 @@ func TestFrenchGuideMapsTheSpecification(t *testing.T) {
 		}
 	}
 	for _, command := range []string{
-		"docker-optimize full", "docker-optimize cleanup", "docker-optimize build", "docker-optimize start", "docker-optimize monitor",
-		"docker-compose build --parallel --compress --pull", "docker-compose up -d redis livekit", "docker-compose --profile agent-v1 up -d eloquence-agent-v1",
-		"docker stats --no-stream", "docker-compose ps", "docker-compose logs -f", "docker-compose logs [service-name]", "docker system df`",
-		"docker builder prune", "docker system prune -a", "docker system info", "docker system df -v", "docker ps -a", "docker network ls", "docker volume ls",
+		"docker-optimize full", "docker-optimize cleanup", "docker-optimize build", "docker-optimize start",
+		"docker-optimize monitor", "docker-compose build --parallel --compress --pull",
+		"docker-compose up -d redis livekit", "docker-compose --profile agent-v1 up -d eloquence-agent-v1",
+		"docker stats --no-stream", "docker-compose ps", "docker-compose logs -f", "docker-compose logs [service-name]",
+		"docker system df`",
+		"docker builder prune", "docker system prune -a", "docker system info", "docker system df -v", "docker ps -a",
+		"docker network ls", "docker volume ls",
 	} {
 		if !strings.Contains(table, "`"+command) {
 			t.Errorf("%q of the specification is not in the table", command)

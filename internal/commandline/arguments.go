@@ -1,6 +1,6 @@
-// Package commandline owns what a command line of the Mage targets may say: the targets and options that are ours, service
-// names after a target, and how all that is spelled for Mage. It works on words and tables alone: which targets a magefile has,
-// and which services a stack has, its callers say.
+// Package commandline owns what a command line of the Mage targets may say: the targets and options that are ours,
+// service names after a target, and how all that is spelled for Mage. It works on words and tables alone: which
+// targets a magefile has, and which services a stack has, its callers say.
 package commandline
 
 import (
@@ -25,10 +25,11 @@ type part struct {
 	options []string // -name=value, as Mage reads them
 }
 
-// Settle gives a command line as Mage reads it: service names after a target become its -services option (`logs redis livekit`
-// is `logs -services=redis,livekit`), dashes inside an option's name are dropped (`-dry-run` is `-dryrun`), and a word or option
-// that nobody knows is an error of code Usage, before anything has run. So is a word that names both a target and a service of
-// the stack, where it may be either; services lists them, and is called in that doubt alone.
+// Settle gives a command line as Mage reads it: service names after a target become its -services option (`logs
+// redis livekit` is `logs -services=redis,livekit`), dashes inside an option's name are dropped (`-dry-run` is
+// `-dryrun`), and a word or option that nobody knows is an error of code Usage, before anything has run. So is a
+// word that names both a target and a service of the stack, where it may be either; services lists them, and is
+// called in that doubt alone.
 func (t Table) Settle(args []string, services func() ([]string, error)) ([]string, error) {
 	if len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		return args, nil // a compiled magefile's own flags; `mage -h x` passes them as variables instead
@@ -59,7 +60,8 @@ func (t Table) Settle(args []string, services func() ([]string, error)) ([]strin
 	var out []string
 	for _, p := range parts {
 		if len(p.words) < len(p.Values) {
-			return nil, fault.New(fault.Usage, "go tool mage "+p.key+" -h", "%s needs a %s", p.key, p.Values[len(p.words)])
+			missing := p.Values[len(p.words)]
+			return nil, fault.New(fault.Usage, "go tool mage "+p.key+" -h", "%s needs a %s", p.key, missing)
 		}
 		out = append(append(out, p.name), p.words...)
 		if len(p.named) > 0 {
@@ -70,8 +72,8 @@ func (t Table) Settle(args []string, services func() ([]string, error)) ([]strin
 	return out, nil
 }
 
-// takesAsValue says whether the word is one of those that the target needs. Of a target that is not ours it may begin with a
-// dash, as a negative number does, unless it is an option.
+// takesAsValue says whether the word is one of those that the target needs. Of a target that is not ours it may
+// begin with a dash, as a negative number does, unless it is an option.
 func (p *part) takesAsValue(word string) bool {
 	if len(p.words) == len(p.Values) {
 		return false
@@ -104,7 +106,8 @@ func (t Table) addWord(p *part, word string, services func() ([]string, error)) 
 	case isTarget && isService:
 		return nil, fault.New(fault.Usage, fmt.Sprintf(
 			"go tool mage %s -services=%s for the service, or go tool mage %s by itself for the target",
-			p.key, fault.Quote(word), fault.Quote(key)), "%q after %s may be the service or the target of that name", word, p.key)
+			p.key, fault.Quote(word), fault.Quote(key)),
+			"%q after %s may be the service or the target of that name", word, p.key)
 	case isTarget:
 		return &part{Command: known, table: t, name: word, key: key}, nil
 	case takes && (isService || !isOther && !strings.Contains(word, namespace)):
@@ -216,8 +219,8 @@ func (p *part) unknownOption(arg, name string) error {
 	return fault.New(fault.Usage, next, "no option %q of %s%s", arg, p.key, fault.DidYouMean(name, known))
 }
 
-// Names splits a comma-separated list of names. A name that is empty, as of a variable that is not set, is an error: it never
-// means all.
+// Names splits a comma-separated list of names. A name that is empty, as of a variable that is not set, is an
+// error: it never means all.
 func Names(list string) ([]string, error) {
 	var all []string
 	for name := range strings.SplitSeq(list, ",") {

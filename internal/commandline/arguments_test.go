@@ -52,36 +52,41 @@ func TestArguments(t *testing.T) {
 // Words are separated by "|", so that some can be empty.
 func TestWrongArgumentsAreRefusedWithAWay(t *testing.T) {
 	for line, want := range map[string]string{
-		"biuld":                   `no target "biuld" (did you mean "build"?)`,
-		"setup|ful":               `no target "ful" (did you mean "full"?), and setup takes no service names`,
-		"lgos|redis":              `no target "lgos" (did you mean "logs"?)`,
-		"nosuchthing":             "no target \"nosuchthing\"\n  next: go tool mage -l",
-		"":                        `no target ""`,
-		"stop|test":               "\"test\" after stop may be the service or the target of that name\n  next: go tool mage stop -services=test for the service, or go tool mage test by itself for the target",
-		"logs|redis|TEST":         `"TEST" after logs may be the service`,
-		"stop|":                   "an empty service name after stop: nothing was done\n  next: go tool mage stop without a name for all",
-		"stop| ":                  "an empty service name after stop",
-		"restart|redis|":          "an empty service name after restart",
-		"stop|-services=":         "-services of stop has an empty value: nothing was done",
-		"stop|-services=,":        `an empty name in the list ","`,
-		"stop|-services=redis,":   `an empty name in the list "redis,"`,
-		"cleanup|-images=":        "-images of cleanup has an empty value: nothing was done",
-		"cleanup|-image=a":        `(did you mean "images"?)`,
-		"cleanup|-volumes=":       "-volumes of cleanup has an empty value: nothing was done",
-		"cleanup|-volumes=a,,b":   `an empty name in the list "a,,b"`,
-		"up":                      "no target \"up\"\n  next: go tool mage start",
-		"down":                    "no target \"down\"\n  next: go tool mage stop, or docker compose down, which removes the containers",
-		"ps":                      "next: go tool mage status",
-		"build|ps":                "no target \"ps\"\n  next: go tool mage status",
-		"setup|up":                "no target \"up\"\n  next: go tool mage start",
-		"exec|redis|sh":           "next: docker compose exec",
-		"start|-timeout|5s":       "-timeout of start takes its value after an equals sign\n  next: go tool mage start -timeout=5s",
-		"logs|--tail":             "next: go tool mage logs -tail=…",
-		"start|-timeout=5":        "-timeout=5 of start is not a duration, such as 30s or 5m",
-		"start|-timeout=-5s":      "is not a duration",
-		"start|-dry-run=maybe":    "-dry-run=maybe of start is neither true nor false",
-		"start|-dry-rum":          `no option "-dry-rum" of start (did you mean "dry-run"?)`,
-		"start|-d":                "no option \"-d\" of start\n  next: go tool mage start: it leaves the services running",
+		"biuld":       `no target "biuld" (did you mean "build"?)`,
+		"setup|ful":   `no target "ful" (did you mean "full"?), and setup takes no service names`,
+		"lgos|redis":  `no target "lgos" (did you mean "logs"?)`,
+		"nosuchthing": "no target \"nosuchthing\"\n  next: go tool mage -l",
+		"":            `no target ""`,
+		"stop|test": "\"test\" after stop may be the service or the target of that name\n  next: go " +
+			"tool mage stop -services=test for the service, or go tool mage test by itself for the target",
+		"logs|redis|TEST": `"TEST" after logs may be the service`,
+		"stop|": "an empty service name after stop: nothing was done\n  next: go tool mage stop " +
+			"without a name for all",
+		"stop| ":                "an empty service name after stop",
+		"restart|redis|":        "an empty service name after restart",
+		"stop|-services=":       "-services of stop has an empty value: nothing was done",
+		"stop|-services=,":      `an empty name in the list ","`,
+		"stop|-services=redis,": `an empty name in the list "redis,"`,
+		"cleanup|-images=":      "-images of cleanup has an empty value: nothing was done",
+		"cleanup|-image=a":      `(did you mean "images"?)`,
+		"cleanup|-volumes=":     "-volumes of cleanup has an empty value: nothing was done",
+		"cleanup|-volumes=a,,b": `an empty name in the list "a,,b"`,
+		"up":                    "no target \"up\"\n  next: go tool mage start",
+		"down": "no target \"down\"\n  next: go tool mage stop, or docker compose down, which " +
+			"removes the containers",
+		"ps":            "next: go tool mage status",
+		"build|ps":      "no target \"ps\"\n  next: go tool mage status",
+		"setup|up":      "no target \"up\"\n  next: go tool mage start",
+		"exec|redis|sh": "next: docker compose exec",
+		"start|-timeout|5s": "-timeout of start takes its value after an equals sign\n  next: go tool mage " +
+			"start -timeout=5s",
+		"logs|--tail":          "next: go tool mage logs -tail=…",
+		"start|-timeout=5":     "-timeout=5 of start is not a duration, such as 30s or 5m",
+		"start|-timeout=-5s":   "is not a duration",
+		"start|-dry-run=maybe": "-dry-run=maybe of start is neither true nor false",
+		"start|-dry-rum":       `no option "-dry-rum" of start (did you mean "dry-run"?)`,
+		"start|-d": "no option \"-d\" of start\n  next: go tool mage start: it leaves the services " +
+			"running",
 		"logs|-f|redis":           "no option \"-f\" of logs\n  next: go tool mage logs -follow",
 		"setup|-json":             "no option \"-json\" of setup\n  next: go tool mage setup -h",
 		"stop|-t|5":               "next: go tool mage -t 30s stop",
@@ -101,10 +106,15 @@ func TestWrongArgumentsAreRefusedWithAWay(t *testing.T) {
 // A stack is read only where a word may be a service's name as well as something else.
 func TestArgumentsReadTheStackOnlyInDoubt(t *testing.T) {
 	for line, want := range map[string]bool{
-		"start": false, "logs redis": false, "setup full": false, "cleanup build": false, "check build": true, "stop up": true,
+		"start": false, "logs redis": false, "setup full": false, "cleanup build": false, "check build": true,
+		"stop up": true,
 	} {
 		read := false
-		if _, err := ours.Settle(strings.Fields(line), func() ([]string, error) { read = true; return []string{"up"}, nil }); err != nil || read != want {
+		_, err := ours.Settle(strings.Fields(line), func() ([]string, error) {
+			read = true
+			return []string{"up"}, nil
+		})
+		if err != nil || read != want {
 			t.Errorf("%q: read the stack: %t (%v), want %t", line, read, err, want)
 		}
 	}
@@ -112,8 +122,9 @@ func TestArgumentsReadTheStackOnlyInDoubt(t *testing.T) {
 
 func TestHelpIsFoundInBothPlaces(t *testing.T) {
 	for line, want := range map[string]string{
-		"start --help": "start", "start -h": "start", "start redis -help": "start", "check start --help": "start", "nosuch --help": "nosuch",
-		"start": "", "--help": "", "-h start": "",
+		"start --help": "start", "start -h": "start", "start redis -help": "start", "check start --help": "start",
+		"nosuch --help": "nosuch",
+		"start":         "", "--help": "", "-h start": "",
 	} {
 		if got, asked := ours.HelpAsked(strings.Fields(line), ""); got != want || asked != (want != "") {
 			t.Errorf("%q: help of %q (%t), want %q", line, got, asked, want)
@@ -125,8 +136,10 @@ func TestHelpIsFoundInBothPlaces(t *testing.T) {
 }
 
 func TestOptionsAreSpelledAsOnTheCommandLine(t *testing.T) {
-	got := SpellOptions("Usage:\n\n\tmage x [-noCache=<bool>]\n\nFlags:\n\n\t-noCache=<bool>           -no-cache: build again\n\t-timeout=<time.Duration>  for all\n")
-	want := "Usage:\n\n\tmage x [-no-cache]\n\nFlags:\n\n\t-no-cache            build again\n\t-timeout=<duration>  for all\n"
+	got := SpellOptions("Usage:\n\n\tmage x [-noCache=<bool>]\n\nFlags:\n\n\t-noCache=<bool>           -no-cache: " +
+		"build again\n\t-timeout=<time.Duration>  for all\n")
+	want := "Usage:\n\n\tmage x [-no-cache]\n\nFlags:\n\n\t-no-cache            build " +
+		"again\n\t-timeout=<duration>  for all\n"
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
@@ -135,7 +148,8 @@ func TestOptionsAreSpelledAsOnTheCommandLine(t *testing.T) {
 // Where the stack can't be read nothing is guessed: "stop build" would stop everything.
 func TestArgumentsRefuseInDoubt(t *testing.T) {
 	broken := fault.New(fault.Config, "", "compose.yaml:2: not valid YAML")
-	if got, err := ours.Settle([]string{"stop", "build"}, func() ([]string, error) { return nil, broken }); !errors.Is(err, broken) {
+	got, err := ours.Settle([]string{"stop", "build"}, func() ([]string, error) { return nil, broken })
+	if !errors.Is(err, broken) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
@@ -143,8 +157,10 @@ func TestArgumentsRefuseInDoubt(t *testing.T) {
 // importers is the table of a magefile with targets of its own, and ours under an alias.
 func importers() Table {
 	t := Table{Commands: map[string]Command{
-		"build":      {Foreign: true},
-		"deploy":     {Foreign: true, Values: []string{"where", "count"}, Options: Options{"dry-run": Flag, "reason": Text}},
+		"build": {Foreign: true},
+		"deploy": {Foreign: true, Values: []string{"where", "count"}, Options: Options{
+			"dry-run": Flag, "reason": Text,
+		}},
 		"db:migrate": {Foreign: true, Values: []string{"to"}},
 	}}
 	for name, command := range Packages["targets"] {
@@ -182,7 +198,8 @@ func TestAnImportersTargetsAreLeftToMage(t *testing.T) {
 		"stack:stop db:up": `no target "db:up"`,
 		"stack:stop build": `"build" after stack:stop may be the service or the target`,
 	} {
-		if got, err := importers().Settle(strings.Fields(line), stackOf("build")); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := importers().Settle(strings.Fields(line), stackOf("build")); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %q, %v; want %q", line, got, err, want)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// HelpAsked finds the target whose help is wanted: `mage start -h`, and `mage -h start` where Mage does not answer that by
-// itself (with MAGEFILE_HASHFAST), but tells by variable.
+// HelpAsked finds the target whose help is wanted: `mage start -h`, and `mage -h start` where Mage does not answer
+// that by itself (with MAGEFILE_HASHFAST), but tells by variable.
 func (t Table) HelpAsked(args []string, variable string) (target string, asked bool) {
 	if variable != "" && variable != "0" && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		return args[0], true
@@ -24,8 +24,8 @@ func (t Table) HelpAsked(args []string, variable string) (target string, asked b
 	return "", false
 }
 
-// HelpOf gives the name under which Mage has the target's help: of an alias, that of its target. ok is false where there is no such
-// target, which an open table can't tell.
+// HelpOf gives the name under which Mage has the target's help: of an alias, that of its target. ok is false where
+// there is no such target, which an open table can't tell.
 func (t Table) HelpOf(target string) (name string, ok bool) {
 	if of := t.Commands[strings.ToLower(target)].Target; of != "" {
 		return of, true

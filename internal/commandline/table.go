@@ -38,8 +38,8 @@ type Table struct {
 	Open     bool               // there may be targets that are not in Commands: what nobody knows is left to Mage
 }
 
-// Packages are our packages of targets, by the last element of their path, with their targets. The tests of the packages hold
-// them against what Mage lists.
+// Packages are our packages of targets, by the last element of their path, with their targets. The tests of the
+// packages hold them against what Mage lists.
 var Packages = map[string]map[string]Command{
 	"targets": {
 		"build": {Services: true, Options: Options{
@@ -48,7 +48,8 @@ var Packages = map[string]map[string]Command{
 		}},
 		"check": {Services: true, Options: Options{"services": List, "json": Flag}},
 		"cleanup": {Options: Options{
-			"scope": Text, "keep": Text, "volumes": List, "images": List, "take-over": Flag, "json": Flag, "dry-run": Flag,
+			"scope": Text, "keep": Text, "volumes": List, "images": List, "take-over": Flag, "json": Flag,
+			"dry-run": Flag,
 		}},
 		"explain": {Services: true, Options: Options{"services": List}},
 		"fit":     {Services: true, Options: Options{"services": List, "json": Flag}},
@@ -66,7 +67,8 @@ var Packages = map[string]map[string]Command{
 		"setup": {Options: Options{"dry-run": Flag}},
 		"smoke": {},
 		"start": {Services: true, Options: Options{
-			"services": List, "timeout": Duration, "remove-orphans": Flag, "take-over": Flag, "json": Flag, "dry-run": Flag,
+			"services": List, "timeout": Duration, "remove-orphans": Flag, "take-over": Flag, "json": Flag,
+			"dry-run": Flag,
 		}},
 		"status":   {Services: true, Options: Options{"services": List, "json": Flag}},
 		"stop":     {Services: true, Options: Options{"services": List, "take-over": Flag}},
@@ -96,7 +98,8 @@ func (t Table) has(word string) bool {
 	return known
 }
 
-// didYouMean gives the words that name the target most like the word; "" where none is near. The same name in a namespace is.
+// didYouMean gives the words that name the target most like the word; "" where none is near. The same name in a
+// namespace is.
 func (t Table) didYouMean(word string) string {
 	for _, name := range t.names() {
 		if strings.HasSuffix(name, namespace+strings.ToLower(word)) {

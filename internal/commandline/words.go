@@ -43,7 +43,8 @@ var OtherWords = map[string]string{
 	"watch":    "go tool mage monitor -watch",
 }
 
-// OtherOptions are options of docker compose, by target, and of Mage, for all, with what does that here; %s is the target.
+// OtherOptions are options of docker compose, by target, and of Mage, for all, with what does that here; %s is the
+// target.
 var OtherOptions = map[string]string{
 	"logs f":               "go tool mage logs -follow",
 	"logs n":               "go tool mage logs -tail=100",

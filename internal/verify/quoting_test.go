@@ -24,10 +24,11 @@ var adviceName = regexp.MustCompile(`^(next|remedy|Next|Remedy)$`)
 var plainCalls = []string{"fault.Quote", "ui.Bytes", "ui.Seconds", "engineCommand", "mirrorCommand", "cmp.Or"}
 
 // plainNames are our own words: constants, a target's key and its options.
-var plainNames = regexp.MustCompile(`^(p\.key|known|example|Extension|compose\.Extension|(\w+\.)?\w*Variable|builderContainer|unit|labelProject|h\.pid|s\.pid|s\.kind|setting|err)$`)
+var plainNames = regexp.MustCompile(`^(p\.key|known|example|Extension|compose\.Extension|(\w+\.)?\w*Variable|` +
+	`builderContainer|unit|labelProject|h\.pid|s\.pid|s\.kind|setting|err)$`)
 
-// TestNamesInCommandsToCopyAreQuoted reads every text that tells a user what to do next: what is put into it from outside, as the name of a
-// service, a profile, a file or an image, goes through fault.Quote.
+// TestNamesInCommandsToCopyAreQuoted reads every text that tells a user what to do next: what is put into it from
+// outside, as the name of a service, a profile, a file or an image, goes through fault.Quote.
 func TestNamesInCommandsToCopyAreQuoted(t *testing.T) {
 	root, count := filepath.Join("..", ".."), 0
 	for _, top := range []string{"internal", "magefiles", "stack"} {
@@ -63,9 +64,11 @@ func TestNamesInCommandsToCopyAreQuoted(t *testing.T) {
 }
 
 // commandBegins is how the first word of a command to copy begins, wherever it is made.
-var commandBegins = regexp.MustCompile(`go tool mage |^(docker|sudo|mkdir|rmdir|curl|mv|kill|chmod|rm|less|journalctl|apt-get) `)
+var commandBegins = regexp.MustCompile(`go tool mage |` +
+	`^(docker|sudo|mkdir|rmdir|curl|mv|kill|chmod|rm|less|journalctl|apt-get) `)
 
-// adviceTexts finds the expressions that become a text of what to do next: by where they go, and by the command that begins them.
+// adviceTexts finds the expressions that become a text of what to do next: by where they go, and by the command
+// that begins them.
 func adviceTexts(file *ast.File) []ast.Expr {
 	var out []ast.Expr
 	ast.Inspect(file, func(n ast.Node) bool {
@@ -109,8 +112,8 @@ func formatOf(call *ast.CallExpr) (string, bool) {
 	return strings.Trim(format.Value, "\"`"), true
 }
 
-// unquoted gives the parts of a text that are neither our own words nor quoted. A text that is a variable by itself was looked at where it
-// was made.
+// unquoted gives the parts of a text that are neither our own words nor quoted. A text that is a variable by itself
+// was looked at where it was made.
 func unquoted(text ast.Expr) []ast.Expr {
 	switch e := text.(type) {
 	case *ast.BinaryExpr:

@@ -34,9 +34,9 @@ const benchModule = "bench"
 // longTests mostly wait for containers, so that all other tests run beside them.
 const longTests = "./internal/integration/..."
 
-// Integration runs all tests of the main module, those behind the build tag integration too: the long ones beside the others,
-// which run one package at a time, for they share one engine. They push to a registry of their own, which is gone afterwards,
-// or to the one that the environment names: never to the build cache's.
+// Integration runs all tests of the main module, those behind the build tag integration too: the long ones beside
+// the others, which run one package at a time, for they share one engine. They push to a registry of their own,
+// which is gone afterwards, or to the one that the environment names: never to the build cache's.
 func Integration(ctx context.Context, out *ui.Out, builder string) error {
 	// -p=1 would compile one package at a time too, so everything is compiled before.
 	if err := run(ctx, out, ".", nil, "build", "-race", "-tags=integration", "./..."); err != nil {
@@ -122,7 +122,8 @@ func Lint(ctx context.Context, out *ui.Out) error {
 		}
 	}
 	modfile, ok := pinned("actionlint")
-	if workflows, err := filepath.Glob(filepath.Join(".github", "workflows", "*.y*ml")); !ok || err != nil || len(workflows) == 0 {
+	if workflows, err := filepath.Glob(filepath.Join(".github", "workflows", "*.y*ml")); !ok || err != nil ||
+		len(workflows) == 0 {
 		return err
 	}
 	return run(ctx, out, ".", nil, "tool", "-modfile="+modfile, "actionlint")
@@ -167,7 +168,8 @@ func findModules(root string) ([]string, error) {
 			return err
 		}
 		name := d.Name()
-		if d.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "tools" || name == "node_modules") {
+		if d.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "tools" ||
+			name == "node_modules") {
 			return fs.SkipDir
 		}
 		if name == "go.mod" {

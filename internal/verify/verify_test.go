@@ -28,7 +28,10 @@ func TestEveryPackageIsTestedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := strings.Join(others, "\n") + "\n"
-	for name, want := range map[string]bool{"internal/verify": true, "internal/cleanup": true, "internal/integration": false, "internal/enginetest": false} {
+	for name, want := range map[string]bool{
+		"internal/verify": true, "internal/cleanup": true,
+		"internal/integration": false, "internal/enginetest": false,
+	} {
 		if strings.Contains(all, "/"+name+"\n") != want {
 			t.Errorf("%s beside the long tests: %t, want %t, in\n%s", name, !want, want, all)
 		}

@@ -32,8 +32,8 @@ func mainFunction()
 // magefilesName is the directory in which Mage looks for magefiles before it looks in the working directory.
 const magefilesName = "magefiles"
 
-// magefileDir is where the magefiles are that this program was compiled from: the working directory does not tell, since Mage's
-// -w runs the program elsewhere. Where the sources are not there it is a directory without magefiles.
+// magefileDir is where the magefiles are that this program was compiled from: the working directory does not tell,
+// since Mage's -w runs the program elsewhere. Where the sources are not there it is a directory without magefiles.
 func magefileDir() string {
 	main := runtime.FuncForPC(reflect.ValueOf(mainFunction).Pointer())
 	if main == nil {
@@ -46,8 +46,8 @@ func magefileDir() string {
 	return filepath.Dir(file)
 }
 
-// tableOf gives the targets of the magefiles in dir. Where they can't be read, all of ours are taken for imported, and others may
-// be there.
+// tableOf gives the targets of the magefiles in dir. Where they can't be read, all of ours are taken for imported,
+// and others may be there.
 func tableOf(dir string) commandline.Table {
 	table, err := readTable(dir)
 	if err != nil {
@@ -56,8 +56,8 @@ func tableOf(dir string) commandline.Table {
 	return table
 }
 
-// readTable gives the targets that the magefiles in dir define, and those that they import from our packages. Where they import
-// others' targets the table is open.
+// readTable gives the targets that the magefiles in dir define, and those that they import from our packages. Where
+// they import others' targets the table is open.
 func readTable(dir string) (commandline.Table, error) {
 	names, err := magefilesIn(dir)
 	if err != nil {
@@ -102,11 +102,12 @@ func readTable(dir string) (commandline.Table, error) {
 	return table, nil
 }
 
-// ourPackages is the path that our packages of targets are below: that of this one's parent, also in a copy with another name.
+// ourPackages is the path that our packages of targets are below: that of this one's parent, also in a copy with
+// another name.
 var ourPackages = path.Dir(reflect.TypeFor[imported]().PkgPath())
 
-// magefilesIn lists the names of the files in dir that Mage reads: those of package main, and outside a directory named magefiles
-// only those that need the build tag mage. A file for another system than this one is listed too.
+// magefilesIn lists the names of the files in dir that Mage reads: those of package main, and outside a directory
+// named magefiles only those that need the build tag mage. A file for another system than this one is listed too.
 func magefilesIn(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -157,8 +158,8 @@ type imported struct {
 	prefix string // of its targets' names: "" or "alias:"
 }
 
-// imports lists what the file imports with a comment mage:import, as Mage reads it: in lower case, the last line of the comment
-// above an import or behind it, with an alias or without.
+// imports lists what the file imports with a comment mage:import, as Mage reads it: in lower case, the last line of
+// the comment above an import or behind it, with an alias or without.
 func imports(file *ast.File) []imported {
 	var out []imported
 	for _, d := range file.Decls {
@@ -220,8 +221,8 @@ func foreign(f *parse.Function) commandline.Command {
 	return command
 }
 
-// aliases gives what the file's variable Aliases says: by alias the target, in lower case, with a slash between package or
-// namespace and function.
+// aliases gives what the file's variable Aliases says: by alias the target, in lower case, with a slash between
+// package or namespace and function.
 func aliases(file *ast.File) map[string]string {
 	out := map[string]string{}
 	for _, d := range file.Decls {

@@ -49,15 +49,19 @@ func TestATableIsReadFromTheMagefile(t *testing.T) {
 		want  commandline.Table
 	}{
 		"a plain import": {"magefiles", map[string]string{
-			"magefile.go": heading + imports1(targets, "//mage:import"), "magefile_test.go": "package main\n\nfunc Test() {}\n",
+			"magefile.go":      heading + imports1(targets, "//mage:import"),
+			"magefile_test.go": "package main\n\nfunc Test() {}\n",
 		}, commandline.Table{Commands: table("", nil)}},
 		"in the root": {"shop", map[string]string{
-			"magefile.go": heading + imports1(targets, "//mage:import"), "main.go": "package main\n\nfunc Serve() {}\n", "lib.go": "package shop\n",
+			"magefile.go": heading + imports1(targets, "//mage:import"),
+			"main.go":     "package main\n\nfunc Serve() {}\n", "lib.go": "package shop\n",
 		}, commandline.Table{Commands: table("", nil)}},
 		"a namespace, targets of its own, aliases": {"magefiles", map[string]string{
 			"a.go": heading + "import (\n\t\"" + targets + "\" // mage:import STACK\n)\n\n" +
 				"var Aliases = map[string]any{\"Up\": targets.Start, \"m\": DB.Migrate, \"x\": made()}\n",
-			"b.go": heading + "import (\n\t\"context\"\n\t\"time\"\n\n\t\"github.com/magefile/mage/mg\"\n)\n\ntype DB mg.Namespace\n\n" +
+			"b.go": heading +
+				"import (\n\t\"context\"\n\t\"time\"\n\n\t\"github.com/magefile/mage/mg\"\n)\n\n" +
+				"type DB mg.Namespace\n\n" +
 				"func (DB) Migrate(to int, dryRun *bool, within *time.Duration, why *string) error { return nil }\n\n" +
 				"func Build(ctx context.Context) {}\n\nfunc unexported() {}\n\nfunc NoTarget(x []string) {}\n",
 		}, commandline.Table{Commands: table("stack:", map[string]commandline.Command{
@@ -72,7 +76,8 @@ func TestATableIsReadFromTheMagefile(t *testing.T) {
 			"x": {Foreign: true},
 		})}},
 		"somebody else's targets": {"magefiles", map[string]string{
-			"magefile.go": heading + imports1(targets, "//mage:import") + imports1("example.com/ci/targets", "//mage:import"),
+			"magefile.go": heading + imports1(targets, "//mage:import") + imports1("example.com/ci/targets",
+				"//mage:import"),
 		}, commandline.Table{Open: true, Commands: table("", nil)}},
 		"an import that is none of targets": {"magefiles", map[string]string{
 			"magefile.go": heading + imports1(ourPackages+"/positional", "// Names."),

@@ -1,12 +1,12 @@
-// Package positional lets service names follow a target, and options be spelled as everywhere: mage logs -follow redis. A
-// magefile imports it for that alone:
+// Package positional lets service names follow a target, and options be spelled as everywhere: mage logs -follow
+// redis. A magefile imports it for that alone:
 //
 //	import _ "github.com/25eloquence/compose-mage/magefiles/positional"
 //
-// Mage reads os.Args in a main function of its own making, so the command line is settled while packages are initialised; no
-// other package does work then. What a command line may say is in internal/commandline; this package asks the magefile for its
-// targets and the stack for its services, and runs what has to be run in Mage's place: help, and targets that are older than
-// their sources.
+// Mage reads os.Args in a main function of its own making, so the command line is settled while packages are
+// initialised; no other package does work then. What a command line may say is in internal/commandline; this
+// package asks the magefile for its targets and the stack for its services, and runs what has to be run in Mage's
+// place: help, and targets that are older than their sources.
 package positional
 
 import (
@@ -34,9 +34,9 @@ const (
 
 func init() { settle() }
 
-// settle prepares os.Args for Mage. A word or option that nobody knows stops everything before anything has run; targets that
-// MAGEFILE_HASHFAST left older than their sources are compiled again; help spells options as the command line does. It ends the
-// process where nothing is left to run.
+// settle prepares os.Args for Mage. A word or option that nobody knows stops everything before anything has run;
+// targets that MAGEFILE_HASHFAST left older than their sources are compiled again; help spells options as the
+// command line does. It ends the process where nothing is left to run.
 func settle() {
 	args := os.Args[1:]
 	if os.Getenv(helpVariable) != "" || len(args) == 0 && !mayBeStale() {
@@ -57,8 +57,8 @@ func settle() {
 	os.Args = append(os.Args[:1], args...)
 }
 
-// serviceNames gives the services of the stack, those of every profile. An error is as good as a doubt: a stack that can't be
-// read may have a service of any name.
+// serviceNames gives the services of the stack, those of every profile. An error is as good as a doubt: a stack
+// that can't be read may have a service of any name.
 func serviceNames() ([]string, error) {
 	ctx := context.Background()
 	r := compose.Request{AllProfiles: true, NoEnvFiles: true}
@@ -85,8 +85,8 @@ func exitCode(err error) int {
 	return 1
 }
 
-// help prints a target's help. Mage knows the text and this package does not, so the program runs once more and prints it; Mage
-// can only print the names of Go parameters, which are given the spelling of the command line here.
+// help prints a target's help. Mage knows the text and this package does not, so the program runs once more and
+// prints it; Mage can only print the names of Go parameters, which are given the spelling of the command line here.
 func help(table commandline.Table, target string, w io.Writer) error {
 	name, ok := table.HelpOf(target)
 	if !ok {

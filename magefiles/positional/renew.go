@@ -26,10 +26,11 @@ const renewedVariable = "COMPOSE_MAGE_RENEWED"
 // mayBeStale says whether Mage may have run this program without asking Go whether it is up to date.
 func mayBeStale() bool { return mg.HashFast() && os.Getenv(renewedVariable) == "" }
 
-// renew makes MAGEFILE_HASHFAST safe. With it Mage starts the compiled targets without asking Go whether they are up to date,
-// which is most of the time that an unchanged build takes, but also runs old ones after a pull. Where the sources are not
-// those that this program was compiled from, renew runs the same command compiled again and gives its exit code; done is false
-// where there was nothing to do. magefiles is their directory, and args are the program's own, without its name.
+// renew makes MAGEFILE_HASHFAST safe. With it Mage starts the compiled targets without asking Go whether they are
+// up to date, which is most of the time that an unchanged build takes, but also runs old ones after a pull. Where
+// the sources are not those that this program was compiled from, renew runs the same command compiled again and
+// gives its exit code; done is false where there was nothing to do. magefiles is their directory, and args are the
+// program's own, without its name.
 func renew(magefiles string, args []string) (code int, done bool) {
 	if !mayBeStale() {
 		return 0, false
@@ -85,8 +86,8 @@ type compilation struct {
 	Files  string    `json:"files"` // a digest of the sources' names: one that was removed is none that is newer
 }
 
-// stale says whether the sources of these magefiles are not those that the program was compiled from. dir keeps what is known of
-// programs.
+// stale says whether the sources of these magefiles are not those that the program was compiled from. dir keeps
+// what is known of programs.
 func stale(magefiles, program, dir string) bool {
 	info, err := os.Stat(program)
 	if err != nil {
@@ -107,13 +108,15 @@ func stale(magefiles, program, dir string) bool {
 	return digestOf(all) != known.Files || slices.ContainsFunc(all, newer)
 }
 
-// sources lists what the targets are compiled from: the files of the module and the workspace that the magefiles are in, their Go
-// files and, as far as they are in this module or replaced by a directory, those of what they import.
+// sources lists what the targets are compiled from: the files of the module and the workspace that the magefiles
+// are in, their Go files and, as far as they are in this module or replaced by a directory, those of what they
+// import.
 func sources(magefiles string) []string {
 	root := above(magefiles, "go.mod")
 	var out []string
 	for _, path := range []string{
-		filepath.Join(root, "go.mod"), filepath.Join(root, "go.sum"), filepath.Join(above(magefiles, "go.work"), "go.work"),
+		filepath.Join(root, "go.mod"), filepath.Join(root, "go.sum"),
+		filepath.Join(above(magefiles, "go.work"), "go.work"),
 	} {
 		if changedAfter(path, time.Time{}) { // it is there
 			out = append(out, path)
@@ -122,7 +125,8 @@ func sources(magefiles string) []string {
 	var dirs []string
 	if filepath.Base(magefiles) == magefilesName {
 		dirs = append(dirs, magefiles)
-	} else if beside, err := filepath.Glob(filepath.Join(magefiles, "*.go")); err == nil { // the rest of the repository is below
+		// The rest of the repository is below
+	} else if beside, err := filepath.Glob(filepath.Join(magefiles, "*.go")); err == nil {
 		out = append(out, beside...)
 	}
 	if data, err := bounded.ReadFile(filepath.Join(root, "go.mod")); err == nil {

@@ -9,10 +9,11 @@ import (
 
 func TestStaleSeesWhatTargetsAreCompiledFrom(t *testing.T) {
 	files := map[string]string{
-		"go.mod": "module m\nreplace other => ./lib\n", "go.sum": "", "magefiles/magefile.go": "package main\n", "lib/x.go": "package x\n",
-		"internal/a/b.go": "package a\n\n//go:embed page.html \"all:static\" t*.txt\nvar files embed.FS\n", "internal/a/b_test.go": "package a\n",
-		"internal/a/page.html": "", "internal/a/static/deep/x.css": "", "internal/a/text.txt": "", "internal/a/other.md": "",
-		"docs/x.md": "", "services/x/main.go": "package main\n", "program": "",
+		"go.mod": "module m\nreplace other => ./lib\n", "go.sum": "", "lib/x.go": "package x\n",
+		"magefiles/magefile.go": "package main\n", "services/x/main.go": "package main\n",
+		"internal/a/b.go":      "package a\n\n//go:embed page.html \"all:static\" t*.txt\nvar files embed.FS\n",
+		"internal/a/b_test.go": "package a\n", "internal/a/page.html": "", "internal/a/static/deep/x.css": "",
+		"internal/a/text.txt": "", "internal/a/other.md": "", "docs/x.md": "", "program": "",
 	}
 	written := func(t *testing.T) (root, dir string) {
 		t.Helper()
@@ -82,7 +83,9 @@ func TestPlacesOfAMagefile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "go.mod"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for dir, want := range map[string]string{filepath.Join(root, "magefiles"): root, root: root, "magefiles": ".", "": "."} {
+	for dir, want := range map[string]string{
+		filepath.Join(root, "magefiles"): root, root: root, "magefiles": ".", "": ".",
+	} {
 		if got := above(dir, "go.mod"); got != want {
 			t.Errorf("%q is in the module %q, want %q", dir, got, want)
 		}

@@ -1,7 +1,7 @@
 //mage:multiline
 
-// Package self owns the targets that check this repository's own code. Other repositories do not import it: they have tests
-// of their own.
+// Package self owns the targets that check this repository's own code. Other repositories do not import it: they
+// have tests of their own.
 package self
 
 import (

@@ -12,8 +12,8 @@ import (
 // Build builds the images in parallel and loads what changed.
 //
 // The build cache is read from and written to CACHE_REGISTRY (default: the registry that setup made; "none" for no
-// cache; also type=gha or type=local,dest=DIR); CACHE_WRITE=false only reads it. An image that fails stops no other; the
-// exit code says so. BUILDKIT_HOST may list several builders, separated by commas.
+// cache; also type=gha or type=local,dest=DIR); CACHE_WRITE=false only reads it. An image that fails stops no
+// other; the exit code says so. BUILDKIT_HOST may list several builders, separated by commas.
 func Build(ctx context.Context,
 	services *string, // comma-separated services; all by default
 	noCache *bool, // -no-cache: build every step again
@@ -27,7 +27,8 @@ func Build(ctx context.Context,
 	dryRun *bool, // -dry-run: print what would be built
 ) error {
 	o := stack.BuildOptions{
-		NoCache: value(noCache, false), Pull: value(pull, false), FailFast: value(failFast, false), Push: value(push, false),
+		NoCache: value(noCache, false), Pull: value(pull, false), FailFast: value(failFast, false),
+		Push:   value(push, false),
 		Attest: value(attest, false), Platform: value(platform, ""), Progress: value(progress, ""),
 	}
 	return fault.Exit(ctx, build(ctx, services, o, value(dryRun, false), value(json, false)))

@@ -10,8 +10,9 @@ import (
 
 // Cleanup removes what is no longer used; never a volume with data.
 //
-// It prints its plan, with bytes and reasons, before it acts. By default it touches only what is provably this project's and can be
-// made again: its stopped, orphaned containers, unused networks, and old images that builds here made. What else there is, it lists.
+// It prints its plan, with bytes and reasons, before it acts. By default it touches only what is provably this
+// project's and can be made again: its stopped, orphaned containers, unused networks, and old images that builds
+// here made. What else there is, it lists.
 func Cleanup(ctx context.Context,
 	scope *string, // project (default) or host: also what nobody uses on the whole machine
 	keep *string, // with -scope=host: build cache to keep, 10GB by default

@@ -9,8 +9,8 @@ import (
 
 // Explain says which build steps ran again, or would, and why.
 //
-// For each image: what its last build on this machine did, then what has changed since. Nothing is built, and no registry is
-// asked.
+// For each image: what its last build on this machine did, then what has changed since. Nothing is built, and no
+// registry is asked.
 func Explain(ctx context.Context,
 	services *string, // comma-separated services; all by default
 ) error {

@@ -28,7 +28,8 @@ var (
 	fence     = "```"
 )
 
-// sections reads the page: a block of Go becomes the file that the line before it names, and blocks of shell are commands.
+// sections reads the page: a block of Go becomes the file that the line before it names, and blocks of shell are
+// commands.
 func sections(page string) map[string]section {
 	all := map[string]section{}
 	title, named := "", ""
@@ -88,8 +89,8 @@ func importers(root string) map[string]map[string]string {
 	}
 }
 
-// importing makes the repository of that heading below a new directory, types what the page says, and gives the repository's path
-// and what the commands print.
+// importing makes the repository of that heading below a new directory, types what the page says, and gives the
+// repository's path and what the commands print.
 func importing(heading string) (dir, printed string, err error) {
 	page, err := importPage()
 	if err != nil {
@@ -160,8 +161,9 @@ func typed(dir, line string) (string, error) {
 var importerEnvironment = sync.OnceValue(func() []string {
 	out, _ := exec.Command("go", "env", "GOMODCACHE").Output()
 	cache := filepath.ToSlash(filepath.Join(strings.TrimSpace(string(out)), "cache", "download"))
-	proxy := "file:///" + strings.TrimPrefix(cache, "/") + "," + cmp.Or(os.Getenv("GOPROXY"), "https://proxy.golang.org")
-	return append(os.Environ(), "NO_COLOR=1", "GOFLAGS=", "GOWORK=", "GOSUMDB=off", "GOTOOLCHAIN=local", "GOPROXY="+proxy)
+	last := cmp.Or(os.Getenv("GOPROXY"), "https://proxy.golang.org")
+	return append(os.Environ(), "NO_COLOR=1", "GOFLAGS=", "GOWORK=", "GOSUMDB=off", "GOTOOLCHAIN=local",
+		"GOPROXY=file:///"+strings.TrimPrefix(cache, "/")+","+last)
 })
 
 // TestTheImportPageIsRight types what docs/import.md says for each kind of repository.
@@ -181,7 +183,8 @@ func TestTheImportPageIsRight(t *testing.T) {
 			if !strings.Contains(printed, "go tool mage -l\n") {
 				t.Fatalf("the page shows no list:\n%s", printed)
 			}
-			golden.Check(t, filepath.Join("importers", strings.ReplaceAll(strings.ToLower(heading), " ", "-")+".txt"), printed)
+			name := strings.ReplaceAll(strings.ToLower(heading), " ", "-") + ".txt"
+			golden.Check(t, filepath.Join("importers", name), printed)
 		})
 	}
 	page, err := importPage()
@@ -195,8 +198,8 @@ func TestTheImportPageIsRight(t *testing.T) {
 	}
 }
 
-// checkOwnTargets compiles a magefile with targets of its own, and shows that the command line knows them, whatever the working
-// directory.
+// checkOwnTargets compiles a magefile with targets of its own, and shows that the command line knows them, whatever
+// the working directory.
 func checkOwnTargets(t *testing.T, dir string) {
 	t.Helper()
 	path, err := compile(dir)
@@ -204,13 +207,13 @@ func checkOwnTargets(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	for line, want := range map[string]string{
-		"deploy":              "Error: deploy needs a release",
-		"deploy -h":           "mage deploy <release> [-dry-run]",
-		"start -h":            "mage stack:start [<flags>]",
-		"stack:stop -nosuch":  `Error: no option "-nosuch" of stack:stop`,
-		"logs -follow -x":     `Error: no option "-x" of logs`,
-		"db:migrat":           `Error: no target "db:migrat" (did you mean "db:migrate"?)`,
-		"build smoke":         `Error: no target "smoke" (did you mean "stack:smoke"?)`,
+		"deploy":             "Error: deploy needs a release",
+		"deploy -h":          "mage deploy <release> [-dry-run]",
+		"start -h":           "mage stack:start [<flags>]",
+		"stack:stop -nosuch": `Error: no option "-nosuch" of stack:stop`,
+		"logs -follow -x":    `Error: no option "-x" of logs`,
+		"db:migrat":          `Error: no target "db:migrat" (did you mean "db:migrate"?)`,
+		"build smoke":        `Error: no target "smoke" (did you mean "stack:smoke"?)`,
 	} {
 		if out, _ := runProgram(t, path, t.TempDir(), strings.Fields(line)...); !strings.Contains(out, want) {
 			t.Errorf("mage %s: want %q:\n%s", line, want, out)

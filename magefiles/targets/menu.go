@@ -67,7 +67,8 @@ func ask(ctx context.Context, in io.Reader, out io.Writer) error {
 			return c.run(ctx)
 		}
 	}
-	return fault.New(fault.Usage, "", "no choice %q%s; there are 0 to %d", answer, fault.DidYouMean(answer, names), len(choices))
+	return fault.New(fault.Usage, "", "no choice %q%s; there are 0 to %d", answer, fault.DidYouMean(answer, names),
+		len(choices))
 }
 
 // readLine reads the answer; Ctrl-C ends the wait at once.

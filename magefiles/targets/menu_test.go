@@ -19,7 +19,10 @@ func TestMenuAnswers(t *testing.T) {
 		name, _, _ := strings.Cut(choices[i].label, " ")
 		choices[i].run = func(context.Context) error { ran = name; return nil }
 	}
-	for answer, want := range map[string]string{"1": "full", "2": "cleanup", "3": "build", "4": "start", "5": "monitor", "BUILD": "build", "0": "", "": ""} {
+	for answer, want := range map[string]string{
+		"1": "full", "2": "cleanup", "3": "build", "4": "start",
+		"5": "monitor", "BUILD": "build", "0": "", "": "",
+	} {
 		ran = ""
 		var out bytes.Buffer
 		if err := ask(context.Background(), strings.NewReader(answer+"\n"), &out); err != nil || ran != want {

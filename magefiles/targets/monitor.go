@@ -10,8 +10,8 @@ import (
 
 // Monitor shows CPU, memory, health, restarts, OOM kills and disk use.
 //
-// One snapshot by default, with what is wrong and what to do about it. With -disk it lists what the engine stores instead: every
-// image, container, volume, network and build cache, of all projects.
+// One snapshot by default, with what is wrong and what to do about it. With -disk it lists what the engine stores
+// instead: every image, container, volume, network and build cache, of all projects.
 func Monitor(ctx context.Context,
 	services *string, // comma-separated services; all by default
 	watch *bool, // go on until Ctrl-C

@@ -27,9 +27,9 @@ type userStack struct {
 	image     string
 }
 
-// newUserStack names the project after the test's begin; what is left of it on the engine goes when the test ends. services are the
-// lines under services of the Compose file, in which BASE
-// is an image that has a shell, and IMAGE all that a service needs.
+// newUserStack names the project after the test's begin; what is left of it on the engine goes when the test ends.
+// services are the lines under services of the Compose file, in which BASE is an image that has a shell, and IMAGE
+// all that a service needs.
 func newUserStack(t *testing.T, services string) *userStack {
 	t.Helper()
 	for _, v := range []string{"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_REMOVE_ORPHANS", "COMPOSE_IGNORE_ORPHANS"} {
@@ -40,7 +40,10 @@ func newUserStack(t *testing.T, services string) *userStack {
 	if err != nil {
 		t.Fatalf("integration tests need an engine: %v", err)
 	}
-	s := &userStack{t: t, dir: t.TempDir(), name: fmt.Sprintf("user-%d", time.Now().UnixNano()), engine: e, image: enginetest.Base(t)}
+	s := &userStack{
+		t: t, dir: t.TempDir(), name: fmt.Sprintf("user-%d", time.Now().UnixNano()), engine: e,
+		image: enginetest.Base(t),
+	}
 	t.Setenv("COMPOSE_PROJECT_NAME", s.name)
 	s.file(services)
 	t.Cleanup(s.remove)
@@ -49,7 +52,8 @@ func newUserStack(t *testing.T, services string) *userStack {
 
 func (s *userStack) file(services string) {
 	s.t.Helper()
-	text := "services:\n" + strings.NewReplacer("BASE", s.image, "IMAGE", "image: "+s.image+", init: true, stop_grace_period: 1s, command: [sleep, infinity]").Replace(services)
+	text := "services:\n" + strings.NewReplacer("BASE", s.image, "IMAGE",
+		"image: "+s.image+", init: true, stop_grace_period: 1s, command: [sleep, infinity]").Replace(services)
 	if err := os.WriteFile(filepath.Join(s.dir, "compose.yaml"), []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
@@ -91,23 +95,31 @@ func (s *userStack) want(states string) {
 func (s *userStack) remove() {
 	ctx := context.Background()
 	for name := range s.containers() {
-		_, _ = s.engine.ContainerRemove(ctx, s.name+"-"+name, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		o := client.ContainerRemoveOptions{Force: true, RemoveVolumes: true}
+		_, _ = s.engine.ContainerRemove(ctx, s.name+"-"+name, o)
 	}
 	_, _ = s.engine.NetworkRemove(ctx, s.name+"_default", client.NetworkRemoveOptions{})
 }
 
 func TestIntegrationEmptyAndAmbiguousNamesStopNothing(t *testing.T) {
-	s := newUserStack(t, "  web: {IMAGE}\n  build: {IMAGE}\n  test: {IMAGE, profiles: [ci]}\n")
-	s.mage(0, "start -services=web,build,test")
-	for _, args := range [][]string{{"stop", ""}, {"stop", "web", ""}, {"stop", "-services="}, {"stop", "-services=,"}, {"stop", "build"}, {"stop", "web", "test"}} {
+	s := newUserStack(t, "  web: {IMAGE}\n  build: {IMAGE}\n  smoke: {IMAGE, profiles: [ci]}\n")
+	s.mage(0, "start -services=web,build,smoke")
+	for _, args := range [][]string{
+		{"stop", ""},
+		{"stop", "web", ""},
+		{"stop", "-services="},
+		{"stop", "-services=,"},
+		{"stop", "build"},
+		{"stop", "web", "smoke"},
+	} {
 		if out, code := run(t, s.dir, args...); code != 2 {
 			t.Errorf("mage %q: exit %d, want 2:\n%s", args, code, out)
 		}
 	}
-	s.want("build-1:running test-1:running web-1:running")
+	s.want("build-1:running smoke-1:running web-1:running")
 	s.mage(0, "stop -services=build")
-	s.mage(0, "stop -services=test")
-	s.want("build-1:exited test-1:exited web-1:running")
+	s.mage(0, "stop -services=smoke")
+	s.want("build-1:exited smoke-1:exited web-1:running")
 }
 
 var nextCommand = regexp.MustCompile(`next: go tool mage (.*)`)
@@ -120,7 +132,8 @@ func TestIntegrationAdviceOnOrphansHelps(t *testing.T) {
 	oneOff, err := s.engine.ContainerCreate(t.Context(), client.ContainerCreateOptions{
 		Name: s.name + "-app-run-1",
 		Config: &container.Config{Image: s.image, Cmd: []string{"true"}, Labels: map[string]string{
-			"com.docker.compose.project": s.name, "com.docker.compose.service": "gone", "com.docker.compose.oneoff": "True",
+			"com.docker.compose.project": s.name, "com.docker.compose.service": "gone",
+			"com.docker.compose.oneoff": "True",
 		}},
 	})
 	if err != nil {
@@ -136,19 +149,22 @@ func TestIntegrationAdviceOnOrphansHelps(t *testing.T) {
 	next := ""
 	for _, line := range []string{"start", "status", "monitor"} {
 		out := s.mage(0, line)
-		if m := nextCommand.FindStringSubmatch(out); m == nil || !strings.Contains(out, "old") || next != "" && m[1] != next {
+		m := nextCommand.FindStringSubmatch(out)
+		if m == nil || !strings.Contains(out, "old") || next != "" && m[1] != next {
 			t.Errorf("mage %s says nothing of the orphan, or not what helps (%q):\n%s", line, next, out)
 		} else {
 			next = m[1]
 		}
 	}
 	s.want("app-1:running app-run-1:created ended-1:exited old-1:running")
-	if out := s.mage(0, "start -dry-run -remove-orphans"); !strings.Contains(out, "first: remove the orphan "+s.name+"-old-1 of service old") {
+	if out := s.mage(0, "start -dry-run -remove-orphans"); !strings.Contains(out,
+		"first: remove the orphan "+s.name+"-old-1 of service old") {
 		t.Errorf("the plan has no orphan:\n%s", out)
 	}
 	out := s.mage(0, next)
 	s.want("app-1:running app-run-1:created")
-	if _, err := s.engine.VolumeInspect(t.Context(), kept, client.VolumeInspectOptions{}); err != nil || !strings.Contains(out, kept) {
+	if _, err := s.engine.VolumeInspect(t.Context(), kept, client.VolumeInspectOptions{}); err != nil ||
+		!strings.Contains(out, kept) {
 		t.Errorf("the volume without a name is gone or not named: %v\n%s", err, out)
 	}
 	if out := s.mage(0, "status"); strings.Contains(out, "left of") {
@@ -191,13 +207,16 @@ func TestIntegrationDiskListsTheProject(t *testing.T) {
 	s := newUserStack(t, "  app: {IMAGE}\n")
 	s.mage(0, "start")
 	mine := s.name + "_mine"
-	if _, err := s.engine.VolumeCreate(t.Context(), client.VolumeCreateOptions{Name: mine, Labels: map[string]string{"com.docker.compose.project": s.name}}); err != nil {
+	labels := map[string]string{"com.docker.compose.project": s.name}
+	o := client.VolumeCreateOptions{Name: mine, Labels: labels}
+	if _, err := s.engine.VolumeCreate(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = s.engine.VolumeRemove(context.Background(), mine, client.VolumeRemoveOptions{}) })
 	out := s.mage(0, "monitor -disk")
 	for _, want := range []string{
-		`image +\S*bookworm-slim.* ` + s.name, `container +` + s.name + `-app-1 +\S+ +` + s.name, `volume +` + mine + ` +\S+ +` + s.name,
+		`image +\S*bookworm-slim.* ` + s.name, `container +` + s.name + `-app-1 +\S+ +` + s.name, `volume +` + mine +
+			` +\S+ +` + s.name,
 		`network +` + s.name + `_default +- +` + s.name + ` +` + s.name + `-app-1`, `cache +engine's build cache`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out) {

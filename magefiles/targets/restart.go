@@ -10,9 +10,10 @@ import (
 
 // Restart restarts what changed, in dependency order; volumes stay.
 //
-// A service is restarted when its image or configuration changed, or when it does not run or is unhealthy; named services are in
-// any case, and what did not change stays up. Replicas go one at a time. With -rolling the new container is ready before the old
-// one leaves; a service that can't be replaced like that is refused, with the reason, before anything is touched.
+// A service is restarted when its image or configuration changed, or when it does not run or is unhealthy; named
+// services are in any case, and what did not change stays up. Replicas go one at a time. With -rolling the new
+// container is ready before the old one leaves; a service that can't be replaced like that is refused, with the
+// reason, before anything is touched.
 func Restart(ctx context.Context,
 	services *string, // comma-separated services, changed or not; what changed by default
 	all *bool, // every service, changed or not
@@ -23,7 +24,8 @@ func Restart(ctx context.Context,
 	dryRun *bool, // -dry-run: print what would be restarted, and why
 ) error {
 	o := stack.RestartOptions{
-		All: value(all, false), Rolling: value(rolling, false), Timeout: value(timeout, 0), TakeOver: value(takeOver, false),
+		All: value(all, false), Rolling: value(rolling, false), Timeout: value(timeout, 0),
+		TakeOver: value(takeOver, false),
 	}
 	return fault.Exit(ctx, restart(ctx, services, o, value(dryRun, false), value(json, false)))
 }

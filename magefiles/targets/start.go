@@ -70,8 +70,8 @@ func stop(ctx context.Context, services *string, takeOver bool) error {
 
 // Status shows every service's state, image and ports.
 //
-// The exit code is 1 where a service is not as it should be. A job that is done, a service scaled to 0 and one that a provider
-// gives are. Containers of services that the Compose files no longer have are named.
+// The exit code is 1 where a service is not as it should be. A job that is done, a service scaled to 0 and one that
+// a provider gives are. Containers of services that the Compose files no longer have are named.
 func Status(ctx context.Context,
 	services *string, // comma-separated services; all by default
 	json *bool, // print JSON

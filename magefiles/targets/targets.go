@@ -1,8 +1,8 @@
 //mage:multiline
 
-// Package targets owns the Mage targets for any stack: each reads its options, calls package stack, and prints or returns
-// what that gives. Other repositories import it with `//mage:import`; every exported function is a target, and nothing else is
-// exported.
+// Package targets owns the Mage targets for any stack: each reads its options, calls package stack, and prints or
+// returns what that gives. Other repositories import it with `//mage:import`; every exported function is a target,
+// and nothing else is exported.
 package targets
 
 import (
@@ -16,8 +16,8 @@ import (
 	"github.com/25eloquence/compose-mage/stack"
 )
 
-// gcPercent lets the heap grow to some 20 MB before it is collected: loading a Compose file leaves much behind, and most
-// targets end before it matters.
+// gcPercent lets the heap grow to some 20 MB before it is collected: loading a Compose file leaves much behind, and
+// most targets end before it matters.
 const gcPercent = 400
 
 // open opens the stack, whose methods print to standard output.

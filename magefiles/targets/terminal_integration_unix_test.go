@@ -27,11 +27,12 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui/printable"
 )
 
-// attack is what a program, a label or a registry may say: it sets a window's title, clears the screen, moves the cursor, paints, forges
-// lines, and turns the direction of writing. %s is where it is said.
+// attack is what a program, a label or a registry may say: it sets a window's title, clears the screen, moves the
+// cursor, paints, forges lines, and turns the direction of writing. %s is where it is said.
 const attack = "%s\x1b]0;owned\x07\x1b[2J\x1b[9A\x1b[35mred\u009b5A\u202eevil\u200b\u2028\x08\x7f\r\n ✓ forged by %[1]s"
 
-// ours are the sequences that our display and BuildKit's write: colours, the cursor up, down or to the line's start, and what is cleared.
+// ours are the sequences that our display and BuildKit's write: colours, the cursor up, down or to the line's
+// start, and what is cleared.
 var ours = regexp.MustCompile(`\x1b\[(?:[012]|22|3[1-46]|90)?m|\x1b\[\d*[ABG]|\x1b\[[0-3]?[JK]|\x1b\[\?25[lh]`)
 
 // onTerminal runs a command line as a user at a terminal does, and gives what the terminal gets.
@@ -76,11 +77,15 @@ func obeyed(text string) []string {
 	return found
 }
 
-// TestIntegrationNothingFromOutsideReachesATerminal runs the targets on a terminal, on a stack whose every part is hostile.
+// TestIntegrationNothingFromOutsideReachesATerminal runs the targets on a terminal, on a stack whose every part is
+// hostile.
 func TestIntegrationNothingFromOutsideReachesATerminal(t *testing.T) {
 	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
-		body, _ := json.Marshal(map[string]any{"errors": []any{map[string]string{"code": "DENIED", "message": fmt.Sprintf(attack, "a registry")}}})
+		body, _ := json.Marshal(map[string]any{"errors": []any{map[string]string{
+			"code":    "DENIED",
+			"message": fmt.Sprintf(attack, "a registry"),
+		}}})
 		_, _ = w.Write(body)
 	}))
 	defer registry.Close()
@@ -88,8 +93,10 @@ func TestIntegrationNothingFromOutsideReachesATerminal(t *testing.T) {
 	s.orphan(fmt.Sprintf(attack, "an orphan"))
 	all := ""
 	for _, line := range []string{
-		"start sick", "start away", "start loud", "status", "monitor", "logs -tail=20", "build", "build -progress=plain", "explain build",
-		"cleanup -dry-run", "start -dry-run", "check", "monitor -disk", "status -json", "monitor -json", "cleanup -dry-run -json",
+		"start sick", "start away", "start loud", "status", "monitor", "logs -tail=20", "build",
+		"build -progress=plain", "explain build",
+		"cleanup -dry-run", "start -dry-run", "check", "monitor -disk", "status -json", "monitor -json",
+		"cleanup -dry-run -json",
 	} {
 		got := s.onTerminal(line)
 		for _, what := range obeyed(got) {
@@ -111,8 +118,8 @@ func TestIntegrationNothingFromOutsideReachesATerminal(t *testing.T) {
 	}
 }
 
-// hostileServices are a service whose check, one whose log, and one whose build says the attack, and an image of a registry that does. Each
-// has it in its labels too.
+// hostileServices are a service whose check, one whose log, and one whose build says the attack, and an image of a
+// registry that does. Each has it in its labels too.
 func hostileServices(t *testing.T, registry string) string {
 	t.Helper()
 	said := func(where string) string {
@@ -131,10 +138,12 @@ func hostileServices(t *testing.T, registry string) string {
 		return `printf '%b\\n' '` + b.String() + `'`
 	}
 	common := "stop_grace_period: 1s, init: true, labels: {evil: " + said("a label") + "}"
-	return "  sick: {image: BASE, " + common + ", command: [sleep, infinity], healthcheck: {test: [CMD-SHELL, \"" + prints("a check") + "; exit 1\"], interval: 1s, retries: 2}}\n" +
+	return "  sick: {image: BASE, " + common + ", command: [sleep, infinity], healthcheck: {test: [CMD-SHELL, \"" +
+		prints("a check") + "; exit 1\"], interval: 1s, retries: 2}}\n" +
 		"  loud: {image: BASE, " + common + ", command: [sh, -c, \"" + prints("a log") + "; exec sleep infinity\"]}\n" +
 		"  away: {image: '" + registry + "/evil:1'}\n" +
-		"  build: {" + common + ", build: {dockerfile_inline: \"FROM BASE\\nRUN " + prints("a build") + "; exit 3\\n\"}}\n"
+		"  build: {" + common + ", build: {dockerfile_inline: \"FROM BASE\\nRUN " + prints("a build") +
+		"; exit 3\\n\"}}\n"
 }
 
 // orphan makes a container that says it is of a service of that name.
@@ -143,7 +152,8 @@ func (s *userStack) orphan(service string) {
 	name := s.name + "-orphan-1"
 	_, err := s.engine.ContainerCreate(context.Background(), client.ContainerCreateOptions{
 		Name: name, Config: &container.Config{Image: s.image, Cmd: []string{"true"}, Labels: map[string]string{
-			"com.docker.compose.project": s.name, "com.docker.compose.service": service, "com.docker.compose.oneoff": "False",
+			"com.docker.compose.project": s.name, "com.docker.compose.service": service,
+			"com.docker.compose.oneoff":           "False",
 			"com.docker.compose.container-number": "1", "com.docker.compose.project.working_dir": s.dir,
 			"com.docker.compose.project.config_files": filepath.Join(s.dir, "compose.yaml"),
 		}},

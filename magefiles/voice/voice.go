@@ -21,9 +21,9 @@ import (
 
 // Models downloads a Whisper model into the stack's model volume.
 //
-// The model is tiny, base.en, small, medium, large-v3-turbo or another of whisper.cpp's. A broken download is resumed,
-// the file is checked against its published sum. Of several models whisper-stt takes the first by name, or that of STT_MODEL
-// in the .env file; it looks when it is restarted.
+// The model is tiny, base.en, small, medium, large-v3-turbo or another of whisper.cpp's. A broken download is
+// resumed, the file is checked against its published sum. Of several models whisper-stt takes the first by name, or
+// that of STT_MODEL in the .env file; it looks when it is restarted.
 func Models(ctx context.Context, model string,
 	sum *string, // SHA-256 or SHA-1 of a model whose sum is not known
 	service *string, // the service that reads the volume; whisper-stt by default
@@ -73,8 +73,8 @@ func download(ctx context.Context, service string, o models.Options) error {
 // modelVariable names the file of the model that whisper-stt takes.
 const modelVariable = "STT_MODEL"
 
-// useModel says what makes the service take the model: a restart, and where the service can be told which of several it takes,
-// the variable.
+// useModel says what makes the service take the model: a restart, and where the service can be told which of
+// several it takes, the variable.
 func useModel(service types.ServiceConfig, model string) string {
 	restart := "go tool mage restart " + fault.Quote(service.Name)
 	file := "ggml-" + model + ".bin"

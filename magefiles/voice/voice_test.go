@@ -16,8 +16,16 @@ func TestUseModelNamesTheVariable(t *testing.T) {
 	}{
 		"can't be told": {nil, restart},
 		"told already":  {types.MappingWithEquals{"STT_MODEL": value("ggml-small.bin")}, restart},
-		"told another":  {types.MappingWithEquals{"STT_MODEL": value("ggml-base.bin")}, "write STT_MODEL=ggml-small.bin into .env beside the Compose file, else the first model by name is taken; then " + restart},
-		"not told":      {types.MappingWithEquals{"STT_MODEL": value("")}, "write STT_MODEL=ggml-small.bin into .env beside the Compose file, else the first model by name is taken; then " + restart},
+		"told another": {
+			types.MappingWithEquals{"STT_MODEL": value("ggml-base.bin")},
+			"write STT_MODEL=ggml-small.bin into .env beside the Compose file, else the first model by name is " +
+				"taken; then " + restart,
+		},
+		"not told": {
+			types.MappingWithEquals{"STT_MODEL": value("")},
+			"write STT_MODEL=ggml-small.bin into .env beside the Compose file, else the first model by name is " +
+				"taken; then " + restart,
+		},
 	} {
 		service := types.ServiceConfig{Name: "stt"}
 		service.Environment = c.environment
