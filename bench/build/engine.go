@@ -68,8 +68,8 @@ func (e *engineAPI) ids(ctx context.Context, names []string) map[string]string {
 	return out
 }
 
-// layers gives the digests of an image's layers, base first, and their sizes in bytes, of those that are not empty newest
-// first.
+// layers gives the digests of an image's layers, base first, and their sizes in bytes, of those that are not empty
+// newest first.
 func (e *engineAPI) layers(ctx context.Context, name string) (digests []string, sizes []int64, err error) {
 	var image struct{ RootFS struct{ Layers []string } }
 	if err := e.ask(ctx, http.MethodGet, "/images/"+name+"/json", &image); err != nil {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// generate writes a repository of n small Go services that imports the targets, as docs/import.md says, and gives its stack.
-// The services share a base image and an internal package; each has its own folder and Dockerfile.
+// generate writes a repository of n small Go services that imports the targets, as docs/import.md says, and gives
+// its stack. The services share a base image and an internal package; each has its own folder and Dockerfile.
 func generate(dir, source string, n int) (*stack, error) {
 	s := &stack{name: fmt.Sprint(n), title: fmt.Sprintf("%d generated images", n), root: dir, compose: filepath.Join(dir, "compose.yaml")}
 	files, err := importer(source)
@@ -61,7 +61,8 @@ func manyFiles(dir, source string) (*stack, error) {
 	return s, nil
 }
 
-// importer gives the files, by path, that make a repository import the targets of the one at source, as docs/import.md says.
+// importer gives the files, by path, that make a repository import the targets of the one at source, as
+// docs/import.md says.
 func importer(source string) (map[string]string, error) {
 	mod, err := os.ReadFile(filepath.Join(source, "go.mod"))
 	if err != nil {
@@ -85,7 +86,7 @@ const magefile = `//go:build mage
 package main
 
 import (
-	//mage:import
+	// mage:import
 	"github.com/25eloquence/compose-mage/magefiles/targets"
 )
 

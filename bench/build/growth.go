@@ -15,7 +15,8 @@ type growth struct {
 	failed    error
 }
 
-// measureGrowth builds both stacks by turns: measured one after the other, their ratio would be that of two minutes of the machine.
+// measureGrowth builds both stacks by turns: measured one after the other, their ratio would be that of two minutes
+// of the machine.
 func (b *bench) measureGrowth(ctx context.Context, few, many *stack) []growth {
 	var out []growth
 	unchanged := scenario{name: "growth"}

@@ -1,12 +1,13 @@
-// Command build compares `mage build` with `buildx bake` and `docker compose build`: the same Compose file, the same builder, the
-// same engine, whole processes, in alternating order.
+// Command build compares `mage build` with `buildx bake` and `docker compose build`: the same Compose file, the
+// same builder, the same engine, whole processes, in alternating order.
 //
 //	go -C bench run ./build -pairs=5 -out=/tmp/build.md
 //	go -C bench run ./build -stacks=5 -cases=unchanged,source -engine=current
 //
-// It copies the sources, starts a buildkitd and a cache registry of its own, names every image bench-…/…, and removes what it
-// made; the machine's builder and its cache stay as they are. The base images come from -registry, by default a copy of those that setup made. It needs root and runc, as
-// buildkitd does, and for -engine=current iptables.
+// It copies the sources, starts a buildkitd and a cache registry of its own, names every image bench-…/…, and
+// removes what it made; the machine's builder and its cache stay as they are. The base images come from -registry,
+// by default a copy of those that setup made. It needs root and runc, as buildkitd does, and for -engine=current
+// iptables.
 package main
 
 import (

@@ -104,8 +104,8 @@ func (b *bench) prepare(ctx context.Context, s *stack, sc scenario, r *result) {
 	}
 }
 
-// once brings about the state that the case starts from and runs the tool. An error says that the tool failed, or that the
-// engine has not what it should have made.
+// once brings about the state that the case starts from and runs the tool. An error says that the tool failed, or
+// that the engine has not what it should have made.
 func (b *bench) once(ctx context.Context, s *stack, sc scenario, t tool, host string) (finished, error) {
 	if sc.forget {
 		if err := b.forget(ctx); err != nil {
@@ -179,7 +179,8 @@ func (s *stack) images(t tool) []string {
 	return out
 }
 
-// countBytes runs each tool once more, untimed, through a socket that counts. For an edit it also measures what changed.
+// countBytes runs each tool once more, untimed, through a socket that counts. For an edit it also measures what
+// changed.
 func (b *bench) countBytes(ctx context.Context, s *stack, sc scenario, r *result) {
 	for _, t := range b.tools {
 		if r.failed[t.name] != "" || t.name == "mage" && slices.Contains(b.config.tools, "mage-fast") {
@@ -205,8 +206,8 @@ func (b *bench) countBytes(ctx context.Context, s *stack, sc scenario, r *result
 	}
 }
 
-// changedSize adds up the sizes of the layers that differ: they are the image's last ones, since a layer follows from those
-// below it. sizes holds the layers that are not empty, newest first.
+// changedSize adds up the sizes of the layers that differ: they are the image's last ones, since a layer follows
+// from those below it. sizes holds the layers that are not empty, newest first.
 func changedSize(old, now []string, sizes []int64) int64 {
 	same := 0
 	for same < min(len(old), len(now)) && old[same] == now[same] {

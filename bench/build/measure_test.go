@@ -24,8 +24,8 @@ func TestChangedSize(t *testing.T) {
 	}
 }
 
-// What buildx printed for a build of two images, shortened: one step from the cache, two that overlap, a copy that does not
-// count, and a step that is told of twice, as every one is.
+// What buildx printed for a build of two images, shortened: one step from the cache, two that overlap, a copy that
+// does not count, and a step that is told of twice, as every one is.
 func TestStepSeconds(t *testing.T) {
 	raw := `#1 not JSON
 {"vertexes":[{"digest":"sha256:1","name":"[a build 3/4] RUN go mod download","started":"2026-11-24T10:00:00Z","completed":"2026-11-24T10:00:00Z","cached":true}]}

@@ -17,7 +17,8 @@ type scenario struct {
 
 func (s scenario) id() string { return s.name }
 
-// scenarios lists the cases in the order in which they are run: each leaves the sources in a state that the next accepts.
+// scenarios lists the cases in the order in which they are run: each leaves the sources in a state that the next
+// accepts.
 func scenarios() []scenario {
 	return []scenario{
 		{name: "cold", title: "cold", forget: true},

@@ -17,8 +17,8 @@ type vertex struct {
 	Cached    bool       `json:"cached"`
 }
 
-// stepSeconds reads raw progress and gives the time during which RUN steps ran: from the start of the first that was not
-// cached to the end of the last, less the gaps. Nothing that ran is 0.
+// stepSeconds reads raw progress and gives the time during which RUN steps ran: from the start of the first that
+// was not cached to the end of the last, less the gaps. Nothing that ran is 0.
 func stepSeconds(output []byte) float64 {
 	last := map[string]vertex{}
 	for line := range bytes.Lines(output) {

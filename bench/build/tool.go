@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// tool is one of the programs that are compared. All of them build a stack's Compose file on the same builder and load the
-// images into the same engine, each under its own prefix.
+// tool is one of the programs that are compared. All of them build a stack's Compose file on the same builder and
+// load the images into the same engine, each under its own prefix.
 type tool struct {
 	name, title string
 	prefix      string // of the images' names
@@ -91,8 +91,8 @@ func composeBuild(b *bench, s *stack, r request) *exec.Cmd {
 	return cmd
 }
 
-// overlay names the Compose overlay that gives the services what `docker compose build` has no option for: the CA bundle
-// as a secret, and the caches. It is written with the stack.
+// overlay names the Compose overlay that gives the services what `docker compose build` has no option for: the CA
+// bundle as a secret, and the caches. It is written with the stack.
 func (s *stack) overlay(b *bench, r request) string {
 	name := "overlay"
 	if r.from {

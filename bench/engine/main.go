@@ -1,6 +1,7 @@
 //go:build linux
 
-// Command engine runs a current Docker Engine, built from its Go modules, beside the machine's own until it is interrupted:
+// Command engine runs a current Docker Engine, built from its Go modules, beside the machine's own until it is
+// interrupted:
 //
 //	go -C bench run ./engine -dir /var/tmp/current
 //	docker -H unix:///var/tmp/current/docker.sock info

@@ -184,9 +184,12 @@ func (b *bench) facts(ctx context.Context) []string {
 		compose = "unknown"
 	}
 	facts := []string{
-		fmt.Sprintf("engine %s, docker compose %s, %s, %d CPUs", b.engine.Info.ServerVersion, compose, runtime.Version(), runtime.NumCPU()),
-		"mage is `go tool mage`, fast mage an installed `mage` with MAGEFILE_HASHFAST=1; whole processes; compose restart does not wait until the services are ready",
-		fmt.Sprintf("each figure is the median of %d runs, some with the least and the greatest; a ratio is the median of the rounds' ratios", b.pairs),
+		fmt.Sprintf("engine %s, docker compose %s, %s, %d CPUs",
+			b.engine.Info.ServerVersion, compose, runtime.Version(), runtime.NumCPU()),
+		"mage is `go tool mage`, fast mage an installed `mage` with MAGEFILE_HASHFAST=1; whole processes; " +
+			"compose restart does not wait until the services are ready",
+		fmt.Sprintf("each figure is the median of %d runs, some with the least and the greatest; "+
+			"a ratio is the median of the rounds' ratios", b.pairs),
 	}
 	// Others' work shows in the times.
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {

@@ -22,7 +22,8 @@ type scenario struct {
 	name, title string
 	state       state
 	one         bool // only one service is restarted
-	// args are what each tool is asked, by its args key; a tool without an entry does not take part. {one} is the service.
+	// args are what each tool is asked, by its args key; a tool without an entry does not take part. {one} is the
+	// service.
 	args map[string][]string
 }
 
@@ -37,10 +38,14 @@ func scenarios() []scenario {
 		{name: "first", title: "first start", state: nothing, args: start},
 		{name: "warm", title: "start of what was stopped", state: stopped, args: start},
 		{name: "restart-one", title: "restart of one service", state: running, one: true, args: map[string][]string{
-			"mage": {"restart", "-services={one}"}, "compose": {"up", "--force-recreate", "--no-deps", "--wait", "{one}"}, "compose-restart": {"restart", "{one}"},
+			"mage":            {"restart", "-services={one}"},
+			"compose":         {"up", "--force-recreate", "--no-deps", "--wait", "{one}"},
+			"compose-restart": {"restart", "{one}"},
 		}},
 		{name: "restart-all", title: "restart of all", state: running, args: map[string][]string{
-			"mage": {"restart", "-all"}, "compose": {"up", "--force-recreate", "--wait"}, "compose-restart": {"restart"},
+			"mage":            {"restart", "-all"},
+			"compose":         {"up", "--force-recreate", "--wait"},
+			"compose-restart": {"restart"},
 		}},
 	}
 }
@@ -60,16 +65,28 @@ func (t tool) ours() bool { return t.family == "mage" }
 
 func allTools() []tool {
 	return []tool{
-		{name: "mage-fast", title: "fast mage", family: "mage", args: "mage", waits: true, command: func(ctx context.Context, b *bench, s *stack, args []string) *exec.Cmd {
-			cmd := b.mageCommand(ctx, s, append([]string{b.mage}, args...))
-			cmd.Env = append(cmd.Env, "MAGEFILE_HASHFAST=1")
-			return cmd
-		}},
-		{name: "mage", title: "mage", family: "mage", args: "mage", waits: true, command: func(ctx context.Context, b *bench, s *stack, args []string) *exec.Cmd {
-			return b.mageCommand(ctx, s, append([]string{"go", "tool", "mage"}, args...))
-		}},
-		{name: "compose", title: "compose up --wait", family: "compose", args: "compose", waits: true, command: composeCommand},
-		{name: "compose-restart", title: "compose restart", family: "compose", args: "compose-restart", command: composeCommand},
+		{
+			name: "mage-fast", title: "fast mage", family: "mage", args: "mage", waits: true,
+			command: func(ctx context.Context, b *bench, s *stack, args []string) *exec.Cmd {
+				cmd := b.mageCommand(ctx, s, append([]string{b.mage}, args...))
+				cmd.Env = append(cmd.Env, "MAGEFILE_HASHFAST=1")
+				return cmd
+			},
+		},
+		{
+			name: "mage", title: "mage", family: "mage", args: "mage", waits: true,
+			command: func(ctx context.Context, b *bench, s *stack, args []string) *exec.Cmd {
+				return b.mageCommand(ctx, s, append([]string{"go", "tool", "mage"}, args...))
+			},
+		},
+		{
+			name: "compose", title: "compose up --wait", family: "compose", args: "compose", waits: true,
+			command: composeCommand,
+		},
+		{
+			name: "compose-restart", title: "compose restart", family: "compose", args: "compose-restart",
+			command: composeCommand,
+		},
 	}
 }
 
@@ -124,8 +141,8 @@ func composeCommand(ctx context.Context, b *bench, s *stack, args []string) *exe
 // projectPrefix begins the names of all Compose projects of the bench.
 const projectPrefix = "bench-start-"
 
-// newProjects names the Compose projects of the families, other ones in each bench: an engine may keep a network that says it is in
-// use when nothing is in it any more, and a bench that was killed another.
+// newProjects names the Compose projects of the families, other ones in each bench: an engine may keep a network
+// that says it is in use when nothing is in it any more, and a bench that was killed another.
 func newProjects(run string) map[string]string {
 	return map[string]string{"mage": projectPrefix + run + "-mage", "compose": projectPrefix + run + "-compose"}
 }

@@ -35,9 +35,14 @@ func each[T any](ctx context.Context, items []T, atOnce int, f func(ctx context.
 	return group.Wait()
 }
 
+// ofProject selects what has the project's label.
+func ofProject(project string) client.Filters {
+	return client.Filters{}.Add("label", projectLabel+"="+project)
+}
+
 // list gives the project's containers.
 func (b *bench) list(ctx context.Context, project string) ([]container.Summary, error) {
-	found, err := b.engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: client.Filters{}.Add("label", projectLabel+"="+project)})
+	found, err := b.engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ofProject(project)})
 	if err != nil {
 		return nil, fmt.Errorf("listing the containers of %q: %w", project, err)
 	}
@@ -77,9 +82,7 @@ func (b *bench) wipe(ctx context.Context, project string) error {
 
 // wipeNetworks removes the project's networks.
 func (b *bench) wipeNetworks(ctx context.Context, project string) error {
-	networks, err := b.engine.NetworkList(ctx, client.NetworkListOptions{
-		Filters: client.Filters{}.Add("label", projectLabel+"="+project),
-	})
+	networks, err := b.engine.NetworkList(ctx, client.NetworkListOptions{Filters: ofProject(project)})
 	if err != nil {
 		return fmt.Errorf("listing the networks of %q: %w", project, err)
 	}
@@ -91,8 +94,8 @@ func (b *bench) wipeNetworks(ctx context.Context, project string) error {
 	return nil
 }
 
-// wipeAll removes everything that this bench and those before it made on the engine. A network of an earlier one that the engine
-// does not let go, though nothing is in it, is only named.
+// wipeAll removes everything that this bench and those before it made on the engine. A network of an earlier one
+// that the engine does not let go, though nothing is in it, is only named.
 func (b *bench) wipeAll(ctx context.Context) error {
 	all, err := b.engine.ContainerList(ctx, client.ContainerListOptions{All: true})
 	if err != nil {
@@ -109,18 +112,22 @@ func (b *bench) wipeAll(ctx context.Context) error {
 	for _, n := range networks.Items {
 		found[n.Labels[projectLabel]] = true
 	}
+	ours := slices.Collect(maps.Values(b.projects))
 	var failed []error
 	for project := range found {
 		if !strings.HasPrefix(project, projectPrefix) {
 			continue
 		}
-		if err := b.wipe(ctx, project); err != nil && slices.Contains(slices.Collect(maps.Values(b.projects)), project) {
+		switch err := b.wipe(ctx, project); {
+		case err == nil:
+		case slices.Contains(ours, project):
 			failed = append(failed, err)
-		} else if err != nil {
+		default:
 			rig.Say("left by an earlier bench: %v", err)
 		}
 	}
-	images, err := b.engine.ImageList(ctx, client.ImageListOptions{Filters: client.Filters{}.Add("reference", "bench-start/*")})
+	ofBench := client.Filters{}.Add("reference", "bench-start/*")
+	images, err := b.engine.ImageList(ctx, client.ImageListOptions{Filters: ofBench})
 	failed = append(failed, err)
 	for _, i := range images.Items {
 		for _, tag := range i.RepoTags {
@@ -187,7 +194,9 @@ func (b *bench) remember(ctx context.Context, s *stack, project string) error {
 		}})
 	}
 	order := s.graph.names()
-	slices.SortFunc(specs, func(a, b spec) int { return slices.Index(order, a.service) - slices.Index(order, b.service) })
+	slices.SortFunc(specs, func(a, b spec) int {
+		return slices.Index(order, a.service) - slices.Index(order, b.service)
+	})
 	s.specs[project], s.networks[project] = specs, nil
 	for name := range networks {
 		s.networks[project] = append(s.networks[project], name)
@@ -198,7 +207,8 @@ func (b *bench) remember(ctx context.Context, s *stack, project string) error {
 // makeNetworks makes the project's networks again.
 func (b *bench) makeNetworks(ctx context.Context, s *stack, project string) error {
 	for _, name := range s.networks[project] {
-		_, err := b.engine.NetworkCreate(ctx, name, client.NetworkCreateOptions{Driver: "bridge", Labels: map[string]string{projectLabel: project}})
+		labels := map[string]string{projectLabel: project}
+		_, err := b.engine.NetworkCreate(ctx, name, client.NetworkCreateOptions{Driver: "bridge", Labels: labels})
 		if err != nil {
 			return fmt.Errorf("making the network %q: %w", name, err)
 		}
@@ -211,7 +221,8 @@ func (b *bench) make(ctx context.Context, one spec) error {
 	options, ends := one.options, one.options.NetworkingConfig.EndpointsConfig
 	first := string(options.HostConfig.NetworkMode)
 	if _, ok := ends[first]; ok { // an engine before 25 makes a container in one network only
-		options.NetworkingConfig = &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{first: ends[first]}}
+		only := map[string]*network.EndpointSettings{first: ends[first]}
+		options.NetworkingConfig = &network.NetworkingConfig{EndpointsConfig: only}
 	}
 	if _, err := b.engine.ContainerCreate(ctx, options); err != nil {
 		return fmt.Errorf("making %q: %w", options.Name, err)

@@ -24,11 +24,12 @@ type node struct {
 // graph is a stack's services, dependencies before dependants.
 type graph []node
 
-// cost is what one service takes, in seconds: the engine's start of its container, and from there until it is ready.
+// cost is what one service takes, in seconds: the engine's start of its container, and from there until it is
+// ready.
 type cost struct{ start, ready float64 }
 
-// longest gives the seconds of the chain of starts and readiness that takes longest, and its services: no start can be
-// shorter, however many run beside each other.
+// longest gives the seconds of the chain of starts and readiness that takes longest, and its services: no start can
+// be shorter, however many run beside each other.
 func (g graph) longest(costs map[string]cost) (seconds float64, path []string) {
 	type reached struct {
 		started, ready float64
@@ -77,7 +78,8 @@ func makeGraph(name string) (graph, string, error) {
 	n, err := strconv.Atoi(number)
 	build, ok := map[string]func(int) graph{"chain": chain, "fan": fan, "mixed": mixed}[kind]
 	if err != nil || !ok || n < 1 || n > 200 {
-		return nil, "", fmt.Errorf("reading -stacks: %q is neither six nor chain-N, fan-N or mixed-N with N from 1 to 200", name)
+		const known = "six nor chain-N, fan-N or mixed-N with N from 1 to 200"
+		return nil, "", fmt.Errorf("reading -stacks: %q is neither "+known, name)
 	}
 	title := map[string]string{"chain": "a chain of %d", "fan": "a fan of %d", "mixed": "a mixed graph of %d"}[kind]
 	return build(n), fmt.Sprintf(title, n), nil
@@ -103,8 +105,9 @@ func fan(n int) graph {
 	return g
 }
 
-// mixed is four layers: a tenth of the services stand alone, as databases do, three tenths wait for one or two of those, four
-// tenths for two of the second layer, and the rest for three of the third; every fifth wait is only for the start.
+// mixed is four layers: a tenth of the services stand alone, as databases do, three tenths wait for one or two of
+// those, four tenths for two of the second layer, and the rest for three of the third; every fifth wait is only for
+// the start.
 func mixed(n int) graph {
 	layers := []struct{ end, waits int }{{max(1, n/10), 0}, {max(1, n*4/10), 2}, {max(1, n*8/10), 2}, {n, 3}}
 	var g graph
@@ -140,7 +143,8 @@ func graphOf(project *types.Project) graph {
 		one := node{name: name}
 		for _, on := range service.GetDependencies() {
 			visit(on)
-			one.after = append(one.after, edge{on: on, started: service.DependsOn[on].Condition == types.ServiceConditionStarted})
+			started := service.DependsOn[on].Condition == types.ServiceConditionStarted
+			one.after = append(one.after, edge{on: on, started: started})
 		}
 		g = append(g, one)
 	}

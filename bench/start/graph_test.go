@@ -31,7 +31,10 @@ func TestLongestPath(t *testing.T) {
 	}{
 		{"nothing", nil, nil, 0, ""},
 		{"one", graph{{name: "a"}}, map[string]cost{"a": {0.5, 1}}, 1.5, "a"},
-		{"a chain adds up", chain(3), map[string]cost{"s00": {0.5, 1}, "s01": {0.5, 1}, "s02": {0.5, 1}}, 4.5, "s00 s01 s02"},
+		{
+			"a chain adds up", chain(3), map[string]cost{"s00": {0.5, 1}, "s01": {0.5, 1}, "s02": {0.5, 1}}, 4.5,
+			"s00 s01 s02",
+		},
 		{"the slower side counts", diamond, costs, 11, "base slow top"},
 		{"a wait for the start alone", onlyStarted, map[string]cost{"a": {1, 10}, "b": {1, 1}}, 11, "a"},
 		{"and what follows it", onlyStarted, map[string]cost{"a": {1, 1}, "b": {1, 10}}, 12, "a b"},
@@ -88,7 +91,8 @@ func itoa(n int) string { return strings.TrimPrefix(strings.TrimPrefix(number(n)
 func TestComposeFileIsTheGraph(t *testing.T) {
 	for _, g := range []graph{chain(3), fan(5), mixed(50)} {
 		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(composeText(g, 30*time.Second)), 0o600); err != nil {
+		text := composeText(g, 30*time.Second)
+		if err := os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		loaded, err := composefiles.Load(context.Background(), composefiles.Request{Dir: dir})
@@ -118,7 +122,8 @@ func TestComposeFileIsTheGraph(t *testing.T) {
 		if len(got) != len(want) {
 			t.Errorf("the Compose file has %d services and edges, not %d", len(got), len(want))
 		}
-		if check := loaded.Project.Services["s01"].HealthCheck; check == nil || time.Duration(*check.Interval) != 30*time.Second {
+		check := loaded.Project.Services["s01"].HealthCheck
+		if check == nil || time.Duration(*check.Interval) != 30*time.Second {
 			t.Errorf("health check: %+v", check)
 		}
 	}

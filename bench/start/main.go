@@ -1,13 +1,14 @@
-// Command start compares `mage start` and `mage restart` with `docker compose up --wait` and `restart`: the same Compose file,
-// the same images, the same engine, whole processes, in alternating order.
+// Command start compares `mage start` and `mage restart` with `docker compose up --wait` and `restart`: the same
+// Compose file, the same images, the same engine, whole processes, in alternating order.
 //
 //	go -C bench run ./start -pairs=5 -out=/tmp/start.md
 //	go -C bench run ./start -stacks=chain-3,fan-30 -intervals=5s -cases=first,warm -engine=current
 //
-// After each round it starts the same containers itself, with perfect knowledge of when each is ready and without any probe:
-// that is the critical path which the round's runs are divided by. docs/start-bench.md says how everything is measured. It
-// needs Linux and root; the six services are built with `mage build` and need what `mage setup` makes. It removes what it made:
-// containers, networks and volumes of the projects bench-start-…, images bench-start/….
+// After each round it starts the same containers itself, with perfect knowledge of when each is ready and without
+// any probe: that is the critical path which the round's runs are divided by. docs/start-bench.md says how
+// everything is measured. It needs Linux and root; the six services are built with `mage build` and need what `mage
+// setup` makes. It removes what it made: containers, networks and volumes of the projects bench-start-…, images
+// bench-start/….
 package main
 
 import (
@@ -51,17 +52,21 @@ func parse(args []string) (config, error) {
 	}
 	flags := flag.NewFlagSet("start", flag.ContinueOnError)
 	flags.StringVar(&cases, "cases", strings.Join(names(scenarios()), ","), "what to compare")
-	flags.StringVar(&stacks, "stacks", "six,chain-3,chain-10,fan-30,mixed-50", "six (the six services), or chain-N, fan-N, mixed-N: N generated services")
+	flags.StringVar(&stacks, "stacks", "six,chain-3,chain-10,fan-30,mixed-50",
+		"six (the six services), or chain-N, fan-N, mixed-N: N generated services")
 	flags.StringVar(&intervals, "intervals", "5s,30s", "of the generated services' health checks")
 	flags.StringVar(&tools, "tools", strings.Join(names(allTools()), ","), "what to compare with each other")
 	flags.StringVar(&programs, "programs", "", "NAME=PATH,…: programs to compare as well, made by mage -compile")
 	flags.IntVar(&c.callsAtOnce, "calls", 8, "how many calls the critical path has the engine work on")
 	flags.StringVar(&c.engine, "engine", "host", "host, current (started for this), or a unix:// address")
-	flags.StringVar(&c.builder, "builder", "", "address of the builder of the six services; by default the one that setup made")
+	flags.StringVar(&c.builder, "builder", "",
+		"address of the builder of the six services; by default the one that setup made")
 	flags.IntVar(&c.pairs, "pairs", 5, "timed runs of each tool in each case")
 	flags.StringVar(&c.out, "out", "", "file for the Markdown; standard output by default")
-	flags.StringVar(&c.dir, "dir", filepath.Join(cache, "compose-mage", "bench"), "where files lie meanwhile; a short path on a real disk")
-	flags.StringVar(&c.registry, "registry", "", "Docker Hub's mirror, plain HTTP, for -engine=current; by default a copy of what setup made")
+	flags.StringVar(&c.dir, "dir", filepath.Join(cache, "compose-mage", "bench"),
+		"where files lie meanwhile; a short path on a real disk")
+	flags.StringVar(&c.registry, "registry", "",
+		"Docker Hub's mirror, plain HTTP, for -engine=current; by default a copy of what setup made")
 	flags.BoolVar(&c.keep, "keep", false, "keep the runs' logs until the next bench")
 	if err := flags.Parse(args); err != nil {
 		return c, err

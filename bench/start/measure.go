@@ -88,7 +88,8 @@ func (b *bench) measure(ctx context.Context, s *stack, sc scenario) result {
 			if last == nil || t.ours() {
 				last = &t
 			}
-			rig.Say("%-17s %.2f s, ready after %.2f s, %d probes, %d MiB", t.title, one.seconds, one.ready, one.probes, one.memory>>20)
+			rig.Say("%-17s %.2f s, ready after %.2f s, %d probes, %d MiB",
+				t.title, one.seconds, one.ready, one.probes, one.memory>>20)
 		}
 		if last == nil {
 			return r
@@ -184,8 +185,8 @@ func (sc scenario) expected(s *stack) []string {
 	return s.graph.names()
 }
 
-// run brings about the state that the case starts from and runs the tool. An error says that the tool failed, or that it did
-// not do what it should have.
+// run brings about the state that the case starts from and runs the tool. An error says that the tool failed, or
+// that it did not do what it should have.
 func (b *bench) run(ctx context.Context, s *stack, sc scenario, t tool) (once, error) {
 	one := once{critical: unknown}
 	if err := b.prepare(ctx, s, sc, t); err != nil {
@@ -249,8 +250,8 @@ func (b *bench) capture(cmd *exec.Cmd, sc scenario, t tool) (*bytes.Buffer, *os.
 	return &output, log, nil
 }
 
-// check asks whether the tool did what it should have: every service was started, none before what it waits for was ready, and
-// who waits ended when all were.
+// check asks whether the tool did what it should have: every service was started, none before what it waits for was
+// ready, and who waits ended when all were.
 func check(s *stack, sc scenario, t tool, seen observed, ready map[string]time.Time, ended time.Time) error {
 	for _, name := range sc.expected(s) {
 		if seen.started[name].IsZero() {
@@ -274,8 +275,8 @@ func check(s *stack, sc scenario, t tool, seen observed, ready map[string]time.T
 	return errors.Join(early...)
 }
 
-// readinessOf is what each service took from the end of the engine's start call to being ready, in seconds. The stack keeps it for
-// the reference.
+// readinessOf is what each service took from the end of the engine's start call to being ready, in seconds. The
+// stack keeps it for the reference.
 func (s *stack) readinessOf(sc scenario, seen observed, ready map[string]time.Time) map[string]float64 {
 	out := map[string]float64{}
 	for _, name := range sc.expected(s) {
@@ -286,8 +287,8 @@ func (s *stack) readinessOf(sc scenario, seen observed, ready map[string]time.Ti
 	return out
 }
 
-// longest is the longest path of a run, in seconds: readiness as in that run, the engine's calls as when it has nothing else
-// to do. NaN where those were not measured.
+// longest is the longest path of a run, in seconds: readiness as in that run, the engine's calls as when it has
+// nothing else to do. NaN where those were not measured.
 func (s *stack) longest(sc scenario, one once) float64 {
 	if math.IsNaN(s.alone.start) {
 		return math.NaN()

@@ -62,8 +62,8 @@ func (w *watcher) stop() observed {
 	return w.seen
 }
 
-// ownChecks counts the health checks that the engine itself ran since then. It remembers five of a container: where more ran,
-// the sum is too low, and so the count of probes too high.
+// ownChecks counts the health checks that the engine itself ran since then. It remembers five of a container: where
+// more ran, the sum is too low, and so the count of probes too high.
 func (b *bench) ownChecks(ctx context.Context, project string, since time.Time) (int, error) {
 	ids, err := b.ids(ctx, project)
 	if err != nil {
@@ -87,7 +87,9 @@ func (b *bench) ownChecks(ctx context.Context, project string, since time.Time) 
 }
 
 // awaitReady reads the containers' logs until each of the services has said that it is ready, and gives the times.
-func (b *bench) awaitReady(ctx context.Context, s *stack, project string, services []string, since time.Time) (map[string]time.Time, error) {
+func (b *bench) awaitReady(
+	ctx context.Context, s *stack, project string, services []string, since time.Time,
+) (map[string]time.Time, error) {
 	ids, err := b.ids(ctx, project)
 	if err != nil {
 		return nil, err
@@ -113,7 +115,8 @@ func (b *bench) awaitReady(ctx context.Context, s *stack, project string, servic
 			return at, nil
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("%d of %d services never said that they are ready", len(services)-len(at), len(services))
+			silent := len(services) - len(at)
+			return nil, fmt.Errorf("%d of %d services never said that they are ready", silent, len(services))
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
 			return nil, err
@@ -124,7 +127,8 @@ func (b *bench) awaitReady(ctx context.Context, s *stack, project string, servic
 // logs is what the container wrote since then, each line after the engine's time stamp.
 func (b *bench) logs(ctx context.Context, id string, since time.Time) ([]byte, error) {
 	stream, err := b.engine.ContainerLogs(ctx, id, client.ContainerLogsOptions{
-		ShowStdout: true, ShowStderr: true, Timestamps: true, Since: fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond()),
+		ShowStdout: true, ShowStderr: true, Timestamps: true,
+		Since: fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond()),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading a log: %w", err)
@@ -137,7 +141,8 @@ func (b *bench) logs(ctx context.Context, id string, since time.Time) ([]byte, e
 	return text.Bytes(), nil
 }
 
-// said finds the first line that matches and gives its time: the one in the pattern's group, else the engine's stamp.
+// said finds the first line that matches and gives its time: the one in the pattern's group, else the engine's
+// stamp.
 func said(log []byte, pattern *regexp.Regexp) (time.Time, bool) {
 	lines := bufio.NewScanner(bytes.NewReader(log))
 	lines.Buffer(nil, 1<<20)

@@ -39,6 +39,8 @@ func TestCheckSeesWhatATimeAloneDoesNot(t *testing.T) {
 	start, restart, tools := scenarios()[0], scenarios()[2], allTools()
 	fine := observed{started: map[string]time.Time{"s00": after(0.5), "s01": after(2)}}
 	ready := map[string]time.Time{"s00": after(1.5), "s01": after(3)}
+	one := observed{started: map[string]time.Time{"s00": after(0.5)}}
+	early := observed{started: map[string]time.Time{"s00": after(0.5), "s01": after(1)}}
 	for _, c := range []struct {
 		name  string
 		sc    scenario
@@ -48,10 +50,10 @@ func TestCheckSeesWhatATimeAloneDoesNot(t *testing.T) {
 		want  string
 	}{
 		{"fine", start, tools[0], fine, 3.1, ""},
-		{"one never started", start, tools[0], observed{started: map[string]time.Time{"s00": after(0.5)}}, 3.1, `did not start "s01"`},
+		{"one never started", start, tools[0], one, 3.1, `did not start "s01"`},
 		{"ended early", start, tools[0], fine, 2.5, `ended before "s01" was ready`},
 		{"which some do", restart, tools[3], fine, 2.5, ""},
-		{"started early", start, tools[0], observed{started: map[string]time.Time{"s00": after(0.5), "s01": after(1)}}, 3.1, `started "s01" before "s00" was ready`},
+		{"started early", start, tools[0], early, 3.1, `started "s01" before "s00" was ready`},
 	} {
 		err := check(s, c.sc, c.tool, c.seen, ready, after(c.ended))
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {

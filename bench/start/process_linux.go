@@ -39,8 +39,8 @@ func listener(socket string) (int, error) {
 	return pid, err
 }
 
-// engineCPU is what the engine has used: dockerd, containerd, the containers' shims and the proxies of its PID namespace, with
-// all their children that have ended, so each runc and each probe.
+// engineCPU is what the engine has used: dockerd, containerd, the containers' shims and the proxies of its PID
+// namespace, with all their children that have ended, so each runc and each probe.
 func (b *bench) engineCPU() cpuTimes {
 	home := namespace(b.enginePID)
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -76,8 +76,8 @@ func engineProgram(name string) bool {
 	return name == "dockerd" || name == "docker-proxy" || strings.HasPrefix(name, "containerd")
 }
 
-// readStat reads a line of /proc/PID/stat: the program's name, cut by the kernel to 15 bytes, and the CPU time of the process
-// and of its children that have ended and were waited for, in seconds.
+// readStat reads a line of /proc/PID/stat: the program's name, cut by the kernel to 15 bytes, and the CPU time of
+// the process and of its children that have ended and were waited for, in seconds.
 func readStat(line string) (name string, seconds float64, ok bool) {
 	from, to := strings.IndexByte(line, '('), strings.LastIndexByte(line, ')')
 	if from < 0 || to < from {
@@ -97,8 +97,8 @@ func readStat(line string) (name string, seconds float64, ok bool) {
 	return line[from+1 : to], seconds, true
 }
 
-// peakMemory is the most that an ended process, or one of its children, held at once, in bytes. The kernel counts what the
-// bench itself held when it started the process, so it can be too high, never too low.
+// peakMemory is the most that an ended process, or one of its children, held at once, in bytes. The kernel counts
+// what the bench itself held when it started the process, so it can be too high, never too low.
 func peakMemory(p *os.ProcessState) int64 {
 	if usage, ok := p.SysUsage().(*syscall.Rusage); ok {
 		return usage.Maxrss << 10

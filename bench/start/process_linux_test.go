@@ -18,7 +18,10 @@ func TestReadStat(t *testing.T) {
 			t.Errorf("%q is taken for a process", bad)
 		}
 	}
-	for name, want := range map[string]bool{"dockerd": true, "containerd": true, "containerd-shim": true, "docker-proxy": true, "docker": false, "runc": false} {
+	for name, want := range map[string]bool{
+		"dockerd": true, "containerd": true, "containerd-shim": true, "docker-proxy": true,
+		"docker": false, "runc": false,
+	} {
 		if engineProgram(name) != want {
 			t.Errorf("%s: %v", name, !want)
 		}

@@ -15,8 +15,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
-// reference is the critical path, measured: what the engine takes to create and start the same containers when each is
-// started the moment that what it waits for is ready, which the bench knows from the run before and so needs no probe for.
+// reference is the critical path, measured: what the engine takes to create and start the same containers when each
+// is started the moment that what it waits for is ready, which the bench knows from the run before and so needs no
+// probe for.
 type reference struct {
 	seconds float64
 	cpu     float64 // the engine's, seconds
@@ -139,8 +140,8 @@ const (
 	idle        = 4 * time.Second
 )
 
-// measureAlone times the engine's calls one after the other with nothing else to do, and what one probe costs it. The
-// project's containers are made for it and removed again.
+// measureAlone times the engine's calls one after the other with nothing else to do, and what one probe costs it.
+// The project's containers are made for it and removed again.
 func (b *bench) measureAlone(ctx context.Context, s *stack, project string) (costs, error) {
 	c := unmeasured
 	for _, p := range b.projects {
@@ -179,8 +180,9 @@ func (b *bench) measureAlone(ctx context.Context, s *stack, project string) (cos
 	return c, err
 }
 
-// probeCost is the engine's CPU time for one probe, in seconds: the containers' own health checks, run as a start runs them,
-// with those counted that the engine itself runs meanwhile. idling is what it uses without, in seconds a second.
+// probeCost is the engine's CPU time for one probe, in seconds: the containers' own health checks, run as a start
+// runs them, with those counted that the engine itself runs meanwhile. idling is what it uses without, in seconds a
+// second.
 func (b *bench) probeCost(ctx context.Context, specs []spec, project string, idling float64) (float64, error) {
 	w := b.watch(ctx, project)
 	before, began := b.engineCPU(), time.Now()

@@ -113,7 +113,9 @@ func columns(cpus int) []column {
 		{"last service ready after (s)", "%.2f", func(_ result, o once) float64 { return o.ready }},
 		{"critical path (s)", "%.2f", func(_ result, o once) float64 { return o.critical.seconds }},
 		{"whole ÷ critical path", "%.2f", func(_ result, o once) float64 { return o.seconds / o.critical.seconds }},
-		{"longest path, calls alone (s)", "%.2f", func(r result, o once) float64 { return r.stack.longest(r.scenario, o) }},
+		{"longest path, calls alone (s)", "%.2f", func(r result, o once) float64 {
+			return r.stack.longest(r.scenario, o)
+		}},
 		{"probes", "%.0f", func(_ result, o once) float64 { return float64(o.probes) }},
 		{"CPU of one (ms)", "%.0f", func(r result, _ once) float64 { return 1000 * r.stack.alone.probe }},
 		{"probing: engine (% of the machine)", "%.1f", engineShare},
@@ -153,21 +155,27 @@ func (r report) detailsTable(b *strings.Builder) {
 	b.WriteString("\n")
 }
 
-// derived are the figures that follow from two cases: a restart of all against a first start, by the same tool and by the peers.
+// derived are the figures that follow from two cases: a restart of all against a first start, by the same tool and
+// by the peers.
 func (r report) derived(b *strings.Builder) {
 	for _, res := range r.results {
 		if res.scenario.name != "restart-all" {
 			continue
 		}
-		i := slices.IndexFunc(r.results, func(o result) bool { return o.stack == res.stack && o.scenario.name == "first" })
+		i := slices.IndexFunc(r.results, func(o result) bool {
+			return o.stack == res.stack && o.scenario.name == "first"
+		})
 		if i < 0 {
 			continue
 		}
 		for _, t := range r.tools {
 			for _, from := range r.tools {
-				again, first := figures.Median(of(res.runs[t.name], whole)), figures.Median(of(r.results[i].runs[from.name], whole))
-				if t.waits && (t.name == from.name || t.ours() && !from.ours()) && again > 0 && first > 0 {
-					fmt.Fprintf(b, "- %s: a restart of all by %s takes %.0f %% of the time of the first start by %s\n", res.stack.title, t.title, 100*again/first, from.title)
+				again := figures.Median(of(res.runs[t.name], whole))
+				first := figures.Median(of(r.results[i].runs[from.name], whole))
+				compared := t.name == from.name || t.ours() && !from.ours()
+				if t.waits && compared && again > 0 && first > 0 {
+					fmt.Fprintf(b, "- %s: a restart of all by %s takes %.0f %% of the time of the first start by %s\n",
+						res.stack.title, t.title, 100*again/first, from.title)
 				}
 			}
 		}

@@ -24,7 +24,8 @@ type stack struct {
 	mageFile string   // COMPOSE_FILE for mage; "" where it finds them itself
 	graph    graph
 	one      string // the service that "one service" restarts
-	// said is what a service's log says when it is ready; a group in it is the time, else the engine's stamp is taken.
+	// said is what a service's log says when it is ready; a group in it is the time, else the engine's stamp is
+	// taken.
 	said map[string]*regexp.Regexp
 	// readiness is what each service last took from the end of the engine's start call to being ready, in seconds.
 	readiness map[string]float64
@@ -33,7 +34,8 @@ type stack struct {
 	alone     costs
 }
 
-// costs are what the engine takes for single calls with nothing else to do, in seconds, and for one probe, in CPU seconds.
+// costs are what the engine takes for single calls with nothing else to do, in seconds, and for one probe, in CPU
+// seconds.
 type costs struct{ network, create, start, probe float64 }
 
 // unmeasured are costs that are not known.
@@ -50,8 +52,8 @@ var ownReady = regexp.MustCompile(`ready (\S+)`)
 // makeStack writes the stack of that name.
 func (b *bench) makeStack(ctx context.Context, name string, interval time.Duration) (*stack, error) {
 	s := &stack{
-		said: map[string]*regexp.Regexp{}, readiness: map[string]float64{}, specs: map[string][]spec{}, networks: map[string][]string{},
-		alone: unmeasured,
+		said: map[string]*regexp.Regexp{}, readiness: map[string]float64{}, specs: map[string][]spec{},
+		networks: map[string][]string{}, alone: unmeasured,
 	}
 	if name == "six" {
 		return s, b.sixServices(ctx, s)
@@ -79,7 +81,8 @@ func (b *bench) makeStack(ctx context.Context, name string, interval time.Durati
 func composeText(g graph, interval time.Duration) string {
 	var t strings.Builder
 	fmt.Fprintf(&t, "name: bench\nx-service: &service\n  image: %s\n  environment: {READY_AFTER: %s}\n"+
-		"  healthcheck: {test: [CMD, /service, -check], interval: %s, timeout: 5s, retries: 5}\nservices:\n", image, readyAfter, interval)
+		"  healthcheck: {test: [CMD, /service, -check], interval: %s, timeout: 5s, retries: 5}\nservices:\n",
+		image, readyAfter, interval)
 	for _, n := range g {
 		var waits []string
 		for _, e := range n.after {
@@ -126,9 +129,12 @@ func (b *bench) sixServices(ctx context.Context, s *stack) error {
 	var overlay strings.Builder
 	overlay.WriteString("services:\n")
 	for _, n := range s.graph {
-		if d := loaded.Project.Services[n.name].Deploy; d != nil && d.Resources.Limits != nil && d.Resources.Limits.NanoCPUs > 0 {
-			fmt.Fprintf(&overlay, "  %s: {deploy: {resources: {limits: {cpus: \"%g\"}}}}\n", n.name, float64(d.Resources.Limits.NanoCPUs))
+		d := loaded.Project.Services[n.name].Deploy
+		if d == nil || d.Resources.Limits == nil || d.Resources.Limits.NanoCPUs <= 0 {
+			continue
 		}
+		cpus := float64(d.Resources.Limits.NanoCPUs)
+		fmt.Fprintf(&overlay, "  %s: {deploy: {resources: {limits: {cpus: \"%g\"}}}}\n", n.name, cpus)
 	}
 	file := filepath.Join(b.work, "six-limits.yaml")
 	if err := os.WriteFile(file, []byte(overlay.String()), 0o600); err != nil {
@@ -147,10 +153,14 @@ func (b *bench) sixServices(ctx context.Context, s *stack) error {
 	return nil
 }
 
-// sixEnvironment gives the six services images, project and ports of their own, so that a stack that runs is left alone.
+// sixEnvironment gives the six services images, project and ports of their own, so that a stack that runs is left
+// alone.
 func (b *bench) sixEnvironment() []string {
 	env := []string{"IMAGE_PREFIX=bench-start", "COMPOSE_PROFILES=agent-v1"}
-	for i, name := range []string{"LIVEKIT_PORT", "LIVEKIT_TCP_PORT", "LIVEKIT_UDP_PORT", "WHISPER_PORT", "AZURE_TTS_PORT", "API_PORT", "AGENT_PORT"} {
+	for i, name := range []string{
+		"LIVEKIT_PORT", "LIVEKIT_TCP_PORT", "LIVEKIT_UDP_PORT", "WHISPER_PORT", "AZURE_TTS_PORT",
+		"API_PORT", "AGENT_PORT",
+	} {
 		env = append(env, fmt.Sprintf("%s=%d", name, b.ports[i]))
 	}
 	return env

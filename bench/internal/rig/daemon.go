@@ -85,8 +85,9 @@ func (d *Daemon) Empty(ctx context.Context) error {
 }
 
 // StartEngine starts a current engine whose files lie below dir and gives it and its address, unix://…. root is the
-// repository; registry (host:port) is its mirror of Docker Hub, and loopback are further addresses on this machine's
-// loopback that it is to reach, comma-separated. Also after an error the daemon, where there is one, is to be stopped.
+// repository; registry (host:port) is its mirror of Docker Hub, and loopback are further addresses on this
+// machine's loopback that it is to reach, comma-separated. Also after an error the daemon, where there is one, is
+// to be stopped.
 func StartEngine(ctx context.Context, root, dir, registry, loopback string) (*Daemon, string, error) {
 	program := filepath.Join(dir, "engine-program")
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "./engine")

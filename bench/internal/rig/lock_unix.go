@@ -7,5 +7,6 @@ import (
 	"syscall"
 )
 
-// lock takes the file for this process, until it is closed or the process ends; it fails where another process has it.
+// lock takes the file for this process, until it is closed or the process ends; it fails where another process has
+// it.
 func lock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }

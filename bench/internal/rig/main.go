@@ -10,8 +10,9 @@ import (
 	"syscall"
 )
 
-// Main runs a bench until it has ended or is interrupted; after an error the exit code is 1. parse reads the command line and
-// checks it before anything is started. The bench runs in the root directory of the repository, wherever it was started.
+// Main runs a bench until it has ended or is interrupted; after an error the exit code is 1. parse reads the
+// command line and checks it before anything is started. The bench runs in the root directory of the repository,
+// wherever it was started.
 func Main[C any](parse func(args []string) (C, error), run func(ctx context.Context, c C) error) {
 	if err := start(parse, run); err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)

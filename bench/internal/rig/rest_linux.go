@@ -11,17 +11,18 @@ import (
 
 const (
 	restWithin = 60 * time.Second
-	// restLeast is how long it waits in any case: BuildKit begins to write a build's traces into its history 3 s after its end
-	// (solver/llbsolver, recordBuildHistory).
+	// restLeast is how long it waits in any case: BuildKit begins to write a build's traces into its history 3 s
+	// after its end (solver/llbsolver, recordBuildHistory).
 	restLeast = 4 * time.Second
 	restStep  = 500 * time.Millisecond
 	// restShare is the part of the CPUs that an idle machine may use.
 	restShare = 0.1
 )
 
-// Rest waits until what the run before has left to do is done, which would be counted as the next one's: the kernel's unwritten
-// pages, and what builder and engine do later (BuildKit writes the history of a bake of 80 images with 11 s of CPU, after its end).
-// It ends when the machine has been idle for half a second, or after a minute: the machine is another's then.
+// Rest waits until what the run before has left to do is done, which would be counted as the next one's: the
+// kernel's unwritten pages, and what builder and engine do later (BuildKit writes the history of a bake of 80
+// images with 11 s of CPU, after its end). It ends when the machine has been idle for half a second, or after a
+// minute: the machine is another's then.
 func Rest(ctx context.Context) {
 	syscall.Sync()
 	select {
@@ -43,7 +44,8 @@ func Rest(ctx context.Context) {
 	}
 }
 
-// ticks are the clock ticks that all CPUs together have spent working, and that have gone by, since boot (proc_stat(5)).
+// ticks are the clock ticks that all CPUs together have spent working, and that have gone by, since boot
+// (proc_stat(5)).
 func ticks() (busy, all int64) {
 	data, err := os.ReadFile("/proc/stat")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package rig is what the benches stand on: the lock that keeps them apart, their work directory, Mage, and the daemons
-// that serve the runs. What is compared and how is each bench's own.
+// Package rig is what the benches stand on: the lock that keeps them apart, their work directory, Mage, and the
+// daemons that serve the runs. What is compared and how is each bench's own.
 package rig
 
 import (
@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// Alone keeps other benches away until the file is closed or this process ends: two at once would remove each other's
-// images, and measure each other.
+// Alone keeps other benches away until the file is closed or this process ends: two at once would remove each
+// other's images, and measure each other.
 func Alone() (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(os.TempDir(), "compose-mage-bench.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -27,8 +27,8 @@ func Alone() (*os.File, error) {
 	return f, nil
 }
 
-// WorkDir makes a directory below dir after removing what a killed bench left there: with the lock taken there is no other
-// whose files these could be. What was kept on purpose goes too.
+// WorkDir makes a directory below dir after removing what a killed bench left there: with the lock taken there is
+// no other whose files these could be. What was kept on purpose goes too.
 func WorkDir(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("making the work directory: %w", err)
@@ -45,7 +45,8 @@ func WorkDir(dir string) (string, error) {
 	return work, nil
 }
 
-// Repository is the root of the repository that the working directory is in: the directory above the module of the benches.
+// Repository is the root of the repository that the working directory is in: the directory above the module of the
+// benches.
 func Repository(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
@@ -61,7 +62,8 @@ func Repository(ctx context.Context) (string, error) {
 	}
 }
 
-// EnterRepository makes the repository's root the working directory: its go.mod files pin the programs that are run.
+// EnterRepository makes the repository's root the working directory: its go.mod files pin the programs that are
+// run.
 func EnterRepository(ctx context.Context) error {
 	root, err := Repository(ctx)
 	if err != nil {
