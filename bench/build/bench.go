@@ -203,9 +203,12 @@ func (b *bench) facts(ctx context.Context) []string {
 	engine := b.engine.version(ctx)
 	facts := []string{
 		fmt.Sprintf("engine %s; builder: %s", engine, builder),
-		fmt.Sprintf("buildx %s, docker compose %s, %s, %d CPUs", version("buildx"), version("docker-compose"), runtime.Version(), runtime.NumCPU()),
-		"mage is `go tool mage build`, fast mage an installed `mage build` with MAGEFILE_HASHFAST=1; bake is `buildx bake --load`; whole processes",
-		fmt.Sprintf("each time is the median of %d runs, with the least and the greatest; a ratio is the median of the rounds' ratios", b.pairs),
+		fmt.Sprintf("buildx %s, docker compose %s, %s, %d CPUs",
+			version("buildx"), version("docker-compose"), runtime.Version(), runtime.NumCPU()),
+		"mage is `go tool mage build`, fast mage an installed `mage build` with MAGEFILE_HASHFAST=1; " +
+			"bake is `buildx bake --load`; whole processes",
+		fmt.Sprintf("each time is the median of %d runs, with the least and the greatest; "+
+			"a ratio is the median of the rounds' ratios", b.pairs),
 	}
 	// Others' work shows in the times.
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {

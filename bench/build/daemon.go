@@ -42,7 +42,8 @@ func (b *bench) startBuildkitd(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("configuring a builder: %w", err)
 	}
 	d := &rig.Daemon{
-		Args: []string{paths[0], "--config", config, "--addr", "unix://" + socket}, Log: filepath.Join(b.work, "buildkitd.log"),
+		Args:    []string{paths[0], "--config", config, "--addr", "unix://" + socket},
+		Log:     filepath.Join(b.work, "buildkitd.log"),
 		Address: socket, Data: filepath.Join(b.work, "buildkit"), Caged: true,
 	}
 	b.daemons, b.buildkitd = append(b.daemons, d), d
@@ -58,7 +59,8 @@ func (b *bench) startRegistry(ctx context.Context, program string) (*rig.Daemon,
 	address := l.Addr().String()
 	_ = l.Close()
 	data, config := filepath.Join(b.work, "registry"), filepath.Join(b.work, "registry.yaml")
-	text := fmt.Sprintf("version: 0.1\nlog: {level: warn, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: %q}\n", data, address)
+	text := fmt.Sprintf("version: 0.1\nlog: {level: warn, accesslog: {disabled: true}}\n"+
+		"storage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: %q}\n", data, address)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, fmt.Errorf("configuring the cache registry: %w", err)
 	}

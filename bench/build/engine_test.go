@@ -34,7 +34,8 @@ func TestCounterPassesOnAndCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	through := newEngineAPI(c.host)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://engine/load", strings.NewReader(strings.Repeat("x", 1<<20)))
+	body := strings.NewReader(strings.Repeat("x", 1<<20))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://engine/load", body)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,16 +7,33 @@ import (
 	"strings"
 )
 
+// greetSource is the package that all services of a generated stack share.
+const greetSource = `// Package greet is what the services share.
+package greet
+
+import "net/http"
+
+// Serve answers with a name.
+func Serve(name string) error {
+	return http.ListenAndServe(":8080", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(name))
+	}))
+}
+`
+
 // generate writes a repository of n small Go services that imports the targets, as docs/import.md says, and gives
 // its stack. The services share a base image and an internal package; each has its own folder and Dockerfile.
 func generate(dir, source string, n int) (*stack, error) {
-	s := &stack{name: fmt.Sprint(n), title: fmt.Sprintf("%d generated images", n), root: dir, compose: filepath.Join(dir, "compose.yaml")}
+	s := &stack{
+		name: fmt.Sprint(n), title: fmt.Sprintf("%d generated images", n),
+		root: dir, compose: filepath.Join(dir, "compose.yaml"),
+	}
 	files, err := importer(source)
 	if err != nil {
 		return nil, err
 	}
 	files["app/go.mod"] = "module example.com/app\n\ngo 1.26\n"
-	files["app/internal/greet/it.go"] = "// Package greet is what the services share.\npackage greet\n\nimport \"net/http\"\n\n// Serve answers with a name.\nfunc Serve(name string) error {\n\treturn http.ListenAndServe(\":8080\", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {\n\t\t_, _ = w.Write([]byte(name))\n\t}))\n}\n"
+	files["app/internal/greet/it.go"] = greetSource
 	var compose strings.Builder
 	compose.WriteString("name: bench\nservices:\n")
 	for i := range n {
@@ -24,7 +41,8 @@ func generate(dir, source string, n int) (*stack, error) {
 		s.services = append(s.services, name)
 		files["app/"+name+"/main.go"] = fmt.Sprintf(mainGo, name)
 		files["app/docker/"+name+".Dockerfile"] = fmt.Sprintf(dockerfile, name)
-		fmt.Fprintf(&compose, "  %s:\n    image: ${IMAGE_PREFIX:-bench}/%[1]s:latest\n    build: {context: app, dockerfile: docker/%[1]s.Dockerfile}\n", name)
+		fmt.Fprintf(&compose, "  %s:\n    image: ${IMAGE_PREFIX:-bench}/%[1]s:latest\n"+
+			"    build: {context: app, dockerfile: docker/%[1]s.Dockerfile}\n", name)
 	}
 	files["compose.yaml"] = compose.String()
 	if err := write(dir, files); err != nil {
@@ -42,7 +60,8 @@ const contextFiles = 60_000
 // manyFiles writes a repository whose one image copies a context of contextFiles small files.
 func manyFiles(dir, source string) (*stack, error) {
 	s := &stack{
-		name: "files", title: fmt.Sprintf("one image of %d files", contextFiles), root: dir, compose: filepath.Join(dir, "compose.yaml"),
+		name: "files", title: fmt.Sprintf("one image of %d files", contextFiles),
+		root: dir, compose: filepath.Join(dir, "compose.yaml"),
 		services: []string{"app"}, service: "app",
 		source: filepath.Join(dir, "app", "bench_change.go"), dockerfile: filepath.Join(dir, "app", "Dockerfile"),
 	}
@@ -50,10 +69,12 @@ func manyFiles(dir, source string) (*stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	files["compose.yaml"] = "name: bench\nservices:\n  app:\n    image: ${IMAGE_PREFIX:-bench}/app:latest\n    build: app\n"
+	files["compose.yaml"] = "name: bench\nservices:\n  app:\n" +
+		"    image: ${IMAGE_PREFIX:-bench}/app:latest\n    build: app\n"
 	files["app/Dockerfile"] = "FROM debian:bookworm-slim\nCOPY . /app\n"
 	for i := range contextFiles - 1 {
-		files[fmt.Sprintf("app/p%03d/d%02d/f%d.js", i/200, i/20%10, i%20)] = fmt.Sprintf("module.exports = %d\n%s", i, strings.Repeat("// of a package\n", i%40))
+		path := fmt.Sprintf("app/p%03d/d%02d/f%d.js", i/200, i/20%10, i%20)
+		files[path] = fmt.Sprintf("module.exports = %d\n%s", i, strings.Repeat("// of a package\n", i%40))
 	}
 	if err := write(dir, files); err != nil {
 		return nil, err
@@ -125,7 +146,8 @@ COPY go.mod ./
 COPY internal internal
 RUN --mount=type=cache,id=bench-gobuild,target=/root/.cache/go-build go build -trimpath ./internal/...
 COPY %[1]s %[1]s
-RUN --mount=type=cache,id=bench-gobuild,target=/root/.cache/go-build go build -trimpath -ldflags "-s -w" -o /out/ ./%[1]s
+RUN --mount=type=cache,id=bench-gobuild,target=/root/.cache/go-build \
+    go build -trimpath -ldflags "-s -w" -o /out/ ./%[1]s
 
 FROM debian:bookworm-slim
 COPY --from=build /out/%[1]s /%[1]s

@@ -47,18 +47,26 @@ func parse(args []string) (config, error) {
 	}
 	flags := flag.NewFlagSet("build", flag.ContinueOnError)
 	flags.StringVar(&cases, "cases", strings.Join(names(scenarios()), ","), "what to compare")
-	flags.StringVar(&stacks, "stacks", "six,5,20,80", "six (the six services), files (one image of 60,000 files) or a number of generated images")
+	flags.StringVar(&stacks, "stacks", "six,5,20,80",
+		"six (the six services), files (one image of 60,000 files) or a number of generated images")
 	flags.StringVar(&tools, "tools", strings.Join(names(allTools()), ","), "what to compare with each other")
-	flags.StringVar(&c.engine, "engine", "host", "host, current (started for this), or the unix:// address of a current one, whose build cache is then pruned")
-	flags.StringVar(&c.builder, "builder", "", "unix:// address of a builder to use with -engine=host in place of one of our own; it is never emptied, so only the cases that need no cold one are possible")
+	flags.StringVar(&c.engine, "engine", "host",
+		"host, current (started for this), or the unix:// address of a current one, whose build cache is then pruned")
+	flags.StringVar(&c.builder, "builder", "",
+		"unix:// address of a builder to use with -engine=host in place of one of our own; "+
+			"it is never emptied, so only the cases that need no cold one are possible")
 	flags.IntVar(&c.pairs, "pairs", 5, "timed runs of each tool in each case")
 	flags.StringVar(&c.out, "out", "", "file for the Markdown; standard output by default")
-	flags.StringVar(&c.dir, "dir", filepath.Join(cache, "compose-mage", "bench"), "where builder, caches and copies lie meanwhile; a short path on a real disk")
-	flags.StringVar(&c.registry, "registry", "", "Docker Hub's mirror, plain HTTP; by default a copy of what setup made")
-	flags.StringVar(&c.ca, "ca", "/etc/ssl/certs/ca-certificates.crt", "the CA bundle that Dockerfiles mount as the secret ca")
+	flags.StringVar(&c.dir, "dir", filepath.Join(cache, "compose-mage", "bench"),
+		"where builder, caches and copies lie meanwhile; a short path on a real disk")
+	flags.StringVar(&c.registry, "registry", "",
+		"Docker Hub's mirror, plain HTTP; by default a copy of what setup made")
+	flags.StringVar(&c.ca, "ca", "/etc/ssl/certs/ca-certificates.crt",
+		"the CA bundle that Dockerfiles mount as the secret ca")
 	flags.BoolVar(&c.keep, "keep", false, "keep copies, caches and the runs' logs until the next bench")
 	flags.BoolVar(&c.noBytes, "no-bytes", false, "don't count the bytes that reach the engine")
-	flags.BoolVar(&c.attest, "attestations", false, "let the peers add their default provenance, which mage build does not")
+	flags.BoolVar(&c.attest, "attestations", false,
+		"let the peers add their default provenance, which mage build does not")
 	if err := flags.Parse(args); err != nil {
 		return c, err
 	}
@@ -84,7 +92,8 @@ func (c config) check() error {
 	}
 	for _, sc := range scenarios() {
 		if c.builder != "" && sc.forget && slices.Contains(c.cases, sc.name) {
-			return fmt.Errorf("reading -cases: %q empties the builder, and -builder names one that is not ours", sc.name)
+			const why = "empties the builder, and -builder names one that is not ours"
+			return fmt.Errorf("reading -cases: %q "+why, sc.name)
 		}
 	}
 	for _, name := range c.stacks {

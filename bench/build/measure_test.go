@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 )
 
@@ -27,15 +28,20 @@ func TestChangedSize(t *testing.T) {
 // What buildx printed for a build of two images, shortened: one step from the cache, two that overlap, a copy that
 // does not count, and a step that is told of twice, as every one is.
 func TestStepSeconds(t *testing.T) {
-	raw := `#1 not JSON
-{"vertexes":[{"digest":"sha256:1","name":"[a build 3/4] RUN go mod download","started":"2026-11-24T10:00:00Z","completed":"2026-11-24T10:00:00Z","cached":true}]}
-{"vertexes":[{"digest":"sha256:2","name":"[a build 4/4] RUN go build ./a","started":"2026-11-24T10:00:01Z"}]}
-{"vertexes":[{"digest":"sha256:3","name":"[b build 4/4] RUN go build ./b","started":"2026-11-24T10:00:02Z"}]}
-{"vertexes":[{"digest":"sha256:2","name":"[a build 4/4] RUN go build ./a","started":"2026-11-24T10:00:01Z","completed":"2026-11-24T10:00:03Z"}]}
-{"vertexes":[{"digest":"sha256:3","name":"[b build 4/4] RUN go build ./b","started":"2026-11-24T10:00:02Z","completed":"2026-11-24T10:00:05.5Z"}]}
-{"vertexes":[{"digest":"sha256:4","name":"[a stage-1 2/2] COPY --from=build /out /","started":"2026-11-24T10:00:05Z","completed":"2026-11-24T10:01:05Z"}]}
-{"vertexes":[{"digest":"sha256:5","name":"[b stage-1 3/3] RUN true","started":"2026-11-24T10:00:10Z","completed":"2026-11-24T10:00:11Z"}]}
-`
+	const day = "2026-11-24T"
+	vertex := func(digest, name, times string) string {
+		return `{"vertexes":[{"digest":"sha256:` + digest + `","name":"` + name + `",` +
+			strings.ReplaceAll(times, "DAY", day) + "}]}\n"
+	}
+	raw := "#1 not JSON\n" +
+		vertex("1", "[a build 3/4] RUN go mod download",
+			`"started":"DAY10:00:00Z","completed":"DAY10:00:00Z","cached":true`) +
+		vertex("2", "[a build 4/4] RUN go build ./a", `"started":"DAY10:00:01Z"`) +
+		vertex("3", "[b build 4/4] RUN go build ./b", `"started":"DAY10:00:02Z"`) +
+		vertex("2", "[a build 4/4] RUN go build ./a", `"started":"DAY10:00:01Z","completed":"DAY10:00:03Z"`) +
+		vertex("3", "[b build 4/4] RUN go build ./b", `"started":"DAY10:00:02Z","completed":"DAY10:00:05.5Z"`) +
+		vertex("4", "[a stage-1 2/2] COPY --from=build /out /", `"started":"DAY10:00:05Z","completed":"DAY10:01:05Z"`) +
+		vertex("5", "[b stage-1 3/3] RUN true", `"started":"DAY10:00:10Z","completed":"DAY10:00:11Z"`)
 	if got := stepSeconds([]byte(raw)); got != 5.5 {
 		t.Errorf("got %v s, want 5.5: 4.5 together, then 1", got)
 	}

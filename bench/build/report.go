@@ -125,17 +125,20 @@ func (r report) derived(b *strings.Builder) {
 			if cold := r.median(res.stack.name, "cold", t); cold > 0 && now > 0 {
 				switch res.scenario.name {
 				case "export":
-					fmt.Fprintf(b, "- %s, %s: writing the cache adds %.0f %% to a cold build\n", res.stack.title, t.title, 100*(now/cold-1))
+					fmt.Fprintf(b, "- %s, %s: writing the cache adds %.0f %% to a cold build\n",
+						res.stack.title, t.title, 100*(now/cold-1))
 				case "fresh", "fresh-one":
-					fmt.Fprintf(b, "- %s, %s: %s takes %.1f %% of a cold build\n", res.stack.title, t.title, res.scenario.title, 100*now/cold)
+					fmt.Fprintf(b, "- %s, %s: %s takes %.1f %% of a cold build\n",
+						res.stack.title, t.title, res.scenario.title, 100*now/cold)
 				}
 			}
 		}
 	}
 	for _, g := range r.growth {
 		if len(g.times[1]) > 0 {
-			fmt.Fprintf(b, "- %s: %s that are unchanged take %s times as long as %s, built by turns: %s and %s s\n", g.tool.title, g.many.title,
-				figures.Ratio(g.times[1], g.times[0]), g.few.title, figures.Spread(g.times[1], ""), figures.Spread(g.times[0], ""))
+			fmt.Fprintf(b, "- %s: %s that are unchanged take %s times as long as %s, built by turns: %s and %s s\n",
+				g.tool.title, g.many.title, figures.Ratio(g.times[1], g.times[0]), g.few.title,
+				figures.Spread(g.times[1], ""), figures.Spread(g.times[0], ""))
 		}
 	}
 }

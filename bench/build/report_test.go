@@ -22,19 +22,28 @@ func TestReport(t *testing.T) {
 		}
 	}
 	six := &stack{name: "six", title: "the six services"}
-	r := report{facts: []string{"engine 1.2.3"}, tools: slices.DeleteFunc(allTools(), func(t tool) bool { return t.alone }), results: []result{
+	together := slices.DeleteFunc(allTools(), func(t tool) bool { return t.alone })
+	few, many := &stack{title: "5 generated images"}, &stack{title: "80 generated images"}
+	r := report{facts: []string{"engine 1.2.3"}, tools: together, results: []result{
 		{
-			stack: six, scenario: cold, times: map[string][]float64{"mage-fast": {90, 100}, "mage": {95, 105}, "bake": {100, 120}},
-			steps: map[string][]float64{"mage-fast": {80, 90}}, failed: map[string]string{"compose": "exit status 1: additional privileges\nrequested"},
+			stack: six, scenario: cold,
+			times:  map[string][]float64{"mage-fast": {90, 100}, "mage": {95, 105}, "bake": {100, 120}},
+			steps:  map[string][]float64{"mage-fast": {80, 90}},
+			failed: map[string]string{"compose": "exit status 1: additional privileges\nrequested"},
 		},
 		{
-			stack: six, scenario: source, times: map[string][]float64{"mage-fast": {2}, "mage": {3}, "bake": {8}, "compose": {9}},
-			steps: map[string][]float64{"mage-fast": {1.6}, "bake": {2}}, bytes: map[string]int64{"mage-fast": 1100, "bake": 5000}, layer: 1000,
+			stack: six, scenario: source, layer: 1000,
+			times: map[string][]float64{"mage-fast": {2}, "mage": {3}, "bake": {8}, "compose": {9}},
+			steps: map[string][]float64{"mage-fast": {1.6}, "bake": {2}},
+			bytes: map[string]int64{"mage-fast": 1100, "bake": 5000},
 		},
-		{stack: six, scenario: export, times: map[string][]float64{"mage-fast": {104.5}, "mage": {110}, "bake": {143}}},
+		{
+			stack: six, scenario: export,
+			times: map[string][]float64{"mage-fast": {104.5}, "mage": {110}, "bake": {143}},
+		},
 	}, growth: []growth{
-		{tool: allTools()[0], few: &stack{title: "5 generated images"}, many: &stack{title: "80 generated images"}, times: [2][]float64{{0.2, 0.25, 0.2}, {1.2, 1.3, 1.4}}},
-		{tool: allTools()[2], few: &stack{title: "5 generated images"}, many: &stack{title: "80 generated images"}, failed: errors.New("exit status 1")},
+		{tool: allTools()[0], few: few, many: many, times: [2][]float64{{0.2, 0.25, 0.2}, {1.2, 1.3, 1.4}}},
+		{tool: allTools()[2], few: few, many: many, failed: errors.New("exit status 1")},
 	}}
 	text := r.markdown()
 	golden.Check(t, "report.md", text)

@@ -27,6 +27,9 @@ func scenarios() []scenario {
 		{name: "dockerfile", title: "Dockerfile changed (a label)", warm: true, change: "dockerfile"},
 		{name: "export", title: "cold, with cache export", forget: true, to: true},
 		{name: "fresh", title: "fresh builder, registry cache, unchanged", fill: true, forget: true, from: true},
-		{name: "fresh-one", title: "fresh builder, registry cache, one service changed", fill: true, forget: true, from: true, change: "source"},
+		{
+			name: "fresh-one", title: "fresh builder, registry cache, one service changed",
+			fill: true, forget: true, from: true, change: "source",
+		},
 	}
 }

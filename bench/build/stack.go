@@ -88,8 +88,9 @@ func (s *stack) change(what string) error {
 	switch what {
 	case "source":
 		// The condition is never true, and the compiler can't know: the text is in the program.
-		err = os.WriteFile(s.source, []byte("package main\n\nimport \"os\"\n\nfunc init() {\n\tif len(os.Args) > 1<<20 {\n\t\tprintln("+
-			strconv.Quote(mark)+")\n\t}\n}\n"), 0o644)
+		text := "package main\n\nimport \"os\"\n\nfunc init() {\n\tif len(os.Args) > 1<<20 {\n" +
+			"\t\tprintln(" + strconv.Quote(mark) + ")\n\t}\n}\n"
+		err = os.WriteFile(s.source, []byte(text), 0o644)
 	case "dockerfile":
 		const label = "\nLABEL com.25eloquence.bench="
 		var old []byte

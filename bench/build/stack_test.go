@@ -23,12 +23,14 @@ func TestGenerate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.services) != 12 || strings.Count(string(compose), "image: ") != 12 || !strings.Contains(string(compose), "${IMAGE_PREFIX:-bench}/s12-12:latest") {
+	last := strings.Contains(string(compose), "${IMAGE_PREFIX:-bench}/s12-12:latest")
+	if len(s.services) != 12 || strings.Count(string(compose), "image: ") != 12 || !last {
 		t.Errorf("services %v, compose.yaml:\n%s", s.services, compose)
 	}
 	for _, service := range s.services {
 		for _, name := range []string{"app/docker/" + service + ".Dockerfile", "app/" + service + "/main.go"} {
-			if data, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !strings.Contains(string(data), service) || strings.Contains(string(data), "%!") {
+			data, err := os.ReadFile(filepath.Join(dir, name))
+			if text := string(data); err != nil || !strings.Contains(text, service) || strings.Contains(text, "%!") {
 				t.Errorf("%s: %v\n%s", name, err, data)
 			}
 		}
@@ -56,7 +58,11 @@ func TestChange(t *testing.T) {
 				t.Errorf("the %s is the same again:\n%s", what, data)
 			}
 			seen[string(data)] = true
-			if what == "dockerfile" && (strings.Count(string(data), "LABEL") != 1 || !strings.HasPrefix(string(data), "FROM scratch\nCMD [\"/x\"]\nLABEL ")) {
+			if what != "dockerfile" {
+				continue
+			}
+			const begins = "FROM scratch\nCMD [\"/x\"]\nLABEL "
+			if strings.Count(string(data), "LABEL") != 1 || !strings.HasPrefix(string(data), begins) {
 				t.Errorf("Dockerfile:\n%s", data)
 			}
 		}
@@ -108,14 +114,18 @@ func TestCommandLine(t *testing.T) {
 			t.Errorf("%v: got %v, want %q", args, err, text)
 		}
 	}
-	c, err := parse([]string{"-builder=unix:///b.sock", "-cases=unchanged,source", "-stacks=six,5,files", "-ca=/nosuch"})
+	c, err := parse([]string{
+		"-builder=unix:///b.sock", "-cases=unchanged,source", "-stacks=six,5,files", "-ca=/nosuch",
+	})
 	if err != nil || len(c.cases) != 2 || c.ca != "" || len(c.tools) != len(allTools()) {
 		t.Errorf("got %+v, %v", c, err)
 	}
 }
 
 func TestEnvironmentLeadsNoToolElsewhere(t *testing.T) {
-	for _, name := range []string{"COMPOSE_FILE", "DOCKER_CONTEXT", "BUILDX_BUILDER", "BUILDKIT_HOST", "CACHE_REGISTRY", "MAGEFILE_HASHFAST"} {
+	for _, name := range []string{
+		"COMPOSE_FILE", "DOCKER_CONTEXT", "BUILDX_BUILDER", "BUILDKIT_HOST", "CACHE_REGISTRY", "MAGEFILE_HASHFAST",
+	} {
 		t.Setenv(name, "elsewhere")
 	}
 	b := &bench{work: "/w"}

@@ -30,17 +30,23 @@ type request struct {
 
 func allTools() []tool {
 	return []tool{
-		{name: "mage-fast", title: "fast mage", prefix: "bench-mage", command: func(b *bench, s *stack, r request) *exec.Cmd {
-			cmd := mageCommand(b, s, r, b.mage, "build", "-progress=rawjson")
-			cmd.Env = append(cmd.Env, "MAGEFILE_HASHFAST=1")
-			return cmd
-		}, steps: true},
+		{
+			name: "mage-fast", title: "fast mage", prefix: "bench-mage", steps: true,
+			command: func(b *bench, s *stack, r request) *exec.Cmd {
+				cmd := mageCommand(b, s, r, b.mage, "build", "-progress=rawjson")
+				cmd.Env = append(cmd.Env, "MAGEFILE_HASHFAST=1")
+				return cmd
+			},
+		},
 		// What the service that changes costs alone, for "one service changed".
-		{name: "mage-one", title: "fast mage, that service alone", prefix: "bench-mage", command: func(b *bench, s *stack, r request) *exec.Cmd {
-			cmd := mageCommand(b, s, r, b.mage, "build", "-services="+s.service, "-progress=rawjson")
-			cmd.Env = append(cmd.Env, "MAGEFILE_HASHFAST=1")
-			return cmd
-		}, steps: true, alone: true},
+		{
+			name: "mage-one", title: "fast mage, that service alone", prefix: "bench-mage", steps: true, alone: true,
+			command: func(b *bench, s *stack, r request) *exec.Cmd {
+				cmd := mageCommand(b, s, r, b.mage, "build", "-services="+s.service, "-progress=rawjson")
+				cmd.Env = append(cmd.Env, "MAGEFILE_HASHFAST=1")
+				return cmd
+			},
+		},
 		{name: "mage", title: "mage", prefix: "bench-mage", command: mageBuild},
 		{name: "bake", title: "bake", prefix: "bench-bake", command: bake, steps: true},
 		{name: "compose", title: "compose build", prefix: "bench-compose", command: composeBuild},
@@ -65,7 +71,9 @@ func mageCommand(b *bench, s *stack, r request, program string, args ...string) 
 }
 
 func bake(b *bench, s *stack, r request) *exec.Cmd {
-	args := []string{"bake", "--builder", b.bakeBuilder, "--load", "--progress", "rawjson", "-f", filepath.Base(s.compose)}
+	args := []string{
+		"bake", "--builder", b.bakeBuilder, "--load", "--progress", "rawjson", "-f", filepath.Base(s.compose),
+	}
 	if b.ca != "" {
 		args = append(args, "--set", "*.secrets=id=ca,src="+b.ca)
 	}

@@ -25,8 +25,10 @@ import (
 
 func main() {
 	dir := flag.String("dir", filepath.Join(os.TempDir(), "current"), "where the engine's files and its socket lie")
-	registry := flag.String("registry", os.Getenv("TEST_REGISTRY"), "registry on this machine that is Docker Hub's mirror; empty for none")
-	loopback := flag.String("loopback", "", "comma-separated host:port on this machine's loopback that the engine is to reach too")
+	registry := flag.String("registry", os.Getenv("TEST_REGISTRY"),
+		"registry on this machine that is Docker Hub's mirror; empty for none")
+	loopback := flag.String("loopback", "",
+		"comma-separated host:port on this machine's loopback that the engine is to reach too")
 	flag.Parse()
 	o := current.Options{Dir: *dir, Registry: *registry}
 	if *loopback != "" {

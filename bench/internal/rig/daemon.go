@@ -116,7 +116,8 @@ func StartEngine(ctx context.Context, root, dir, registry, loopback string) (*Da
 		return nil, "", fmt.Errorf("starting a current engine: %w", err)
 	}
 	host := ""
-	if lines := bufio.NewScanner(out); lines.Scan() { // it prints the address once it answers, and nothing where it fails
+	// The program prints the address once it answers, and nothing where it fails.
+	if lines := bufio.NewScanner(out); lines.Scan() {
 		host = strings.TrimPrefix(lines.Text(), "DOCKER_HOST=")
 	}
 	if host == "" {

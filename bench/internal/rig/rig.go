@@ -100,7 +100,9 @@ func HostAddress() string {
 // Environment is this process's, less what would lead a tool elsewhere.
 func Environment() []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool {
-		for _, p := range []string{"COMPOSE_", "DOCKER_", "BUILDX_", "BUILDKIT_", "CACHE_", "IMAGE_", "STACK_", "MAGEFILE_"} {
+		for _, p := range []string{
+			"COMPOSE_", "DOCKER_", "BUILDX_", "BUILDKIT_", "CACHE_", "IMAGE_", "STACK_", "MAGEFILE_",
+		} {
 			if strings.HasPrefix(v, p) {
 				return true
 			}
