@@ -48,7 +48,7 @@ func TestPlaceOfAnExec(t *testing.T) {
 				if c.returned > 0 {
 					time.AfterFunc(c.returned, func() { leave(); leave() })
 				}
-				leave, err = second.place(t.Context())
+				_, err = second.place(t.Context())
 				if took := time.Since(began); err != nil || took != c.want {
 					t.Errorf("the second had a place after %s, %v", took, err)
 				}
