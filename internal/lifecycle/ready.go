@@ -38,7 +38,7 @@ func (r *run) start(ctx context.Context, i int, o operation.Operation) error {
 			return err
 		}
 		s.giveBack = sync.OnceFunc(func() { r.cpus.Release(milli(step.CPUs)) })
-		if err := r.places.Acquire(ctx, 1, step.Rank+1); err != nil {
+		if err := r.places.Acquire(ctx, 1, step.StartRank()); err != nil {
 			return err
 		}
 		r.time(i, func(o *operation.Operation, now time.Time) { o.Admitted = now })

@@ -43,6 +43,11 @@ type Step struct {
 	Refused  []string // why it can't be replaced without down-time, where it is to be
 }
 
+// StartRank is the rank of the step's start among the starts and probes that wait for a place of the engine. The
+// start goes before a probe of the step's own rank: both have as many services behind them, and the start has the
+// longer way to the end. So the services that nobody waits for are probed when no start waits.
+func (s Step) StartRank() int { return s.Rank + 1 }
+
 // Action is what is done to a service, as a plan prints it.
 type Action string
 
