@@ -60,9 +60,10 @@ type StartPlan struct {
 	CPUs    int      `json:"cpus"`
 	Orphans []Orphan `json:"orphans"` // containers of services that the Compose files no longer have
 	// RemoveOrphans says that the start removes them first.
-	RemoveOrphans bool        `json:"remove_orphans"`
-	Kept          []string    `json:"kept"`       // a sentence for each volume that stays as it is though its settings changed
-	Operations    []Operation `json:"operations"` // what the steps come to, each after those that it needs
+	RemoveOrphans bool `json:"remove_orphans"`
+	// Kept has a sentence for each volume that stays as it is though its settings changed.
+	Kept       []string    `json:"kept"`
+	Operations []Operation `json:"operations"` // what the steps come to, each after those that it needs
 
 	printed printed
 }
