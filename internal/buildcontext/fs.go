@@ -60,7 +60,8 @@ type surveyed struct {
 // Walk implements fsutil.FS.
 func (s surveyed) Walk(ctx context.Context, target string, visit fs.WalkDirFunc) error {
 	found := s.survey()
-	if filepath.Join(separator, target) != separator || found == nil || found.odd || time.Since(found.taken) > Fresh {
+	if filepath.Join(separator, target) != separator || found == nil || found.special ||
+		time.Since(found.taken) > Fresh {
 		return s.FS.Walk(ctx, target, visit)
 	}
 	skipped := "" // the directory that is not entered, with a slash

@@ -96,7 +96,7 @@ func TestSurveyedIsWhatAWalkSends(t *testing.T) {
 			FollowPaths: some([]string{"a/self", "up", "dangling", "loop", "a/b/c", "x/y/*"}),
 		}
 		survey, found := surveyOf(t, dir, excluded)
-		if survey.odd {
+		if survey.special {
 			t.Fatal("the survey is not used at all")
 		}
 		if got, want := transferred(t, found, opt), transferred(t, disk, opt); !slices.Equal(got, want) {

@@ -10,13 +10,13 @@ import (
 const (
 	maxLargest = 5
 	// mostly is the share of a directory from which one child stands for it.
-	mostly = 0.8
+	dominantShare = 0.8
 	// enough is the share that the list should explain, and crumb the one that is not worth a line.
-	enough, crumb = 0.98, 0.01
+	explainedShare, negligibleShare = 0.98, 0.01
 )
 
 // wholesale names directories that people keep out as a whole, whichever part of them is large.
-var wholesale = map[string]bool{
+var wholeDirectories = map[string]bool{
 	".git": true, "node_modules": true, ".venv": true, "venv": true, "__pycache__": true, ".cache": true,
 }
 
@@ -73,7 +73,7 @@ func larger(a, b *node) int {
 
 // children are the largest first; nil for a file, and for a directory that counts as one.
 func (n *node) children() []*node {
-	if wholesale[path.Base(n.Path)] {
+	if wholeDirectories[path.Base(n.Path)] {
 		return nil
 	}
 	all := slices.Concat(n.dirs, n.files)
@@ -90,7 +90,7 @@ func (n *node) share(c *node) float64 {
 func (n *node) descend() *node {
 	for {
 		below := n.children()
-		if len(below) == 0 || n.share(below[0]) <= mostly {
+		if len(below) == 0 || n.share(below[0]) <= dominantShare {
 			return n
 		}
 		n = below[0]
@@ -111,12 +111,12 @@ func explain(n *node) []*node {
 	var out []*node
 	explained := 0.0
 	for _, c := range n.children() {
-		if c.Bytes == 0 || explained >= enough || n.share(c) < crumb {
+		if c.Bytes == 0 || explained >= explainedShare || n.share(c) < negligibleShare {
 			break
 		}
 		explained += n.share(c)
 		d := c.descend()
-		if n.share(d) > mostly && d.mixed() {
+		if n.share(d) > dominantShare && d.mixed() {
 			out = append(out, explain(d)...)
 			continue
 		}
@@ -134,5 +134,5 @@ func (n *node) mixed() bool {
 		held += n.share(c)
 		dirs = dirs || c.Files > 0 && len(c.dirs)+len(c.files) > 0
 	}
-	return dirs && held > mostly
+	return dirs && held > dominantShare
 }

@@ -26,7 +26,8 @@ type Survey struct {
 	Stamp string
 
 	taken time.Time
-	odd   bool // there is more than directories, symbolic links, and files of one name: a file does not say all of it
+	// there is more than directories, symbolic links, and files of one name: a file does not say all of it
+	special bool
 }
 
 // Entry is a path of a context with all that is below it.
@@ -38,7 +39,7 @@ type Entry struct {
 
 // Take walks what a build would send of dir, without reading contents.
 func Take(ctx context.Context, dir string, patterns []string) (Survey, error) {
-	s := Survey{Dir: dir, taken: time.Now(), odd: runtime.GOOS == "windows"} // where BuildKit makes up the modes
+	s := Survey{Dir: dir, taken: time.Now(), special: runtime.GOOS == "windows"} // where BuildKit makes up the modes
 	t := newTree()
 	stamp := sha256.New()
 	var line []byte
@@ -52,7 +53,7 @@ func Take(ctx context.Context, dir string, patterns []string) (Survey, error) {
 			t.add(f.Path, f.Size)
 		}
 		s.Walked = append(s.Walked, f)
-		s.odd = s.odd || f.second || !f.Mode.IsRegular() && !f.Mode.IsDir() && f.Mode&fs.ModeSymlink == 0
+		s.special = s.special || f.hardLink || !f.Mode.IsRegular() && !f.Mode.IsDir() && f.Mode&fs.ModeSymlink == 0
 		line = append(append(append(append(line[:0], f.Path...), 0), f.Link...), 0)
 		line = binary.LittleEndian.AppendUint64(line, uint64(f.Size))
 		line = binary.LittleEndian.AppendUint64(line, uint64(modified))

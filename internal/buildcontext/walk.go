@@ -19,7 +19,7 @@ type File struct {
 	ModTime int64  // nanoseconds since 1970
 	Link    string // what a symbolic link says
 
-	second bool // a second name of the same file
+	hardLink bool // a second name of the same file
 }
 
 // Walk calls visit for all that a build with this context and these patterns would send, in the order in which it would
@@ -116,7 +116,7 @@ func (w *walk) file(path, rel string, entry fs.DirEntry) (File, error) {
 		f.Size = info.Size()
 		if id, several := identity(info); several {
 			if w.seen[id] {
-				f.Size, f.second = 0, true
+				f.Size, f.hardLink = 0, true
 			}
 			w.seen[id] = true
 		}

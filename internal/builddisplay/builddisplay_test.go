@@ -67,7 +67,7 @@ func TestCharactersAcrossPiecesStayWhole(t *testing.T) {
 	var o output
 	var got []byte
 	for _, c := range []byte("é日👍\n") {
-		got = append(got, o.next([]byte{c})...)
+		got = append(got, o.clean([]byte{c})...)
 	}
 	if string(got) != "é日👍\n" {
 		t.Errorf("got %q", got)
@@ -81,7 +81,7 @@ func TestEndlessOutput(t *testing.T) {
 	piece := bytes.Repeat([]byte("x"), 64<<10)
 	shown, longest, at := 0, 0, 0
 	for range 4 * maxOutput / len(piece) {
-		got := o.next(piece)
+		got := o.clean(piece)
 		shown += len(got)
 		for _, c := range got {
 			if at++; c == '\n' {

@@ -53,12 +53,12 @@ func (c cleaner) status(s *client.SolveStatus) {
 			o = &output{}
 			c[l.Vertex] = o
 		}
-		l.Data = o.next(l.Data)
+		l.Data = o.clean(l.Data)
 	}
 }
 
-// next gives what is shown of a further piece of output.
-func (o *output) next(data []byte) []byte {
+// clean gives the part of a further piece of output that is shown.
+func (o *output) clean(data []byte) []byte {
 	if o.shown > maxOutput {
 		return nil
 	}
@@ -77,11 +77,11 @@ func (o *output) next(data []byte) []byte {
 		}
 	}
 	o.rest = bytes.Clone(data[whole:])
-	return o.broken(printable.Lines(Lines(string(data[:whole]))))
+	return o.breakLines(printable.Lines(Lines(string(data[:whole]))))
 }
 
-// broken ends lines that do not end by themselves.
-func (o *output) broken(text string) []byte {
+// breakLines ends lines that grow too long without an end of their own.
+func (o *output) breakLines(text string) []byte {
 	var out []byte
 	for line := range strings.Lines(text) {
 		ends := strings.HasSuffix(line, "\n")

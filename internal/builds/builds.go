@@ -35,10 +35,10 @@ type Record struct {
 
 // How much is kept: of what is left out, cleanup says that it has no record.
 const (
-	mostOfService = 100
-	mostNames     = 20
-	most          = 1000
-	mostBytes     = 1 << 20
+	maxOfService = 100
+	maxNames     = 20
+	maxRecords   = 1000
+	maxBytes     = 1 << 20
 )
 
 // Store is the records of one project. The zero value, and nil, keep none.
@@ -119,7 +119,7 @@ func (s *Store) Add(ctx context.Context, id, service string, names []string) err
 				break
 			}
 		}
-		next.Names = next.Names[max(0, len(next.Names)-mostNames):]
+		next.Names = next.Names[max(0, len(next.Names)-maxNames):]
 		return append([]Record{next}, all...)
 	})
 }
@@ -201,9 +201,9 @@ func bounded(all []Record) []Record {
 	all = slices.DeleteFunc(all, func(r Record) bool {
 		whose := [3]string{r.Service, r.Dir, r.Engine}
 		of[whose]++
-		return of[whose] > mostOfService
+		return of[whose] > maxOfService
 	})
-	return all[:min(len(all), most)]
+	return all[:min(len(all), maxRecords)]
 }
 
 type document struct {
@@ -214,7 +214,7 @@ type document struct {
 func encode(all []Record) ([]byte, error) {
 	for {
 		data, err := json.Marshal(document{all})
-		if err != nil || len(data) <= mostBytes || len(all) == 0 {
+		if err != nil || len(data) <= maxBytes || len(all) == 0 {
 			return data, err
 		}
 		all = all[:len(all)/2]
@@ -244,7 +244,7 @@ func readFile(file string) ([]Record, error) {
 	err := state.ReadJSON(file, &d)
 	info, _ := os.Stat(file)
 	switch {
-	case info != nil && info.Mode().IsRegular() && info.Size() > mostBytes:
+	case info != nil && info.Mode().IsRegular() && info.Size() > maxBytes:
 		err = fmt.Errorf("%q is longer than a record of builds", file)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil

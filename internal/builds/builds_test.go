@@ -125,7 +125,7 @@ func TestDamage(t *testing.T) {
 		"an empty ID": `{"images":[{"id":"","engine":"engine","dir":"/src/shop","service":"web"}]}`,
 		"no folder":   `{"images":[` + strings.Replace(one, "/src/shop", "", 1) + `]}`,
 		"a number":    `{"images":[{"id":7}]}`, "no end": strings.Repeat("[", 1<<20), "too long": `{"images":[` + one +
-			`]}` + strings.Repeat(" ", mostBytes),
+			`]}` + strings.Repeat(" ", maxBytes),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := Open(t.TempDir(), "shop", "/src/shop", "engine")
@@ -181,26 +181,26 @@ func TestBounds(t *testing.T) {
 		}
 	}
 	kept := bounded(all[:300])
-	if len(kept) != mostOfService || kept[0].ID != id(0) || kept[99].ID != id(99) {
+	if len(kept) != maxOfService || kept[0].ID != id(0) || kept[99].ID != id(99) {
 		t.Errorf("of one service: %d, from %s", len(kept), kept[0].ID)
 	}
-	if kept = bounded(all); len(kept) != most {
+	if kept = bounded(all); len(kept) != maxRecords {
 		t.Errorf("of all: %d", len(kept))
 	}
 	for i := range kept {
-		for range mostNames {
+		for range maxNames {
 			kept[i].Names = append(kept[i].Names, strings.Repeat("n", 255))
 		}
 	}
 	data, err := encode(kept)
-	if err != nil || len(data) > mostBytes || len(data) < mostBytes/4 {
+	if err != nil || len(data) > maxBytes || len(data) < maxBytes/4 {
 		t.Errorf("%d bytes, %v", len(data), err)
 	}
 	s := Open(t.TempDir(), "shop", "/src/shop", "engine")
 	for n := range 30 {
 		add(t, s, 1, "web", fmt.Sprint("shop/web:", n))
 	}
-	if names := s.Records()[0].Names; len(names) != mostNames || names[mostNames-1] != "docker.io/shop/web:29" {
+	if names := s.Records()[0].Names; len(names) != maxNames || names[maxNames-1] != "docker.io/shop/web:29" {
 		t.Errorf("%d names, %v", len(names), names)
 	}
 }

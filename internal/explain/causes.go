@@ -62,7 +62,7 @@ func compare(
 			if was != nil && was.Kind == n.Kind {
 				c.put(n, c.values(n, was)...)
 				c.put(n, c.files(n, was)...)
-				c.put(n, c.moved(n, was)...)
+				c.put(n, c.baseMoved(n, was)...)
 			}
 		}
 	}

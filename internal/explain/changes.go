@@ -42,7 +42,7 @@ func (c *comparison) base(n, was *dockerfile.Node) []cause {
 			out = append(out, c.instruction(n.Instruction))
 		}
 	case n.Image != "":
-		out = append(out, c.moved(n, was)...)
+		out = append(out, c.baseMoved(n, was)...)
 		out = append(out, c.files(n, was)...)
 	}
 	if onto == nil && n.IsStep() && c.before.Platform != c.after.Platform {
@@ -51,8 +51,8 @@ func (c *comparison) base(n, was *dockerfile.Node) []cause {
 	return out
 }
 
-// moved says that an image's tag names another digest, or that a named context is another.
-func (c *comparison) moved(n, was *dockerfile.Node) []cause {
+// baseMoved says that an image's tag names another digest, or that a named context is another.
+func (c *comparison) baseMoved(n, was *dockerfile.Node) []cause {
 	if n.Image == "" || n.Image != was.Image {
 		return nil
 	}
@@ -98,8 +98,9 @@ func (c *comparison) files(n, was *dockerfile.Node) []cause {
 	for _, tree := range trees {
 		reads := byTree[tree]
 		d := differ{
-			now: taken(c.after, tree, reads), then: taken(c.before, tree, reads), before: c.before.Trees[tree],
-			after: c.after.Trees[tree],
+			now: filesTaken(c.after, tree, reads), then: filesTaken(c.before, tree, reads),
+			before: c.before.Trees[tree],
+			after:  c.after.Trees[tree],
 		}
 		if x, ok := d.cause(tree); ok {
 			if slices.ContainsFunc(reads, func(r dockerfile.Source) bool { return r.Unsure }) {
@@ -111,8 +112,8 @@ func (c *comparison) files(n, was *dockerfile.Node) []cause {
 	return out
 }
 
-// taken gives the files of a record that the reads match.
-func taken(r *buildinputs.Record, tree string, reads []dockerfile.Source) map[string]buildinputs.File {
+// filesTaken gives the files of a record that the reads match.
+func filesTaken(r *buildinputs.Record, tree string, reads []dockerfile.Source) map[string]buildinputs.File {
 	all := r.ContextFiles(tree, r.Trees[tree].Dir)
 	links := map[string]string{}
 	for p, f := range all {
@@ -147,7 +148,7 @@ func (d *differ) cause(tree string) (cause, bool) {
 	for p, f := range d.now {
 		old, was := d.then[p]
 		switch {
-		case !was && d.newlyLeft(p, d.before.Patterns, d.after.Patterns):
+		case !was && d.newlyIgnored(p, d.before.Patterns, d.after.Patterns):
 			d.add(p, "no longer left out: %s", p)
 		case !was:
 			d.add(p, "added %s", p)
@@ -162,7 +163,7 @@ func (d *differ) cause(tree string) (cause, bool) {
 		if _, is := d.now[p]; is {
 			continue
 		}
-		if d.newlyLeft(p, d.after.Patterns, d.before.Patterns) {
+		if d.newlyIgnored(p, d.after.Patterns, d.before.Patterns) {
 			d.add(p, "left out now: %s", p)
 		} else {
 			d.add(p, "removed %s", p)
@@ -177,17 +178,17 @@ func (d *differ) cause(tree string) (cause, bool) {
 		true
 }
 
-// newlyLeft says whether of two lists of patterns the first leaves p out and the second does not.
-func (d *differ) newlyLeft(p string, out, in []string) bool {
+// newlyIgnored says whether of two lists of patterns the first leaves p out and the second does not.
+func (d *differ) newlyIgnored(p string, out, in []string) bool {
 	if slices.Equal(out, in) {
 		return false
 	}
-	left := leaves(out, p) && !leaves(in, p)
+	left := ignores(out, p) && !ignores(in, p)
 	d.ignored = d.ignored || left
 	return left
 }
 
-func leaves(patterns []string, p string) bool {
+func ignores(patterns []string, p string) bool {
 	m, err := patternmatcher.New(patterns)
 	if err != nil {
 		return false
@@ -228,7 +229,7 @@ func (d *differ) renamed() {
 			continue
 		}
 		from := gone[f.SHA256][0]
-		if leaves(d.before.Patterns, p) || leaves(d.after.Patterns, from) {
+		if ignores(d.before.Patterns, p) || ignores(d.after.Patterns, from) {
 			continue
 		}
 		delete(gone, f.SHA256)

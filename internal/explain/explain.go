@@ -42,15 +42,15 @@ func Explain(before, after *buildinputs.Record, steps []buildinputs.Step) []Reas
 	ran, others := assign(p, steps)
 	e := explanation{after: after, before: before, ran: ran, reported: map[string]*dockerfile.Node{}}
 	if before == nil {
-		return e.all(p, others, func(*dockerfile.Node) string { return firstBuild })
+		return e.reasonsOfSteps(p, others, func(*dockerfile.Node) string { return firstBuild })
 	}
 	old, err := before.Plan()
 	if err != nil {
-		return e.all(p, others, func(*dockerfile.Node) string { return lostResult })
+		return e.reasonsOfSteps(p, others, func(*dockerfile.Node) string { return lostResult })
 	}
 	e.causes, e.lines = compare(before, after, old, p)
-	reasons := e.all(p, others, func(n *dockerfile.Node) string { return e.otherwise(n, old) })
-	return append(reasons, e.unreported(p)...)
+	reasons := e.reasonsOfSteps(p, others, func(n *dockerfile.Node) string { return e.reasonWithoutChange(n, old) })
+	return append(reasons, e.reasonsOfLines(p)...)
 }
 
 // Predict says which steps a build would run now that the last one did not leave as they are: after is of Take at this
@@ -75,14 +75,14 @@ func Predict(before, after *buildinputs.Record) ([]Reason, error) {
 		for _, d := range n.Deps {
 			again = again || moved[d]
 		}
-		again = again || e.unfinished(n, old) != ""
+		again = again || e.reasonOfFailure(n, old) != ""
 		if again {
 			moved[n] = true
 			e.ran[n] = buildinputs.Step{}
 		}
 	}
-	reasons := e.all(p, nil, func(n *dockerfile.Node) string { return e.unfinished(n, old) })
-	return append(reasons, e.unreported(p)...), nil
+	reasons := e.reasonsOfSteps(p, nil, func(n *dockerfile.Node) string { return e.reasonOfFailure(n, old) })
+	return append(reasons, e.reasonsOfLines(p)...), nil
 }
 
 // explanation is the state of one comparison while its reasons are written.
@@ -92,29 +92,29 @@ type explanation struct {
 	lines         []lineChange
 	ran           map[*dockerfile.Node]buildinputs.Step
 	reported      map[string]*dockerfile.Node // causes by key: the step at which each was told
-	lost          map[*dockerfile.Node]bool   // steps that ran for no known reason
+	unexplained   map[*dockerfile.Node]bool   // steps that ran for no known reason
 }
 
-// all gives a reason for each step that ran. otherwise is for those of which the inputs say nothing.
-func (e *explanation) all(
+// reasonsOfSteps gives a reason for each step that ran. otherwise gives the reason of a step whose inputs say nothing.
+func (e *explanation) reasonsOfSteps(
 	p *dockerfile.Plan, others []buildinputs.Step, otherwise func(*dockerfile.Node) string,
 ) []Reason {
-	e.lost = map[*dockerfile.Node]bool{}
+	e.unexplained = map[*dockerfile.Node]bool{}
 	var out []Reason
 	for _, n := range p.Nodes {
 		step, ran := e.ran[n]
 		if !ran || !n.IsStep() {
 			continue
 		}
-		told := e.tell(n, step)
+		told := e.ownReasons(n, step)
 		if told == nil && n.Kind == dockerfile.From {
 			continue // that a base is pulled is no news
 		}
 		if told == nil && e.before != nil && !e.after.NoCache {
-			told = e.follow(n, step)
+			told = e.followReason(n, step)
 		}
 		if told == nil {
-			e.lost[n] = true
+			e.unexplained[n] = true
 			told = []Reason{{Step: label(n), Line: n.Line, Why: otherwise(n), Seconds: step.Seconds}}
 		}
 		out = append(out, told...)
@@ -130,8 +130,8 @@ func (e *explanation) all(
 	return maskedReasons(out)
 }
 
-// tell gives the step's own causes, but for those that an earlier step has told.
-func (e *explanation) tell(n *dockerfile.Node, step buildinputs.Step) []Reason {
+// ownReasons gives the step's own causes, but for those that an earlier step has told.
+func (e *explanation) ownReasons(n *dockerfile.Node, step buildinputs.Step) []Reason {
 	var out []Reason
 	for _, c := range e.causes[n] {
 		if e.reported[c.key] != nil {
@@ -143,8 +143,8 @@ func (e *explanation) tell(n *dockerfile.Node, step buildinputs.Step) []Reason {
 	return out
 }
 
-// follow finds the nearest step that this one follows from.
-func (e *explanation) follow(n *dockerfile.Node, step buildinputs.Step) []Reason {
+// followReason gives the reason of a step that ran since one that it depends on did: the nearest such step.
+func (e *explanation) followReason(n *dockerfile.Node, step buildinputs.Step) []Reason {
 	r := Reason{Step: label(n), Line: n.Line, Seconds: step.Seconds}
 	if own := e.causes[n]; len(own) > 0 {
 		r.Why = followsFrom(e.reported[own[0].key], own[0])
@@ -158,7 +158,7 @@ func (e *explanation) follow(n *dockerfile.Node, step buildinputs.Step) []Reason
 				continue
 			}
 			seen[d] = true
-			if e.lost[d] {
+			if e.unexplained[d] {
 				r.Why = fmt.Sprintf("follows from line %d", d.Line)
 				return []Reason{r}
 			}
@@ -191,12 +191,12 @@ func followsFrom(n *dockerfile.Node, c cause) string {
 	return fmt.Sprintf("follows from line %d", n.Line)
 }
 
-// otherwise is why a step ran whose inputs are those of the last build.
-func (e *explanation) otherwise(n *dockerfile.Node, old *dockerfile.Plan) string {
+// reasonWithoutChange is why a step ran whose inputs are those of the last build.
+func (e *explanation) reasonWithoutChange(n *dockerfile.Node, old *dockerfile.Plan) string {
 	if e.after.NoCache {
 		return withoutIt
 	}
-	if why := e.unfinished(n, old); why != "" {
+	if why := e.reasonOfFailure(n, old); why != "" {
 		return why
 	}
 	if len(n.Remote) > 0 {
@@ -205,8 +205,8 @@ func (e *explanation) otherwise(n *dockerfile.Node, old *dockerfile.Plan) string
 	return lostResult
 }
 
-// unfinished says that the last build failed at or before a step; "" where it did not.
-func (e *explanation) unfinished(n *dockerfile.Node, old *dockerfile.Plan) string {
+// reasonOfFailure says that the last build failed at or before a step; "" where that build did not.
+func (e *explanation) reasonOfFailure(n *dockerfile.Node, old *dockerfile.Plan) string {
 	was := counterpart(old, n)
 	if !e.before.Failed || was == nil || !n.IsStep() || n.Kind == dockerfile.From {
 		return ""
@@ -221,8 +221,8 @@ func (e *explanation) unfinished(n *dockerfile.Node, old *dockerfile.Plan) strin
 	}
 }
 
-// unreported names the changed lines that made no step run: they are part of the image's configuration.
-func (e *explanation) unreported(p *dockerfile.Plan) []Reason {
+// reasonsOfLines names the changed lines that made no step run: they are part of the image's configuration.
+func (e *explanation) reasonsOfLines(p *dockerfile.Plan) []Reason {
 	var out []Reason
 	if e.before.Target != e.after.Target && e.reported["target"] == nil {
 		out = append(out, Reason{Why: targetChanged(e.before, e.after)})

@@ -54,36 +54,36 @@ var errFailFast = errors.New("stopped, since another image failed")
 // run is one build of a plan.
 type run struct {
 	Options
-	project   string
-	dir       string // of the Compose files
-	builders  *builderPool
-	contexts  *solve.Contexts
-	layers    *imageload.EngineLayers
-	cacheOnly *cacheOnlySolves
-	order     *changedFirst
-	outcomes  map[string]*outcome // by service
-	show      *builddisplay.Display
-	stop      context.CancelCauseFunc
-	asked     func(context.Context) error // whether the cache's registry answers
-	probe     *registry.Probe             // which registries do not give a cache's manifest
+	project      string
+	dir          string // of the Compose files
+	builders     *builderPool
+	contexts     *solve.Contexts
+	layers       *imageload.EngineLayers
+	cacheOnly    *cacheOnlySolves
+	order        *changedFirst
+	outcomes     map[string]*outcome // by service
+	show         *builddisplay.Display
+	stop         context.CancelCauseFunc
+	cacheAnswers func(context.Context) error // whether the cache's registry answers
+	probe        *registry.Probe             // which registries do not give a cache's manifest
 
-	naming sync.Map // image name -> *sync.Mutex
-	noting sync.Mutex
-	notes  []string // warnings that concern no single image, for after the progress display
+	naming   sync.Map // image name -> *sync.Mutex
+	warning  sync.Mutex
+	warnings []string // warnings that concern no single image, for after the progress display
 
 	unrecorded sync.Once
 }
 
-func (r *run) note(format string, args ...any) {
-	r.noting.Lock()
-	defer r.noting.Unlock()
-	r.notes = append(r.notes, fault.Redact(fmt.Sprintf(format, args...)))
+func (r *run) warn(format string, args ...any) {
+	r.warning.Lock()
+	defer r.warning.Unlock()
+	r.warnings = append(r.warnings, fault.Redact(fmt.Sprintf(format, args...)))
 }
 
-// hold keeps other images of the run that have one of these names from being loaded until the function that it returns
-// is called: of several the last one keeps the name, as with docker compose build, and each is checked while it has
-// it.
-func (r *run) hold(names []string) (release func()) {
+// lockNames keeps other images of the run that have one of these names from being loaded until release is called. Of
+// several images with one name the last keeps the name, as with docker compose build, and each image is checked while
+// it has the name.
+func (r *run) lockNames(names []string) (release func()) {
 	sorted := slices.Sorted(slices.Values(names)) // always in this order, so that two never wait for each other
 	var held []*sync.Mutex
 	for _, name := range slices.Compact(sorted) {
@@ -119,9 +119,9 @@ func Build(ctx context.Context, plan buildplan.Plan, o Options) ([]Result, error
 		all.Go(func() {
 			start := time.Now()
 			results[i] = r.build(running, t, members[t.Key])
-			r.outcomes[t.Service].tell(results[i].Err)
-			r.order.decide(t.Service, false)
-			r.order.underway(t.Service)
+			r.outcomes[t.Service].set(results[i].Err)
+			r.order.setChanged(t.Service, false)
+			r.order.setStarted(t.Service)
 			results[i].Took = time.Since(start)
 		})
 	}
@@ -132,9 +132,9 @@ func Build(ctx context.Context, plan buildplan.Plan, o Options) ([]Result, error
 	}
 	printResults(o.Out, results)
 	for _, t := range plan.Targets {
-		r.notes = append(r.notes, solve.Notes(t, o.Environment)...)
+		r.warnings = append(r.warnings, solve.Notes(t, o.Environment)...)
 	}
-	for _, w := range slices.Concat(r.notes, plan.Warnings, r.contexts.Warnings(plan.Dir)) {
+	for _, w := range slices.Concat(r.warnings, plan.Warnings, r.contexts.Warnings(plan.Dir)) {
 		o.Out.Warn("%s", w)
 	}
 	return results, failures(results)
@@ -144,16 +144,16 @@ func Build(ctx context.Context, plan buildplan.Plan, o Options) ([]Result, error
 func (r *run) prepare(plan buildplan.Plan) map[string]*member {
 	var once sync.Once
 	var silent error
-	r.asked = func(ctx context.Context) error {
+	r.cacheAnswers = func(ctx context.Context) error {
 		once.Do(func() {
 			if silent = r.Cache.Answers(ctx); silent != nil && ctx.Err() == nil {
-				r.note("the build cache at %s is neither read nor written: %v", r.Cache.Prefix, silent)
+				r.warn("the build cache at %s is neither read nor written: %v", r.Cache.Prefix, silent)
 			}
 		})
 		return silent
 	}
 	r.probe = registry.NewProbe(registry.AnswerWithin, func(host string) {
-		r.note("the build caches at %s are neither read nor written: the registry gave no manifest within %s", host,
+		r.warn("the build caches at %s are neither read nor written: the registry gave no manifest within %s", host,
 			registry.AnswerWithin)
 	})
 	keys, names := make([]string, len(plan.Targets)), []string(nil)
@@ -167,13 +167,13 @@ func (r *run) prepare(plan buildplan.Plan) map[string]*member {
 	return members
 }
 
-// build builds one image, on another builder where its own dies.
+// build builds one image, and goes on with another builder where the image's own dies.
 func (r *run) build(ctx context.Context, t buildplan.Target, m *member) Result {
-	if err := r.await(ctx, t); err != nil {
+	if err := r.waitForNeeds(ctx, t); err != nil {
 		return Result{Target: t, State: Failed, Err: err}
 	}
 	for {
-		res, rec, err := r.on(ctx, t, m)
+		res, rec, err := r.buildOn(ctx, t, m)
 		if err == nil {
 			return res
 		}
@@ -190,14 +190,14 @@ func (r *run) build(ctx context.Context, t buildplan.Target, m *member) Result {
 			res.Err = noBuilderLeft(t, m.Builder, fault.BuildMessage(err.Error()))
 			return res
 		}
-		r.note("%s: the builder %s went away; going on with the one %s", t.Service, m.Where, other.Where)
+		r.warn("%s: the builder %s went away; going on with the one %s", t.Service, m.Where, other.Where)
 		m = other
 	}
 }
 
-// on builds one image on one builder. It solves the target; where the engine has the result that is all, else the
-// engine gets the layers that it lacks. The registry cache is written at the same time, where a step ran.
-func (r *run) on(ctx context.Context, t buildplan.Target, m *member) (Result, *solve.Recorder, error) {
+// buildOn builds one image on one builder: the builder makes the image, and an engine that lacks the image is given the
+// layers that it lacks. Where a step ran, the registry cache is written at the same time.
+func (r *run) buildOn(ctx context.Context, t buildplan.Target, m *member) (Result, *solve.Recorder, error) {
 	res := Result{Target: t}
 	rec := solve.NewRecorder(t.Service, r.show)
 	opt, local, err := solve.NewRequest(ctx, t, r.project, r.Environment, r.contexts)
@@ -214,17 +214,17 @@ func (r *run) on(ctx context.Context, t buildplan.Target, m *member) (Result, *s
 	inputs := solve.Stamp(t, r.project, r.Environment, local)
 	before := r.engineID(ctx, t)
 	s := &imageSolve{run: r, target: t, member: m, opt: opt, past: past, unchanged: past.builtFrom(inputs, m.ID)}
-	s.known = s.unchanged && confirmOnly(t, past, before)
-	in, readable := r.inputs(t, inputs, local)
-	if readable && !s.unchanged && len(t.Needs) == 0 { // what changed in a context may be another image's
+	s.onlyConfirm = s.unchanged && confirmOnly(t, past, before)
+	in, readable := r.readInputs(t, inputs, local)
+	if readable && !s.unchanged && len(t.Needs) == 0 { // else what changed in a context may be another image's
 		s.unchanged = r.Explain.Inputs.Unchanged(ctx, in) && m.ID == past.Builder
 	}
-	defer s.drop()
-	r.order.decide(t.Service, !s.unchanged)
+	defer s.dropUpload()
+	r.order.setChanged(t.Service, !s.unchanged)
 	if s.unchanged {
 		r.order.wait(ctx)
 	}
-	rec, err = s.confirm(ctx)
+	rec, err = s.makeOrConfirm(ctx)
 	steps := res.setSteps(rec)
 	if readable {
 		defer r.remember(ctx, in, steps)()
@@ -232,9 +232,9 @@ func (r *run) on(ctx context.Context, t buildplan.Target, m *member) (Result, *s
 	if err != nil {
 		return res, rec, err
 	}
-	r.outcomes[t.Service].tell(nil)
-	res.ID, s.ran, s.bases = s.id(), res.Built, rec.BaseNames()
-	wait := s.export(ctx, &past, res.Built > 0)
+	r.outcomes[t.Service].set(nil)
+	res.ID, s.stepsRan, s.bases = s.id(), res.Built, rec.BaseNames()
+	wait := s.writeCacheIfNeeded(ctx, &past, res.Built > 0)
 	if !r.Engine.ContainerdStore() { // before it is loaded: a run that is killed then leaves no image that nobody knows
 		r.record(ctx, t, res.ID)
 	}
@@ -250,7 +250,7 @@ func (r *run) on(ctx context.Context, t buildplan.Target, m *member) (Result, *s
 	}
 	past.Builder, past.Inputs, past.Bases, past.ID = m.ID, inputs, rec.Bases(), res.ID
 	if res.State == Loaded {
-		before = s.given(ctx)
+		before = s.loadedID(ctx)
 	}
 	past.EngineID = before
 	past.keep()

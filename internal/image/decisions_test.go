@@ -144,7 +144,7 @@ func TestTheIDOfWhatWasMade(t *testing.T) {
 	if s.id() != "config" {
 		t.Errorf("made: %s", s.id())
 	}
-	if s.known = true; s.id() != "past" {
+	if s.onlyConfirm = true; s.id() != "past" {
 		t.Errorf("confirmed: %s", s.id())
 	}
 }
@@ -202,21 +202,22 @@ func TestCachesThatAreAskedFor(t *testing.T) {
 		t.Errorf("of setup's own: %s", got)
 	}
 	r := &run{probe: registry.NewProbe(time.Second, func(string) {})}
-	if r.silent(client.CacheOptionsEntry{Type: "gha"}) || r.silent(imports[2]) {
+	if r.registrySilent(client.CacheOptionsEntry{Type: "gha"}) || r.registrySilent(imports[2]) {
 		t.Error("who was not asked is not silent")
 	}
 }
 
 func TestWhereACacheWasNotWritten(t *testing.T) {
 	s := &imageSolve{run: &run{}, target: buildplan.Target{CacheImage: "p/app"}}
-	if got := s.unwritten("failed to solve: denied"); got != "the build cache was not written to (cache_to): denied" {
+	if got := s.cacheNotWritten("failed to solve: denied"); got != "the build cache was not written to (cache_to): "+
+		"denied" {
 		t.Error(got)
 	}
 	s.Cache = buildcache.Cache{Type: "registry", Prefix: "reg", Branch: "main", Write: true}
-	if got := s.unwritten("denied"); got != "the build cache was not written to reg/p/app:cache-main: denied" {
+	if got := s.cacheNotWritten("denied"); got != "the build cache was not written to reg/p/app:cache-main: denied" {
 		t.Error(got)
 	}
-	s.drop() // there is no upload to end
+	s.dropUpload() // there is no upload to end
 }
 
 func TestMemoryOfABuild(t *testing.T) {
@@ -254,7 +255,7 @@ func TestWhatIsReadOfATarget(t *testing.T) {
 		},
 	}
 	r := &run{project: "p"}
-	if _, ok := r.inputs(target, "stamp", nil); ok {
+	if _, ok := r.readInputs(target, "stamp", nil); ok {
 		t.Error("nobody explains, and something is read")
 	}
 	r.Explain = explain.NewStore(t.TempDir())
@@ -263,17 +264,17 @@ func TestWhatIsReadOfATarget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, ok := r.inputs(target, "stamp", local)
+	in, ok := r.readInputs(target, "stamp", local)
 	if !ok || in.Stamp != "stamp" || in.Context.Files == nil || in.Contexts["lib"].Files == nil ||
 		in.Contexts["img"].Files != nil {
 		t.Errorf("%v: %+v", ok, in)
 	}
-	in, ok = r.inputs(target, "stamp", nil)
+	in, ok = r.readInputs(target, "stamp", nil)
 	if !ok || in.Context.Files != nil || in.Contexts["lib"].Files != nil {
 		t.Errorf("not walked: %v %+v", ok, in)
 	}
 	target.Inline, target.Dockerfile = "", dir+"/gone"
-	if in, ok = r.inputs(target, "", nil); ok {
+	if in, ok = r.readInputs(target, "", nil); ok {
 		t.Errorf("a Dockerfile that is gone: %+v", in)
 	}
 }
@@ -313,8 +314,8 @@ func TestImagesGoWhereWhatTheyNeedIs(t *testing.T) {
 func TestAnOutcomeIsToldOnce(t *testing.T) {
 	all := outcomes([]buildplan.Target{{Service: "a"}, {Service: "b"}})
 	first := errors.New("first")
-	all["a"].tell(first)
-	all["a"].tell(nil)
+	all["a"].set(first)
+	all["a"].set(nil)
 	<-all["a"].done
 	if all["a"].err != first || len(all) != 2 { //nolint:errorlint // the very error
 		t.Errorf("got %v", all["a"].err)

@@ -18,9 +18,9 @@ import (
 // load gives the engine the image that was just made: the layers that it lacks. It returns the bytes sent.
 func (s *imageSolve) load(ctx context.Context) (int64, error) {
 	if s.member.Native {
-		return 0, s.name(ctx)
+		return 0, s.nameInEngine(ctx)
 	}
-	image, err := s.made(ctx)
+	image, err := s.readMade(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -36,8 +36,8 @@ func (s *imageSolve) load(ctx context.Context) (int64, error) {
 	return sent + whole, err
 }
 
-// name puts what verify made into the engine whose own BuildKit made it, unless verify has done so already.
-func (s *imageSolve) name(ctx context.Context) error {
+// nameInEngine puts the image into the engine whose own BuildKit made it, unless makeImage has done so already.
+func (s *imageSolve) nameInEngine(ctx context.Context) error {
 	if !s.unchanged {
 		return nil
 	}
@@ -47,9 +47,10 @@ func (s *imageSolve) name(ctx context.Context) error {
 	return err
 }
 
-// made reads what verify made. The builder keeps the manifest of an internal solve only until it clears up: should it
-// be gone, the solve is made again, with an entry in the builder's history, which holds it.
-func (s *imageSolve) made(ctx context.Context) (*imageload.BuiltImage, error) {
+// readMade reads the image that makeImage made. The builder keeps the manifest of an internal solve only until it
+// clears up: should the manifest be gone, the solve is made again with an entry in the builder's history, which keeps
+// the manifest.
+func (s *imageSolve) readMade(ctx context.Context) (*imageload.BuiltImage, error) {
 	image, err := imageload.ReadBuilt(ctx, s.member.Client, s.response[exptypes.ExporterImageDigestKey])
 	if err == nil || ctx.Err() != nil {
 		return image, err
@@ -68,17 +69,18 @@ func (s *imageSolve) made(ctx context.Context) (*imageload.BuiltImage, error) {
 
 // send loads the layers that the engine lacks, and checks that it then has the image.
 func (s *imageSolve) send(ctx context.Context, image *imageload.BuiltImage) (int64, error) {
-	if err := s.layers.Find(ctx, image.Diffs(), s.bases, s.ran); err != nil {
+	if err := s.layers.Find(ctx, image.Diffs(), s.bases, s.stepsRan); err != nil {
 		return 0, err
 	}
-	defer s.hold(s.target.Names)() // before any layer is reserved, on which another one could wait that has the name
+	// before any layer is reserved, on which another one could wait that has the name
+	defer s.lockNames(s.target.Names)()
 	send, done, err := s.layers.Reserve(ctx, image.Diffs())
 	if err != nil {
 		return 0, err
 	}
 	loaded := false
 	defer func() { done(loaded) }()
-	from, remove, err := s.from(ctx, image, send)
+	from, remove, err := s.layerSource(ctx, image, send)
 	if err != nil {
 		return 0, err
 	}
@@ -95,9 +97,9 @@ func (s *imageSolve) send(ctx context.Context, image *imageload.BuiltImage) (int
 	return n, err
 }
 
-// given is the ID under which the engine has the image that it was just given; "" where another took one of its names
-// meanwhile.
-func (s *imageSolve) given(ctx context.Context) string {
+// loadedID is the ID under which the engine has the image that it was just given; "" where another took one of its
+// names meanwhile.
+func (s *imageSolve) loadedID(ctx context.Context) string {
 	id := s.engineID(ctx, s.target)
 	if id == "" || id == s.id() {
 		return id
@@ -114,16 +116,16 @@ func (s *imageSolve) given(ctx context.Context) string {
 	return id
 }
 
-// drop ends an upload that nobody needed: the engine has the image, or the build failed.
-func (s *imageSolve) drop() {
+// dropUpload ends an upload that nobody needed: the engine has the image, or the build failed.
+func (s *imageSolve) dropUpload() {
 	if s.upload != nil {
 		s.upload.Drop()
 	}
 }
 
-// from is where the layers are: in the builder, or, where that has some only by reference to a registry, in a folder
-// into which it passes on just these. remove takes the folder away.
-func (s *imageSolve) from(
+// layerSource is where the layers are: in the builder, or, where that has some only by reference to a registry, in a
+// folder into which it passes on just these. remove takes the folder away.
+func (s *imageSolve) layerSource(
 	ctx context.Context, image *imageload.BuiltImage, layers []int,
 ) (from content.Provider, remove func(), err error) {
 	held, err := image.InStore(ctx, layers)
@@ -137,7 +139,7 @@ func (s *imageSolve) from(
 	remove = func() { _ = os.RemoveAll(dir) }
 	store, err := contentlocal.NewStore(dir)
 	if err == nil {
-		err = s.fetch(ctx, store, image, layers)
+		err = s.fetchLayers(ctx, store, image, layers)
 	}
 	if err != nil {
 		remove()
@@ -146,7 +148,9 @@ func (s *imageSolve) from(
 	return store, remove, nil
 }
 
-func (s *imageSolve) fetch(ctx context.Context, store content.Store, image *imageload.BuiltImage, layers []int) error {
+func (s *imageSolve) fetchLayers(ctx context.Context, store content.Store, image *imageload.BuiltImage,
+	layers []int,
+) error {
 	taken := image.Take(store, layers)
 	opt := s.opt.UsingCache()
 	opt.Exports = []client.ExportEntry{{

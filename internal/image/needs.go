@@ -25,18 +25,18 @@ func outcomes(targets []buildplan.Target) map[string]*outcome {
 	return out
 }
 
-// tell says, once, that the builder has made the image, or why not.
-func (o *outcome) tell(err error) {
+// set says, once, that the builder has made the image (nil), or why not.
+func (o *outcome) set(err error) {
 	o.once.Do(func() {
 		o.err = err
 		close(o.done)
 	})
 }
 
-// await returns when what the target needs has been made, with an error where that failed.
-func (r *run) await(ctx context.Context, t buildplan.Target) error {
+// waitForNeeds returns when what the target needs has been made, with an error where that failed.
+func (r *run) waitForNeeds(ctx context.Context, t buildplan.Target) error {
 	if len(t.Needs) > 0 {
-		r.order.decide(t.Service, false) // what is needed may wait for the others to be decided
+		r.order.setChanged(t.Service, false) // what is needed may wait for the others to be decided
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.Needs)) {
 		service := t.Needs[name].Service

@@ -22,8 +22,8 @@ func newChangedFirst(images int) *changedFirst {
 	}
 }
 
-// decide says of an image, once, whether its inputs changed.
-func (o *changedFirst) decide(service string, changed bool) {
+// setChanged says of an image, once, whether its inputs changed.
+func (o *changedFirst) setChanged(service string, changed bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.decided[service] {
@@ -34,18 +34,18 @@ func (o *changedFirst) decide(service string, changed bool) {
 	if changed {
 		o.changed[service] = true
 	}
-	o.check()
+	o.closeIfClear()
 }
 
-// underway says that a step of an image runs, or that it ended.
-func (o *changedFirst) underway(service string) {
+// setStarted says that a step of an image runs, or that the image's build ended.
+func (o *changedFirst) setStarted(service string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.changed, service)
-	o.check()
+	o.closeIfClear()
 }
 
-func (o *changedFirst) check() {
+func (o *changedFirst) closeIfClear() {
 	if o.open > 0 || len(o.changed) > 0 {
 		return
 	}

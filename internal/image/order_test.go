@@ -23,15 +23,15 @@ func TestChangedImagesGoFirst(t *testing.T) {
 			default:
 			}
 		}
-		o.decide("same", false)
-		o.decide("same", false) // again, on another builder
+		o.setChanged("same", false)
+		o.setChanged("same", false) // again, on another builder
 		waits("two images undecided")
-		o.decide("first", true)
-		o.underway("first")
+		o.setChanged("first", true)
+		o.setStarted("first")
 		waits("one image undecided")
-		o.decide("second", true)
+		o.setChanged("second", true)
 		waits("a changed image has not begun")
-		o.underway("second")
+		o.setStarted("second")
 		synctest.Wait()
 		<-through
 	})

@@ -35,8 +35,8 @@ func (r *run) push(
 		opt.SetPlatforms(strings.Join(has, ","))
 	}
 	opt.AddAttestations(t, r.Attest)
-	opt.CacheImports = r.importable(ctx, t, m)
-	opt.CacheExports = append(r.exportable(ctx, t, m), t.InlineCache()...)
+	opt.CacheImports = r.usableImports(ctx, t, m)
+	opt.CacheExports = append(r.usableExports(ctx, t, m), t.InlineCache()...)
 	opt.Exports = []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{
 		"name": strings.Join(t.Names, ","), "push": "true", "oci-mediatypes": "true",
 	}}}

@@ -13,7 +13,7 @@ import (
 func (r *run) record(ctx context.Context, t buildplan.Target, id string) {
 	if err := r.Builds.Add(ctx, id, t.Key, t.Names); err != nil && ctx.Err() == nil {
 		r.unrecorded.Do(func() {
-			r.note("no cleanup will take these images for its own, since the build could not be recorded: %v", err)
+			r.warn("no cleanup will take these images for its own, since the build could not be recorded: %v", err)
 		})
 	}
 }
@@ -29,9 +29,9 @@ func (r *run) remember(ctx context.Context, in buildinputs.Inputs, ran []buildin
 	return func() { <-done }
 }
 
-// inputs gives what explain reads of an image, its local contexts as they were walked; false where it has nothing to
-// say of it.
-func (r *run) inputs(
+// readInputs gives what explain reads of an image, its local contexts as they were walked; false where it has nothing
+// to say of it.
+func (r *run) readInputs(
 	t buildplan.Target, stamp string, local map[string]*solve.LocalContext,
 ) (buildinputs.Inputs, bool) {
 	if r.Explain == nil {
@@ -55,7 +55,7 @@ func (r *run) inputs(
 func (r *run) engineID(ctx context.Context, t buildplan.Target) string {
 	ids := make([]string, 0, len(t.Names))
 	for _, name := range t.Names {
-		ids = append(ids, r.named(ctx, name))
+		ids = append(ids, r.namedID(ctx, name))
 		if sameID(ids) == "" { // the other names change nothing
 			return ""
 		}
@@ -63,9 +63,9 @@ func (r *run) engineID(ctx context.Context, t buildplan.Target) string {
 	return sameID(ids)
 }
 
-// named is the ID of the engine's image of that name; "" where there is none. An engine with a containerd store
+// namedID is the ID of the engine's image of that name; "" where there is none. An engine with a containerd store
 // measures an image to inspect it, which takes 27 ms of CPU; its history tells the ID in 11.
-func (r *run) named(ctx context.Context, name string) string {
+func (r *run) namedID(ctx context.Context, name string) string {
 	if r.Engine.ContainerdStore() {
 		steps, err := r.Engine.ImageHistory(ctx, name)
 		if err != nil {

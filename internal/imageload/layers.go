@@ -31,8 +31,8 @@ type EngineLayers struct {
 	project string
 	names   []string // of the images of this run
 
-	looking sync.Mutex // for one image of the run at a time
-	images  []*engineImage
+	inspecting sync.Mutex // for one image of the run at a time
+	images     []*engineImage
 
 	mu      sync.Mutex
 	held    map[digest.Digest]bool
@@ -41,10 +41,10 @@ type EngineLayers struct {
 
 // engineImage is an image of the engine that may hold a layer.
 type engineImage struct {
-	id     string
-	tags   []string
-	own    bool // an earlier image of this run's names, or another of the project
-	looked bool
+	id        string
+	tags      []string
+	own       bool // an earlier image of this run's names, or another of the project
+	inspected bool
 }
 
 // NewEngineLayers knows nothing yet. project is the Compose project, names are the image names of this run.
@@ -77,27 +77,27 @@ func (l *EngineLayers) Find(ctx context.Context, diffs []digest.Digest, bases []
 	if l.engine.ContainerdStore() {
 		return nil
 	}
-	l.looking.Lock()
-	defer l.looking.Unlock()
+	l.inspecting.Lock()
+	defer l.inspecting.Unlock()
 	if err := l.list(ctx); err != nil {
 		return err
 	}
-	l.look(ctx, func(i *engineImage) bool {
+	l.inspect(ctx, func(i *engineImage) bool {
 		return i.own ||
 			slices.ContainsFunc(i.tags, func(tag string) bool { return slices.Contains(bases, fullName(tag)) })
 	})
 	chains := identity.ChainIDs(slices.Clone(diffs))
-	for l.lacks(chains, fresh) && ctx.Err() == nil {
+	for l.mayBeElsewhere(chains, fresh) && ctx.Err() == nil {
 		left := inspections
-		if !l.look(ctx, func(*engineImage) bool { left--; return left >= 0 }) {
+		if !l.inspect(ctx, func(*engineImage) bool { left--; return left >= 0 }) {
 			break
 		}
 	}
 	return ctx.Err()
 }
 
-// lacks says whether layers are missing that another image may have.
-func (l *EngineLayers) lacks(chains []digest.Digest, fresh int) bool {
+// mayBeElsewhere says whether layers are missing that another image may have.
+func (l *EngineLayers) mayBeElsewhere(chains []digest.Digest, fresh int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	missing := 0
@@ -134,15 +134,16 @@ func (l *EngineLayers) list(ctx context.Context) error {
 	return nil
 }
 
-// look inspects the images that were not looked at and are wanted; false where there was none.
-func (l *EngineLayers) look(ctx context.Context, wanted func(*engineImage) bool) (any bool) {
+// inspect asks the engine for the layers of the wanted images that it was not asked for yet; false where there was
+// none.
+func (l *EngineLayers) inspect(ctx context.Context, wanted func(*engineImage) bool) (any bool) {
 	var all sync.WaitGroup
 	few := make(chan struct{}, inspections)
 	for _, image := range l.images {
-		if image.looked || !wanted(image) {
+		if image.inspected || !wanted(image) {
 			continue
 		}
-		image.looked, any = true, true
+		image.inspected, any = true, true
 		few <- struct{}{}
 		all.Go(func() {
 			defer func() { <-few }()
@@ -196,7 +197,7 @@ func (l *EngineLayers) Reserve(ctx context.Context, diffs []digest.Digest) (send
 				l.sending[chains[i]] = ended
 			}
 			l.mu.Unlock()
-			return send, func(ok bool) { l.sent(chains, send, ended, ok) }, nil
+			return send, func(ok bool) { l.loadEnded(chains, send, ended, ok) }, nil
 		}
 		l.mu.Unlock()
 		select {
@@ -207,7 +208,7 @@ func (l *EngineLayers) Reserve(ctx context.Context, diffs []digest.Digest) (send
 	}
 }
 
-func (l *EngineLayers) sent(chains []digest.Digest, send []int, ended chan struct{}, ok bool) {
+func (l *EngineLayers) loadEnded(chains []digest.Digest, send []int, ended chan struct{}, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, i := range send {

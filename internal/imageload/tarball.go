@@ -161,14 +161,15 @@ func tarLayer(
 	if err := out.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: size}); err != nil {
 		return err
 	}
-	next := ahead(body)
+	next := readAhead(body)
 	defer next.Close()
 	_, err = io.Copy(out, next)
 	return err
 }
 
-// ahead reads the next piece while one is written: a read of the builder's store is a call to it, so few large ones.
-func ahead(body io.Reader) io.ReadCloser {
+// readAhead reads the next piece while one is written: a read of the builder's store is a call to it, so few large
+// ones.
+func readAhead(body io.Reader) io.ReadCloser {
 	reader, writer := io.Pipe()
 	go func() {
 		_, err := io.CopyBuffer(struct{ io.Writer }{writer}, struct{ io.Reader }{body}, make([]byte, 2<<20))

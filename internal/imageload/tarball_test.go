@@ -63,11 +63,11 @@ func TestWhenAnotherImageMayHaveALayer(t *testing.T) {
 		for _, chain := range chains[:c.held] {
 			l.held[chain] = true
 		}
-		if got := l.lacks(chains, c.fresh); got != c.want {
+		if got := l.mayBeElsewhere(chains, c.fresh); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	if l.lacks(nil, 0) {
+	if l.mayBeElsewhere(nil, 0) {
 		t.Error("an image without layers lacks some")
 	}
 }
@@ -75,7 +75,7 @@ func TestWhenAnotherImageMayHaveALayer(t *testing.T) {
 func TestALayerThatIsHeldStaysSo(t *testing.T) {
 	l := NewEngineLayers(nil, "p", nil)
 	l.held["a"] = true
-	l.sent([]digest.Digest{"a", "b"}, []int{0, 1}, make(chan struct{}), false)
+	l.loadEnded([]digest.Digest{"a", "b"}, []int{0, 1}, make(chan struct{}), false)
 	if !l.held["a"] || l.held["b"] {
 		t.Errorf("after a load that failed: %v", l.held)
 	}

@@ -28,23 +28,23 @@ type LocalContext struct {
 	patterns   []string
 	stamp      string // changes with the path, size, mode or time of any file; "" where it was not walked to its end
 	survey     buildcontext.Survey
-	late       chan struct{} // closed when survey is known; it may be after the build has begun
-	failed     error         // why survey is not known, once late is closed
+	surveyed   chan struct{} // closed when survey is known; it may be after the build has begun
+	surveyErr  error         // why survey is not known, once surveyed is closed
 	err        error
 }
 
 // Files waits for the end of the walk and gives the files that it found.
 func (lc *LocalContext) Files() ([]buildcontext.File, error) {
-	<-lc.late
-	return lc.survey.Walked, lc.failed
+	<-lc.surveyed
+	return lc.survey.Walked, lc.surveyErr
 }
 
 // fs is the directory as the builder is given it: less nothing, for its frontend applies the ignore file.
 func (lc *LocalContext) fs() (fsutil.FS, error) {
 	return buildcontext.Surveyed(lc.dir, func() *buildcontext.Survey {
 		select {
-		case <-lc.late:
-			if lc.failed == nil {
+		case <-lc.surveyed:
+			if lc.surveyErr == nil {
 				return &lc.survey
 			}
 		default:
@@ -55,8 +55,8 @@ func (lc *LocalContext) fs() (fsutil.FS, error) {
 
 // Contexts knows the local contexts of one run, each read once.
 type Contexts struct {
-	mu   sync.Mutex
-	once map[string]func() *LocalContext
+	mu    sync.Mutex
+	reads map[string]func() *LocalContext
 }
 
 // get reads the context at dir. dockerfile is the path of the Dockerfile, which may have an ignore file of its own; ""
@@ -68,17 +68,17 @@ func (c *Contexts) get(ctx context.Context, dir, dockerfile string) (*LocalConte
 	}
 	key := dir + "\x00" + ignoreFile
 	c.mu.Lock()
-	if c.once == nil {
-		c.once = map[string]func() *LocalContext{}
+	if c.reads == nil {
+		c.reads = map[string]func() *LocalContext{}
 	}
-	read := c.once[key]
+	read := c.reads[key]
 	if read == nil {
 		read = sync.OnceValue(func() *LocalContext {
-			lc := &LocalContext{dir: dir, ignoreFile: ignoreFile, patterns: patterns, late: make(chan struct{})}
+			lc := &LocalContext{dir: dir, ignoreFile: ignoreFile, patterns: patterns, surveyed: make(chan struct{})}
 			lc.read(ctx)
 			return lc
 		})
-		c.once[key] = read
+		c.reads[key] = read
 	}
 	c.mu.Unlock()
 	lc := read()
@@ -88,12 +88,12 @@ func (c *Contexts) get(ctx context.Context, dir, dockerfile string) (*LocalConte
 // read waits a moment for the context's size and stamp.
 func (lc *LocalContext) read(ctx context.Context) {
 	go func() {
-		defer close(lc.late)
-		lc.survey, lc.failed = buildcontext.Take(ctx, lc.dir, lc.patterns)
+		defer close(lc.surveyed)
+		lc.survey, lc.surveyErr = buildcontext.Take(ctx, lc.dir, lc.patterns)
 	}()
 	select {
-	case <-lc.late:
-		lc.err = lc.failed
+	case <-lc.surveyed:
+		lc.err = lc.surveyErr
 		lc.stamp = lc.survey.Stamp
 	case <-time.After(surveyWithin):
 	case <-ctx.Done():
@@ -107,14 +107,14 @@ func (c *Contexts) Warnings(dir string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var out []string
-	for _, read := range c.once {
+	for _, read := range c.reads {
 		lc := read()
 		if buildcontext.Outside(dir, lc.dir) {
 			out = append(out,
 				fmt.Sprintf("build context %q is outside the project: other checkouts do not have it", lc.dir))
 		}
 		select {
-		case <-lc.late:
+		case <-lc.surveyed:
 			if text := lc.survey.Warning(LargeContext, lc.ignoreFile); text != "" {
 				out = append(out, text)
 			}

@@ -29,7 +29,7 @@ func Error(ctx context.Context, dir string, t buildplan.Target, rec *Recorder, e
 		typed.Err = wrap(t.Service, typed.Err)
 		return typed
 	}
-	name, lines := rec.failed(err)
+	name, lines := rec.failedStep(err)
 	code, next := origin(err, name)
 	if next == "" {
 		next = "correct it, then go tool mage build " + fault.Quote(t.Service)

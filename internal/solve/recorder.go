@@ -53,10 +53,10 @@ type Recorder struct {
 	byID    map[digest.Digest]*step
 	warning string // of the cache export, which never fails a build
 	// size is that of a blob that the builder has; nil where nothing is known of any.
-	size    func(digest.Digest) (int64, error)
-	writing map[string]int64 // what of the cache is being written, with its size
-	said    map[string]int64 // by step and what it is about: how far it was
-	fetched time.Time        // when something of a layer last came
+	size              func(digest.Digest) (int64, error)
+	writing           map[string]int64 // what of the cache is being written, with its size
+	progressAt        map[string]int64 // by step and what it is about: how far it was
+	lastLayerProgress time.Time        // when something of a layer last came
 }
 
 type step struct {
@@ -66,17 +66,17 @@ type step struct {
 	started bool
 	ended   bool
 	// fetching says that a layer of it is awaited from a registry.
-	fetching bool
-	seen     time.Time // when the builder last had something to say of it
-	took     time.Duration
-	lines    []string
+	fetching     bool
+	lastProgress time.Time // when the builder last said something new of the step
+	took         time.Duration
+	lines        []string
 }
 
 // NewRecorder follows a solve of an image of that name; show may be nil.
 func NewRecorder(name string, show *builddisplay.Display) *Recorder {
 	return &Recorder{
 		name: name, out: show.Source(), byID: map[digest.Digest]*step{}, writing: map[string]int64{},
-		said: map[string]int64{}, stop: func(error) {},
+		progressAt: map[string]int64{}, stop: func(error) {},
 	}
 }
 
@@ -84,12 +84,12 @@ func NewRecorder(name string, show *builddisplay.Display) *Recorder {
 func (r *Recorder) update(s *client.SolveStatus) {
 	r.mu.Lock()
 	for _, v := range s.Vertexes {
-		r.vertex(v)
+		r.noteVertex(v)
 	}
 	for _, x := range s.Statuses {
 		if st := r.byID[x.Vertex]; st != nil {
-			r.progress(st, x)
-			r.written(x)
+			r.noteProgress(st, x)
+			r.noteWrite(x)
 		}
 	}
 	for _, l := range s.Logs {
@@ -104,7 +104,7 @@ func (r *Recorder) update(s *client.SolveStatus) {
 	r.out.Show(s)
 }
 
-func (r *Recorder) vertex(v *client.Vertex) {
+func (r *Recorder) noteVertex(v *client.Vertex) {
 	if strings.HasPrefix(v.Name, "[") {
 		v.Name = "[" + r.name + " " + v.Name[1:]
 	} else {
@@ -115,7 +115,7 @@ func (r *Recorder) vertex(v *client.Vertex) {
 		st = &step{}
 		r.byID[v.Digest] = st
 	}
-	st.name, st.cached, st.seen = v.Name, st.cached || v.Cached, time.Now()
+	st.name, st.cached, st.lastProgress = v.Name, st.cached || v.Cached, time.Now()
 	st.started, st.ended = v.Started != nil, v.Completed != nil
 	switch {
 	case v.Error == "":
@@ -235,19 +235,19 @@ func (r *Recorder) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			r.endSilent()
+			r.stopIfSilent()
 		}
 	}
 }
 
-func (r *Recorder) endSilent() {
+func (r *Recorder) stopIfSilent() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, st := range r.byID {
 		if !st.started || st.ended {
 			continue
 		}
-		silent := time.Since(st.seen)
+		silent := time.Since(st.lastProgress)
 		switch {
 		case strings.Contains(st.name, builddisplay.Importing) && silent > registry.AnswerWithin:
 			r.stop(fault.New(fault.Registry, "CACHE_REGISTRY=none for a build without it",
@@ -259,41 +259,42 @@ func (r *Recorder) endSilent() {
 				"try again once the registry answers; go tool mage setup makes base images where Docker Hub can't be "+
 					"reached",
 				"%s: the registry has not answered for %s", st.name, silent.Round(time.Second)))
-		case st.cached && st.fetching && !strings.Contains(st.name, "] FROM ") && time.Since(r.fetched) > stepWithin:
+		case st.cached && st.fetching && !strings.Contains(st.name, "] FROM ") &&
+			time.Since(r.lastLayerProgress) > stepWithin:
 			r.stop(fault.New(fault.Registry, "CACHE_REGISTRY=none for a build without it", "%s: %w for %s", st.name,
 				ErrLayerSilent, stepWithin))
-		case strings.Contains(st.name, "exporting cache") && silent > r.writeWithin():
+		case strings.Contains(st.name, "exporting cache") && silent > r.exportSilenceLimit():
 			r.stop(registry.ErrSilent)
 		}
 	}
 }
 
-// progress notes whether there is some: the builder says ten times a second how far a layer is, that is also where it
-// does not move.
-func (r *Recorder) progress(st *step, x *client.VertexStatus) {
+// noteProgress notes when a step last got further: the builder says ten times a second how far a layer is, also where
+// nothing more of the layer comes.
+func (r *Recorder) noteProgress(st *step, x *client.VertexStatus) {
 	key, far := x.Vertex.String()+" "+x.ID, x.Current
 	if x.Completed != nil {
 		far = -1
 	}
-	before, known := r.said[key]
+	before, known := r.progressAt[key]
 	moved := !known || before != far
 	if moved {
-		r.said[key], st.seen = far, time.Now()
+		r.progressAt[key], st.lastProgress = far, time.Now()
 	}
 	switch {
 	case strings.HasPrefix(x.ID, "sha256:"):
 		st.fetching = x.Completed == nil
 		if moved {
-			r.fetched = time.Now()
+			r.lastLayerProgress = time.Now()
 		}
 	case moved: // such as the unpacking of a layer, which is the builder's
 		st.fetching = false
 	}
 }
 
-// written follows what of the cache is written: the builder says when each blob begins and ends, and nothing in
+// noteWrite follows what of the cache is written: the builder says when each blob begins and ends, and nothing in
 // between.
-func (r *Recorder) written(x *client.VertexStatus) {
+func (r *Recorder) noteWrite(x *client.VertexStatus) {
 	if !strings.HasPrefix(x.ID, "writing ") {
 		return
 	}
@@ -334,9 +335,9 @@ func (r *Recorder) Stop(err error) { r.stop(err) }
 // sizeUnknown gives a layer all the time that any has.
 const sizeUnknown = 1 << 40
 
-// writeWithin is how long the export of a cache may be without news: what the slowest registry needs for the largest
-// of what is being written. While nothing is, the builder packs the layers.
-func (r *Recorder) writeWithin() time.Duration {
+// exportSilenceLimit is how long the export of a cache may go without progress: what the slowest registry needs for the
+// largest of what is being written. While nothing is, the builder packs the layers.
+func (r *Recorder) exportSilenceLimit() time.Duration {
 	if len(r.writing) == 0 {
 		return layerWithin
 	}
@@ -352,13 +353,13 @@ func (r *Recorder) reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.byID)
-	clear(r.said)
+	clear(r.progressAt)
 	r.ran = false
 }
 
-// failed gives the step that broke the build and its last output; "" where none is known. Of several it is the one
+// failedStep gives the step that broke the build and its last output; "" where none is known. Of several it is the one
 // that the error is of.
-func (r *Recorder) failed(err error) (name string, lines []string) {
+func (r *Recorder) failedStep(err error) (name string, lines []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var vertex *errdefs.VertexError

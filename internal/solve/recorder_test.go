@@ -70,7 +70,7 @@ func TestSilenceOfAnExport(t *testing.T) {
 			synctest.Wait() // for the sizes
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			if got := r.writeWithin(); got != c.want {
+			if got := r.exportSilenceLimit(); got != c.want {
 				t.Errorf("%s: %s, want %s", name, got, c.want)
 			}
 		})
@@ -109,7 +109,7 @@ func TestLayerThatStopsComing(t *testing.T) {
 					Vertex: "v", ID: c.id, Current: far,
 					Total: 1 << 20,
 				}}})
-				r.endSilent()
+				r.stopIfSilent()
 				time.Sleep(time.Second)
 			}
 			if took := time.Since(begun); (stopped != nil) != (c.within > 0) || stopped != nil && took > c.within {

@@ -235,18 +235,18 @@ func TestWarningsOfContexts(t *testing.T) {
 		}
 	}
 	got := c.Warnings(project)
-	if len(got) != 1 || !strings.Contains(got[0], outside) || len(c.once) != 2 {
-		t.Errorf("got %q of %d contexts", got, len(c.once))
+	if len(got) != 1 || !strings.Contains(got[0], outside) || len(c.reads) != 2 {
+		t.Errorf("got %q of %d contexts", got, len(c.reads))
 	}
 	large := &LocalContext{
-		dir: inside, late: make(chan struct{}),
+		dir: inside, surveyed: make(chan struct{}),
 		survey: buildcontext.Survey{Dir: inside, Bytes: LargeContext + 1},
 	}
-	c.once["large"] = func() *LocalContext { return large }
+	c.reads["large"] = func() *LocalContext { return large }
 	if got := c.Warnings(project); len(got) != 1 {
 		t.Errorf("of a context that is still walked: %q", got)
 	}
-	close(large.late)
+	close(large.surveyed)
 	if got := strings.Join(c.Warnings(project), "\n"); !strings.Contains(got, "add to .dockerignore") {
 		t.Errorf("of a large one: %q", got)
 	}
@@ -257,7 +257,7 @@ func TestASurveyThatFailedIsNone(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "f"), []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	lc := &LocalContext{dir: dir, late: make(chan struct{})}
+	lc := &LocalContext{dir: dir, surveyed: make(chan struct{})}
 	lc.read(t.Context())
 	walked := func() int {
 		t.Helper()
@@ -278,7 +278,7 @@ func TestASurveyThatFailedIsNone(t *testing.T) {
 	if n := walked(); n != 1 {
 		t.Errorf("a fresh survey was not taken: %d files", n)
 	}
-	lc.failed = errors.New("it failed")
+	lc.surveyErr = errors.New("it failed")
 	if n := walked(); n != 2 {
 		t.Errorf("a survey that failed was taken: %d files", n)
 	}

@@ -50,7 +50,7 @@ func TestStepsAreCounted(t *testing.T) {
 	if text := fmt.Sprint(got); text != want {
 		t.Errorf("got\n%s\nwant\n%s", text, want)
 	}
-	if name, _ := r.failed(errors.New("x")); name != "[app 3/4] RUN false" {
+	if name, _ := r.failedStep(errors.New("x")); name != "[app 3/4] RUN false" {
 		t.Errorf("failed: %q", name)
 	}
 }
@@ -172,20 +172,20 @@ func TestWhatErrorsOfStepsMean(t *testing.T) {
 		{Vertex: two.Digest, Data: []byte("b\nc\n")},
 		{Vertex: "sha256:unknown", Data: []byte("x")},
 	}})
-	if name, lines := r.failed(errors.New("x")); name != "[app 2/2] RUN two" || strings.Join(lines, ",") != "b,c" {
+	if name, lines := r.failedStep(errors.New("x")); name != "[app 2/2] RUN two" || strings.Join(lines, ",") != "b,c" {
 		t.Errorf("got %q, %q", name, lines)
 	}
-	if name, lines := r.failed(errdefs.WrapVertex(errors.New("x"), one.Digest)); name != "[app 1/2] RUN one" ||
+	if name, lines := r.failedStep(errdefs.WrapVertex(errors.New("x"), one.Digest)); name != "[app 1/2] RUN one" ||
 		strings.Join(lines, ",") != "a" {
 		t.Errorf("got %q, %q", name, lines)
 	}
-	if name, _ := r.failed(errdefs.WrapVertex(errors.New("x"), "sha256:unknown")); name != "[app 2/2] RUN two" {
+	if name, _ := r.failedStep(errdefs.WrapVertex(errors.New("x"), "sha256:unknown")); name != "[app 2/2] RUN two" {
 		t.Errorf("of a step that was not told: %q", name)
 	}
 }
 
 func failedName(r *Recorder) string {
-	name, _ := r.failed(errors.New("x"))
+	name, _ := r.failedStep(errors.New("x"))
 	return name
 }
 
@@ -232,17 +232,17 @@ func TestHowLongARegistryMayBeSilent(t *testing.T) {
 			told(r, vertex(c.step, c.state))
 			if c.want > 0 {
 				time.Sleep(c.want)
-				if r.endSilent(); stopped != nil {
+				if r.stopIfSilent(); stopped != nil {
 					t.Errorf("%s: ended after just %s: %v", name, c.want, stopped)
 				}
 				time.Sleep(time.Second)
-				if r.endSilent(); stopped == nil {
+				if r.stopIfSilent(); stopped == nil {
 					t.Errorf("%s: goes on after %s", name, c.want+time.Second)
 				}
 				return
 			}
 			time.Sleep(time.Hour)
-			if r.endSilent(); stopped != nil {
+			if r.stopIfSilent(); stopped != nil {
 				t.Errorf("%s: %v", name, stopped)
 			}
 		})
@@ -264,18 +264,18 @@ func TestWhatCountsAsProgress(t *testing.T) {
 		st := r.byID[v.Digest]
 		seen := func(want bool, what string) {
 			t.Helper()
-			if got := st.seen.Equal(time.Now()); got != want {
+			if got := st.lastProgress.Equal(time.Now()); got != want {
 				t.Errorf("%s: progress %v", what, got)
 			}
 		}
 		at("sha256:1", 0, false)
 		seen(true, "a layer begins")
-		if !st.fetching || !r.fetched.Equal(time.Now()) {
+		if !st.fetching || !r.lastLayerProgress.Equal(time.Now()) {
 			t.Error("no layer is awaited")
 		}
 		at("sha256:1", 0, false)
 		seen(false, "no more of it")
-		if r.fetched.Equal(time.Now()) {
+		if r.lastLayerProgress.Equal(time.Now()) {
 			t.Error("something of a layer came")
 		}
 		at("sha256:1", 5, false)
