@@ -1,6 +1,7 @@
 // Package bases owns the digests to which a project's base images are locked: the lock file, the references that the
-// project's Dockerfiles start from, asking the registry for the current digests, and the source policy that makes
-// BuildKit use the locked ones without asking. It builds nothing and knows nothing of how setup makes base images.
+// project's Dockerfiles start from, what a refresh changes, and the source policy that makes BuildKit use the locked
+// digests without asking a registry. It builds nothing, asks nobody itself, and knows nothing of how setup makes base
+// images.
 package bases
 
 import (

@@ -16,26 +16,6 @@ import (
 	"github.com/tonistiigi/fsutil/types"
 )
 
-// FS is the directory dir less what the patterns of its ignore file match, every file owned by user and group 0, as
-// BuildKit's client prepares a directory that it sends. Links are not followed.
-func FS(dir string, patterns []string) (fsutil.FS, error) {
-	all, err := fsutil.NewFS(dir)
-	if err != nil {
-		return nil, fmt.Errorf("opening build context %q: %w", dir, err)
-	}
-	filtered, err := fsutil.NewFilterFS(all, &fsutil.FilterOpt{
-		ExcludePatterns: patterns,
-		Map: func(_ string, st *types.Stat) fsutil.MapResult {
-			st.Uid, st.Gid = 0, 0
-			return fsutil.MapResultKeep
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("opening build context %q: %w", dir, err)
-	}
-	return filtered, nil
-}
-
 // Fresh is how long after it was taken a survey may stand in for a walk of its directory: no longer than BuildKit's
 // own walk of a large context takes, during which it does not see a change either.
 const Fresh = 2 * time.Second

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tonistiigi/fsutil"
 	"github.com/tonistiigi/fsutil/types"
 )
 
@@ -28,7 +29,7 @@ func listed(t testing.TB, dir string, patterns []string) ([]string, error) {
 // sent is what BuildKit's own library would send, as listed shows it.
 func sent(t testing.TB, dir string, patterns []string) ([]string, error) {
 	t.Helper()
-	fsys, err := FS(dir, patterns)
+	fsys, err := filtered(dir, patterns)
 	if err != nil {
 		return nil, err
 	}
@@ -196,4 +197,24 @@ func TestWalkGoesOnAfterAFileThatVanished(t *testing.T) {
 	if err != nil || strings.Join(got, " ") != "a c d" {
 		t.Errorf("walked %v, %v", got, err)
 	}
+}
+
+// filtered is the directory dir less what the patterns of its ignore file match, every file owned by user and group 0, as
+// BuildKit's client prepares a directory that it sends. Links are not followed.
+func filtered(dir string, patterns []string) (fsutil.FS, error) {
+	all, err := fsutil.NewFS(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening build context %q: %w", dir, err)
+	}
+	less, err := fsutil.NewFilterFS(all, &fsutil.FilterOpt{
+		ExcludePatterns: patterns,
+		Map: func(_ string, st *types.Stat) fsutil.MapResult {
+			st.Uid, st.Gid = 0, 0
+			return fsutil.MapResultKeep
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening build context %q: %w", dir, err)
+	}
+	return less, nil
 }

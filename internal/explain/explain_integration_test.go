@@ -18,7 +18,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/tonistiigi/fsutil"
 
-	"github.com/25eloquence/compose-mage/internal/buildcontext"
 	"github.com/25eloquence/compose-mage/internal/buildinputs"
 	"github.com/25eloquence/compose-mage/internal/verify"
 )
@@ -138,7 +137,9 @@ func (b builder) build(w *workspace) []buildinputs.Step {
 	b.t.Helper()
 	definition := b.t.TempDir()
 	w.do(os.WriteFile(filepath.Join(definition, "Dockerfile"), []byte(w.in.Text), 0o644))
-	files, err := buildcontext.FS(w.in.Context.Dir, w.in.Context.Patterns)
+	all, err := fsutil.NewFS(w.in.Context.Dir)
+	w.do(err)
+	files, err := fsutil.NewFilterFS(all, &fsutil.FilterOpt{ExcludePatterns: w.in.Context.Patterns})
 	w.do(err)
 	dockerfile, err := fsutil.NewFS(definition)
 	w.do(err)
