@@ -34,7 +34,7 @@ type Cache struct {
 	Local interface{ Answers(context.Context) error }
 }
 
-// Parse reads CACHE_REGISTRY's value: "host:port" or "host/path" (a registry), "type=gha[,scope=…]",
+// Parse reads the value of CACHE_REGISTRY: "host:port" or "host/path" (a registry), "type=gha[,scope=…]",
 // "type=local,dest=DIR", "type=registry,ref=host/path"; "none" or "" for no cache. Errors are of code Usage.
 func Parse(value string) (Cache, error) {
 	c := Cache{Main: "main", Branch: "main", Write: true, Attrs: map[string]string{}}
@@ -100,7 +100,8 @@ func (c Cache) entry(image, branch string, write bool) client.CacheOptionsEntry 
 	return client.CacheOptionsEntry{Type: c.Type, Attrs: attrs}
 }
 
-// githubCache adds what the client has to say to reach GitHub's cache service; its runner sets these variables.
+// githubCache adds the attributes that BuildKit's client needs to reach GitHub's cache service, from the variables
+// that GitHub's runner sets.
 func githubCache(attrs map[string]string) {
 	for key, variables := range map[string][]string{
 		"url": {"ACTIONS_CACHE_URL"}, "url_v2": {"ACTIONS_RESULTS_URL"}, "token": {"ACTIONS_RUNTIME_TOKEN"},

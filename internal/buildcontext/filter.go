@@ -12,7 +12,7 @@ import (
 const separator = string(filepath.Separator)
 
 // filter decides on each path of a walk as fsutil.NewFilterFS does with ExcludePatterns; tests hold the two together.
-// It is some ten times faster, since the literal parts of most patterns tell that a path doesn't match.
+// This filter is some ten times faster, since the literal parts of most patterns tell that a path doesn't match.
 type filter struct {
 	patterns   []pattern
 	exceptions []string // what may lie in an excluded directory, each with a separator at its end
@@ -64,7 +64,8 @@ func newFilter(lines []string) (*filter, error) {
 	return f, nil
 }
 
-// compile makes the matcher of one pattern. That of an exception needs something to be an exception to.
+// compile makes the matcher of one pattern. The matcher of an exception needs another pattern that it is an exception
+// to.
 func (p *pattern) compile(text string) (err error) {
 	alone, never := []string{text}, []string{"!a"}
 	if p.exception {
@@ -88,7 +89,7 @@ func (p *pattern) compile(text string) (err error) {
 	return err
 }
 
-// literals finds what every path that the pattern matches has. "**/" stands for nothing, too.
+// literals finds the text that every path has which the pattern matches. "**/" may stand for nothing.
 func (p *pattern) literals(text string) {
 	const wild = `*?[]^\`
 	if !utf8.ValidString(text) { // regexp takes any broken byte for any other
@@ -118,7 +119,7 @@ func (p *pattern) match(path string) (bool, error) {
 	return m != p.exception, err
 }
 
-// excluded decides on one path, in the order of a walk. d is for what is below it, should it be a directory.
+// excluded decides on one path, in the order of a walk. Should the path be a directory, d is for the paths below it.
 func (f *filter) excluded(path string) (out bool, d parent, err error) {
 	above := f.enter(path)
 	d.path = path + separator

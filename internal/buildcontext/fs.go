@@ -20,9 +20,10 @@ import (
 // own walk of a large context takes, during which it does not see a change either.
 const Fresh = 2 * time.Second
 
-// Surveyed is the directory dir, of which survey gives what a walk that has ended found, nil where there is none.
-// Where that is fresh and plain, the directory is not walked again: of 60,000 files a walk takes half as long. Owners
-// are left out, as BuildKit's client leaves them out.
+// Surveyed is the directory dir as BuildKit reads it. survey gives the survey of a walk that has ended; nil where
+// there is none. Where the survey is fresh, and has nothing but plain files, directories and links, the directory is
+// not walked again: to read 60,000 files then takes half as long. Owners are left out, as BuildKit's client leaves
+// them out.
 func Surveyed(dir string, survey func() *Survey) (fsutil.FS, error) {
 	disk, err := fsutil.NewFS(dir)
 	if err != nil {

@@ -9,19 +9,20 @@ import (
 
 const (
 	maxLargest = 5
-	// mostly is the share of a directory from which one child stands for it.
+	// dominantShare is the share of a directory's bytes from which one child stands for the directory.
 	dominantShare = 0.8
-	// enough is the share that the list should explain, and crumb the one that is not worth a line.
+	// explainedShare is the share of the bytes that the list should explain, and negligibleShare a share that is not
+	// worth a line.
 	explainedShare, negligibleShare = 0.98, 0.01
 )
 
-// wholesale names directories that people keep out as a whole, whichever part of them is large.
+// wholeDirectories are the names of directories that people keep out as a whole, whichever part of them is large.
 var wholeDirectories = map[string]bool{
 	".git": true, "node_modules": true, ".venv": true, "venv": true, "__pycache__": true, ".cache": true,
 }
 
-// tree adds up the sizes of directories. Of the files of a directory only the largest are kept, so that it stays small
-// on a context of a million files.
+// tree adds up the sizes of directories. Of the files of a directory only the largest are kept, so that the tree of a
+// context of a million files stays small.
 type tree struct {
 	root *node
 	dirs map[string]*node // by path; a walk asks for the same one many times

@@ -26,7 +26,7 @@ type Survey struct {
 	Stamp string
 
 	taken time.Time
-	// there is more than directories, symbolic links, and files of one name: a file does not say all of it
+	// there is more than directories, symbolic links, and files of one name, which a File does not describe in full
 	special bool
 }
 

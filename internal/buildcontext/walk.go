@@ -62,7 +62,7 @@ type walk struct {
 	seen      map[fileID]bool
 }
 
-// step takes one path of the walk. failed is why the directory that it is can't be listed.
+// step takes one path of the walk. failed is why a directory can't be listed; nil where it can.
 func (w *walk) step(path, rel string, entry fs.DirEntry, failed error) error {
 	out, dir, err := w.filter.excluded(rel)
 	if err != nil {
@@ -104,7 +104,7 @@ func (w *walk) step(path, rel string, entry fs.DirEntry, failed error) error {
 	return nil
 }
 
-// file asks the disk for what it takes to know a file by.
+// file asks the disk for the size, mode, time and link of a file.
 func (w *walk) file(path, rel string, entry fs.DirEntry) (File, error) {
 	info, err := entry.Info()
 	if err != nil {

@@ -66,7 +66,7 @@ type Source struct {
 	clean   cleaner
 }
 
-// Source is for one solve; nil, which shows nothing, for no display.
+// Source gives the source for one solve; of no display it is nil, which shows nothing.
 func (d *Display) Source() *Source {
 	if d == nil {
 		return nil

@@ -101,7 +101,7 @@ func (o *output) breakLines(text string) []byte {
 	return out
 }
 
-// Lines gives output in lines: what a terminal overwrites, as a progress bar does, is a line each time.
+// Lines gives output in lines: text that a terminal overwrites, as a progress bar does, is a line each time.
 func Lines(output string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(output, "\r\n", "\n"), "\r", "\n")
 }

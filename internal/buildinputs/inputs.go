@@ -31,15 +31,16 @@ type Inputs struct {
 	Bases   map[string]string
 	Secrets []string // IDs; their values change no step and are not kept
 	NoCache bool
-	// Stamp changes with anything that the image is built from; "" where the caller has none. It saves looking at the
-	// files of a build that found nothing to do.
+	// Stamp changes with anything that the image is built from; "" where the caller has none. With a stamp, the files
+	// of a build that found nothing to do are not looked at.
 	Stamp string
 }
 
 // Tree is a build context: a directory, or the address of something else.
 type Tree struct {
 	Dir string // "" for what is not on this machine
-	// Files gives what is in it less the patterns, where the caller has walked it anyway; nil where not.
+	// Files gives the files of the context that the patterns leave in, where the caller has walked the context anyway;
+	// nil where not.
 	Files      func() ([]buildcontext.File, error)
 	Patterns   []string
 	IgnoreFile string
@@ -99,7 +100,7 @@ func Of(project string, t buildplan.Target) (Inputs, error) {
 	return in, nil
 }
 
-// localTree reads which files of a context count; of one that is not on this machine only the address is known.
+// localTree reads which files of a context count; of a context that is not on this machine only the address is known.
 func localTree(source, dockerfile string) (Tree, error) {
 	if !filepath.IsAbs(source) {
 		return Tree{Address: source}, nil

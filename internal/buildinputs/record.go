@@ -10,7 +10,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/dockerfile"
 )
 
-// version is that of the format; a record of another one counts as none.
+// version is the version of the format; a record of another version counts as none.
 const version = 1
 
 // hashBytes is the size up to which a file's content is compared; a larger one's size and time must do.
@@ -81,8 +81,8 @@ type Step struct {
 	Seconds float64
 }
 
-// Take records what a build with these inputs reads now. Of the contexts' files only those are read whose size or time
-// is not as in before, which may be nil.
+// Take records what a build with these inputs reads now. Only those of the contexts' files are read whose size or time
+// differs from before, which may be nil.
 func Take(ctx context.Context, in Inputs, before *Record) (Record, error) {
 	return take(ctx, in, before, &disk{})
 }

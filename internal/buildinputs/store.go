@@ -76,7 +76,7 @@ func (s *Store) path(project, service string) string {
 	return filepath.Join(s.dir, project, service+".json")
 }
 
-// guessWithin bounds the wait for a guess: by then a build had better begin.
+// guessWithin bounds the wait for a guess: a build that waits longer would lose more than the guess can save.
 const guessWithin = 100 * time.Millisecond
 
 // Unchanged says whether an image would be built from just what its last build read, which did not fail. The answer is

@@ -152,7 +152,7 @@ func (t *Target) find(workingDir string) error {
 	return nil
 }
 
-// nearbyDockerfile suggests the file of the same directory whose name is nearest.
+// nearbyDockerfile suggests the file of the same directory whose name is most like the Dockerfile's.
 func nearbyDockerfile(path string) string {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {

@@ -10,9 +10,10 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// merge makes one target of all whose build sections say the same: one solve, one place in the build cache and, since
-// the label that names the service is then the same too, one image under all of their names. Which service names it
-// does not hang on the services that were selected: the same image comes of building all of them and of building one.
+// merge makes one target of all targets whose build sections say the same: one solve, one place in the build cache
+// and, since the label that names the service is then the same too, one image under all of their names. Which service
+// the label names does not hang on the services that were selected, so that building all of them and building one of
+// them give the same image.
 func (p *Plan) merge(project *types.Project, o Options) {
 	keys := map[string]string{} // the first service's name by definition
 	all := maps.Clone(project.DisabledServices)

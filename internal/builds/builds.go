@@ -33,7 +33,7 @@ type Record struct {
 	Built   time.Time `json:"built"`   // when a build made it last, or found that the engine has it
 }
 
-// How much is kept: of what is left out, cleanup says that it has no record.
+// How much is kept. Of an image whose record is left out, cleanup says that there is no record.
 const (
 	maxOfService = 100
 	maxNames     = 20
@@ -92,8 +92,8 @@ func (s *Store) All() []Record {
 	return slices.DeleteFunc(all, func(r Record) bool { return r.Engine != s.engine })
 }
 
-// Add writes down that a build made the image and gave it these names. Nothing is written where that is known and the
-// image is the last of its service: each write waits for the disk.
+// Add writes down that a build made the image and gave it these names. Nothing is written where the record is there
+// and is the last of its service: each write waits for the disk.
 func (s *Store) Add(ctx context.Context, id, service string, names []string) error {
 	if s == nil || s.dir == "" {
 		return nil
@@ -124,7 +124,7 @@ func (s *Store) Add(ctx context.Context, id, service string, names []string) err
 	})
 }
 
-// Forget drops what is known of images of this engine, of whichever checkout: one that comes back, from somebody's
+// Forget drops the records of images of this engine, of whichever checkout: an image that comes back, from somebody's
 // backup, is not ours.
 func (s *Store) Forget(ctx context.Context, ids ...string) error {
 	if s == nil || s.dir == "" || len(ids) == 0 {
@@ -195,7 +195,7 @@ func inFull(names []string) []string {
 	return all
 }
 
-// bounded leaves out the oldest.
+// bounded leaves out the oldest records.
 func bounded(all []Record) []Record {
 	of := map[[3]string]int{}
 	all = slices.DeleteFunc(all, func(r Record) bool {

@@ -193,8 +193,8 @@ func (r *reader) variable(word string, in *Instruction, vars map[string]Variable
 	return Variable{Value: value, At: in, Uses: probe.Uses}, err
 }
 
-// expand fills in variables, and notes which n uses and whether all were known. A word that can't be understood stays
-// as it is: the builder will say what is wrong with it.
+// expand fills in the variables of a word, and notes in n which variables the word uses and whether all were known. A
+// word that can't be understood stays as it is: the builder will say what is wrong with it.
 func (r *reader) expand(n *Node, word string, vars map[string]Variable) (string, error) {
 	if !strings.ContainsAny(word, `$'"\`) {
 		return word, nil
@@ -258,7 +258,7 @@ func (r *reader) expandDocument(n *Node, text string) string {
 	return out
 }
 
-// fetched says whether what an ADD names is fetched from elsewhere.
+// fetched says whether an ADD fetches that source from another machine.
 func fetched(p string) bool {
 	if strings.HasPrefix(p, "http://") || strings.HasPrefix(p, "https://") {
 		return true

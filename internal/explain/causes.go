@@ -201,7 +201,8 @@ func (c *comparison) values(n, was *dockerfile.Node) []cause {
 	return out
 }
 
-// setter says which line gave something another value. Either may be nil.
+// setter says which line gave a variable or a setting another value: the one that sets it now, or the one that did
+// before. Either may be nil.
 func (c *comparison) setter(now, then *dockerfile.Instruction) cause {
 	switch {
 	case now != nil:

@@ -112,7 +112,7 @@ func (c *comparison) files(n, was *dockerfile.Node) []cause {
 	return out
 }
 
-// filesTaken gives the files of a record that the reads match.
+// filesTaken gives the files of a record that these sources take.
 func filesTaken(r *buildinputs.Record, tree string, reads []dockerfile.Source) map[string]buildinputs.File {
 	all := r.ContextFiles(tree, r.Trees[tree].Dir)
 	links := map[string]string{}
@@ -131,7 +131,7 @@ func filesTaken(r *buildinputs.Record, tree string, reads []dockerfile.Source) m
 	return out
 }
 
-// differ is one step's files in two builds.
+// differ compares the files that one step took in two builds.
 type differ struct {
 	now, then     map[string]buildinputs.File
 	before, after buildinputs.Files
@@ -142,7 +142,7 @@ type differ struct {
 
 const maxFiles = 10
 
-// cause tells what differs, if anything does.
+// cause gives the cause for which the step's files make it run again; false where none differs.
 func (d *differ) cause(tree string) (cause, bool) {
 	d.renamed()
 	for p, f := range d.now {
@@ -178,7 +178,7 @@ func (d *differ) cause(tree string) (cause, bool) {
 		true
 }
 
-// newlyIgnored says whether of two lists of patterns the first leaves p out and the second does not.
+// newlyIgnored says whether the first of two lists of patterns leaves p out and the second does not.
 func (d *differ) newlyIgnored(p string, out, in []string) bool {
 	if slices.Equal(out, in) {
 		return false
@@ -239,7 +239,7 @@ func (d *differ) renamed() {
 	}
 }
 
-// withoutParents drops the directories of which something below is told.
+// withoutParents drops the directories below which a file is named too.
 func (d *differ) withoutParents() {
 	above := map[string]bool{}
 	for _, p := range d.paths {
@@ -257,7 +257,7 @@ func (d *differ) withoutParents() {
 	d.lines, d.paths = lines, paths
 }
 
-// why tells one file, or how many and where.
+// why names the one file that differs, or says how many files do and below which directory.
 func (d *differ) why(tree string) string {
 	var why string
 	if len(d.lines) == 1 {

@@ -53,8 +53,8 @@ func Explain(before, after *buildinputs.Record, steps []buildinputs.Step) []Reas
 	return append(reasons, e.reasonsOfLines(p)...)
 }
 
-// Predict says which steps a build would run now that the last one did not leave as they are: after is of Take at this
-// moment.
+// Predict says which steps a build would run now, since what they read has changed since the last build: after is what
+// buildinputs.Take reads at this moment.
 func Predict(before, after *buildinputs.Record) ([]Reason, error) {
 	p, err := after.Plan()
 	if err != nil {

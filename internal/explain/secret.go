@@ -18,8 +18,8 @@ func masked(line string) string {
 	return oldAssignment.ReplaceAllString(assignment.ReplaceAllString(fault.Redact(line), "$1=…"), "$1 …")
 }
 
-// maskedReasons hides the same wherever reasons have it: a step's name may be the builder's, and a detail a line with
-// its arguments put in.
+// maskedReasons hides secrets in all parts of reasons: a step's name may be the builder's, and a detail may be a line
+// with its arguments put in.
 func maskedReasons(reasons []Reason) []Reason {
 	for i, r := range reasons {
 		reasons[i].Step, reasons[i].Why = masked(r.Step), fault.Redact(r.Why)

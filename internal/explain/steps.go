@@ -16,7 +16,7 @@ import (
 // then the number.
 var shown = regexp.MustCompile(`^\[([^\]]*?)\s*(\d+)/(\d+)\] (.*)$`)
 
-// assign finds the nodes of the steps that ran, and gives the ones that are not of this Dockerfile. Of a step that
+// assign finds the nodes of the steps that ran, and gives the steps that are not of this Dockerfile. Of a step that
 // appears several times (for several platforms) the slowest counts.
 func assign(
 	p *dockerfile.Plan, steps []buildinputs.Step,
@@ -43,7 +43,8 @@ func assign(
 }
 
 // find gives the node of a step's name; nil for none. A step that images share bears the name that one of their
-// Dockerfiles gives it, and after an ONBUILD of the base the numbers are others: then what the step does tells it.
+// Dockerfiles gives it, and after an ONBUILD of the base the numbers are others: the step is then found by what it
+// does.
 func find(p *dockerfile.Plan, name string) *dockerfile.Node {
 	m := shown.FindStringSubmatch(name)
 	if m == nil {
@@ -101,7 +102,7 @@ func stageOf(p *dockerfile.Plan, head string) *dockerfile.Stage {
 	return nil
 }
 
-// counterpart finds the step of p that n was, in a plan of the same Dockerfile.
+// counterpart finds the node of p that is the same step as n, a node of another plan.
 func counterpart(p *dockerfile.Plan, n *dockerfile.Node) *dockerfile.Node {
 	for _, s := range p.Stages {
 		if s.Given() != n.Stage.Given() || s.Given() == "" && s.Index != n.Stage.Index {
@@ -130,7 +131,7 @@ func addBases(r *buildinputs.Record, steps []buildinputs.Step) {
 	}
 }
 
-// settle notes what became of each step. BuildKit tells nothing of those that it did not get to.
+// settle notes what became of each step. BuildKit tells nothing of the steps that it did not get to.
 func settle(r *buildinputs.Record, steps []buildinputs.Step) {
 	p, err := r.Plan()
 	if err != nil {

@@ -91,8 +91,8 @@ func (s *Store) remember(ctx context.Context, in buildinputs.Inputs, steps []bui
 	return s.write(s.lastPath(in.Project, in.Service), b)
 }
 
-// again notes one more build that found nothing to do. Of the second in a row only the time is new: the file's own
-// tells it, without a write that the disk has to confirm for every image.
+// again notes one more build that found nothing to do. Of the second such build in a row only the time is new, and the
+// file's own time tells it, without a write that the disk has to confirm for every image.
 func (s *Store) again(last *Build, b Build) error {
 	path := s.lastPath(b.Project, b.Service)
 	if last.Ran == 0 && last.Steps == b.Steps {

@@ -25,7 +25,7 @@ func newCacheOnlySolves() *cacheOnlySolves {
 	return c
 }
 
-// begin lets a solve take part, unless it is over; the caller calls done after it.
+// begin lets a solve take part, unless the solves have been ended; the caller calls done after the solve.
 func (c *cacheOnlySolves) begin() (done func(), ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

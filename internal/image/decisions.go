@@ -59,8 +59,8 @@ func intoEngine(names []string) []client.ExportEntry {
 }
 
 // imageExports are the exports of the solve that makes an image. unchanged says that the engine probably has the image
-// already, which need then not be named and unpacked again; known that it need only be confirmed, for which nothing is
-// exported.
+// already, which need then not be named and unpacked again; known says that the image need only be confirmed, for
+// which nothing is exported.
 func imageExports(names []string, native, unchanged, known bool) []client.ExportEntry {
 	switch {
 	case known:

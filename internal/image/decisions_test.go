@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -355,5 +356,25 @@ func TestBuildersThatImagesPrefer(t *testing.T) {
 	// With another order every image would move to another builder's cache.
 	if got := order("s0") + " " + order("s1") + " " + order("web"); got != "cab cab cba" {
 		t.Errorf("the order of the builders is another: %s", got)
+	}
+}
+
+// An equal memory is not written again: each write waits for the disk.
+func TestAnEqualMemoryIsLeftAlone(t *testing.T) {
+	m := recall(t.TempDir(), "p", "app")
+	m.ID = "one"
+	m.keep()
+	then := time.Unix(1_700_000_000, 0)
+	if err := os.Chtimes(m.path, then, then); err != nil {
+		t.Fatal(err)
+	}
+	m.keep()
+	if info, err := os.Stat(m.path); err != nil || !info.ModTime().Equal(then) {
+		t.Errorf("it was written again: %v, %v", info.ModTime(), err)
+	}
+	m.ID = "two"
+	m.keep()
+	if info, err := os.Stat(m.path); err != nil || info.ModTime().Equal(then) {
+		t.Errorf("another one was not written: %v", err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/solve"
 )
 
-// load gives the engine the image that was just made: the layers that it lacks. It returns the bytes sent.
+// load gives the engine the layers that it lacks of the image that was just made, and returns the bytes sent.
 func (s *imageSolve) load(ctx context.Context) (int64, error) {
 	if s.member.Native {
 		return 0, s.nameInEngine(ctx)
@@ -28,7 +28,7 @@ func (s *imageSolve) load(ctx context.Context) (int64, error) {
 	if !worthWhole(err, ctx.Err()) {
 		return sent, err
 	}
-	// A layer that the engine held may be gone: it gets all of them.
+	// A layer that the engine held may be gone: the engine gets all layers.
 	s.layers.Forget(image.Diffs())
 	s.warnings = append(s.warnings,
 		fmt.Sprintf("the whole image was sent, since sending only the layers that the engine lacks failed: %v", err))
@@ -72,7 +72,7 @@ func (s *imageSolve) send(ctx context.Context, image *imageload.BuiltImage) (int
 	if err := s.layers.Find(ctx, image.Diffs(), s.bases, s.stepsRan); err != nil {
 		return 0, err
 	}
-	// before any layer is reserved, on which another one could wait that has the name
+	// The names are locked before any layer is reserved: another image that has one of them could wait for the layer.
 	defer s.lockNames(s.target.Names)()
 	send, done, err := s.layers.Reserve(ctx, image.Diffs())
 	if err != nil {
@@ -123,8 +123,8 @@ func (s *imageSolve) dropUpload() {
 	}
 }
 
-// layerSource is where the layers are: in the builder, or, where that has some only by reference to a registry, in a
-// folder into which it passes on just these. remove takes the folder away.
+// layerSource is where the layers are: in the builder, or, where the builder has some of them only by reference to a
+// registry, in a folder into which the builder passes on just these layers. remove removes the folder.
 func (s *imageSolve) layerSource(
 	ctx context.Context, image *imageload.BuiltImage, layers []int,
 ) (from content.Provider, remove func(), err error) {

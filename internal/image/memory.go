@@ -8,8 +8,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
-// memory is what the last build of an image left to know. It only saves work: without it, or with a wrong one, the
-// builder finds the same image.
+// memory is what the last build of an image writes down for the next. A memory only saves work: without one, or with a
+// wrong one, the builder finds the same image.
 type memory struct {
 	Builder  string `json:"builder,omitempty"`  // the ID of the builder that holds the results
 	Inputs   string `json:"inputs,omitempty"`   // what was built from, as a stamp; "" where that is not known
@@ -36,7 +36,8 @@ func recall(dir, project, service string) memory {
 	return m
 }
 
-// keep writes the memory, unless it is there already: each write waits for the disk. It is worth no failure.
+// keep writes the memory, unless the file says the same already: each write waits for the disk. A memory that can't be
+// written is no failure.
 func (m memory) keep() {
 	if m.path == "" {
 		return

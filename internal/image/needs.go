@@ -54,7 +54,8 @@ func (r *run) waitForNeeds(ctx context.Context, t buildplan.Target) error {
 	return nil
 }
 
-// placeWithNeeds moves images to the builder of one that they need, which has its steps.
+// placeWithNeeds moves each image to the builder of an image that it needs, since that builder has the steps of the
+// needed image.
 func placeWithNeeds(targets []buildplan.Target, members map[string]*member) {
 	var place func(t buildplan.Target) *member
 	place = func(t buildplan.Target) *member {

@@ -56,7 +56,7 @@ func (o *changedFirst) closeIfClear() {
 	}
 }
 
-// wait returns when every changed image is underway, or ctx ends.
+// wait returns when a step of every changed image runs, or ctx ends.
 func (o *changedFirst) wait(ctx context.Context) {
 	select {
 	case <-o.clear:

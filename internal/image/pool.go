@@ -10,8 +10,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/builder"
 )
 
-// builderPool is the builders of a run. Each image goes to one of them, the same one in the next run as long as the
-// set of builders and images is the same, so that it finds its cache; images of a builder that dies go to the others.
+// builderPool is the builders of a run. Each image goes to one of them, the same builder in the next run as long as
+// the set of builders and images is the same, so that the image finds its cache. Images of a builder that dies go to
+// the others.
 type builderPool struct {
 	mu      sync.Mutex
 	members []*member

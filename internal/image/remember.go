@@ -18,8 +18,8 @@ func (r *run) record(ctx context.Context, t buildplan.Target, id string) {
 	}
 }
 
-// remember has explain keep what was built, beside the load, and gives the function that waits for that. Where it
-// fails, explain says that it knows nothing.
+// remember has explain keep what was built, at the same time as the load, and gives the function that waits for the
+// end of that. A failure is no failure of the build: explain then says that it knows nothing.
 func (r *run) remember(ctx context.Context, in buildinputs.Inputs, ran []buildinputs.Step) (wait func()) {
 	done := make(chan struct{})
 	go func() {
@@ -29,8 +29,8 @@ func (r *run) remember(ctx context.Context, in buildinputs.Inputs, ran []buildin
 	return func() { <-done }
 }
 
-// readInputs gives what explain reads of an image, its local contexts as they were walked; false where it has nothing
-// to say of it.
+// readInputs gives what explain reads of an image, with the local contexts as they were walked; false where nobody
+// explains builds, or the image's inputs can't be read.
 func (r *run) readInputs(
 	t buildplan.Target, stamp string, local map[string]*solve.LocalContext,
 ) (buildinputs.Inputs, bool) {
@@ -64,7 +64,7 @@ func (r *run) engineID(ctx context.Context, t buildplan.Target) string {
 }
 
 // namedID is the ID of the engine's image of that name; "" where there is none. An engine with a containerd store
-// measures an image to inspect it, which takes 27 ms of CPU; its history tells the ID in 11.
+// measures an image that is inspected, which takes 27 ms of CPU; the image's history tells the ID in 11 ms.
 func (r *run) namedID(ctx context.Context, name string) string {
 	if r.Engine.ContainerdStore() {
 		steps, err := r.Engine.ImageHistory(ctx, name)

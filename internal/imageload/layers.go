@@ -71,8 +71,9 @@ func fullName(name string) string {
 // inspections is how many images the engine is asked for at a time.
 const inspections = 8
 
-// Find looks for the layers of an image. bases are the images that it starts from, and fresh is how many steps have
-// just run: layers of these are in no other image, so the search ends when no more than that many are missing.
+// Find looks for the layers of an image in the engine's images. bases are the images that it starts from, and fresh is
+// how many steps have just run: the layers of these steps are in no other image, so the search ends when no more
+// layers are missing than steps ran.
 func (l *EngineLayers) Find(ctx context.Context, diffs []digest.Digest, bases []string, fresh int) error {
 	if l.engine.ContainerdStore() {
 		return nil
@@ -110,7 +111,7 @@ func (l *EngineLayers) mayBeElsewhere(chains []digest.Digest, fresh int) bool {
 	return missing > fresh || base && missing == len(chains) && missing > 0
 }
 
-// Prepare looks at the images of the project, for what will be found later.
+// Prepare looks at the images of the project already while the builder is at work.
 func (l *EngineLayers) Prepare(ctx context.Context) { _ = l.Find(ctx, nil, nil, 0) }
 
 // list asks for the engine's images, once. Intermediate ones are left out: their layers are those of an image that is
@@ -218,7 +219,8 @@ func (l *EngineLayers) loadEnded(chains []digest.Digest, send []int, ended chan 
 	close(ended)
 }
 
-// Forget drops what is known after the engine refused a load: a layer that it held may be gone.
+// Forget drops what is known of these layers, after the engine refused a load: a layer that the engine held may be
+// gone.
 func (l *EngineLayers) Forget(diffs []digest.Digest) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

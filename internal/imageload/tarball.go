@@ -94,8 +94,8 @@ func (b *BuiltImage) InStore(ctx context.Context, layers []int) (bool, error) {
 	return true, nil
 }
 
-// WriteTarball writes the image as docker load takes it, with just the layers of send: of the others an engine that
-// holds them asks no file. from has these layers.
+// WriteTarball writes the image as docker load takes it, with just the layers of send, which from has: an engine that
+// holds the other layers does not look for their files.
 func (b *BuiltImage) WriteTarball(
 	ctx context.Context, w io.Writer, from content.Provider, names []string, send []int,
 ) error {
@@ -167,8 +167,8 @@ func tarLayer(
 	return err
 }
 
-// readAhead reads the next piece while one is written: a read of the builder's store is a call to it, so few large
-// ones.
+// readAhead reads the next piece while one is written. Pieces are large, since each read of the builder's store is a
+// call to the builder.
 func readAhead(body io.Reader) io.ReadCloser {
 	reader, writer := io.Pipe()
 	go func() {
@@ -189,7 +189,7 @@ const (
 	keepFree = 1 << 30
 )
 
-// unpackLimit is how large a layer may be unpacked: it comes from a cache that others may write to.
+// unpackLimit is how large a layer may be unpacked: the layer comes from a cache that others may write to.
 func unpackLimit(layer ocispecs.Descriptor, packed int64) bounded.Limit {
 	l := bounded.Limit{
 		What:  fmt.Sprintf("the layer %s, of %s packed", layer.Digest, ui.Bytes(packed)),
@@ -211,7 +211,7 @@ func withinDisk(l bounded.Limit, free int64) bounded.Limit {
 	return l
 }
 
-// unpackZstd unpacks into a file that is gone when it is closed: a tarball needs to know a file's size before its
+// unpackZstd unpacks a layer into a file that is gone when it is closed: in a tarball a file's size stands before its
 // content.
 func unpackZstd(packed io.Reader, limit bounded.Limit) (*os.File, error) {
 	in, err := zstd.NewReader(packed, zstd.WithDecoderMaxWindow(maxWindow))

@@ -26,13 +26,14 @@ type Probe struct {
 	silent map[string]bool      // by registry
 }
 
-// NewProbe makes a probe that waits that long for an answer of a registry, whichever of the caches there it is about.
+// NewProbe makes a probe that waits that long for an answer of a registry, whichever of the caches there the answer is
+// about. report is called once for each registry that is silent.
 func NewProbe(within time.Duration, report func(registry string)) *Probe {
 	return &Probe{within: within, report: report, heard: map[string]time.Time{}, silent: map[string]bool{}}
 }
 
 // Ask asks the registries of these references through the builder, which has its own certificates, mirrors and ways.
-// Silent then knows those that did not answer. A builder that is away is for the build to find.
+// Silent then knows the registries that did not answer. That a builder is away is for the build to find.
 func (p *Probe) Ask(ctx context.Context, builder *client.Client, refs []string) {
 	if len(refs) == 0 {
 		return
@@ -61,7 +62,7 @@ func (p *Probe) all(ctx context.Context, refs []string, ask question) {
 	all.Wait()
 }
 
-// one asks for ref until it is answered, or the registry has answered nothing at all for too long: the answers of one
+// one asks for ref until the registry answers, or has answered nothing at all for too long: the answers of a registry
 // that is only slow come one after the other.
 func (p *Probe) one(ctx context.Context, registry, ref string, ask question) {
 	asking, giveUp := context.WithCancel(ctx)

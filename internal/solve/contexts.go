@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// surveyWithin bounds the wait for a context's size; one that takes longer to walk is a large one.
+	// surveyWithin bounds the wait for a context's size; a context that takes longer to walk is a large one.
 	surveyWithin = time.Second
 	// LargeContext is the size in bytes from which a context is probably a mistake.
 	LargeContext = 1 << 30
@@ -39,7 +39,7 @@ func (lc *LocalContext) Files() ([]buildcontext.File, error) {
 	return lc.survey.Walked, lc.surveyErr
 }
 
-// fs is the directory as the builder is given it: less nothing, for its frontend applies the ignore file.
+// fs is the directory as the builder is given it: the whole directory, since the frontend applies the ignore file.
 func (lc *LocalContext) fs() (fsutil.FS, error) {
 	return buildcontext.Surveyed(lc.dir, func() *buildcontext.Survey {
 		select {
@@ -101,8 +101,8 @@ func (lc *LocalContext) read(ctx context.Context) {
 	}
 }
 
-// Warnings gives a text for each context that is outside the project of the Compose files in dir, or too large to be
-// meant, of those whose size is known by now.
+// Warnings gives a text for each context that lies outside of the project of the Compose files in dir, or whose size
+// is known by now and is probably a mistake.
 func (c *Contexts) Warnings(dir string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -23,8 +23,10 @@ func Error(ctx context.Context, dir string, t buildplan.Target, rec *Recorder, e
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	err = unquoted(dir, t, err)
 	var typed *fault.Error
+	if !errors.As(err, &typed) {
+		err = unquoted(dir, t, err)
+	}
 	if errors.As(err, &typed) {
 		typed.Err = wrap(t.Service, typed.Err)
 		return typed
@@ -53,7 +55,7 @@ func Error(ctx context.Context, dir string, t buildplan.Target, rec *Recorder, e
 	}
 	if code == fault.Failed &&
 		slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, "o space left on device") }) {
-		// What the step prints decides nothing; it may be right all the same.
+		// What the step prints decides nothing, but the disk may be full all the same.
 		f.Detail = append(f.Detail, "if it is the builder's disk that is full: go tool mage cleanup")
 	}
 	return f
@@ -62,11 +64,7 @@ func Error(ctx context.Context, dir string, t buildplan.Target, rec *Recorder, e
 // unquoted is err without the lines of a Dockerfile that is none and lies outside of the project: the Compose file may
 // have named any file.
 func unquoted(dir string, t buildplan.Target, err error) error {
-	var typed *fault.Error
-	if errors.As(err, &typed) || operation(err) != nil || t.Dockerfile == "" || !compose.Outside(dir, t.Dockerfile) {
-		return err
-	}
-	if code, _ := origin(err, ""); code != fault.Config {
+	if code, _ := origin(err, ""); code != fault.Config || t.Dockerfile == "" || !compose.Outside(dir, t.Dockerfile) {
 		return err
 	}
 	return fault.New(fault.Config, "correct build.dockerfile, then go tool mage build "+fault.Quote(t.Service),
@@ -74,7 +72,7 @@ func unquoted(dir string, t buildplan.Target, err error) error {
 		t.Service, t.Dockerfile)
 }
 
-// wrap names the image before an error that does not yet.
+// wrap names the image before an error that does not name it yet.
 func wrap(service string, err error) error {
 	if strings.HasPrefix(err.Error(), "building ") {
 		return err

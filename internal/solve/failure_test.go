@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -159,7 +160,7 @@ func TestNoLineOfAForeignDockerfile(t *testing.T) {
 			Info:   &pb.SourceInfo{Filename: "shadow", Data: []byte("root:$6$s3cr\n")},
 			Ranges: []*pb.Range{{Start: &pb.Position{Line: 1}, End: &pb.Position{Line: 1}}},
 		})
-	for dockerfile, shown := range map[string]bool{dir + "/Dockerfile": true, other + "/shadow": false} {
+	for dockerfile, shown := range map[string]bool{dir + "/Dockerfile": true, other + "/shadow": false, "": true} {
 		target := buildplan.Target{Service: "app", Dockerfile: dockerfile}
 		got := Error(context.Background(), dir, target, NewRecorder("app", nil), err)
 		var f *fault.Error
@@ -171,5 +172,22 @@ func TestNoLineOfAForeignDockerfile(t *testing.T) {
 	if got := unquoted(dir, buildplan.Target{Service: "app", Dockerfile: other + "/Dockerfile"},
 		step); got != step { //nolint:errorlint // it is the same error, untouched
 		t.Errorf("a step of a Dockerfile that is one: %v", got)
+	}
+}
+
+// An error that says its code and remedy already is left as it is, whatever the Dockerfile.
+func TestATypedErrorIsLeftAsItIs(t *testing.T) {
+	target := buildplan.Target{Service: "app", Dockerfile: filepath.Join(t.TempDir(), "Dockerfile")}
+	var f *fault.Error
+	err := Error(context.Background(), t.TempDir(), target, NewRecorder("app", nil),
+		fault.New(fault.Registry, "do that", "silent"))
+	if !errors.As(err, &f) || f.Code != fault.Registry || f.Next != "do that" ||
+		!strings.HasPrefix(err.Error(), `building "app": silent`) {
+		t.Errorf("got %v", err)
+	}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := Error(ended, "", target, NewRecorder("app", nil), errors.New("x")); !errors.Is(err, context.Canceled) {
+		t.Errorf("a build that was ended: %v", err)
 	}
 }

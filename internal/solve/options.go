@@ -87,10 +87,10 @@ func NewRequest(
 	return opt, local, nil
 }
 
-// sharedKey is by what the builder finds the directories that the last run sent, so that only changed files are sent.
-// It compares files by size and time: another directory, be it at the same path, must not pass for the one that was
-// sent. Each image has its own key: two solves can't use one at a time, and one that copies other files would throw
-// these away.
+// sharedKey is the key by which the builder finds the directories that the last run sent, so that only changed files
+// are sent. The builder compares files by size and time: another directory, be it at the same path, must not pass for
+// the one that was sent. Each image has its own key: two solves can't use a key at the same time, and a solve that
+// copies other files would throw away those of the first.
 func sharedKey(t buildplan.Target, project string, local map[string]*LocalContext) string {
 	parts := []string{machineID(), project, t.Key}
 	for _, name := range slices.Sorted(maps.Keys(local)) {
@@ -171,9 +171,9 @@ func sources(
 	return nil
 }
 
-// definition is the Dockerfile under the name that errors will show, and the ignore file as the Dockerfile's own,
-// whichever it is and even where there is none: else the frontend would look for one in the context, with a transfer
-// of its own in every solve.
+// definition is the Dockerfile under the name that errors will show, and the ignore file under the name of the
+// Dockerfile's own one, whichever ignore file counts and even where none does: else the frontend would look for an
+// ignore file in the context, with a transfer of its own in every solve.
 func definition(t buildplan.Target, name, ignoreFile string) (llb.State, error) {
 	text, ignore := []byte(t.Inline), []byte(nil)
 	var err error

@@ -36,7 +36,7 @@ const (
 // slowest is a registry that takes this many bytes of a layer in a second.
 const slowest = 128 << 10
 
-// ErrLayerSilent ends a solve that waits for a layer of a build cache of which nothing more comes.
+// ErrLayerSilent ends a solve that waits for a layer of a build cache while nothing more of that layer comes.
 var ErrLayerSilent = errors.New("the build cache's registry has sent nothing more of a layer")
 
 // Recorder follows one image's solve: it counts steps, remembers the last output of each, and forwards to the display.
@@ -52,7 +52,7 @@ type Recorder struct {
 	ran     bool // a step of the Dockerfile
 	byID    map[digest.Digest]*step
 	warning string // of the cache export, which never fails a build
-	// size is that of a blob that the builder has; nil where nothing is known of any.
+	// size gives the size of a blob that the builder has, in bytes; nil where sizes are not known.
 	size              func(digest.Digest) (int64, error)
 	writing           map[string]int64 // what of the cache is being written, with its size
 	progressAt        map[string]int64 // by step and what it is about: how far it was
@@ -65,7 +65,7 @@ type step struct {
 	error   string
 	started bool
 	ended   bool
-	// fetching says that a layer of it is awaited from a registry.
+	// fetching says that a layer of the step is awaited from a registry.
 	fetching     bool
 	lastProgress time.Time // when the builder last said something new of the step
 	took         time.Duration
@@ -120,7 +120,7 @@ func (r *Recorder) noteVertex(v *client.Vertex) {
 	switch {
 	case v.Error == "":
 	case strings.Contains(v.Name, builddisplay.Importing):
-		// A first build has no cache to import: that is no failure, and a registry that is away shows at the export.
+		// A first build has no cache to import, which is no failure; a registry that is away shows at the export.
 		v.Error = ""
 	case strings.Contains(v.Name, "exporting cache"):
 		r.warning = v.Error
@@ -332,7 +332,7 @@ func (r *Recorder) ExportWarning() string {
 // Stop ends the solve with an error.
 func (r *Recorder) Stop(err error) { r.stop(err) }
 
-// sizeUnknown gives a layer all the time that any has.
+// sizeUnknown is the size, in bytes, of a layer whose size is not known: such a layer has as much time as the largest.
 const sizeUnknown = 1 << 40
 
 // exportSilenceLimit is how long the export of a cache may go without progress: what the slowest registry needs for the
@@ -357,8 +357,8 @@ func (r *Recorder) reset() {
 	r.ran = false
 }
 
-// failedStep gives the step that broke the build and its last output; "" where none is known. Of several it is the one
-// that the error is of.
+// failedStep gives the step that broke the build and its last output; "" where none is known. Of several failed steps
+// it is the one that the error is of.
 func (r *Recorder) failedStep(err error) (name string, lines []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

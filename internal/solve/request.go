@@ -24,14 +24,15 @@ import (
 	"github.com/25eloquence/compose-mage/internal/registry"
 )
 
-// Request is a solve of a Dockerfile that may need those of other services: their images are contexts of it.
+// Request is a solve of a Dockerfile, and the solves of the other services' Dockerfiles whose images it needs as
+// contexts.
 type Request struct {
 	client.SolveOpt
 	needs map[string]Request // by the context's name
 }
 
-// solve runs the request on b. What is needed is solved within it, from the build cache as a rule: the images that are
-// needed are built first.
+// solve runs the request on b. The images that are needed are solved within the same solve, from the build cache as a
+// rule, since they are built first.
 func (q Request) solve(
 	ctx context.Context, b *builder.Builder, status chan *client.SolveStatus,
 ) (*client.SolveResponse, error) {
@@ -39,7 +40,7 @@ func (q Request) solve(
 		return b.Solve(ctx, nil, q.SolveOpt, status)
 	}
 	whole := q.SolveOpt
-	// The frontend gets these from us. To the client they would be another definition's.
+	// The gateway function gives these to the frontend; the client would take them for another definition's.
 	whole.FrontendInputs, whole.FrontendAttrs = nil, maps.Clone(q.FrontendAttrs)
 	serving, end := context.WithCancel(ctx)
 	defer end()
@@ -205,7 +206,7 @@ func Run(before context.Context, b *builder.Builder, q Request, rec *Recorder) (
 	case err == nil || ctx.Err() == nil:
 		return resp, err
 	case errors.Is(context.Cause(ctx), registry.ErrSilent):
-		// the image is made: from the builder's own cache it is named without that export
+		// The image is made: a second solve names it from the builder's own cache, without the export.
 		rec.warning = registry.ErrSilent.Error()
 		return Run(before, b, q.withoutExport(), NewRecorder(rec.name, nil))
 	}
@@ -229,7 +230,8 @@ func RunOrDropImports(
 	return resp, warning, err
 }
 
-// withoutExport is the request once its steps have run, but for the cache in a registry.
+// withoutExport is the request for a second solve, once the steps have run, without the caches that are not in the
+// image itself.
 func (q Request) withoutExport() Request {
 	q = q.UsingCache()
 	q.CacheExports = slices.DeleteFunc(slices.Clone(q.CacheExports),

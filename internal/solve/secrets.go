@@ -11,7 +11,8 @@ import (
 )
 
 // buildSecrets reads the build secrets of the target and of what it needs; the CA bundle is always on offer, as the
-// secret "ca". One from a variable that is not set is empty, as with docker compose; secretNotes names it.
+// secret "ca". A secret from a variable that is not set is empty, as with docker compose; secretNotes names that
+// secret.
 func buildSecrets(t buildplan.Target, env Environment) (map[string][]byte, error) {
 	secrets := map[string][]byte{}
 	if env.CABundle != "" {
