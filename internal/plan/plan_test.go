@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -14,7 +15,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/operation"
+	"github.com/25eloquence/compose-mage/internal/orphan"
 	"github.com/25eloquence/compose-mage/internal/recreate"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // replica is one of a service's containers, in that state.
@@ -504,6 +507,8 @@ func TestMadeInARestart(t *testing.T) {
 			Count:   2,
 		}, {Kind: operation.Create, Service: "web", Count: 1}, {Kind: operation.Start, Service: "web", Count: 7},
 	}}
+	p.Operations = append(p.Operations, operation.Operation{Kind: operation.Create, Service: "db", Count: 5},
+		operation.Operation{Kind: operation.Remove, Service: "job", Count: 1})
 	if n := p.Made(&types.Project{}, "web"); n != 1 {
 		t.Errorf("%d", n)
 	}
@@ -568,26 +573,84 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-// TestPlacesAreGivenByWhatWaits has starts and probes that all wait for a place of the engine: what the longest
-// chain waits for comes first, a start before a probe of the same rank, and all starts before the probes of what
-// nobody waits for.
-func TestPlacesAreGivenByWhatWaits(t *testing.T) {
-	first, second, leaf := Step{Rank: 2}, Step{Rank: 1}, Step{Rank: 0}
-	ranks := map[string]int{
-		"start first": first.StartRank(), "start second": second.StartRank(), "start leaf": leaf.StartRank(),
-		"probe first": first.Rank, "probe second": second.Rank, "probe leaf": leaf.Rank,
-	}
-	for _, order := range [][2]string{
-		{"start first", "probe first"},
-		{"start second", "probe second"},
-		{"start leaf", "probe leaf"},
-		{"start first", "start second"},
-		{"probe first", "probe second"},
-		{"probe first", "start leaf"},
-		{"start second", "probe leaf"},
+// TestAnnounce: a restart says why each service is restarted, unless all are; both say which volumes stay as they are.
+func TestAnnounce(t *testing.T) {
+	steps := []Step{{Service: "web", Why: "its image changed"}}
+	for name, c := range map[string]struct {
+		plan Plan
+		want string
+	}{
+		"a start": {Plan{Steps: steps, Kept: []string{"data stays"}}, " ! data stays\n"},
+		"a restart": {Plan{Restart: true, Steps: steps, Left: []string{"db"}}, "   web: its image changed\n" +
+			"   left alone: db; -all restarts them too\n"},
+		"a restart of all": {Plan{Restart: true, All: true, Steps: steps}, ""},
+		"nothing": {Plan{Restart: true, Left: []string{"db"}}, "" +
+			"   nothing changed in db; -all restarts all the same\n"},
 	} {
-		if ranks[order[0]] <= ranks[order[1]] {
-			t.Errorf("%s (%d) does not go before %s (%d)", order[0], ranks[order[0]], order[1], ranks[order[1]])
+		var out bytes.Buffer
+		if c.plan.Announce(ui.New(&out)); out.String() != c.want {
+			t.Errorf("%s: %q, want %q", name, out.String(), c.want)
+		}
+	}
+}
+
+func TestReports(t *testing.T) {
+	waits := []Wait{{Service: "db", Optional: true}, {Service: "job", Condition: "service_completed_successfully"}}
+	start := Plan{
+		CPUs: 2, Kept: []string{"data stays"},
+		Operations: []operation.Operation{{Kind: operation.Start, Service: "web"}},
+		Steps: []Step{
+			{
+				Service:  "web",
+				Stage:    1,
+				Replicas: 2,
+				OneShot:  true,
+				CPUs:     0.5,
+				Do:       ActionStart,
+				Why:      "it is down",
+				Waits:    waits,
+			},
+		},
+	}.StartReport("shop", []orphan.Container{{Container: "old"}}, true)
+	if want := (StartReport{
+		Project: "shop", StartsAtOnce: 4, CPUs: 2, RemoveOrphans: true,
+		Orphans:    []orphan.Container{{Container: "old"}},
+		Kept:       []string{"data stays"},
+		Operations: []operation.Operation{{Kind: operation.Start, Service: "web"}}, Steps: []StartStep{{
+			Service: "web", Stage: 1, Replicas: 2, Job: true, CPUs: 0.5, Action: "start", Why: "it is down",
+			Waits: []StartWait{
+				{Service: "db", Condition: "service_started", Optional: true},
+				{Service: "job", Condition: "service_completed_successfully"},
+			},
+		}},
+	}); !reflect.DeepEqual(start, want) {
+		t.Errorf("got %+v, want %+v", start, want)
+	}
+	restart := Plan{
+		Left:  []string{"db"},
+		Steps: []Step{{Service: "web", Have: 2, Do: ActionRoll, Refused: []string{"one"}}},
+	}.RestartReport(
+		"shop",
+	)
+	if want := (RestartReport{
+		Project: "shop", Left: []string{"db"}, Kept: []string{}, Operations: []operation.Operation{},
+		Steps: []RestartStep{{Service: "web", Action: "roll", Replicas: 2, Refused: []string{"one"}}},
+	}); !reflect.DeepEqual(restart, want) {
+		t.Errorf("got %+v, want %+v", restart, want)
+	}
+}
+
+func TestWaitText(t *testing.T) {
+	for want, w := range map[string]Wait{
+		"a is started":            {Service: "a"},
+		"a is healthy (optional)": {Service: "a", Condition: "service_healthy", Optional: true},
+		"a has completed (optional, restarts with it)": {
+			Service: "a", Condition: "service_completed_successfully", Optional: true, Restart: true,
+		},
+		"a is started (restarts with it)": {Service: "a", Condition: "service_started", Restart: true},
+	} {
+		if got := w.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
