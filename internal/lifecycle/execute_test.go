@@ -287,3 +287,23 @@ func TestMilli(t *testing.T) {
 		t.Errorf("%d", got)
 	}
 }
+
+// TestShowsWhoIsAwaited: another service's containers that are made are waited for, as that service is.
+func TestShowsWhoIsAwaited(t *testing.T) {
+	r, _, events := executing(t, plan.Plan{Restart: true, Operations: []operation.Operation{
+		{Kind: operation.Create, Service: "tunnel"},
+		{Kind: operation.Stop, Service: "web", Needs: []operation.Need{{Operation: 0}}},
+		{Kind: operation.Start, Service: "web", Needs: []operation.Need{{Operation: 1}}},
+		{Kind: operation.Create, Resource: "network x", Needs: []operation.Need{{Operation: 1}}},
+	}})
+	for _, i := range []int{1, 2, 3} {
+		r.showAwaited(r.plan.Operations[i], r.plan.Operations[i].Needs[0])
+	}
+	if got := states(events(), "web"); got != "waiting tunnel" {
+		t.Errorf("got %q", got)
+	}
+	r.ends[0].settle(nil)
+	if names := r.unmet(r.plan.Operations[1]); len(names) > 0 {
+		t.Errorf("still waits for %q", names)
+	}
+}

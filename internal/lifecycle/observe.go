@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
@@ -19,13 +20,24 @@ func observe(
 	if err != nil {
 		return plan.Observed{}, err
 	}
-	changes, err := compared.Changes(ctx, found)
-	if err != nil {
+	var (
+		changes recreate.Changes
+		kept    []string
+	)
+	g, within := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		changes, err = compared.Changes(within, found)
+		return err
+	})
+	g.Go(func() (err error) {
+		kept, err = compared.KeptVolumes(within)
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return plan.Observed{}, err
 	}
-	kept, err := compared.KeptVolumes(ctx)
 	return plan.Observed{
 		Containers: found, Changes: changes.Services, Networks: changes.Networks, BeyondCompose: changes.BeyondCompose, Kept: kept,
 		Resources: changes.DryRun.Resources, Anew: changes.DryRun.Recreated, Hooks: changes.DryRun.Hooks,
-	}, err
+	}, nil
 }

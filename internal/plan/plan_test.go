@@ -654,3 +654,23 @@ func TestWaitText(t *testing.T) {
 		}
 	}
 }
+
+// TestPlacesAreGivenByWhatWaits has starts and probes that all wait for a place of the engine: what the longest
+// chain waits for comes first, a start before a probe of the same rank, and all starts before the probes of what
+// nobody waits for.
+func TestPlacesAreGivenByWhatWaits(t *testing.T) {
+	first, second, leaf := Step{Rank: 2}, Step{Rank: 1}, Step{Rank: 0}
+	ranks := map[string]int{
+		"start first": first.StartRank(), "start second": second.StartRank(), "start leaf": leaf.StartRank(),
+		"probe first": first.Rank, "probe second": second.Rank, "probe leaf": leaf.Rank,
+	}
+	for _, order := range [][2]string{
+		{"start first", "probe first"}, {"start second", "probe second"}, {"start leaf", "probe leaf"},
+		{"start first", "start second"}, {"probe first", "probe second"}, {"probe first", "start leaf"},
+		{"start second", "probe leaf"},
+	} {
+		if ranks[order[0]] <= ranks[order[1]] {
+			t.Errorf("%s (%d) does not go before %s (%d)", order[0], ranks[order[0]], order[1], ranks[order[1]])
+		}
+	}
+}

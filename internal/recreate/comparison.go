@@ -46,12 +46,21 @@ type Changes struct {
 
 // Changes compares the project's containers, which are found, with what they should be.
 func (c Comparison) Changes(ctx context.Context, found map[string][]container.Replica) (Changes, error) {
-	beyond, networks, err := c.beyondCompose(ctx, summaries(found))
-	if err != nil {
-		return Changes{}, err
-	}
-	dry, err := c.dryRun(ctx, found)
-	if err != nil {
+	var (
+		beyond   map[string]string
+		networks map[string]bool
+		dry      DryRun
+	)
+	g, within := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		beyond, networks, err = c.beyondCompose(within, summaries(found))
+		return err
+	})
+	g.Go(func() (err error) {
+		dry, err = c.dryRun(within, found)
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return Changes{}, err
 	}
 	anew, diverged := maps.Clone(beyond), slices.Sorted(maps.Keys(dry.Recreated))
