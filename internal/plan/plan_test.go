@@ -665,8 +665,12 @@ func TestPlacesAreGivenByWhatWaits(t *testing.T) {
 		"probe first": first.Rank, "probe second": second.Rank, "probe leaf": leaf.Rank,
 	}
 	for _, order := range [][2]string{
-		{"start first", "probe first"}, {"start second", "probe second"}, {"start leaf", "probe leaf"},
-		{"start first", "start second"}, {"probe first", "probe second"}, {"probe first", "start leaf"},
+		{"start first", "probe first"},
+		{"start second", "probe second"},
+		{"start leaf", "probe leaf"},
+		{"start first", "start second"},
+		{"probe first", "probe second"},
+		{"probe first", "start leaf"},
 		{"start second", "probe leaf"},
 	} {
 		if ranks[order[0]] <= ranks[order[1]] {
