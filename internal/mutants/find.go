@@ -19,6 +19,7 @@ type mutant struct {
 	dir, file string // file is a path; "" for no change
 	line      int
 	what      string // is planted: "inverts if a < b"
+	source    []byte // of the file, as it was when the fault was found
 	edits     []edit
 }
 
@@ -33,15 +34,15 @@ func (m mutant) String() string {
 }
 
 // apply gives the source with the fault in it, on as many lines.
-func (m mutant) apply(source []byte) []byte {
+func (m mutant) apply() []byte {
 	var out bytes.Buffer
 	at := 0
 	for _, e := range m.edits {
-		out.Write(source[at:e.from])
+		out.Write(m.source[at:e.from])
 		out.WriteString(e.text)
 		at = e.to
 	}
-	out.Write(source[at:])
+	out.Write(m.source[at:])
 	return out.Bytes()
 }
 
@@ -218,7 +219,8 @@ func (f *finder) addAt(at token.Pos, what string, edits []edit) {
 	if len(what) > longest {
 		what = strings.ToValidUTF8(what[:longest], "") + "…"
 	}
-	f.all = append(f.all, mutant{file: f.path, line: f.files.Position(at).Line, what: what, edits: edits})
+	f.all = append(f.all,
+		mutant{file: f.path, line: f.files.Position(at).Line, what: what, source: f.source, edits: edits})
 }
 
 func (f *finder) offset(p token.Pos) int { return f.files.Position(p).Offset }

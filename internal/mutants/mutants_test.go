@@ -51,7 +51,7 @@ func TestFaults(t *testing.T) {
 	}
 	var got strings.Builder
 	for _, m := range all {
-		changed := string(m.apply([]byte(source)))
+		changed := string(m.apply())
 		if strings.Count(changed, "\n") != strings.Count(source, "\n") {
 			t.Errorf("%s: the lines move", m)
 		}

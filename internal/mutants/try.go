@@ -78,16 +78,12 @@ func try(ctx context.Context, m mutant, timeout time.Duration) (result, error) {
 
 // overlay writes the changed file, and the list that tells the go command of it.
 func overlay(dir string, m mutant) (string, error) {
-	source, err := os.ReadFile(m.file)
-	if err != nil {
-		return "", err
-	}
 	original, err := filepath.Abs(m.file)
 	if err != nil {
 		return "", err
 	}
 	changed, list := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(changed, m.apply(source), 0o600); err != nil {
+	if err := os.WriteFile(changed, m.apply(), 0o600); err != nil {
 		return "", err
 	}
 	text, err := json.Marshal(map[string]map[string]string{"Replace": {original: changed}})
