@@ -79,8 +79,6 @@ var wide = []string{
 	"internal/daemon",
 	"internal/projectfiles",
 
-	"internal/composelib",
-	"internal/containerevents",
 	"internal/diagnosis",
 
 	"internal/enginetest",
@@ -88,11 +86,8 @@ var wide = []string{
 	"internal/enginetest/mirror",
 	"internal/enginetest/with",
 
-	"internal/freezer",
-
 	"internal/integration",
 	"internal/lifecycle",
-	"internal/logstream",
 	"internal/orphan",
 	"internal/pinned",
 	"internal/provision",
@@ -102,7 +97,6 @@ var wide = []string{
 	"internal/shim",
 
 	"internal/status",
-	"internal/stepnet",
 }
 
 func TestLinesFit(t *testing.T) {

@@ -199,8 +199,8 @@ func TestWalkGoesOnAfterAFileThatVanished(t *testing.T) {
 	}
 }
 
-// filtered is the directory dir less what the patterns of its ignore file match, every file owned by user and group 0, as
-// BuildKit's client prepares a directory that it sends. Links are not followed.
+// filtered is the directory dir less what the patterns of its ignore file match, every file owned by user and group
+// 0, as BuildKit's client prepares a directory that it sends. Links are not followed.
 func filtered(dir string, patterns []string) (fsutil.FS, error) {
 	all, err := fsutil.NewFS(dir)
 	if err != nil {

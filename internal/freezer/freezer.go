@@ -1,7 +1,7 @@
-// Package freezer freezes a container's processes for a moment without the engine's pause, which would end the container's health
-// monitor. The engine does not know of it, so each freeze is written down in the state directory first, and ended by a second
-// process whatever becomes of this one. The package owns those records and the freezer's files of a cgroup; whom to freeze, when
-// and for how long is its callers' to say.
+// Package freezer freezes a container's processes for a moment without the engine's pause, which would end the
+// container's health monitor. The engine does not know of it, so each freeze is written down in the state directory
+// first, and ended by a second process whatever becomes of this one. The package owns those records and the freezer's
+// files of a cgroup; whom to freeze, when and for how long is its callers' to say.
 package freezer
 
 import (
@@ -21,9 +21,9 @@ type Freeze struct {
 	thawer *thawer
 }
 
-// Begin freezes the processes of the container, an ID, until End is called, at most for limit. It is an error where they can't be
-// frozen: the container's cgroup is not on this machine or not ours to write to, as for a remote engine, in a virtual machine, or
-// for who is not root. Then nothing is frozen.
+// Begin freezes the processes of the container, an ID, until End is called, at most for limit. It is an error where
+// they can't be frozen: the container's cgroup is not on this machine or not ours to write to, as for a remote
+// engine, in a virtual machine, or for who is not root. Then nothing is frozen.
 func Begin(container string, limit time.Duration) (*Freeze, error) {
 	fail := func(err error) (*Freeze, error) {
 		return nil, fmt.Errorf("freezing the container %.12s: %w", container, err)
@@ -43,7 +43,8 @@ func Begin(container string, limit time.Duration) (*Freeze, error) {
 		return fail(err)
 	}
 	f := &Freeze{group: g, record: filepath.Join(dir, container+".json")}
-	// The second process is there before anything is frozen, and the record too: a kill at any moment leaves one that thaws.
+	// The second process is there before anything is frozen, and the record too: a kill at any moment leaves one that
+	// thaws.
 	if f.thawer, err = startThawer(g, f.record, limit); err != nil {
 		return fail(err)
 	}
@@ -60,7 +61,8 @@ func Begin(container string, limit time.Duration) (*Freeze, error) {
 // write makes the record of who is frozen, by whom, and for how long.
 func (f *Freeze) write(container string, limit time.Duration) error {
 	text, err := json.Marshal(record{
-		Container: container, Group: f.group, Until: time.Now().Add(limit), Boot: boot(), Owner: self(), Thawer: f.thawer.process,
+		Container: container, Group: f.group, Until: time.Now().Add(limit), Boot: boot(), Owner: self(),
+		Thawer: f.thawer.process,
 	})
 	if err != nil {
 		return fmt.Errorf("encoding the record: %w", err)

@@ -75,7 +75,8 @@ func onEach(t *testing.T, test func(t *testing.T, s *stage)) {
 			if err := c.Start(); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(g.Path, "cgroup.procs"), []byte(strconv.Itoa(c.Process.Pid)), 0); err != nil {
+			if err := os.WriteFile(filepath.Join(g.Path, "cgroup.procs"), []byte(strconv.Itoa(c.Process.Pid)),
+				0); err != nil {
 				t.Fatal(err)
 			}
 			test(t, &stage{t: t, id: id, group: g})
@@ -153,7 +154,9 @@ type engineSays struct {
 	err    error
 }
 
-func (e engineSays) ContainerInspect(context.Context, string, client.ContainerInspectOptions) (client.ContainerInspectResult, error) {
+func (e engineSays) ContainerInspect(context.Context, string,
+	client.ContainerInspectOptions,
+) (client.ContainerInspectResult, error) {
 	return client.ContainerInspectResult{Container: moby.InspectResponse{State: &moby.State{Paused: e.paused}}}, e.err
 }
 
@@ -262,7 +265,8 @@ func (s *stage) read() record {
 	return r
 }
 
-// What a living run holds is left alone until its time is over; what was written before the machine's start is forgotten.
+// What a living run holds is left alone until its time is over; what was written before the machine's start is
+// forgotten.
 func TestThawLeftLeavesTheLiving(t *testing.T) {
 	onEach(t, func(t *testing.T, s *stage) {
 		f, err := Begin(s.id, time.Minute)
@@ -333,7 +337,9 @@ func TestForeignRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	victim := filepath.Join(t.TempDir(), "freezer.state")
-	foreign, err := json.Marshal(record{Container: strings.Repeat("ab", 32), Group: group{Path: filepath.Dir(victim)}, Boot: boot()})
+	foreign, err := json.Marshal(record{
+		Container: strings.Repeat("ab", 32), Group: group{Path: filepath.Dir(victim)}, Boot: boot(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -368,11 +374,13 @@ func TestADamagedRecordIsNamedOnce(t *testing.T) {
 	}
 	id := strings.Repeat("ab", 32)
 	for _, text := range []string{"", `{"container":"`, `[]`, `{"x":1}`} {
-		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, id+".json"), []byte(text), 0o600)); err != nil {
+		if err := errors.Join(os.MkdirAll(dir, 0o700),
+			os.WriteFile(filepath.Join(dir, id+".json"), []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		var f *fault.Error
-		if err := ThawLeft(t.Context(), engineSays{}); !errors.As(err, &f) || f.Code != fault.Config || !strings.Contains(f.Next, "docker restart "+id) {
+		if err := ThawLeft(t.Context(), engineSays{}); !errors.As(err, &f) || f.Code != fault.Config ||
+			!strings.Contains(f.Next, "docker restart "+id) {
 			t.Errorf("%q: %v", text, err)
 		}
 		if err := ThawLeft(t.Context(), engineSays{}); err != nil {

@@ -97,8 +97,8 @@ func (g group) writable() error {
 	return f.Close()
 }
 
-// find looks for the container's group in the hierarchies that are mounted here. The process's number would not do: an engine may
-// have a PID namespace of its own.
+// find looks for the container's group in the hierarchies that are mounted here. The process's number would not do:
+// an engine may have a PID namespace of its own.
 func find(container string) (group, error) {
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -112,8 +112,8 @@ func find(container string) (group, error) {
 	return group{}, errors.New("no cgroup on this machine is the container's")
 }
 
-// hierarchies lists the mounted cgroup hierarchies that can freeze, by a table of proc_pid_mountinfo(5). Where there are both
-// kinds, the engine freezes by version 1.
+// hierarchies lists the mounted cgroup hierarchies that can freeze, by a table of proc_pid_mountinfo(5). Where there
+// are both kinds, the engine freezes by version 1.
 func hierarchies(table string) []group {
 	var v1, v2 []group
 	for line := range strings.Lines(table) {
@@ -133,8 +133,8 @@ func hierarchies(table string) []group {
 	return append(v1, v2...)
 }
 
-// below gives the container's directory in the hierarchy; "" where it has none. Its ID is the name with the driver cgroupfs, and in
-// the name with systemd.
+// below gives the container's directory in the hierarchy; "" where it has none. Its ID is the name with the driver
+// cgroupfs, and in the name with systemd.
 func below(root, container string) string {
 	found := ""
 	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

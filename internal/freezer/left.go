@@ -29,11 +29,12 @@ type record struct {
 
 // Inspector is what is asked of the engine about a container that is found frozen.
 type Inspector interface {
-	ContainerInspect(ctx context.Context, id string, o client.ContainerInspectOptions) (client.ContainerInspectResult, error)
+	ContainerInspect(ctx context.Context, id string, o client.ContainerInspectOptions) (client.ContainerInspectResult,
+		error)
 }
 
-// ThawLeft thaws what runs that were killed left frozen. What a living run holds, and what the engine itself has paused since, it
-// leaves. An error is one of code Failed with the command that thaws.
+// ThawLeft thaws what runs that were killed left frozen. What a living run holds, and what the engine itself has
+// paused since, it leaves. An error is one of code Failed with the command that thaws.
 func ThawLeft(ctx context.Context, e Inspector) error {
 	dir, err := directory()
 	if err != nil {
@@ -84,19 +85,21 @@ func thawRecorded(ctx context.Context, e Inspector, file string) error {
 // containerID is the name of each record of ours.
 var containerID = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// setAside keeps a record that can't be read from ending every command, and says once that a container may be frozen still: the file is
-// named by it.
+// setAside keeps a record that can't be read from ending every command, and says once that a container may be frozen
+// still: the file is named by it.
 func setAside(file, id string, why error) error {
 	to, err := state.SetAside(file)
 	if err != nil {
-		return fault.New(fault.Config, "rm -r "+fault.Quote(file)+", then the same command again", "reading what was left frozen: %w", why)
+		return fault.New(fault.Config, "rm -r "+fault.Quote(file)+", then the same command again",
+			"reading what was left frozen: %w", why)
 	}
-	return fault.New(fault.Config, "docker restart "+fault.Quote(id)+" where it does not answer; else the same command again",
+	return fault.New(fault.Config, "docker restart "+fault.Quote(id)+
+		" where it does not answer; else the same command again",
 		"reading what was left frozen: %w; it is now %q", why, to)
 }
 
-// thaw thaws the group if it is frozen and not by the engine's own pause. Where the engine does not answer it is thawed: better a
-// pause that ends than a service that hangs.
+// thaw thaws the group if it is frozen and not by the engine's own pause. Where the engine does not answer it is
+// thawed: better a pause that ends than a service that hangs.
 func (r record) thaw(ctx context.Context, e Inspector) error {
 	held, err := r.Group.held()
 	if err != nil || !held {

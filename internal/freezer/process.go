@@ -16,7 +16,8 @@ type process struct {
 // self is this process.
 func self() process { return look(os.Getpid()) }
 
-// look gives the process of that number, as proc_pid_stat(5) has it; without a start where there is none or it has ended.
+// look gives the process of that number, as proc_pid_stat(5) has it; without a start where there is none or it has
+// ended.
 func look(pid int) process {
 	p := process{PID: pid}
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))

@@ -15,14 +15,15 @@ type thawer struct {
 	command *exec.Cmd
 }
 
-// thawing is the second process's script: seconds, the word that thaws, the group's file, the record. Told to end, as all processes
-// of a session or a job are, it thaws at once.
+// thawing is the second process's script: seconds, the word that thaws, the group's file, the record. Told to end, as
+// all processes of a session or a job are, it thaws at once.
 const thawing = `trap : HUP INT TERM; sleep "$1"; echo "$2" >"$3" && rm -f "$4"`
 
 // startThawer starts the second process, in a session of its own, where neither Ctrl-C nor a terminal's end reaches it.
 func startThawer(g group, record string, limit time.Duration) (*thawer, error) {
 	_, word := g.words()
-	c := exec.Command("sh", "-c", thawing, "sh", strconv.FormatFloat(limit.Seconds(), 'f', 3, 64), word, g.file(), record)
+	c := exec.Command("sh", "-c", thawing, "sh", strconv.FormatFloat(limit.Seconds(), 'f', 3, 64), word, g.file(),
+		record)
 	c.Dir, c.SysProcAttr = "/", &syscall.SysProcAttr{Setsid: true}
 	if err := c.Start(); err != nil {
 		return nil, fmt.Errorf("starting the process that thaws: %w", err)

@@ -1,5 +1,6 @@
-// Package stepnet owns the network that build steps have on a machine whose builder setup starts: a bridge of its own, from which
-// they reach the world and the host's loopback proxies, and nothing else of this machine. It starts no builder.
+// Package stepnet owns the network that build steps have on a machine whose builder setup starts: a bridge of its
+// own, from which they reach the world and the host's loopback proxies, and nothing else of this machine. It starts
+// no builder.
 package stepnet
 
 import (
@@ -23,11 +24,12 @@ type Network struct {
 	Ports []int `json:"ports,omitempty"`
 }
 
-// pool is where a subnet is taken from: apart from Docker's (172.17.0.0 and following, 192.168.0.0) and Podman's (10.88.0.0).
+// pool is where a subnet is taken from: apart from Docker's (172.17.0.0 and following, 192.168.0.0) and Podman's
+// (10.88.0.0).
 var pool = netip.MustParsePrefix("10.214.0.0/16")
 
-// Choose gives the network for a state directory, beside what the machine's interfaces and routes have. An earlier choice stays where
-// it still can.
+// Choose gives the network for a state directory, beside what the machine's interfaces and routes have. An earlier
+// choice stays where it still can.
 func Choose(stateDir string, earlier *Network, taken []netip.Prefix, ports []int) (Network, error) {
 	sum := sha256.Sum256([]byte(stateDir))
 	n := Network{Bridge: fmt.Sprintf("cm%x", sum[:5]), Ports: ports}
@@ -48,7 +50,8 @@ func Choose(stateDir string, earlier *Network, taken []netip.Prefix, ports []int
 	return n, fmt.Errorf("every subnet of %s is in use on this machine", pool)
 }
 
-// CNI is the network as BuildKit's CNI plugins take it. Steps do not see each other. leases is the directory of the addresses in use.
+// CNI is the network as BuildKit's CNI plugins take it. Steps do not see each other. leases is the directory of the
+// addresses in use.
 func (n Network) CNI(leases string, mtu int) ([]byte, error) {
 	type m = map[string]any
 	bridge := m{
@@ -61,7 +64,8 @@ func (n Network) CNI(leases string, mtu int) ([]byte, error) {
 	return json.MarshalIndent(m{"cniVersion": "1.0.0", "name": "compose-mage", "plugins": []m{bridge}}, "", "  ")
 }
 
-// Reachable gives a proxy's address as steps reach it: one on the host's loopback at the gateway. It says whether steps reach it.
+// Reachable gives a proxy's address as steps reach it: one on the host's loopback at the gateway. It says whether
+// steps reach it.
 func (n *Network) Reachable(proxy string) (string, bool) {
 	port, ok := LoopbackPort(proxy)
 	if !ok || n == nil {
@@ -114,7 +118,8 @@ func parseProxy(proxy string) (u *url.URL, bare bool) {
 // ProxyVariables are the environment variables that name proxies, in capitals.
 var ProxyVariables = []string{"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY"}
 
-// Ports are the loopback's ports among these proxies, sorted. A proxy on the IPv6 loopback is an error: nothing leads there.
+// Ports are the loopback's ports among these proxies, sorted. A proxy on the IPv6 loopback is an error: nothing leads
+// there.
 func Ports(proxies []string) ([]int, error) {
 	var ports []int
 	for _, proxy := range proxies {

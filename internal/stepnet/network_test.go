@@ -18,10 +18,12 @@ func prefixes(texts ...string) []netip.Prefix {
 
 func TestSubnetIsBesideTheMachinesOwn(t *testing.T) {
 	first, err := Choose("/state", nil, nil, nil)
-	if err != nil || !pool.Contains(first.Gateway) || first.Subnet.Addr().Next() != first.Gateway || len(first.Bridge) > 15 {
+	if err != nil || !pool.Contains(first.Gateway) || first.Subnet.Addr().Next() != first.Gateway ||
+		len(first.Bridge) > 15 {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	if again, err := Choose("/state", &first, prefixes("172.17.0.0/16", "10.213.0.0/16"), nil); err != nil || again.Subnet != first.Subnet {
+	if again, err := Choose("/state", &first, prefixes("172.17.0.0/16", "10.213.0.0/16"), nil); err != nil ||
+		again.Subnet != first.Subnet {
 		t.Errorf("an earlier choice was not kept: %+v, %v", again, err)
 	}
 	moved, err := Choose("/state", &first, []netip.Prefix{first.Subnet}, nil)
@@ -77,7 +79,9 @@ func TestProxiesOnTheLoopbackAreReachedAtTheGateway(t *testing.T) {
 			t.Errorf("%q in the host's network: got %q, %v", proxy, got, ok)
 		}
 	}
-	ports, err := Ports([]string{"", "http://127.0.0.1:3128", "http://127.0.0.1:3128", "https://127.0.0.1", "http://proxy.example:1"})
+	ports, err := Ports([]string{
+		"", "http://127.0.0.1:3128", "http://127.0.0.1:3128", "https://127.0.0.1", "http://proxy.example:1",
+	})
 	if err != nil || !reflect.DeepEqual(ports, []int{443, 3128}) {
 		t.Errorf("ports: %v, %v", ports, err)
 	}
@@ -92,7 +96,10 @@ func TestConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"bridge": "cm1"`, `"subnet": "10.214.1.0/24"`, `"mtu": 1400`, `"portIsolation": true`, `"dataDir": "/state/run/addresses"`} {
+	for _, want := range []string{
+		`"bridge": "cm1"`, `"subnet": "10.214.1.0/24"`, `"mtu": 1400`, `"portIsolation": true`,
+		`"dataDir": "/state/run/addresses"`,
+	} {
 		if !strings.Contains(string(data), want) {
 			t.Errorf("lacks %s:\n%s", want, data)
 		}

@@ -23,8 +23,8 @@ type jump struct{ table, from, to string }
 
 func (n Network) chain(kind string) string { return strings.ToUpper(n.Bridge) + "-" + kind }
 
-// jumps come first in their chains. In FORWARD the engine puts its own before, whenever it starts, and they take in what goes to a
-// published port; but DOCKER-USER, where there is one, stays before those.
+// jumps come first in their chains. In FORWARD the engine puts its own before, whenever it starts, and they take in
+// what goes to a published port; but DOCKER-USER, where there is one, stays before those.
 func (n Network) jumps(dockerUser bool) []jump {
 	forward := []jump{{"filter", "FORWARD", n.chain("FORWARD")}}
 	if dockerUser {
@@ -48,15 +48,18 @@ func (n Network) Rules() string {
 		}
 	}
 	table("raw", "RAW")
-	// The way to the proxies lets the bridge's packets to the loopback in: none may come that was not sent to the gateway.
+	// The way to the proxies lets the bridge's packets to the loopback in: none may come that was not sent to the
+	// gateway.
 	add("RAW", "-i %s -d 127.0.0.0/8 -j DROP", n.Bridge)
 	add("RAW", "-i %s ! -s %s -j DROP", n.Bridge, n.Subnet)
 	b.WriteString("COMMIT\n")
 	table("nat", "DNAT", "SNAT")
 	for _, port := range n.Ports {
-		add("DNAT", "-i %s -d %s/32 -p tcp --dport %d -j DNAT --to-destination 127.0.0.1:%d", n.Bridge, n.Gateway, port, port)
+		add("DNAT", "-i %s -d %s/32 -p tcp --dport %d -j DNAT --to-destination 127.0.0.1:%d", n.Bridge, n.Gateway, port,
+			port)
 	}
-	// What is sent to this machine stays here, to be refused: the engine would lead it to the container that published the port.
+	// What is sent to this machine stays here, to be refused: the engine would lead it to the container that
+	// published the port.
 	add("DNAT", "-i %s -m addrtype --dst-type LOCAL -j ACCEPT", n.Bridge)
 	add("SNAT", "-s %s ! -o %s -j MASQUERADE", n.Subnet, n.Bridge)
 	b.WriteString("COMMIT\n")
@@ -78,10 +81,11 @@ func (n Network) Rules() string {
 	return b.String()
 }
 
-// Guard puts the rules in place, before the first step runs. It changes nothing that is not this network's. Where the machine can't
-// have them, the error says why.
+// Guard puts the rules in place, before the first step runs. It changes nothing that is not this network's. Where the
+// machine can't have them, the error says why.
 func (n Network) Guard(ctx context.Context) error {
-	if forwards, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward"); err != nil || strings.TrimSpace(string(forwards)) != "1" {
+	if forwards, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward"); err != nil ||
+		strings.TrimSpace(string(forwards)) != "1" {
 		return errors.New("the kernel forwards no packets (net.ipv4.ip_forward)")
 	}
 	if err := iptables(ctx, "iptables-restore", n.Rules(), "-w", "10", "--noflush"); err != nil {
@@ -119,7 +123,8 @@ func (j jump) first(ctx context.Context) error {
 		return err
 	}
 	for _, old := range slices.Backward(at) {
-		if err := iptables(ctx, "iptables", "", "-w", "10", "-t", j.table, "-D", j.from, strconv.Itoa(old+1)); err != nil {
+		if err := iptables(ctx, "iptables", "", "-w", "10", "-t", j.table, "-D", j.from,
+			strconv.Itoa(old+1)); err != nil {
 			return err
 		}
 	}
@@ -225,7 +230,8 @@ func removeBridge(name string) error {
 		return fmt.Errorf("removing the bridge %s: %w", name, err)
 	}
 	text := append([]byte(name), 0)
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCBRDELBR, uintptr(unsafe.Pointer(&text[0]))); errno != 0 {
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCBRDELBR,
+		uintptr(unsafe.Pointer(&text[0]))); errno != 0 {
 		return fmt.Errorf("removing the bridge %s: %w", name, errno)
 	}
 	return nil
@@ -261,7 +267,8 @@ func Taken(bridge string) ([]netip.Prefix, error) {
 	return taken, nil
 }
 
-// MTU is that of the way out, in bytes: steps whose bridge had a larger one would wait for packets that never arrive. 0 for none.
+// MTU is that of the way out, in bytes: steps whose bridge had a larger one would wait for packets that never arrive.
+// 0 for none.
 func MTU() int {
 	data, err := os.ReadFile("/proc/net/route")
 	if err != nil {
@@ -289,8 +296,9 @@ func littleEndian(hex string) ([4]byte, error) {
 	return [4]byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)}, err
 }
 
-// NameServers says why steps can't ask the machine's name servers; nil where they can. BuildKit leaves loopback ones out and gives
-// 8.8.8.8 where no other is left, which behind a firewall answers nothing. It reads systemd-resolved's own list as we do here.
+// NameServers says why steps can't ask the machine's name servers; nil where they can. BuildKit leaves loopback ones
+// out and gives 8.8.8.8 where no other is left, which behind a firewall answers nothing. It reads systemd-resolved's
+// own list as we do here.
 func NameServers() error { return nameServers("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf") }
 
 func nameServers(path, resolved string) error {

@@ -10,11 +10,15 @@ import (
 
 // Every rule names the bridge or its subnet: nothing else of the machine is touched.
 func TestRulesAreOfThisNetworkAlone(t *testing.T) {
-	n := Network{Bridge: "cm1", Subnet: netip.MustParsePrefix("10.214.1.0/24"), Gateway: netip.MustParseAddr("10.214.1.1"), Ports: []int{3128}}
+	n := Network{
+		Bridge: "cm1", Subnet: netip.MustParsePrefix("10.214.1.0/24"), Gateway: netip.MustParseAddr("10.214.1.1"),
+		Ports: []int{3128},
+	}
 	rules := n.Rules()
 	for line := range strings.Lines(rules) {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "-A ") && !strings.Contains(line, " cm1 ") && !strings.Contains(line, "10.214.1.0/24") {
+		if strings.HasPrefix(line, "-A ") && !strings.Contains(line, " cm1 ") &&
+			!strings.Contains(line, "10.214.1.0/24") {
 			t.Errorf("another's packets, too: %s", line)
 		}
 		if strings.HasPrefix(line, ":") && !strings.HasPrefix(line, ":CM1-") {
@@ -22,7 +26,8 @@ func TestRulesAreOfThisNetworkAlone(t *testing.T) {
 		}
 	}
 	in := rules[strings.Index(rules, "*filter"):]
-	if accept, reject := strings.Index(in, "--dport 3128"), strings.Index(in, "-A CM1-INPUT -i cm1 -j REJECT"); accept < 0 || reject < accept {
+	if accept, reject := strings.Index(in, "--dport 3128"), strings.Index(in,
+		"-A CM1-INPUT -i cm1 -j REJECT"); accept < 0 || reject < accept {
 		t.Errorf("the way to the proxy comes after the refusal:\n%s", in)
 	}
 	if strings.Count(in, "-j ACCEPT") != 3 {
