@@ -95,7 +95,7 @@ var byUs = map[string]string{
 	"Resource.memory":                "TestSpecifiedLimits",
 	"ServiceDependency.condition":    "TestIntegrationConditions",
 	"ServiceDependency.restart":      "TestIntegrationRestartOfDependants",
-	"ServiceDependency.required":     "TestPlanConditionsAndWaiters",
+	"ServiceDependency.required":     "TestPlanOfConditions",
 	"HealthCheckConfig.test":         "TestIntegrationChecks",
 	"HealthCheckConfig.timeout":      "TestIntegrationAHangingCheckFailsInTime",
 	"HealthCheckConfig.interval":     "TestPatienceFollowsTheCheck",

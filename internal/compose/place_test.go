@@ -370,3 +370,40 @@ func TestRedacted(t *testing.T) {
 		t.Error("an error without a place changes")
 	}
 }
+
+// TestAFileIsInspectedOnce, and the null device never: both have nothing to look at.
+func TestAFileIsInspectedOnce(t *testing.T) {
+	dir := write(t, "n.env", "A=1\n")
+	file := filepath.Join(dir, "n.env")
+	i := &inspection{dir: dir, seen: map[string]bool{}}
+	for n, want := range []string{"A=1\n", ""} {
+		if content, err := i.content(file, ""); err != nil || string(content) != want {
+			t.Errorf("look %d: got %q, %v", n+1, content, err)
+		}
+	}
+	if content, err := i.content(os.DevNull, ""); err != nil || content != nil || i.seen[os.DevNull] {
+		t.Errorf("the null device: %q, %v", content, err)
+	}
+	for n := range maxFiles {
+		i.seen[fmt.Sprint(n)] = true
+	}
+	if _, err := i.content(filepath.Join(dir, "other"), "compose.yaml:1"); err == nil ||
+		!strings.HasPrefix(err.Error(), "compose.yaml:1: ") || !strings.Contains(err.Error(), "more than 5000 files") {
+		t.Errorf("one file too many: %v", err)
+	}
+}
+
+// TestWhatIsIncludedIsNoted: events of the library name files that errors may be about.
+func TestWhatIsIncludedIsNoted(t *testing.T) {
+	l := &loading{
+		model: &Model{Files: []string{"/app/compose.yaml"}}, remotes: slices.Collect(maps.Values(remoteLoaders(nil))),
+	}
+	l.note("include", map[string]any{"path": types.StringList{"a.yaml", "/x/b.yaml", "oci://registry.example/stack"}})
+	l.note("extends", map[string]any{"file": "c.yaml"})
+	l.note("extends", map[string]any{"service": "web"})
+	l.note("other", map[string]any{"file": "d.yaml"})
+	want := []string{"/app/a.yaml", "/x/b.yaml", "oci://registry.example/stack", "/app/c.yaml"}
+	if !slices.Equal(l.read, want) {
+		t.Errorf("got %q, want %q", l.read, want)
+	}
+}
