@@ -148,28 +148,32 @@ func TestPortDecides(t *testing.T) {
 		"unknown":                   {unknown, true, 0, 0, true, false, ""},
 		"refused":                   {refused, true, 0, 0, false, false, waits},
 		"refused, runs for long":    {refused, true, time.Minute, 0, true, false, ""},
+		"refused, runs for 30 s":    {refused, true, portPatience, 0, false, false, waits},
+		"refused, for 30 s now":     {refused, false, time.Minute, portPatience, false, false, waits},
 		"refused, ran long by now":  {refused, false, time.Minute, 10 * time.Second, false, false, waits},
 		"refused, patience is over": {refused, false, time.Minute, 31 * time.Second, true, false, warning},
 	} {
-		said := ""
-		w := &Waiter{
-			Service: "s", began: time.Now().Add(-c.late), Silent: ReadSilentPorts(""),
-			Progress: func(text string) { said += text },
-			Warn:     func(f string, a ...any) { said += fmt.Sprintf(f, a...) },
-		}
-		found := replica(nil, nil)
-		found.State.StartedAt = time.Now().Add(-c.ran).Format(time.RFC3339Nano)
-		ready := w.portDecides(found, c.says, 80, c.first)
-		if ready != c.ready || w.answered != c.answered || said != c.said {
-			t.Errorf("%s: ready %v, answered %v, said %q", name, ready, w.answered, said)
-		}
-		if w.Silent.has("s") != (c.said == warning) {
-			t.Errorf("%s: remembered as silent: %v", name, w.Silent.has("s"))
-		}
-		w.Progress, w.Warn = nil, nil
-		if ready := w.portDecides(found, c.says, 80, c.first); ready != c.ready {
-			t.Errorf("%s, with nobody to tell: ready %v", name, ready)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			said := ""
+			w := &Waiter{
+				Service: "s", began: time.Now().Add(-c.late), Silent: ReadSilentPorts(""),
+				Progress: func(text string) { said += text },
+				Warn:     func(f string, a ...any) { said += fmt.Sprintf(f, a...) },
+			}
+			found := replica(nil, nil)
+			found.State.StartedAt = time.Now().Add(-c.ran).Format(time.RFC3339Nano)
+			ready := w.portDecides(found, c.says, 80, c.first)
+			if ready != c.ready || w.answered != c.answered || said != c.said {
+				t.Errorf("%s: ready %v, answered %v, said %q", name, ready, w.answered, said)
+			}
+			if w.Silent.has("s") != (c.said == warning) {
+				t.Errorf("%s: remembered as silent: %v", name, w.Silent.has("s"))
+			}
+			w.Progress, w.Warn = nil, nil
+			if ready := w.portDecides(found, c.says, 80, c.first); ready != c.ready {
+				t.Errorf("%s, with nobody to tell: ready %v", name, ready)
+			}
+		})
 	}
 }
 
