@@ -46,7 +46,7 @@ func TestThePublicAPIIsWhole(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Check", "Build", "Start", "Restart", "Stop", "Status", "Logs", "Monitor", "Cleanup", "Smoke", "Explain",
-		"Fit", "Lock",
+		"Fit", "Lock", "Setup", "Teardown",
 	} {
 		form, ok := pkg.Scope().Lookup(want).(*types.Func)
 		if !ok || form.Type().String() != "func(ctx context.Context) error" {

@@ -10,10 +10,15 @@ func WithOptions(ctx context.Context, o Options) context.Context {
 	return context.WithValue(ctx, optionsKey{}, o)
 }
 
+// optionsOf gives the options that the context has; the zero value where it has none.
+func optionsOf(ctx context.Context) Options {
+	o, _ := ctx.Value(optionsKey{}).(Options)
+	return o
+}
+
 // opened opens the project that the context has the options of, and hands it to do.
 func opened(ctx context.Context, do func(*Stack) error) error {
-	o, _ := ctx.Value(optionsKey{}).(Options)
-	s, err := Open(ctx, o)
+	s, err := Open(ctx, optionsOf(ctx))
 	if err != nil {
 		return err
 	}
@@ -120,7 +125,16 @@ func Fit(ctx context.Context) error {
 
 // Lock moves docker/bases.lock, or the file that BASES_LOCK names, to the digests that the registries have now.
 func Lock(ctx context.Context) error {
-	o, _ := ctx.Value(optionsKey{}).(Options)
-	_, err := LockBases(ctx, LockOptions{Options: o})
+	_, err := LockBases(ctx, LockOptions{Options: optionsOf(ctx)})
 	return err
+}
+
+// Setup makes what the machine lacks for the project.
+func Setup(ctx context.Context) error {
+	return SetupMachine(ctx, SetupOptions{Options: optionsOf(ctx)})
+}
+
+// Teardown stops what Setup has started; data and images stay.
+func Teardown(ctx context.Context) error {
+	return TeardownMachine(ctx, SetupOptions{Options: optionsOf(ctx)})
 }
