@@ -21,7 +21,8 @@ import (
 // BuildOptions are the choices of a build.
 type BuildOptions struct {
 	Services []string // these; empty is all
-	// The images of what the services depend on too; docker compose build builds the named ones alone
+	// Dependencies asks for the images of what the services depend on too; docker compose build builds the named
+	// ones alone.
 	Dependencies bool
 	NoCache      bool   // build every step again
 	Pull         bool   // ask the registries for newer bases, and move docker/bases.lock to them
@@ -51,13 +52,13 @@ type ImageResult struct {
 	Service  string   `json:"service"`            // whose build section it is
 	Services []string `json:"services,omitempty"` // where the image is that of several
 	Image    string   `json:"image"`              // its first name
-	// Sha256:… of its configuration, or of its manifest where it was pushed
+	// ID is sha256:… of the configuration, or of the manifest where the image was pushed.
 	ID     string `json:"id,omitempty"`
 	State  string `json:"state"`  // unchanged, loaded, pushed or failed
 	Steps  int    `json:"steps"`  // of its Dockerfile
 	Cached int    `json:"cached"` // steps that the build cache had
 	Built  int    `json:"built"`  // steps that ran; of a failed image some did neither
-	// Streamed to the engine; 0 where it had the image or built it itself
+	// LoadedBytes were streamed to the engine: 0 where the engine had the image or built it itself.
 	LoadedBytes int64    `json:"loadedBytes"`
 	Seconds     float64  `json:"seconds"`
 	Warnings    []string `json:"warnings,omitempty"` // the image is right, but its cache was not read or written

@@ -29,7 +29,7 @@ type CheckReport struct {
 type Finding struct {
 	ID       string `json:"id"`       // which rule found it, dotted and stable: image.missing
 	Severity string `json:"severity"` // ok, info, warning or failure
-	// The services that it is about; none where it is about the machine or the project
+	// Subjects are the services that the finding is about; none where it is about the machine or the project.
 	Subjects []string `json:"subjects,omitempty"`
 	Evidence string   `json:"evidence"`            // what was seen, a sentence
 	Remedy   string   `json:"remedy,omitempty"`    // what to do or type next

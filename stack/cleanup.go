@@ -46,7 +46,7 @@ type CleanupItem struct {
 	Bytes   int64  `json:"bytes"`             // what removing it frees, at least
 	Project string `json:"project,omitempty"` // the Compose project; empty where it is nobody's
 	Why     string `json:"why"`               // why it goes, or why it stays
-	// An image not known to be built here, which goes only when named with -images
+	// Unknown is of an image that is not known to be built here, and goes only when named with -images.
 	Unknown bool `json:"unknown,omitempty"`
 }
 

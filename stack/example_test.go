@@ -26,9 +26,11 @@ func Example() {
 	for _, image := range built.Images {
 		fmt.Println(image.Service, image.State, image.ID)
 	}
-	if err := s.Start(ctx, stack.StartOptions{Timeout: 2 * time.Minute}); err != nil {
+	started, err := s.Start(ctx, stack.StartOptions{Timeout: 2 * time.Minute})
+	if err != nil {
 		log.Fatal(err)
 	}
+	fmt.Println("ready after", started.Seconds, "seconds, of which most were", started.Critical)
 	report, err := s.Status(ctx, stack.StatusOptions{})
 	if err != nil {
 		log.Fatal(err)

@@ -45,7 +45,7 @@ type BuildRecord struct {
 
 // Reason says why one step ran, or would run.
 type Reason struct {
-	// With BuildKit's numbering and the Dockerfile's text; without a number for a line that is no step
+	// Step has BuildKit's numbering and the Dockerfile's text, without a number for a line that is no step.
 	Step    string   `json:"step"`
 	Line    int      `json:"line"` // of the Dockerfile
 	Why     string   `json:"why"`

@@ -46,12 +46,18 @@ func Build(ctx context.Context) error {
 
 // Start starts the services in dependency order and waits until each is ready.
 func Start(ctx context.Context) error {
-	return opened(ctx, func(s *Stack) error { return s.Start(ctx, StartOptions{}) })
+	return opened(ctx, func(s *Stack) error {
+		_, err := s.Start(ctx, StartOptions{})
+		return err
+	})
 }
 
 // Restart restarts what changed, or does not run, in dependency order.
 func Restart(ctx context.Context) error {
-	return opened(ctx, func(s *Stack) error { return s.Restart(ctx, RestartOptions{}) })
+	return opened(ctx, func(s *Stack) error {
+		_, err := s.Restart(ctx, RestartOptions{})
+		return err
+	})
 }
 
 // Stop stops the services, dependants first; nothing is removed.

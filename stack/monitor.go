@@ -23,7 +23,7 @@ type Snapshot struct {
 	Project string    `json:"project"`
 	CPUs    int       `json:"machine_cpus"`
 	Memory  int64     `json:"machine_memory_bytes"`
-	// In the order of their names; a service that should run but has no container is one too
+	// Services are in the order of their names; a service that should run but has no container is one too.
 	Services []Replica `json:"services"`
 	Disk     Disk      `json:"disk"`
 	Findings []Problem `json:"findings"`
@@ -67,10 +67,11 @@ type Replica struct {
 // Verdict is what one container is, and whether that is as it should be.
 type Verdict struct {
 	Container string `json:"container,omitempty"` // its name; "" where a service has none, or not as many as it should
-	// Running, healthy, starting, done, scaled to 0, provider; or one that is not fine
+	// Condition is running, healthy, starting, done, scaled to 0 or provider, or one that is not fine.
 	Condition string `json:"condition"`
 	Fine      bool   `json:"fine"` // as it should be
-	// Words that follow the container's name: "is paused"; also where it is fine and there is something to tell
+	// Why are words that follow the container's name: "is paused"; also where it is fine and there is
+	// something to tell.
 	Why  string `json:"why,omitempty"`
 	Next string `json:"next,omitempty"` // the command that helps; "" where it is fine
 	End  *End   `json:"end,omitempty"`  // nil where it runs, or never did
@@ -134,10 +135,10 @@ type DiskItem struct {
 	Kind string `json:"kind"` // image, container, volume, network or cache
 	Name string `json:"name"` // an image's tags, or where it has none the beginning of its ID
 	ID   string `json:"id,omitempty"`
-	// Its own and those it shares with other images; 0 for a network; -1 where it is not known
+	// Bytes are its own and those it shares with other images; 0 for a network; -1 where the size is not known.
 	Bytes  int64 `json:"bytes"`
 	Shared int64 `json:"shared_bytes"` // of an image's bytes, those in layers of other images too
-	// The Compose projects that it belongs to or whose containers use it; empty for none
+	// Owner are the Compose projects that it belongs to or whose containers use it; empty for none.
 	Owner []string `json:"owner"`
 	Users []string `json:"users"` // names of the containers that use it, whatever their state
 }

@@ -1,6 +1,43 @@
 package stack
 
-import "time"
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+)
+
+// RunReport is what a start or a restart did, and when.
+type RunReport struct {
+	Project    string      `json:"project"`
+	Seconds    float64     `json:"seconds"`
+	Operations []Operation `json:"operations"` // each after those that it needs
+	Critical   []Link      `json:"critical"`   // what made the run as long as it was
+}
+
+// eventReader passes events on and keeps the last one, which says what the run came to.
+type eventReader struct {
+	to   io.Writer // nil for nowhere
+	last Event
+}
+
+// Write takes one event, a line of JSON.
+func (r *eventReader) Write(line []byte) (int, error) {
+	r.last = Event{}
+	if err := json.Unmarshal(line, &r.last); err != nil {
+		return 0, fmt.Errorf("reading an event: %w", err)
+	}
+	if r.to != nil {
+		return r.to.Write(line)
+	}
+	return len(line), nil
+}
+
+func (r *eventReader) report(project string) RunReport {
+	return RunReport{
+		Project: project, Seconds: r.last.Seconds, Operations: r.last.Operations, Critical: r.last.Critical,
+	}
+}
 
 // Operation is one thing that a start or a restart does to the containers of a service. Its number is its place in
 // the plan, from 0.

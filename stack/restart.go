@@ -19,6 +19,7 @@ type RestartOptions struct {
 	Rolling  bool          // without down-time: the new container is ready before the old one leaves
 	Timeout  time.Duration // for the whole restart; 0 for none beyond each service's own
 	TakeOver bool          // as in StartOptions
+	Events   io.Writer     // as in StartOptions
 }
 
 // RestartPlan is what a restart would do.
@@ -52,27 +53,30 @@ func (p RestartPlan) Err() error { return p.refused }
 
 // Restart restarts what changed or what o names, in dependency order; what need not be touched stays up, and every
 // volume is kept.
-func (s *Stack) Restart(ctx context.Context, o RestartOptions) error {
-	return fault.Exit(ctx, s.restart(ctx, o))
+func (s *Stack) Restart(ctx context.Context, o RestartOptions) (RunReport, error) {
+	report, err := s.restart(ctx, o)
+	return report, fault.Exit(ctx, err)
 }
 
-func (s *Stack) restart(ctx context.Context, o RestartOptions) error {
+func (s *Stack) restart(ctx context.Context, o RestartOptions) (RunReport, error) {
 	p, options, err := s.loadToRestart(ctx, o)
 	if err != nil {
-		return err
+		return RunReport{}, err
 	}
 	release, err := p.lock(ctx)
 	if err != nil {
-		return err
+		return RunReport{}, err
 	}
 	defer release()
 	p.out.Title("restarting %s", p.model.Project.Name)
 	p.sayFit()
-	if err := lifecycle.Restart(ctx, p.engine, p.model.Project, options); err != nil {
-		return err
+	events := &eventReader{to: o.Events}
+	options.Events = events
+	err = lifecycle.Restart(ctx, p.engine, p.model.Project, options)
+	if err == nil {
+		p.sayMisfits(ctx)
 	}
-	p.sayMisfits(ctx)
-	return nil
+	return events.report(p.model.Project.Name), err
 }
 
 // PlanRestart says what Restart would do, and why.

@@ -8,7 +8,7 @@
 //	if _, err := s.Build(ctx, stack.BuildOptions{Services: []string{"api"}}); err != nil {
 //		return err
 //	}
-//	if err := s.Start(ctx, stack.StartOptions{Timeout: 2 * time.Minute}); err != nil {
+//	if _, err := s.Start(ctx, stack.StartOptions{Timeout: 2 * time.Minute}); err != nil {
 //		return err
 //	}
 //	report, err := s.Status(ctx, stack.StatusOptions{})

@@ -56,7 +56,7 @@ type StartPlan struct {
 	Project      string      `json:"project"`
 	Steps        []StartStep `json:"steps"`          // those that wait for less first
 	StartsAtOnce int         `json:"starts_at_once"` // containers that the engine is asked to start at a time
-	// Of the machine: what the reservations of those that start may come to
+	// CPUs are the machine's: what the reservations of those that start may come to.
 	CPUs    int      `json:"cpus"`
 	Orphans []Orphan `json:"orphans"` // containers of services that the Compose files no longer have
 	// RemoveOrphans says that the start removes them first.
@@ -98,37 +98,39 @@ type Orphan struct {
 func (p StartPlan) Print(w io.Writer) { p.printed.to(w) }
 
 // Start starts the services in dependency order and returns when each is ready. What is healthy stays up when something
-// fails, and a second start goes on from there.
-func (s *Stack) Start(ctx context.Context, o StartOptions) error {
-	return fault.Exit(ctx, s.start(ctx, o))
+// fails, and a second start goes on from there; the report has what was done by then.
+func (s *Stack) Start(ctx context.Context, o StartOptions) (RunReport, error) {
+	report, err := s.start(ctx, o)
+	return report, fault.Exit(ctx, err)
 }
 
-func (s *Stack) start(ctx context.Context, o StartOptions) error {
+func (s *Stack) start(ctx context.Context, o StartOptions) (RunReport, error) {
 	p, err := s.loadToStart(ctx, o.Services)
 	if err != nil {
-		return err
+		return RunReport{}, err
 	}
 	policy, err := orphan.ReadPolicy(p.model.Settings, o.RemoveOrphans)
 	if err != nil {
-		return err
+		return RunReport{}, err
 	}
 	release, err := p.lock(ctx)
 	if err != nil {
-		return err
+		return RunReport{}, err
 	}
 	defer release()
 	p.out.Title("starting %s", p.model.Project.Name)
 	p.sayFit()
 	options, err := p.startOptions()
 	if err != nil {
-		return err
+		return RunReport{}, err
 	}
-	options.Timeout, options.Orphans, options.TakeOver, options.Events = o.Timeout, policy, o.TakeOver, o.Events
-	if err := lifecycle.Start(ctx, p.engine, p.model.Project, options); err != nil {
-		return err
+	events := &eventReader{to: o.Events}
+	options.Timeout, options.Orphans, options.TakeOver, options.Events = o.Timeout, policy, o.TakeOver, events
+	err = lifecycle.Start(ctx, p.engine, p.model.Project, options)
+	if err == nil {
+		p.sayMisfits(ctx)
 	}
-	p.sayMisfits(ctx)
-	return nil
+	return events.report(p.model.Project.Name), err
 }
 
 // PlanStart says what Start would do, and why.

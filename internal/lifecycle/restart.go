@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -27,7 +28,8 @@ type RestartOptions struct {
 	Rolling     bool          // without down-time: the new container is ready before the old one leaves
 	SilentPorts string        // as in StartOptions
 	Records     recreate.Records
-	TakeOver    bool // as in StartOptions
+	TakeOver    bool      // as in StartOptions
+	Events      io.Writer // as in StartOptions
 }
 
 // Restart restarts what changed, or what o names, in dependency order; what need not be touched stays up, and every
@@ -74,7 +76,7 @@ func Restart(ctx context.Context, e *engine.Engine, project *types.Project, o Re
 	if err := compared.NetworksAreFree(ctx, seen.Networks, picked, seen.Containers); err != nil {
 		return err
 	}
-	r, err := newRun(e, picked, p, compared, seen, runOptions{out: o.Out, silentPorts: o.SilentPorts, began: began})
+	r, err := newRun(e, picked, p, compared, seen, runOptions{out: o.Out, events: o.Events, silentPorts: o.SilentPorts, began: began})
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func test(ctx context.Context) error {
 	if _, err := s.Build(ctx, stack.BuildOptions{}); err != nil {
 		return err
 	}
-	if err := s.Start(ctx, stack.StartOptions{}); err != nil {
+	if _, err := s.Start(ctx, stack.StartOptions{}); err != nil {
 		return err
 	}
 	if err := testServices(ctx); err != nil {

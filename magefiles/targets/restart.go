@@ -42,7 +42,8 @@ func restart(ctx context.Context, services *string, o stack.RestartOptions, dryR
 		return err
 	}
 	if !dryRun {
-		return s.Restart(ctx, o)
+		_, err := s.Restart(ctx, o)
+		return err
 	}
 	plan, err := s.PlanRestart(ctx, o)
 	if err != nil {

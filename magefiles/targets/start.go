@@ -45,7 +45,8 @@ func start(ctx context.Context, services *string, o stack.StartOptions, dryRun, 
 	if asJSON {
 		o.Events = os.Stdout
 	}
-	return s.Start(ctx, o)
+	_, err = s.Start(ctx, o)
+	return err
 }
 
 // Stop stops the services, dependants first; nothing is removed.
