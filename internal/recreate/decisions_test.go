@@ -434,3 +434,54 @@ func TestRecordOfAStart(t *testing.T) {
 		t.Errorf("elsewhere: %+v", got)
 	}
 }
+
+func TestFileID(t *testing.T) {
+	dir := t.TempDir()
+	small, large := filepath.Join(dir, "small"), filepath.Join(dir, "large")
+	for path, size := range map[string]int{small: contentLimit, large: contentLimit + 1} {
+		if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		path  string
+		parts int
+	}{"a file": {small, 2}, "a large one": {large, 1}, "a directory": {dir, 1}, "nothing": {filepath.Join(dir, "nosuch"), 0}} {
+		if got := FileID(c.path); len(strings.Fields(got)) != c.parts {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func TestAttached(t *testing.T) {
+	in := func(networks map[string]*network.EndpointSettings) moby.Summary {
+		return moby.Summary{NetworkSettings: &moby.NetworkSettingsSummary{Networks: networks}}
+	}
+	for name, c := range map[string]struct {
+		r    moby.Summary
+		want bool
+	}{
+		"it never ran": {moby.Summary{}, true}, "in it": {in(map[string]*network.EndpointSettings{"n": {}}), true},
+		"in another": {in(map[string]*network.EndpointSettings{"m": {}}), false}, "in none": {in(nil), false},
+	} {
+		if got := attached(c.r, "n"); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// TestForgetOfARecordThatCannotGo: an error of removing a record is told, unless there is none.
+func TestForgetOfARecordThatCannotGo(t *testing.T) {
+	dir := t.TempDir()
+	records := In(dir, "shop")
+	if err := records.Forget("none"); err != nil {
+		t.Error(err)
+	}
+	path := filepath.Join(dir, "projects", "shop", "models", "id"+extension)
+	if err := os.MkdirAll(filepath.Join(path, "below"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := records.Forget("id"); err == nil {
+		t.Error("no word of a record that stays")
+	}
+}

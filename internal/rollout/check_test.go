@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
@@ -34,17 +35,19 @@ func TestWhatForbidsRolling(t *testing.T) {
   device: {image: x, devices: ["/dev/ttyS0"]}
   parent: {image: x}
   child: {image: x, pid: "service:parent"}
-  reader: {image: x, volumes_from: [volume]}
+  source: {image: x}
+  reader: {image: x, volumes_from: [source]}
+  readonly: {image: x, volumes_from: ["source:ro"]}
 volumes: {data: {}}
 networks: {fixed: {ipam: {config: [{subnet: 172.30.0.0/16}]}}}
 `)
 	for name, want := range map[string]string{
 		"free": "", "ports": "host port 8080", "name": "container_name mine", "host": "hostname host", "mode": "network_mode host", "mac": "mac_address",
 		"address": "fixed address in network fixed", "volume": "volume data (mounted at /data)", "anonymous": "anonymous volume at /data",
-		"bind": "mounted at /src", "device": "/dev/ttyS0", "parent": "child shares its pid", "reader": "volumes from volume are writable",
+		"bind": "mounted at /src", "device": "/dev/ttyS0", "parent": "child shares its pid", "reader": "volumes from source are writable", "readonly": "",
 	} {
 		got := strings.Join(fixed(project, project.Services[name]), "\n")
-		if want == "" && got != "" || !strings.Contains(got, want) {
+		if (want == "") != (got == "") || !strings.Contains(got, want) || strings.Contains(got, "\n") {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
@@ -181,5 +184,65 @@ func TestSameAddresses(t *testing.T) {
 		if (err == nil) != (c.want == "") || err != nil && !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestFixedAddresses: any address that the file fixes in a network is one container's.
+func TestFixedAddresses(t *testing.T) {
+	for name, n := range map[string]*types.ServiceNetworkConfig{
+		"":                                      nil,
+		"an alias":                              {Aliases: []string{"www"}},
+		"its fixed address in network n (v4)":   {Ipv4Address: "172.30.0.9"},
+		"its fixed address in network n (v6)":   {Ipv6Address: "fd00::9"},
+		"its fixed address in network n (mac)":  {MacAddress: "02:42:ac:11:00:02"},
+		"its fixed address in network n (link)": {LinkLocalIPs: []string{"169.254.0.9"}},
+	} {
+		var s types.ServiceConfig
+		s.Name, s.Networks = "web", map[string]*types.ServiceNetworkConfig{"n": n}
+		got := fixed(&types.Project{}, s)
+		if refused := strings.HasPrefix(name, "its fixed"); refused != (len(got) == 1) {
+			t.Errorf("%q: %q", name, got)
+		}
+	}
+}
+
+// TestSharedMounts: what is only read, or in memory, may be had by two containers.
+func TestSharedMounts(t *testing.T) {
+	for name, c := range map[string]struct {
+		v    types.ServiceVolumeConfig
+		want string
+	}{
+		"read-only": {types.ServiceVolumeConfig{Type: "volume", Source: "data", ReadOnly: true}, ""},
+		"in memory": {types.ServiceVolumeConfig{Type: "tmpfs", Target: "/x"}, ""},
+		"an image":  {types.ServiceVolumeConfig{Type: "image", Source: "i"}, ""},
+		"a file":    {types.ServiceVolumeConfig{Type: "bind", Source: "/a", Target: "/b"}, "would write to /a (mounted at /b)"},
+		"unnamed":   {types.ServiceVolumeConfig{Type: "volume", Target: "/b"}, "its anonymous volume at /b"},
+		"named":     {types.ServiceVolumeConfig{Type: "volume", Source: "d", Target: "/b"}, "the volume d (mounted at /b)"},
+	} {
+		if got := exclusive(c.v); (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	project := composetest.Load(t, "services: {web: {image: x, networks: {n: {aliases: [www]}, m: {}}}}\nnetworks: {n: {}, m: {}}\n")
+	project.Name = "shop"
+	r := &Rollout{Project: project}
+	for key, want := range map[string]string{"n": "shop-web-2 web www", "m": "shop-web-2 web", "nosuch": "shop-web-2 web"} {
+		if got := strings.Join(r.names("web", 2, key), " "); got != want {
+			t.Errorf("%s: %q, want %q", key, got, want)
+		}
+	}
+}
+
+func TestGrace(t *testing.T) {
+	c := container.Replica{InspectResponse: moby.InspectResponse{Config: &moby.Config{}}}
+	if got := grace(c); got != 10*time.Second {
+		t.Errorf("Docker's own is %s", got)
+	}
+	three := 3
+	if c.Config.StopTimeout = &three; grace(c) != 3*time.Second {
+		t.Errorf("%s", grace(c))
 	}
 }

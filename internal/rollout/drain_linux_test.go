@@ -16,6 +16,8 @@ func TestAccepted(t *testing.T) {
 		want  bool
 	}{
 		"nobody":                 {head + listens, false},
+		"no table":               {"what?\n", false},
+		"a torn line":            {head + listens + "   1: 030014AC:1F90 040014AC:9C40\n", false},
 		"a client":               {head + listens + "   1: 030014AC:1F90 040014AC:9C40 01 00000000:00000000 00:00000000 00000000 10001 0 2 1\n", true},
 		"its own health check":   {head + listens + "   1: 0100007F:1F90 0100007F:9C40 01 00000000:00000000 00:00000000 00000000 10001 0 2 1\n", false},
 		"what it connects to":    {head + listens + "   1: 030014AC:9C40 040014AC:1F90 01 00000000:00000000 00:00000000 00000000 10001 0 2 1\n", false},
@@ -64,5 +66,13 @@ func TestLoopbackAsTheKernelPrintsIt(t *testing.T) {
 	}
 	if loopback("030014AC") || loopback("AC140003") {
 		t.Error("172.20.0.3 is no loopback address")
+	}
+}
+
+func TestLoopbackOfWhatIsNoAddress(t *testing.T) {
+	for _, text := range []string{"", "0100007", "XXXXXXXX", "0100007F0100007F"} {
+		if loopback(text) {
+			t.Errorf("%q is no address", text)
+		}
 	}
 }
