@@ -191,10 +191,9 @@ func TestDivergedNetworks(t *testing.T) {
 
 func TestKeptVolumes(t *testing.T) {
 	project := stack(t)
-	outside := project.Volumes["cache"]
-	outside.External = true
-	project.Volumes["outside"] = outside
-	same, err := compose.VolumeHash(project.Volumes["data"])
+	outside := types.VolumeConfig{Name: "v-cache", External: true}
+	data := project.Volumes["data"]
+	same, err := compose.VolumeHash(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,6 +211,10 @@ func TestKeptVolumes(t *testing.T) {
 		"without a record": {has("data", "v-data", ""), false},
 		"not ours":         {has("outside", "v-cache", "old"), false},
 	} {
+		project.Volumes = types.Volumes{"data": data}
+		if c.has.Name == outside.Name {
+			project.Volumes = types.Volumes{"outside": outside}
+		}
 		got, err := kept(project, []volume.Volume{c.has})
 		if err != nil || (len(got) == 1) != c.kept {
 			t.Errorf("%s: %q, %v", name, got, err)
