@@ -134,8 +134,8 @@ func contentsOf(project *types.Project, s types.ServiceConfig) map[string]conten
 	out := map[string]content{}
 	add := func(kind, dir string, use types.FileReferenceConfig, given types.FileObjectConfig) {
 		text := given.Content
-		if text == "" && given.Environment != "" {
-			text = project.Environment[given.Environment]
+		if text == "" {
+			text = project.Environment[given.Environment] // none has the empty name
 		}
 		if text != "" {
 			out[target(dir, use.Source, use.Target)] = content{kind + " " + use.Source, text}
