@@ -131,6 +131,10 @@ func TestLabelsAreSpelledInContainer(t *testing.T) {
 				strings.Contains(lit.Value, "com.docker.compose") {
 				t.Errorf("%s:%d spells a label of Compose's: use one of internal/container", f.Path, f.Line(n))
 			}
+			if s, ok := n.(*ast.SelectorExpr); ok && sources.Text(s.X) == "api" &&
+				strings.HasSuffix(s.Sel.Name, "Label") {
+				t.Errorf("%s:%d names a label of Compose's: use one of internal/container", f.Path, f.Line(n))
+			}
 			return true
 		})
 	})

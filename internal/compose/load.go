@@ -22,6 +22,7 @@ import (
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/compose/v5/pkg/compose"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -277,7 +278,7 @@ func (l *loading) load(ctx context.Context, services, profiles []string) (*types
 		return project, err
 	}
 	for _, s := range project.Services {
-		delete(s.CustomLabels, api.EnvironmentFileLabel) // of the file without variables
+		delete(s.CustomLabels, container.EnvironmentFileLabel) // of the file without variables
 	}
 	return project, nil
 }

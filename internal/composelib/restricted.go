@@ -12,6 +12,7 @@ import (
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
@@ -81,7 +82,7 @@ func (r Restriction) shown(all []moby.Summary) []moby.Summary {
 	}
 	var kept []moby.Summary
 	for _, c := range all {
-		if c.Labels[api.ServiceLabel] != r.Service || r.Shows(c.ID) {
+		if c.Labels[container.ServiceLabel] != r.Service || r.Shows(c.ID) {
 			kept = append(kept, c)
 		}
 	}
@@ -94,8 +95,8 @@ func (r restricted) ContainerCreate(
 	ctx context.Context,
 	o client.ContainerCreateOptions,
 ) (client.ContainerCreateResult, error) {
-	if all, ok := r.dependencies[o.Config.Labels[api.ServiceLabel]]; ok {
-		o.Config.Labels[api.DependenciesLabel] = all
+	if all, ok := r.dependencies[o.Config.Labels[container.ServiceLabel]]; ok {
+		o.Config.Labels[container.DependenciesLabel] = all
 	}
 	if r.Unnamed == nil {
 		return r.APIClient.ContainerCreate(ctx, o)
@@ -111,7 +112,7 @@ func (r restricted) ContainerCreate(
 // apply gives the container its name and labels, and takes its service's names away.
 func (u Unnamed) apply(o *client.ContainerCreateOptions) {
 	o.Name = u.Name
-	o.Config.Labels[api.ContainerNumberLabel] = strconv.Itoa(u.Number)
+	o.Config.Labels[container.NumberLabel] = strconv.Itoa(u.Number)
 	for key, value := range u.Labels {
 		o.Config.Labels[key] = value
 	}

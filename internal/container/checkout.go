@@ -40,12 +40,12 @@ func Checkouts(ctx context.Context, e Lister, project *types.Project) ([]Checkou
 func CheckoutsAmong(all []moby.Summary, project *types.Project) []Checkout {
 	services := map[string]map[string]bool{}
 	for _, c := range all {
-		if folder := c.Labels[api.WorkingDirLabel]; c.Labels[api.ProjectLabel] == project.Name &&
+		if folder := c.Labels[WorkingDirLabel]; c.Labels[ProjectLabel] == project.Name &&
 			OfAnother(c.Labels, project) {
 			if services[folder] == nil {
 				services[folder] = map[string]bool{}
 			}
-			services[folder][c.Labels[api.ServiceLabel]] = true
+			services[folder][c.Labels[ServiceLabel]] = true
 		}
 	}
 	var out []Checkout
@@ -66,7 +66,7 @@ func CheckoutsAmong(all []moby.Summary, project *types.Project) []Checkout {
 // another spelling of it, other files of the same folder, and another project directory of the same file are no other
 // checkout. One that may not be looked into may be one.
 func OfAnother(labels map[string]string, project *types.Project) bool {
-	folder := labels[api.WorkingDirLabel]
+	folder := labels[WorkingDirLabel]
 	if folder == "" || regular.SameFile(folder, project.WorkingDir) {
 		return false
 	}

@@ -10,13 +10,18 @@ import (
 // The labels by which docker compose knows what is a project's: containers, networks, volumes and the images that a
 // build made. No other package spells them.
 const (
-	ProjectLabel    = api.ProjectLabel    // the project's name
-	ServiceLabel    = api.ServiceLabel    // the service's name
-	OneOffLabel     = api.OneoffLabel     // "True" for a container of compose run, "False" for a service's
-	ConfigHashLabel = api.ConfigHashLabel // the hash of the model that the thing was made from
-	HookLabel       = api.HookLabel       // of a container that runs a lifecycle hook: which hook
-	VolumeLabel     = api.VolumeLabel     // the volume's key in the Compose file
-	WorkingDirLabel = api.WorkingDirLabel // the directory of the project
+	ProjectLabel         = api.ProjectLabel          // the project's name
+	ServiceLabel         = api.ServiceLabel          // the service's name
+	OneOffLabel          = api.OneoffLabel           // "True" for a container of compose run, "False" for a service's
+	ConfigHashLabel      = api.ConfigHashLabel       // the hash of the model that the thing was made from
+	HookLabel            = api.HookLabel             // of a container that runs a lifecycle hook: which hook
+	VolumeLabel          = api.VolumeLabel           // the volume's key in the Compose file
+	WorkingDirLabel      = api.WorkingDirLabel       // the directory of the project
+	NetworkLabel         = api.NetworkLabel          // the network's key in the Compose file
+	NumberLabel          = api.ContainerNumberLabel  // the replica's number, from 1
+	DependenciesLabel    = api.DependenciesLabel     // what the service depends on, as Compose's stop reads it
+	EnvironmentFileLabel = api.EnvironmentFileLabel  // what COMPOSE_ENV_FILES named
+	ReplaceLabel         = api.ContainerReplaceLabel // of a container that is made in the place of another
 )
 
 // Labelled gives the project with the labels by which docker compose knows its containers, networks and volumes.

@@ -11,7 +11,6 @@ import (
 	"strconv"
 
 	cerrdefs "github.com/containerd/errdefs"
-	"github.com/docker/compose/v5/pkg/api"
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
@@ -35,7 +34,7 @@ const inspections = 4
 // All gives all containers of a project, in whatever state, including those of services that its files no longer
 // have, of compose run and of hooks.
 func All(ctx context.Context, e Lister, project string) ([]moby.Summary, error) {
-	return list(ctx, e, project, client.Filters{}.Add("label", api.ProjectLabel+"="+project))
+	return list(ctx, e, project, client.Filters{}.Add("label", ProjectLabel+"="+project))
 }
 
 func list(ctx context.Context, e Lister, project string, f client.Filters) ([]moby.Summary, error) {
@@ -49,9 +48,9 @@ func list(ctx context.Context, e Lister, project string, f client.Filters) ([]mo
 // List gives a project's containers by service, in whatever state, ordered by number, without those of compose run
 // and of hooks. Where services are named, only theirs are given.
 func List(ctx context.Context, e Lister, project string, services ...string) (map[string][]moby.Summary, error) {
-	f := client.Filters{}.Add("label", api.ProjectLabel+"="+project, api.OneoffLabel+"=False", api.ConfigHashLabel)
+	f := client.Filters{}.Add("label", ProjectLabel+"="+project, OneOffLabel+"=False", ConfigHashLabel)
 	if len(services) == 1 { // the engine knows no "or" for labels
-		f = f.Add("label", api.ServiceLabel+"="+services[0])
+		f = f.Add("label", ServiceLabel+"="+services[0])
 	}
 	all, err := list(ctx, e, project, f)
 	if err != nil {
@@ -63,15 +62,15 @@ func List(ctx context.Context, e Lister, project string, services ...string) (ma
 // ByService gives the containers among all, as All gave them, that List would give.
 func ByService(all []moby.Summary) map[string][]moby.Summary {
 	return group(slices.DeleteFunc(slices.Clone(all), func(c moby.Summary) bool {
-		_, hashed := c.Labels[api.ConfigHashLabel]
-		return !hashed || c.Labels[api.OneoffLabel] != "False"
+		_, hashed := c.Labels[ConfigHashLabel]
+		return !hashed || c.Labels[OneOffLabel] != "False"
 	}), nil)
 }
 
 func group(all []moby.Summary, services []string) map[string][]moby.Summary {
 	out := map[string][]moby.Summary{}
 	for _, c := range all {
-		service := c.Labels[api.ServiceLabel]
+		service := c.Labels[ServiceLabel]
 		if len(services) == 0 || slices.Contains(services, service) {
 			out[service] = append(out[service], c)
 		}
@@ -86,7 +85,7 @@ func group(all []moby.Summary, services []string) map[string][]moby.Summary {
 
 // Number is the replica's number, from 1; 0 where the container has none.
 func Number(labels map[string]string) int {
-	n, _ := strconv.Atoi(labels[api.ContainerNumberLabel])
+	n, _ := strconv.Atoi(labels[NumberLabel])
 	return n
 }
 

@@ -8,10 +8,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/api/types/events"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/wait"
 )
 
@@ -49,7 +49,7 @@ func (f *Feed) Follow(ctx context.Context, e API, project string) {
 	for ctx.Err() == nil {
 		f.listen(e.Events(ctx, client.EventsListOptions{
 			Filters: client.Filters{}.Add("type", string(events.ContainerEventType)).
-				Add("label", api.ProjectLabel+"="+project),
+				Add("label", container.ProjectLabel+"="+project),
 		}))
 		_ = wait.For(ctx, reopen)
 	}

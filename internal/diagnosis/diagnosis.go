@@ -15,6 +15,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/bounded"
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/hostport"
@@ -119,7 +120,7 @@ func holder(ctx context.Context, e *engine.Engine, project *types.Project, p hos
 	if list, err := e.ContainerList(ctx, client.ContainerListOptions{}); err == nil {
 		if by := hostport.Publisher(p, list.Items); by != nil {
 			name := strings.TrimPrefix(by.Names[0], "/")
-			if other := by.Labels[api.ProjectLabel]; other != "" && other != project.Name {
+			if other := by.Labels[container.ProjectLabel]; other != "" && other != project.Name {
 				return fmt.Sprintf(" by container %s of project %s", name, other), "docker stop " + fault.Quote(name) + ", then go tool mage start"
 			}
 			return " by container " + name, "docker stop " + fault.Quote(name) + ", then go tool mage start"

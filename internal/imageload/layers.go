@@ -10,10 +10,11 @@ import (
 	"sync"
 
 	"github.com/distribution/reference"
-	"github.com/docker/compose/v5/pkg/api"
 	moby "github.com/moby/moby/client"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
+
+	"github.com/25eloquence/compose-mage/internal/container"
 )
 
 // Engine is what a load needs of the Docker Engine.
@@ -127,7 +128,7 @@ func (l *EngineLayers) list(ctx context.Context) error {
 	l.images = []*engineImage{}
 	for _, image := range list.Items {
 		l.images = append(l.images, &engineImage{
-			id: image.ID, tags: image.RepoTags, own: image.Labels[api.ProjectLabel] == l.project ||
+			id: image.ID, tags: image.RepoTags, own: image.Labels[container.ProjectLabel] == l.project ||
 				slices.ContainsFunc(image.RepoTags,
 					func(tag string) bool { return slices.Contains(l.names, fullName(tag)) }),
 		})

@@ -4,8 +4,9 @@ import (
 	"context"
 	"sync"
 
-	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/container"
 )
 
 // watched is the engine for a creation: by the library's own calls it tells when a container is as it should be. A
@@ -35,9 +36,9 @@ func (w watched) ContainerCreate(
 	o client.ContainerCreateOptions,
 ) (client.ContainerCreateResult, error) {
 	made, err := w.APIClient.ContainerCreate(ctx, o)
-	if err == nil && o.Config.Labels[api.HookLabel] == "" {
+	if err == nil && o.Config.Labels[container.HookLabel] == "" {
 		w.mu.Lock()
-		w.making[made.ID] = making{o.Config.Labels[api.ServiceLabel], o.Config.Labels[api.ContainerReplaceLabel] != ""}
+		w.making[made.ID] = making{o.Config.Labels[container.ServiceLabel], o.Config.Labels[container.ReplaceLabel] != ""}
 		w.mu.Unlock()
 	}
 	return made, err

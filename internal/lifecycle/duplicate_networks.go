@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
@@ -17,7 +17,7 @@ import (
 func removeDuplicateNetworks(ctx context.Context, e *engine.Engine, project string) (bool, error) {
 	list, err := e.NetworkList(
 		ctx,
-		client.NetworkListOptions{Filters: client.Filters{}.Add("label", api.ProjectLabel+"="+project)},
+		client.NetworkListOptions{Filters: client.Filters{}.Add("label", container.ProjectLabel+"="+project)},
 	)
 	if err != nil {
 		return false, fmt.Errorf("listing the networks of %q: %w", project, err)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	cerrdefs "github.com/containerd/errdefs"
-	"github.com/docker/compose/v5/pkg/api"
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/client"
@@ -62,8 +61,8 @@ func Among(all []moby.Summary, project *types.Project) []Container {
 	known := project.AllServices()
 	var orphans []Container
 	for _, c := range all {
-		service := c.Labels[api.ServiceLabel]
-		if _, has := known[service]; has || service == "" || c.Labels[api.OneoffLabel] == "True" || len(c.Names) == 0 {
+		service := c.Labels[container.ServiceLabel]
+		if _, has := known[service]; has || service == "" || c.Labels[container.OneOffLabel] == "True" || len(c.Names) == 0 {
 			continue
 		}
 		o := Container{

@@ -156,7 +156,7 @@ func moreReasons(
 		s := project.Services[name]
 		for _, r := range found[name] {
 			if container.OfAnother(r.Labels, project) && reasons[name] == "" {
-				reasons[name] = "another checkout made it, " + r.Labels[api.WorkingDirLabel]
+				reasons[name] = "another checkout made it, " + r.Labels[container.WorkingDirLabel]
 			}
 		}
 		for _, key := range s.NetworksByPriority() {

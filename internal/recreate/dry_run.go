@@ -46,11 +46,11 @@ func (d *dryRunClient) ContainerCreate(
 
 // creates notes a container with those labels.
 func (d *DryRun) creates(labels map[string]string) {
-	service := labels[api.ServiceLabel]
+	service := labels[container.ServiceLabel]
 	switch {
-	case labels[api.HookLabel] != "":
+	case labels[container.HookLabel] != "":
 		d.Hooks[service] = true
-	case labels[api.ContainerReplaceLabel] != "":
+	case labels[container.ReplaceLabel] != "":
 		d.Recreated[service]++
 	}
 }

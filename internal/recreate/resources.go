@@ -8,7 +8,6 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	cerrdefs "github.com/containerd/errdefs"
-	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/compose/v5/pkg/compose"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/volume"
@@ -20,7 +19,7 @@ import (
 
 // ours finds what is the project's.
 func (c Comparison) ours() client.Filters {
-	return client.Filters{}.Add("label", api.ProjectLabel+"="+c.Project.Name)
+	return client.Filters{}.Add("label", container.ProjectLabel+"="+c.Project.Name)
 }
 
 // divergedNetworks gives the keys of the networks that Compose will make anew, as their settings or name changed.
@@ -41,7 +40,7 @@ func diverged(project *types.Project, has []network.Summary) (map[string]bool, e
 	for key, desired := range project.Networks {
 		same := slices.DeleteFunc(
 			slices.Clone(has),
-			func(n network.Summary) bool { return n.Labels[api.NetworkLabel] != key },
+			func(n network.Summary) bool { return n.Labels[container.NetworkLabel] != key },
 		)
 		if desired.External || len(same) == 0 {
 			continue
@@ -55,7 +54,7 @@ func diverged(project *types.Project, has []network.Summary) (map[string]bool, e
 		if err != nil {
 			return nil, fmt.Errorf("hashing the configuration of network %q: %w", key, err)
 		}
-		if was := is.Labels[api.ConfigHashLabel]; was != "" && was != hash {
+		if was := is.Labels[container.ConfigHashLabel]; was != "" && was != hash {
 			out[key] = true
 		}
 	}
@@ -85,8 +84,8 @@ func kept(project *types.Project, has []volume.Volume) ([]string, error) {
 			return nil, fmt.Errorf("hashing the configuration of volume %q: %w", key, err)
 		}
 		for _, v := range has {
-			was := v.Labels[api.ConfigHashLabel]
-			if v.Name != desired.Name || v.Labels[api.VolumeLabel] != key || bool(desired.External) || was == "" ||
+			was := v.Labels[container.ConfigHashLabel]
+			if v.Name != desired.Name || v.Labels[container.VolumeLabel] != key || bool(desired.External) || was == "" ||
 				was == hash {
 				continue
 			}

@@ -170,7 +170,7 @@ func networkRefusal(
 	apiVersion string,
 	replicas []container.Replica,
 ) []string {
-	if was := found.Labels[api.ConfigHashLabel]; was != "" && was != hash && !bool(desired.External) {
+	if was := found.Labels[container.ConfigHashLabel]; was != "" && was != hash && !bool(desired.External) {
 		return []string{
 			fmt.Sprintf(
 				"the configuration of its network %s changed, which is made anew only without its containers",

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/docker/compose/v5/pkg/api"
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
@@ -36,7 +35,7 @@ func PutRight(ctx context.Context, e *engine.Engine, project *types.Project, out
 // Finish puts right what a killed restart -rolling left, before something else is done with the project's containers.
 func Finish(ctx context.Context, e *engine.Engine, project *types.Project, out *ui.Out) error {
 	list, err := e.ContainerList(ctx, client.ContainerListOptions{
-		All: true, Filters: client.Filters{}.Add("label", api.ProjectLabel+"="+project.Name, replacesLabel),
+		All: true, Filters: client.Filters{}.Add("label", container.ProjectLabel+"="+project.Name, replacesLabel),
 	})
 	if err != nil {
 		return fmt.Errorf("listing the containers of %q: %w", project.Name, err)

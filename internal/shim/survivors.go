@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/container"
@@ -59,7 +58,7 @@ func (s survivors) ContainerStart(
 	found, inspectErr := s.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	c := found.Container
 	if inspectErr != nil || !fault.TaskLeft(err, c.ID) || c.Config == nil ||
-		c.Config.Labels[api.ProjectLabel] != s.project {
+		c.Config.Labels[container.ProjectLabel] != s.project {
 		return started, err
 	}
 	name := strings.TrimPrefix(c.Name, "/")

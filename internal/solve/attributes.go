@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/docker/compose/v5/pkg/api"
 	"github.com/moby/buildkit/util/entitlements"
 
 	"github.com/25eloquence/compose-mage/internal/buildplan"
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/dockerfile"
 	"github.com/25eloquence/compose-mage/internal/stepnet"
 )
@@ -163,7 +163,7 @@ func imageLabels(t buildplan.Target, project string) map[string]string {
 	if labels == nil {
 		labels = map[string]string{}
 	}
-	labels[api.ProjectLabel], labels[api.ServiceLabel] = project, t.Key
+	labels[container.ProjectLabel], labels[container.ServiceLabel] = project, t.Key
 	return labels
 }
 

@@ -70,6 +70,9 @@ var forTests = []string{
 	"architecture", "composetest", "enginetest", "golden", "integration", "mutants", "parity", "sources",
 }
 
+// mageOutput is the program that Mage writes beside the targets while it compiles them.
+const mageOutput = "mage_output_file.go"
+
 // Files calls visit with each Go file of the module's packages, tests included, in the order of their paths.
 func Files(t testing.TB, visit func(File)) {
 	t.Helper()
@@ -86,7 +89,7 @@ func Files(t testing.TB, visit func(File)) {
 			if d.IsDir() && d.Name() == "testdata" {
 				return fs.SkipDir
 			}
-			if d.IsDir() || !strings.HasSuffix(path, ".go") {
+			if d.IsDir() || !strings.HasSuffix(path, ".go") || d.Name() == mageOutput {
 				return nil
 			}
 			source, err := os.ReadFile(path)
