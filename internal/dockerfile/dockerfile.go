@@ -244,11 +244,11 @@ func newInstruction(c instructions.Command, original string) *Instruction {
 }
 
 func lineRange(at []parser.Range) (first, last int) {
-	for _, r := range at {
-		if first == 0 || r.Start.Line < first {
+	for i, r := range at {
+		if i == 0 {
 			first = r.Start.Line
 		}
-		last = max(last, r.End.Line)
+		first, last = min(first, r.Start.Line), max(last, r.End.Line)
 	}
 	return first, last
 }

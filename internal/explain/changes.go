@@ -149,14 +149,14 @@ func (d *differ) cause(tree string) (cause, bool) {
 		old, was := d.then[p]
 		switch {
 		case !was && d.newlyIgnored(p, d.before.Patterns, d.after.Patterns):
-			d.add(p, "no longer left out: %s", p)
+			d.addLine(p, "no longer left out: %s", p)
 		case !was:
-			d.add(p, "added %s", p)
+			d.addLine(p, "added %s", p)
 		case old.Mode.IsDir() && f.Mode.IsDir(): // its mode is nothing to BuildKit: the integration test shows that
 		case old.Mode != f.Mode:
-			d.add(p, "mode of %s: %s, was %s", p, f.Mode, old.Mode)
+			d.addLine(p, "mode of %s: %s, was %s", p, f.Mode, old.Mode)
 		case f.Mode.IsRegular() && buildinputs.ContentDiffers(old, f), f.Link != old.Link:
-			d.add(p, "changed %s", p)
+			d.addLine(p, "changed %s", p)
 		}
 	}
 	for p := range d.then {
@@ -164,9 +164,9 @@ func (d *differ) cause(tree string) (cause, bool) {
 			continue
 		}
 		if d.newlyIgnored(p, d.after.Patterns, d.before.Patterns) {
-			d.add(p, "left out now: %s", p)
+			d.addLine(p, "left out now: %s", p)
 		} else {
-			d.add(p, "removed %s", p)
+			d.addLine(p, "removed %s", p)
 		}
 	}
 	if len(d.lines) == 0 {
@@ -197,7 +197,7 @@ func ignores(patterns []string, p string) bool {
 	return err == nil && matched
 }
 
-func (d *differ) add(p, format string, args ...any) {
+func (d *differ) addLine(p, format string, args ...any) {
 	d.lines = append(d.lines, fmt.Sprintf(format, args...))
 	d.paths = append(d.paths, p)
 }
@@ -233,7 +233,7 @@ func (d *differ) renamed() {
 			continue
 		}
 		delete(gone, f.SHA256)
-		d.add(p, "renamed %s to %s", from, p)
+		d.addLine(p, "renamed %s to %s", from, p)
 		delete(d.now, p)
 		delete(d.then, from)
 	}

@@ -72,10 +72,10 @@ func fullName(name string) string {
 // inspections is how many images the engine is asked for at a time.
 const inspections = 8
 
-// Find looks for the layers of an image in the engine's images. bases are the images that it starts from, and fresh is
+// Find looks for the layers of an image in the engine's images. bases are the images that it starts from, and ran is
 // how many steps have just run: the layers of these steps are in no other image, so the search ends when no more
 // layers are missing than steps ran.
-func (l *EngineLayers) Find(ctx context.Context, diffs []digest.Digest, bases []string, fresh int) error {
+func (l *EngineLayers) Find(ctx context.Context, diffs []digest.Digest, bases []string, ran int) error {
 	if l.engine.ContainerdStore() {
 		return nil
 	}
@@ -89,7 +89,7 @@ func (l *EngineLayers) Find(ctx context.Context, diffs []digest.Digest, bases []
 			slices.ContainsFunc(i.tags, func(tag string) bool { return slices.Contains(bases, fullName(tag)) })
 	})
 	chains := identity.ChainIDs(slices.Clone(diffs))
-	for l.mayBeElsewhere(chains, fresh) && ctx.Err() == nil {
+	for l.mayBeElsewhere(chains, ran) && ctx.Err() == nil {
 		left := inspections
 		if !l.inspect(ctx, func(*engineImage) bool { left--; return left >= 0 }) {
 			break
@@ -99,7 +99,7 @@ func (l *EngineLayers) Find(ctx context.Context, diffs []digest.Digest, bases []
 }
 
 // mayBeElsewhere says whether layers are missing that another image may have.
-func (l *EngineLayers) mayBeElsewhere(chains []digest.Digest, fresh int) bool {
+func (l *EngineLayers) mayBeElsewhere(chains []digest.Digest, ran int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	missing := 0
@@ -108,8 +108,8 @@ func (l *EngineLayers) mayBeElsewhere(chains []digest.Digest, fresh int) bool {
 			missing++
 		}
 	}
-	base := fresh < len(chains) // the lowest layer is none of a step that ran
-	return missing > fresh || base && missing == len(chains) && missing > 0
+	base := ran < len(chains) // the lowest layer is none of a step that ran
+	return missing > ran || base && missing == len(chains) && missing > 0
 }
 
 // Prepare looks at the images of the project already while the builder is at work.
@@ -140,15 +140,15 @@ func (l *EngineLayers) list(ctx context.Context) error {
 // none.
 func (l *EngineLayers) inspect(ctx context.Context, wanted func(*engineImage) bool) (any bool) {
 	var all sync.WaitGroup
-	few := make(chan struct{}, inspections)
+	slots := make(chan struct{}, inspections)
 	for _, image := range l.images {
 		if image.inspected || !wanted(image) {
 			continue
 		}
 		image.inspected, any = true, true
-		few <- struct{}{}
+		slots <- struct{}{}
 		all.Go(func() {
-			defer func() { <-few }()
+			defer func() { <-slots }()
 			// An image that went away meanwhile has no layers to offer.
 			if found, err := l.engine.ImageInspect(ctx, image.id); err == nil {
 				l.add(found)

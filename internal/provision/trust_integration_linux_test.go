@@ -65,7 +65,7 @@ func TestIntegrationAnotherUserNeitherReadsNorFeedsTheRegistry(t *testing.T) {
 	}
 	for _, kind := range []string{"plain", "tls"} {
 		late := h.squat(f.registry, kind)
-		if err := registry.Open(h.dir, f.registry).Answers(t.Context()); !registry.Stranger(err) {
+		if err := registry.Open(h.dir, f.registry).Answers(t.Context()); !registry.IsOtherServer(err) {
 			t.Errorf("%s: asking the registry: %v", kind, err)
 		}
 		_, err := h.solve(dockerfile, func(opt *client.SolveOpt) { cached(opt); opt.CacheExports = nil })

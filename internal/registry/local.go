@@ -160,8 +160,8 @@ func (l *Local) Blob(ctx context.Context, w io.Writer, name string, of ocispecs.
 	return nil
 }
 
-// errStranger is why nothing that answers on the registry's port is believed.
-var errStranger = errors.New("what answers there is not the registry that setup started")
+// errOtherServer is why nothing that answers on the registry's port is believed.
+var errOtherServer = errors.New("what answers there is not the registry that setup started")
 
 // ask sends a request without a body.
 func (l *Local) ask(ctx context.Context, method, path string) (*http.Response, error) {
@@ -185,7 +185,7 @@ func (l *Local) ask(ctx context.Context, method, path string) (*http.Response, e
 		return resp, nil
 	}
 	if foreign(err) {
-		return nil, fmt.Errorf("asking %s: %w (%w)", l.Address, errStranger, err)
+		return nil, fmt.Errorf("asking %s: %w (%w)", l.Address, errOtherServer, err)
 	}
 	return nil, fmt.Errorf("asking the registry at %s: %w", l.Address, err)
 }
@@ -198,5 +198,5 @@ func foreign(err error) bool {
 	return errors.As(err, &certificate) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch)
 }
 
-// Stranger says whether err is about something on the registry's port that is not the registry.
-func Stranger(err error) bool { return errors.Is(err, errStranger) }
+// IsOtherServer says whether err is about something on the registry's port that is not the registry.
+func IsOtherServer(err error) bool { return errors.Is(err, errOtherServer) }

@@ -120,14 +120,15 @@ func TestOnlyTheRegistryPassesForIt(t *testing.T) {
 		"plain HTTP":          strings.TrimPrefix(plain.URL, "http://"),
 		"another certificate": other,
 	} {
-		if err := Open(dir, address).Answers(t.Context()); !Stranger(err) || !strings.Contains(err.Error(), address) {
+		if err := Open(dir, address).Answers(t.Context()); !IsOtherServer(err) ||
+			!strings.Contains(err.Error(), address) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if asked > 0 {
 		t.Errorf("strangers were asked %d times", asked)
 	}
-	if err := Open(dir, "127.0.0.1:1").Answers(t.Context()); err == nil || Stranger(err) {
+	if err := Open(dir, "127.0.0.1:1").Answers(t.Context()); err == nil || IsOtherServer(err) {
 		t.Errorf("nobody there: %v", err)
 	}
 	if err := Open(t.TempDir(), ours).Answers(t.Context()); err == nil ||
