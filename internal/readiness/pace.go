@@ -12,12 +12,12 @@ const (
 	shortestPause = 50 * time.Millisecond
 	longestPause  = 2 * time.Second
 	elapsedPart   = 10 // the pause is at least this part of the time since the container's start
-	probeTimes    = 2  // and at least so many times what the last probe took
 )
 
-// pause is how long a container is left alone after a probe that took so long and failed, elapsed after its start.
+// pause is how long a container is left alone after a probe that took so long and failed, elapsed after its start:
+// at least as long as the probe took.
 func pause(took, elapsed time.Duration) time.Duration {
-	return min(max(shortestPause, elapsed/elapsedPart, probeTimes*took), longestPause)
+	return min(max(shortestPause, elapsed/elapsedPart, took), longestPause)
 }
 
 // placeFor is how long an exec keeps its place: one that takes longer waits for something, and uses no CPU.

@@ -16,9 +16,9 @@ func TestPausesGrow(t *testing.T) {
 		{3 * ms, 100 * ms, 50 * ms},
 		{20 * ms, 100 * ms, 50 * ms},
 		{3 * ms, 3000 * ms, 300 * ms},
-		{90 * ms, 500 * ms, 180 * ms},
+		{90 * ms, 500 * ms, 90 * ms},
 		{90 * ms, 3000 * ms, 300 * ms},
-		{700 * ms, 3000 * ms, 1400 * ms},
+		{700 * ms, 3000 * ms, 700 * ms},
 		{5000 * ms, 6000 * ms, 2000 * ms},
 		{3 * ms, 60000 * ms, 2000 * ms},
 	} {
