@@ -135,6 +135,23 @@ func TestHelpIsFoundInBothPlaces(t *testing.T) {
 	}
 }
 
+func TestHelpOfAnAliasIsThatOfItsTarget(t *testing.T) {
+	table := importers()
+	table.Commands["up"] = Command{Services: true, Target: "stack:start"}
+	for name, want := range map[string]string{"Up": "stack:start", "deploy": "deploy", "DB:migrate": "DB:migrate"} {
+		if got, ok := table.HelpOf(name); got != want || !ok {
+			t.Errorf("help of %s is that of %q (%t), want %q", name, got, ok, want)
+		}
+	}
+	if _, ok := table.HelpOf("nosuch"); ok {
+		t.Error("there is help for a target that is not there")
+	}
+	table.Open = true
+	if name, ok := table.HelpOf("nosuch"); !ok || name != "nosuch" {
+		t.Error("an open table knows what is not there")
+	}
+}
+
 func TestOptionsAreSpelledAsOnTheCommandLine(t *testing.T) {
 	got := SpellOptions("Usage:\n\n\tmage x [-noCache=<bool>]\n\nFlags:\n\n\t-noCache=<bool>           -no-cache: " +
 		"build again\n\t-timeout=<time.Duration>  for all\n")
