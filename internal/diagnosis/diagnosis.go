@@ -1,11 +1,10 @@
-// Package diagnosis owns why a service's containers could not be made, started or got ready, as far as an error and the engine can tell,
-// and what to do next. It starts and mends nothing.
+// Package diagnosis owns why a service's containers could not be made, started or got ready, as far as an error and
+// the engine can tell, and what to do next. It starts and mends nothing.
 package diagnosis
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os/exec"
 	"strings"
 
@@ -34,7 +33,8 @@ var remedies = map[fault.Refusal]struct {
 	fault.ImageMissing:   {fault.Config, getImage},
 	fault.MountMissing:   {fault.Config, always("go tool mage setup")},
 	fault.NetworkAmbiguous: {
-		fault.Failed, always("docker network rm the one of the two, by its ID, that no container is in; then go tool mage start"),
+		fault.Failed,
+		always("docker network rm the one of the two, by its ID, that no container is in; then go tool mage start"),
 	},
 	fault.NameTaken:     {fault.Failed, always("docker rm the container of that name, then go tool mage start")},
 	fault.RuntimeFailed: {fault.Failed, always("go tool mage start")},
@@ -48,11 +48,13 @@ func always(next string) func(*types.Project, string) string {
 func getImage(project *types.Project, service string) string {
 	image := api.GetImageNameOrDefault(project.Services[service], project.Name)
 	for _, name := range append([]string{service}, project.ServiceNames()...) {
-		if other := project.Services[name]; other.Build != nil && api.GetImageNameOrDefault(other, project.Name) == image {
+		other := project.Services[name]
+		if other.Build != nil && api.GetImageNameOrDefault(other, project.Name) == image {
 			return "go tool mage build " + fault.Quote(name) + ", then go tool mage start"
 		}
 	}
-	return "docker pull " + fault.Quote(image) + ", or correct image of " + fault.Quote(service) + "; then go tool mage start"
+	return "docker pull " + fault.Quote(image) + ", or correct image of " + fault.Quote(service) +
+		"; then go tool mage start"
 }
 
 // correctProgram is what helps where the container's program can't be run: nothing of it is mended by a build alone.
@@ -60,11 +62,12 @@ func correctProgram(project *types.Project, service string) string {
 	if project.Services[service].Build == nil {
 		return "correct image, command and entrypoint of " + fault.Quote(service) + ", then go tool mage start"
 	}
-	return "correct command and entrypoint of " + fault.Quote(service) + ", or its Dockerfile; then go tool mage build start"
+	return "correct command and entrypoint of " + fault.Quote(service) +
+		", or its Dockerfile; then go tool mage build start"
 }
 
-// Start says why the service could not be started, and what to do next. e may be nil where the engine is not to be asked who holds
-// a port.
+// Start says why the service could not be started, and what to do next. e may be nil where the engine is not to be
+// asked who holds a port.
 func Start(ctx context.Context, e *engine.Engine, project *types.Project, service string, err error) *fault.Error {
 	if fault.EngineLost(err) {
 		return fault.New(fault.Engine, fault.Again, "starting %q: the engine went away: %w", service, err)
@@ -86,7 +89,8 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, servic
 	if errors.As(err, &provider) {
 		next := "go tool mage start"
 		if errors.Is(err, exec.ErrNotFound) {
-			next = "install the provider " + fault.Quote(provider.Kind) + " (a docker CLI plugin, or a program in the PATH), then go tool mage start"
+			next = "install the provider " + fault.Quote(provider.Kind) +
+				" (a docker CLI plugin, or a program in the PATH), then go tool mage start"
 		}
 		return fault.New(fault.Failed, next, "starting %q: %w", service, err)
 	}
@@ -101,7 +105,8 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, servic
 	var pull *PullError
 	if errors.As(err, &pull) {
 		// The engine's words are about the registry here, as in "connection refused".
-		next := "docker pull " + fault.Quote(pull.Image) + ", once its name, the registry and docker login are right; then go tool mage start"
+		next := "docker pull " + fault.Quote(pull.Image) +
+			", once its name, the registry and docker login are right; then go tool mage start"
 		return fault.New(fault.Registry, next, "starting %q: %w", service, err)
 	}
 	if r, ok := remedies[fault.RefusalOf(err)]; ok {
@@ -121,9 +126,9 @@ func holder(ctx context.Context, e *engine.Engine, project *types.Project, p hos
 		if by := hostport.Publisher(p, list.Items); by != nil {
 			name := strings.TrimPrefix(by.Names[0], "/")
 			if other := by.Labels[container.ProjectLabel]; other != "" && other != project.Name {
-				return fmt.Sprintf(" by container %s of project %s", name, other), "docker stop " + fault.Quote(name) + ", then go tool mage start"
+				who = " of project " + other
 			}
-			return " by container " + name, "docker stop " + fault.Quote(name) + ", then go tool mage start"
+			return " by container " + name + who, "docker stop " + fault.Quote(name) + ", then go tool mage start"
 		}
 	}
 	if e.Local() {
@@ -141,7 +146,8 @@ type LogReader interface {
 
 // LastLines gives a container's last log lines; none where they can't be read.
 func LastLines(ctx context.Context, api LogReader, id string) []string {
-	logs, err := api.ContainerLogs(ctx, id, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: lastLines})
+	o := client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: lastLines}
+	logs, err := api.ContainerLogs(ctx, id, o)
 	if err != nil {
 		return nil
 	}

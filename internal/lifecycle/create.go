@@ -130,7 +130,8 @@ func (c *creation) duplicatesRemoved(ctx context.Context) bool {
 // keep, and that in a restart each service is recreated when its turn comes.
 func createOptions(p plan.Plan, seen plan.Observed) api.CreateOptions {
 	o := api.CreateOptions{
-		Recreate: api.RecreateDiverged, RecreateDependencies: api.RecreateDiverged, Inherit: true, IgnoreOrphans: true, QuietPull: true,
+		Recreate: api.RecreateDiverged, RecreateDependencies: api.RecreateDiverged,
+		Inherit: true, IgnoreOrphans: true, QuietPull: true,
 	}
 	if p.Restart {
 		o.Recreate, o.RecreateDependencies = api.RecreateNever, api.RecreateNever

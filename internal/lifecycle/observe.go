@@ -37,7 +37,8 @@ func observe(
 		return plan.Observed{}, err
 	}
 	return plan.Observed{
-		Containers: found, Changes: changes.Services, Networks: changes.Networks, BeyondCompose: changes.BeyondCompose, Kept: kept,
+		Containers: found, Changes: changes.Services, BeyondCompose: changes.BeyondCompose,
+		Networks: changes.Networks, Kept: kept,
 		Resources: changes.DryRun.Resources, Anew: changes.DryRun.Recreated, Hooks: changes.DryRun.Hooks,
 	}, nil
 }

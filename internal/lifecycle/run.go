@@ -87,10 +87,12 @@ func newRun(
 		return nil, err
 	}
 	r := &run{
-		engine: e, library: library, project: project, whole: project, out: o.out, plan: p, began: o.began, seen: seen, compared: compared,
+		engine: e, library: library, project: project, whole: project, out: o.out,
+		plan: p, began: o.began, seen: seen, compared: compared,
 		places: semaphore.New(int64(p.StartsAtOnce())), cpus: semaphore.New(milli(float64(p.CPUs))),
 		shells: readiness.NewShells(), silent: readiness.ReadSilentPorts(o.silentPorts),
-		events: containerevents.New(), operations: slices.Clone(p.Operations), services: map[string]*serviceRun{}, warned: map[string]bool{},
+		events: containerevents.New(), operations: slices.Clone(p.Operations),
+		services: map[string]*serviceRun{}, warned: map[string]bool{},
 	}
 	for _, o := range p.Operations {
 		r.services[o.Service] = &serviceRun{giveBack: func() {}}

@@ -38,7 +38,8 @@ func Stop(ctx context.Context, e *engine.Engine, project *types.Project, o StopO
 	}
 	err = o.Out.Step(ctx, "stopping "+project.Name, func(ctx context.Context, _ func(string)) error {
 		return container.RecordStops(ctx, e, project.Name, func() error {
-			if err := library.Stop(ctx, project.Name, api.StopOptions{Project: project, Services: project.ServiceNames()}); err != nil {
+			o := api.StopOptions{Project: project, Services: project.ServiceNames()}
+			if err := library.Stop(ctx, project.Name, o); err != nil {
 				return fmt.Errorf("stopping %q: %w", project.Name, err)
 			}
 			return nil

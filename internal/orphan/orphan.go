@@ -104,7 +104,8 @@ func ReadPolicy(settings compose.Settings, remove *bool) (Policy, error) {
 		return p, fault.New(
 			fault.Usage,
 			"unset one of the two",
-			"orphans can't be both removed (-remove-orphans, COMPOSE_REMOVE_ORPHANS) and ignored (COMPOSE_IGNORE_ORPHANS)",
+			"orphans can't be both removed (-remove-orphans, COMPOSE_REMOVE_ORPHANS) "+
+				"and ignored (COMPOSE_IGNORE_ORPHANS)",
 		)
 	}
 	return p, nil

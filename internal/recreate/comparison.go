@@ -280,7 +280,8 @@ func summaries(found map[string][]container.Replica) map[string][]moby.Summary {
 	for service, replicas := range found {
 		for _, r := range replicas {
 			s := moby.Summary{
-				ID: r.ID, Names: []string{r.InspectResponse.Name}, ImageID: r.Image, Mounts: r.Mounts, State: r.State.Status,
+				ID: r.ID, Names: []string{r.InspectResponse.Name}, ImageID: r.Image, Mounts: r.Mounts,
+				State:  r.State.Status,
 				Labels: r.Config.Labels,
 			}
 			if r.NetworkSettings != nil {

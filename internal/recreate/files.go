@@ -27,9 +27,10 @@ import (
 type sight int
 
 const (
-	noFiles     sight = iota // the engine is elsewhere
-	byRecord                 // it is here, or in a virtual machine here: what was kept of a file tells whether it was replaced
-	byContainer              // engine and project are known to be on one Linux machine, and its paths are ours
+	noFiles sight = iota // the engine is elsewhere
+	// byRecord: it is here, or in a virtual machine here; what was kept of a file tells whether it was replaced.
+	byRecord
+	byContainer // engine and project are known to be on one Linux machine, and its paths are ours
 )
 
 func sightOf(e *engine.Engine) sight {

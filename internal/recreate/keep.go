@@ -14,7 +14,8 @@ func (c Comparison) Keep(r moby.InspectResponse, service string, keys Keys) erro
 
 func recordOf(project *types.Project, service string, r moby.InspectResponse, keys Keys, files sight) Record {
 	record := Record{
-		Service: service, Keys: keys, Started: r.State.StartedAt, Files: map[string]string{}, Contents: map[string]string{},
+		Service: service, Keys: keys, Started: r.State.StartedAt,
+		Files: map[string]string{}, Contents: map[string]string{},
 	}
 	if files != noFiles {
 		for _, m := range r.Mounts {

@@ -81,11 +81,15 @@ func shown(key string) bool {
 		}
 	}
 	return slices.Contains([]string{
-		"cgroup", "container_name", "cpu_count", "cpu_percent", "cpu_period", "cpu_quota", "cpu_shares", "cpus", "cpuset",
+		"cgroup", "container_name", "cpu_count", "cpu_percent", "cpu_period", "cpu_quota", "cpu_shares", "cpus",
+		"cpuset",
 		"healthcheck.disable", "healthcheck.interval", "healthcheck.retries", "healthcheck.start_interval",
-		"healthcheck.start_period", "healthcheck.timeout", "hostname", "image", "init", "ipc", "isolation", "logging.driver", "mem_limit", "mem_reservation",
-		"mem_swappiness", "memswap_limit", "network_mode", "oom_kill_disable", "oom_score_adj", "pid", "pids_limit", "platform",
-		"privileged", "read_only", "restart", "runtime", "shm_size", "stdin_open", "stop_grace_period", "stop_signal", "tty", "user",
+		"healthcheck.start_period", "healthcheck.timeout", "hostname", "image", "init", "ipc", "isolation",
+		"logging.driver", "mem_limit", "mem_reservation",
+		"mem_swappiness", "memswap_limit", "network_mode", "oom_kill_disable", "oom_score_adj", "pid",
+		"pids_limit", "platform",
+		"privileged", "read_only", "restart", "runtime", "shm_size", "stdin_open", "stop_grace_period",
+		"stop_signal", "tty", "user",
 		"userns_mode", "uts", "working_dir",
 	}, key)
 }

@@ -20,7 +20,7 @@ type Record struct {
 	// the files anew, and Compose copies the contents anew.
 	Started  string            `json:"started"`
 	Files    map[string]string `json:"files,omitempty"`    // FileID of what is mounted, by target
-	Contents map[string]string `json:"contents,omitempty"` // Digest of what Compose copied into the container, by target
+	Contents map[string]string `json:"contents,omitempty"` // Digest of what Compose copied into it, by target
 }
 
 // Records keeps a project's records in a directory, a file per container. It is safe to remove it at any time. The

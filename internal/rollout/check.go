@@ -200,7 +200,8 @@ func networkRefusal(
 	return []string{
 		fmt.Sprintf(
 			"its open connections would break: an engine before 29 gives the lowest free address in network %s, "+
-				"and several below this one's are free; name a subnet for the network, or restart the service once without -rolling",
+				"and several below this one's are free; name a subnet for the network, "+
+				"or restart the service once without -rolling",
 			key,
 		),
 	}

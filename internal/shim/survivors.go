@@ -72,7 +72,8 @@ func (s survivors) ContainerStart(
 			"on the engine's machine: sudo pkill -KILL -f "+fault.Quote(
 				survivorsPattern(c.ID),
 			)+", then go tool mage start",
-			"starting %q: an engine that was killed left its program running, which this engine does not know of (%w); "+
+			"starting %q: an engine that was killed left its program running, "+
+				"which this engine does not know of (%w); "+
 				"and it can't be ended from here: %w",
 			name,
 			err,

@@ -84,7 +84,8 @@ func misfits(project *types.Project, m engine.Machine, applied map[string][]moby
 		out = append(
 			out,
 			fmt.Sprintf(
-				"%s: swap is not limited, the kernel of the engine does not count it (swapaccount=1): the memory limit holds for memory alone",
+				"%s: swap is not limited, the kernel of the engine does not count it (swapaccount=1): "+
+					"the memory limit holds for memory alone",
 				strings.Join(noSwapLimit, ", "),
 			),
 		)

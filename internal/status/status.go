@@ -37,8 +37,8 @@ type Report struct {
 type Service struct {
 	Service   string              `json:"service"`
 	Fine      bool                `json:"fine"`
-	Condition container.Condition `json:"condition"`           // running, healthy, starting, done, scaled to 0, provider, …
-	Health    string              `json:"health,omitempty"`    // starting, healthy, unhealthy; empty without a health check
+	Condition container.Condition `json:"condition"`           // running, healthy, starting, done, scaled to 0, …
+	Health    string              `json:"health,omitempty"`    // starting, healthy, unhealthy; empty without a check
 	Status    string              `json:"status"`              // as docker ps has it: "Up 2 minutes (healthy)"
 	Container string              `json:"container,omitempty"` // its name; empty where there is none
 	Image     string              `json:"image,omitempty"`
@@ -85,7 +85,8 @@ func Of(ctx context.Context, e *engine.Engine, project *types.Project) (Report, 
 		for _, o := range v.Each {
 			c := listed[o.Container]
 			report.Services = append(report.Services, Service{
-				Service: v.Service, Fine: o.Fine, Condition: o.Condition, Why: o.Why, Next: o.Next, Container: o.Container,
+				Service: v.Service, Fine: o.Fine, Condition: o.Condition, Why: o.Why, Next: o.Next,
+				Container: o.Container,
 				Health: string(
 					c.Health,
 				), Status: cmp.Or(c.Status, string(o.Condition)), // it came after the list was made
@@ -94,7 +95,8 @@ func Of(ctx context.Context, e *engine.Engine, project *types.Project) (Report, 
 		}
 		if len(v.Each) == 0 || !v.Fine && v.Container == "" { // too few or too many are no container's fault
 			report.Services = append(report.Services, Service{
-				Service: v.Service, Fine: v.Fine, Condition: v.Condition, Status: without(project.Services[v.Service], v), Why: v.Why, Next: v.Next,
+				Service: v.Service, Fine: v.Fine, Condition: v.Condition,
+				Status: without(project.Services[v.Service], v), Why: v.Why, Next: v.Next,
 			})
 		}
 	}
