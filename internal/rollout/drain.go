@@ -68,13 +68,17 @@ func (r *Rollout) sent(ctx context.Context, id string) (uint64, error) {
 
 // connected says whether the kernel knows of a connection to the container; false also where it can't be asked.
 func connected(c container.Replica) bool {
-	process := fmt.Sprintf("/proc/%d/", c.State.Pid)
-	// An engine in a PID namespace of its own counts processes otherwise.
-	if groups, err := os.ReadFile(process + "cgroup"); err != nil || !strings.Contains(string(groups), c.ID) {
+	return connectedIn(fmt.Sprintf("/proc/%d", c.State.Pid), c.ID)
+}
+
+// connectedIn is connected by what the kernel has of a process in dir, which has to be one of the container with
+// that ID: an engine in a PID namespace of its own counts processes otherwise.
+func connectedIn(dir, id string) bool {
+	if groups, err := os.ReadFile(dir + "/cgroup"); err != nil || !strings.Contains(string(groups), id) {
 		return false
 	}
-	for _, table := range []string{"net/tcp", "net/tcp6"} {
-		if text, err := os.ReadFile(process + table); err == nil && hasConnection(string(text)) {
+	for _, table := range []string{"/net/tcp", "/net/tcp6"} {
+		if text, err := os.ReadFile(dir + table); err == nil && hasConnection(string(text)) {
 			return true
 		}
 	}

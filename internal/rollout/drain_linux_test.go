@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -73,6 +74,35 @@ func TestLoopbackOfWhatIsNoAddress(t *testing.T) {
 	for _, text := range []string{"", "0100007", "XXXXXXXX", "0100007F0100007F"} {
 		if loopback(text) {
 			t.Errorf("%q is no address", text)
+		}
+	}
+}
+
+// TestConnectedIn: a connection counts in either table, and only where the process is one of the container.
+func TestConnectedIn(t *testing.T) {
+	const table = "   0: 00000000:1F90 00000000:0000 0A 0\n   1: 030014AC:1F90 040014AC:9C40 01 0\n"
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  bool
+	}{
+		"a client":             {map[string]string{"cgroup": "0::/docker/id\n", "net/tcp": table}, true},
+		"a client in IPv6":     {map[string]string{"cgroup": "0::/docker/id\n", "net/tcp": "", "net/tcp6": table}, true},
+		"nobody":               {map[string]string{"cgroup": "0::/docker/id\n", "net/tcp": "", "net/tcp6": ""}, false},
+		"another's process":    {map[string]string{"cgroup": "0::/docker/other\n", "net/tcp": table}, false},
+		"no process":           {map[string]string{"net/tcp": table}, false},
+		"tables can't be read": {map[string]string{"cgroup": "0::/docker/id\n"}, false},
+	} {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, "net"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for file, text := range c.files {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := connectedIn(dir, "id"); got != c.want {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }
