@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/modfile"
 )
 
 // The copies exist because who imports this module has no tools folder; `go generate` makes them equal again.
@@ -78,5 +80,43 @@ func TestAnotherToolsFolderIsAnotherStamp(t *testing.T) {
 	}
 	if _, err := ForSetup("", filepath.Join(tools, "missing")); err == nil {
 		t.Error("took a folder that is not there")
+	}
+}
+
+// What two builds have in common is compiled once where they take the same versions of it: the targets and the programs that
+// setup builds, in Go's cache, and the services and LiveKit's server, in the builder's.
+func TestModulesThatAreBuiltTogetherHaveTheSameVersions(t *testing.T) {
+	versions := func(path string) map[string]string {
+		t.Helper()
+		data, err := os.ReadFile(filepath.Join("../..", path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := modfile.Parse(path, data, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := map[string]string{}
+		for _, r := range file.Require {
+			all[r.Mod.Path] = r.Mod.Version
+		}
+		return all
+	}
+	for _, c := range [][2]string{{"go.mod", "tools/go.mod"}, {"services/go.mod", "services/livekit/go.mod"}} {
+		one, two := versions(c[0]), versions(c[1])
+		shared := 0
+		for path, version := range one {
+			other, ok := two[path]
+			if !ok {
+				continue
+			}
+			shared++
+			if other != version {
+				t.Errorf("%s is %s in %s and %s in %s: go get the newer one in both", path, version, c[0], other, c[1])
+			}
+		}
+		if shared < 20 {
+			t.Errorf("%s and %s share %d modules: the test shows nothing", c[0], c[1], shared)
+		}
 	}
 }

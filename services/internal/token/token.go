@@ -47,7 +47,7 @@ func (k Keys) Holds(text, room, identity string) bool {
 	if err != nil || verifier.APIKey() != k.key || verifier.Identity() != identity {
 		return false
 	}
-	grants, err := verifier.Verify(k.secret)
+	_, grants, err := verifier.Verify(k.secret)
 	return err == nil && grants.Video != nil && grants.Video.RoomJoin && grants.Video.Room == room
 }
 

@@ -23,7 +23,7 @@ func TestSignedTokenIsLiveKits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	grants, err := verifier.Verify(secret)
+	_, grants, err := verifier.Verify(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestSignedTokenIsLiveKits(t *testing.T) {
 	if grants.Video.RoomAdmin || grants.Video.RoomCreate || grants.Video.RoomList {
 		t.Errorf("a learner gets more than joining: %+v", grants.Video)
 	}
-	if _, err := verifier.Verify(strings.Repeat("x", 32)); err == nil {
+	if _, _, err := verifier.Verify(strings.Repeat("x", 32)); err == nil {
 		t.Error("another secret verified the token")
 	}
 }
