@@ -1,9 +1,22 @@
 # LiveKit, built from its Go module, the launcher that renders its configuration, and the front before its HTTP port.
 # Build context: the repository root.
-FROM golang:1.26-bookworm AS server
+
+# The first steps are the same in every Dockerfile of the services' module: the builder runs them once for all. The libraries
+# that take longest are compiled before what uses them, LiveKit's server too: at the same time each would compile them itself.
+FROM golang:1.26-bookworm AS libraries
 ARG GOPROXY
-ENV CGO_ENABLED=0 GOTOOLCHAIN=local
+ENV CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-gcflags=all=-dwarf=false
 WORKDIR /src
+COPY services/go.mod services/go.sum ./
+RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
+    --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
+    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+    go mod download && go build -trimpath \
+    github.com/livekit/server-sdk-go/v2 github.com/redis/go-redis/v9 github.com/thesyncim/gopus
+
+# The server's own module has the same versions of what it shares with the services.
+FROM libraries AS server
+WORKDIR /src/livekit
 COPY services/livekit/go.mod services/livekit/go.sum ./
 RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
@@ -24,15 +37,7 @@ RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     go build -trimpath -ldflags "-s -w" -o /launcher/livekit .
 
-# The first steps are the same in every Dockerfile of the services' module: the builder runs them once for all.
-FROM golang:1.26-bookworm AS build
-ARG GOPROXY
-ENV CGO_ENABLED=0 GOTOOLCHAIN=local
-WORKDIR /src
-COPY services/go.mod services/go.sum ./
-RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
-    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    go mod download
+FROM libraries AS build
 COPY services/internal internal
 RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=cache,id=gobuild,target=/root/.cache/go-build \

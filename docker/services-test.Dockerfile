@@ -29,7 +29,7 @@ COPY services/livekit ./
 # The strict test imports the whole server, which the image's build has compiled already, without the race detector.
 RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
-    { go test -race ./... && CGO_ENABLED=0 go test -trimpath -run Strict ./...; } 2>&1 | tee /livekit.txt && ! grep -q ^FAIL /livekit.txt
+    { go test -race ./... && CGO_ENABLED=0 GOFLAGS=-gcflags=all=-dwarf=false go test -trimpath -run Strict ./...; } 2>&1 | tee /livekit.txt && ! grep -q ^FAIL /livekit.txt
 
 FROM scratch
 COPY --from=services /services.txt /
