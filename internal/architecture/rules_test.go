@@ -89,8 +89,6 @@ var wide = []string{
 	"internal/integration",
 	"internal/lifecycle",
 	"internal/orphan",
-	"internal/pinned",
-	"internal/provision",
 	"internal/recreate",
 
 	"internal/rollout",

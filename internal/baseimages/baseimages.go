@@ -1,7 +1,8 @@
-// Package baseimages makes the base images that a machine lacks which does not reach Docker Hub: debian:bookworm-slim from the
-// host's apt sources by debootstrap, and golang:1.26-bookworm from that one and the host's Go, by the recipes in docker/bases.
-// They are pushed to the local registry, locked for this machine by the digests that were pushed, and loaded into the engine.
-// Whether they have to be made is for package provision to decide; the lock file's format is package bases'.
+// Package baseimages makes the base images that a machine lacks which does not reach Docker Hub: debian:bookworm-slim
+// from the host's apt sources by debootstrap, and golang:1.26-bookworm from that one and the host's Go, by the
+// recipes in docker/bases. They are pushed to the local registry, locked for this machine by the digests that were
+// pushed, and loaded into the engine. Whether they have to be made is for package provision to decide; the lock
+// file's format is package bases'.
 package baseimages
 
 import (
@@ -47,8 +48,8 @@ type Maker struct {
 	SaveLoaded func(name, id string) error
 }
 
-// Ensure builds and pushes the images that are named in missing, and gives the engine those of all Names that it lacks, under
-// their usual names, so that plain docker compose build finds them.
+// Ensure builds and pushes the images that are named in missing, and gives the engine those of all Names that it
+// lacks, under their usual names, so that plain docker compose build finds them.
 func (m *Maker) Ensure(ctx context.Context, missing []string) error {
 	for _, name := range Names {
 		if !slices.Contains(missing, name) {
@@ -100,14 +101,15 @@ func (m *Maker) golangRecipe(ctx context.Context, r Recipe) (Recipe, error) {
 			WithDetail(daemon.OutputOf(err)...)
 	}
 	r.File = "golang.Dockerfile"
-	r.Contexts = map[string]string{"context": filepath.Join(m.StateDir, "tmp"), "goroot": lines[0]} // the first is empty
+	// the first is empty
+	r.Contexts = map[string]string{"context": filepath.Join(m.StateDir, "tmp"), "goroot": lines[0]}
 	r.Args = map[string]string{"GOLANG_VERSION": strings.TrimPrefix(lines[1], "go")}
 	return r, nil
 }
 
-// load gives the engine the image under its name, unless the engine has it. The engine is given no address to ask: who
-// listens on a port of this machine while the registry is down would be believed. An image of that name from elsewhere is
-// the user's and stays.
+// load gives the engine the image under its name, unless the engine has it. The engine is given no address to ask:
+// who listens on a port of this machine while the registry is down would be believed. An image of that name from
+// elsewhere is the user's and stays.
 func (m *Maker) load(ctx context.Context, name string) error {
 	if !m.Engine.Local() {
 		// It may be of another platform.
@@ -163,8 +165,8 @@ func (m *Maker) Pushed(ctx context.Context, name string) (registry.Image, error)
 	return b, nil
 }
 
-// IsOutdated says whether the engine's image, by its ID and its repository digests, is an earlier one of ours: setup loaded
-// it, or, before it did so, had the engine pull it from the local registry.
+// IsOutdated says whether the engine's image, by its ID and its repository digests, is an earlier one of ours: setup
+// loaded it, or, before it did so, had the engine pull it from the local registry.
 func (m *Maker) IsOutdated(id string, digests []string, now registry.Image) bool {
 	if slices.Contains(now.IDs(), id) {
 		return false
@@ -192,7 +194,8 @@ func Load(ctx context.Context, e imageload.Engine, base registry.Image) error {
 	err := imageload.LoadArchive(ctx, e, reader)
 	_ = reader.Close() // ends the archive where the engine gave up
 	if from := <-read; from != nil && !errors.Is(from, io.ErrClosedPipe) && ctx.Err() == nil {
-		return fault.New(fault.Registry, "go tool mage setup", "reading %q from the local registry: %w", base.Name, from)
+		return fault.New(fault.Registry, "go tool mage setup", "reading %q from the local registry: %w", base.Name,
+			from)
 	}
 	if err != nil && ctx.Err() == nil {
 		return fault.New(fault.Engine, "go tool mage setup", "giving the engine %q: %w", base.Name, err)

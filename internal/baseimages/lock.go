@@ -16,9 +16,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// Made are the base images that the local registry (host:port) holds under Docker Hub's names, with their digests: where the
-// Hub is away, those that setup made. One that can't be had is left out; without a registry there are none. It says what must
-// not go into a project's lock; what a build may use is in this machine's lock file.
+// Made are the base images that the local registry (host:port) holds under Docker Hub's names, with their digests:
+// where the Hub is away, those that setup made. One that can't be had is left out; without a registry there are none.
+// It says what must not go into a project's lock; what a build may use is in this machine's lock file.
 func Made(ctx context.Context, stateDir, address string) bases.Lock {
 	digests := map[string]digest.Digest{}
 	if address != "" {
@@ -36,8 +36,8 @@ func Made(ctx context.Context, stateDir, address string) bases.Lock {
 	return made
 }
 
-// Locked are the images that setup made on this machine, by the digests that it pushed itself. A damaged file holds none, and
-// that is said: they are made anew, for nothing else says what they were.
+// Locked are the images that setup made on this machine, by the digests that it pushed itself. A damaged file holds
+// none, and that is said: they are made anew, for nothing else says what they were.
 func Locked(stateDir string, out *ui.Out) bases.Lock {
 	locked, err := bases.Read(bases.StateFile(stateDir))
 	if err != nil {
@@ -47,9 +47,9 @@ func Locked(stateDir string, out *ui.Out) bases.Lock {
 	return locked
 }
 
-// Missing names the images that have to be made: the registry lacks them, or nobody knows what setup pushed. One that is
-// another than the locked one is an error of code Registry: the lock is never brought up to date from what it is there to
-// check. It goes by the registry's files, for the registry may be down.
+// Missing names the images that have to be made: the registry lacks them, or nobody knows what setup pushed. One that
+// is another than the locked one is an error of code Registry: the lock is never brought up to date from what it is
+// there to check. It goes by the registry's files, for the registry may be down.
 func Missing(stateDir string, out *ui.Out) ([]string, error) {
 	locked := Locked(stateDir, out)
 	var missing []string
@@ -73,8 +73,8 @@ func errOther(stateDir, name string, was, is digest.Digest) error {
 		"the base image %q in the local registry is not the one that setup made: it was %s, it is %s", name, was, is)
 }
 
-// Lock writes down the digest of an image that setup has just pushed: no other machine's registry has that image, so the
-// project's own file must not name it.
+// Lock writes down the digest of an image that setup has just pushed: no other machine's registry has that image, so
+// the project's own file must not name it.
 func Lock(stateDir, name string, pushed digest.Digest) error {
 	one, err := bases.New(map[string]digest.Digest{name: pushed})
 	if err != nil {
@@ -84,7 +84,8 @@ func Lock(stateDir, name string, pushed digest.Digest) error {
 	if err != nil {
 		locked = bases.Lock{}
 	}
-	const head = "# The base images that setup made on this machine. Written by setup; they win over the project's docker/bases.lock."
+	const head = "# The base images that setup made on this machine. Written by setup; they win over the project's " +
+		"docker/bases.lock."
 	return locked.Merge(one).Explained(head).Write(bases.StateFile(stateDir))
 }
 

@@ -23,7 +23,8 @@ func store(t *testing.T, dir, name string, d digest.Digest) {
 	root := filepath.Join(dir, "registry/docker/registry/v2")
 	manifests := filepath.Join(root, "repositories/library", repository, "_manifests")
 	for _, path := range []string{
-		filepath.Join(manifests, "tags", tag, "current/link"), filepath.Join(manifests, "revisions/sha256", d.Encoded(), "link"),
+		filepath.Join(manifests, "tags", tag, "current/link"), filepath.Join(manifests, "revisions/sha256",
+			d.Encoded(), "link"),
 		filepath.Join(root, "blobs/sha256", d.Encoded()[:2], d.Encoded(), "data"),
 	} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -57,7 +58,8 @@ func TestBasesAreLockedByWhatSetupPushed(t *testing.T) {
 	store(t, dir, Debian, other)
 	_, err := Missing(dir, out)
 	var f *fault.Error
-	if !errors.As(err, &f) || f.Code != fault.Registry || !strings.Contains(err.Error(), "it was "+debian.String()+", it is "+other.String()) ||
+	if !errors.As(err, &f) || f.Code != fault.Registry ||
+		!strings.Contains(err.Error(), "it was "+debian.String()+", it is "+other.String()) ||
 		!strings.HasPrefix(f.Next, "rm "+bases.StateFile(dir)) {
 		t.Errorf("another base in the registry: %v", err)
 	}
@@ -66,7 +68,8 @@ func TestBasesAreLockedByWhatSetupPushed(t *testing.T) {
 	}
 	// Deleted by its digest: the tag stays.
 	store(t, dir, Debian, debian)
-	if err := os.RemoveAll(filepath.Join(dir, "registry/docker/registry/v2/repositories/library/debian/_manifests/revisions")); err != nil {
+	if err := os.RemoveAll(filepath.Join(dir,
+		"registry/docker/registry/v2/repositories/library/debian/_manifests/revisions")); err != nil {
 		t.Fatal(err)
 	}
 	missing(Debian)
@@ -85,7 +88,8 @@ func TestADamagedLockIsNamedAndTheBasesAreMadeAnew(t *testing.T) {
 		store(t, dir, name, digest.FromString(name))
 	}
 	write(t, bases.StateFile(dir), "damaged\n")
-	if got, err := Missing(dir, out); err != nil || !slices.Equal(got, Names) || !strings.Contains(string(said.Bytes()), "bases.lock:1") {
+	if got, err := Missing(dir, out); err != nil || !slices.Equal(got, Names) ||
+		!strings.Contains(string(said.Bytes()), "bases.lock:1") {
 		t.Errorf("got %v, %v; said %q", got, err, said.Bytes())
 	}
 	if err := Lock(dir, Debian, digest.FromString(Debian)); err != nil {

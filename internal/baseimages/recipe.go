@@ -65,7 +65,8 @@ func (r Recipe) options() (client.SolveOpt, error) {
 		LocalMounts:   map[string]fsutil.FS{},
 		Exports: []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{
 			"name": r.Image, "push": "true",
-			// Half a gigabyte of Go and compilers, which stay on this machine: the fastest level takes a third of the time.
+			// Half a gigabyte of Go and compilers, which stay on this machine: the fastest level takes a third of the
+			// time.
 			"compression": "gzip", "compression-level": "1",
 		}}},
 	}

@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// Cage has cmd run in a process and a mount namespace of its own: when it ends, be it by a kill, the kernel ends what it
-// has started and takes down what it has mounted. What the machine mounts and unmounts is seen there too. Without root cmd
-// runs as it is.
+// Cage has cmd run in a process and a mount namespace of its own: when it ends, be it by a kill, the kernel ends what
+// it has started and takes down what it has mounted. What the machine mounts and unmounts is seen there too. Without
+// root cmd runs as it is.
 func Cage(cmd *exec.Cmd) {
 	if os.Geteuid() != 0 || cmd.Err != nil { // a program that is not there: Start says so
 		return

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// A builder that is killed in mid-build left its step running and the step's file systems mounted under the state directory.
+// A builder that is killed in mid-build left its step running and the step's file systems mounted under the state
+// directory.
 func TestCagedDaemonTakesItsChildrenAndItsMountsWithIt(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("a process namespace needs root")
@@ -22,7 +23,10 @@ func TestCagedDaemonTakesItsChildrenAndItsMountsWithIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	child := []string{"sleep", "63"}
-	d.Args = []string{"/bin/sh", "-c", `mount -t tmpfs none "$0" && touch "$0/mounted" && trap "" TERM && sleep 63 & wait; sleep 64`, point}
+	d.Args = []string{
+		"/bin/sh", "-c",
+		`mount -t tmpfs none "$0" && touch "$0/mounted" && trap "" TERM && sleep 63 & wait; sleep 64`, point,
+	}
 	d.Caged = true
 	d.Ready = func(ctx context.Context) error {
 		if Find(child) == 0 {

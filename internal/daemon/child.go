@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Child is a program that was started and that ends with this process at the latest: on Linux the kernel kills it, however
-// this process ends.
+// Child is a program that was started and that ends with this process at the latest: on Linux the kernel kills it,
+// however this process ends.
 type Child struct {
 	PID   int
 	cmd   *exec.Cmd
@@ -57,7 +57,8 @@ func StartChildOn(cmd *exec.Cmd, on func(func() error) error) (*Child, error) {
 // Ended is closed when the child has ended, for whatever reason.
 func (c *Child) Ended() <-chan struct{} { return c.ended }
 
-// Stop sends the signal and waits until the child has ended; after within the child is killed. killed says whether it was.
+// Stop sends the signal and waits until the child has ended; after within the child is killed. killed says whether it
+// was.
 func (c *Child) Stop(signal os.Signal, within time.Duration) (killed bool) {
 	_ = c.cmd.Process.Signal(signal) // fails only where it has ended
 	select {

@@ -1,7 +1,7 @@
-// Package daemon runs other programs for setup, for tests and for benches: Daemon for those that outlive the process that
-// starts them (the engine, the builder, the registry), Child for those that must end with it, and Run for those whose end
-// it waits for. Cage has a program take with it what it started and what it mounted. The package does not know what the
-// programs are for, and does not keep what is known of them: Records, which the caller has, do.
+// Package daemon runs other programs for setup, for tests and for benches: Daemon for those that outlive the process
+// that starts them (the engine, the builder, the registry), Child for those that must end with it, and Run for those
+// whose end it waits for. Cage has a program take with it what it started and what it mounted. The package does not
+// know what the programs are for, and does not keep what is known of them: Records, which the caller has, do.
 package daemon
 
 import (
@@ -35,7 +35,8 @@ type Daemon struct {
 	Ending  time.Duration                   // how long it may take to end; 0 for 20 seconds
 }
 
-// Records keep what is known of daemons from one process to the next. Record and Forget return once that is written down.
+// Records keep what is known of daemons from one process to the next. Record and Forget return once that is written
+// down.
 type Records interface {
 	Process(name string) (Process, bool)
 	Record(p Process) error
@@ -52,8 +53,8 @@ func (d Daemon) Configuration() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Running gives the process that is this daemon: the recorded one, or, where the process that started it was killed before
-// it could record that, or the records were lost, the one with the daemon's command line.
+// Running gives the process that is this daemon: the recorded one, or, where the process that started it was killed
+// before it could record that, or the records were lost, the one with the daemon's command line.
 func (d Daemon) Running(r Records) (Process, bool) {
 	p, recorded := r.Process(d.Name)
 	if recorded && p.Alive() {
@@ -191,7 +192,8 @@ func rotate(log string) error {
 	return nil
 }
 
-// LookPath gives the path of an installed program, "" where there is none. Daemons are in sbin, which not every PATH has.
+// LookPath gives the path of an installed program, "" where there is none. Daemons are in sbin, which not every PATH
+// has.
 func LookPath(name string) string {
 	for _, dir := range []string{"", "/usr/sbin", "/sbin", "/usr/local/sbin"} {
 		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {

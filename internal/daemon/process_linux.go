@@ -75,9 +75,9 @@ func childAttributes(cmd *exec.Cmd) {
 	a.Setpgid, a.Pdeathsig = true, syscall.SIGKILL
 }
 
-// detach makes cmd a daemon's: a session of its own, so that neither this process's end nor the terminal's Ctrl-C reaches
-// it. What this process was given open besides, such as the lock of a script that runs setup, the daemon would keep open
-// for good.
+// detach makes cmd a daemon's: a session of its own, so that neither this process's end nor the terminal's Ctrl-C
+// reaches it. What this process was given open besides, such as the lock of a script that runs setup, the daemon
+// would keep open for good.
 func detach(cmd *exec.Cmd) {
 	attributes(cmd).Setsid = true
 	open, err := os.ReadDir("/proc/self/fd")

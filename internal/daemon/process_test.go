@@ -40,7 +40,8 @@ func TestRecycledPidIsNeverSignalled(t *testing.T) {
 	if _, err := identity(cmd.Process.Pid); err != nil {
 		t.Fatalf("a process that is not ours was stopped: %v", err)
 	}
-	if err := (Process{Name: "builder", PID: cmd.Process.Pid, Start: start}).Stop(t.Context(), time.Second); err != nil {
+	if err := (Process{Name: "builder", PID: cmd.Process.Pid, Start: start}).Stop(t.Context(),
+		time.Second); err != nil {
 		t.Fatal(err)
 	}
 	if now, err := identity(cmd.Process.Pid); err == nil && now == start {

@@ -65,7 +65,10 @@ func Run(ctx context.Context, c Command, report func(string)) ([]byte, error) {
 		return out.Bytes(), ctx.Err()
 	}
 	if err != nil {
-		return out.Bytes(), &runError{name: filepath.Base(c.Args[0]), err: err, log: c.Log, last: LastLines(out.Bytes(), 12)}
+		return out.Bytes(), &runError{
+			name: filepath.Base(c.Args[0]), err: err, log: c.Log,
+			last: LastLines(out.Bytes(), 12),
+		}
 	}
 	return out.Bytes(), nil
 }
@@ -80,7 +83,8 @@ type runError struct {
 func (e *runError) Error() string { return fmt.Sprintf("running %s: %v", e.name, e.err) }
 func (e *runError) Unwrap() error { return e.err }
 
-// OutputOf gives the last lines that the command said whose error err is, and the path of its log, for a fault's details.
+// OutputOf gives the last lines that the command said whose error err is, and the path of its log, for a fault's
+// details.
 func OutputOf(err error) []string {
 	var e *runError
 	if errors.As(err, &e) {

@@ -44,7 +44,10 @@ func Base(t testing.TB) string {
 	context.Add("Dockerfile", &fstypes.Stat{Mode: 0o644, Size: int64(len(dockerfile))}, []byte(dockerfile))
 	_, err = c.Solve(t.Context(), nil, client.SolveOpt{
 		Frontend: "dockerfile.v0", LocalMounts: map[string]fsutil.FS{"context": context, "dockerfile": context},
-		Exports: []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{"name": ref, "push": "true", "registry.insecure": "true"}}},
+		Exports: []client.ExportEntry{{
+			Type:  client.ExporterImage,
+			Attrs: map[string]string{"name": ref, "push": "true", "registry.insecure": "true"},
+		}},
 	}, nil)
 	if err != nil {
 		t.Fatalf("copying debian:bookworm-slim to %s: %v", registry, err)
@@ -62,12 +65,14 @@ func BaseDigest(t testing.TB) digest.Digest {
 // baseDigest is the digest of debian:bookworm-slim in the registry; "" where that lacks it.
 func baseDigest(t testing.TB, registry string) digest.Digest {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, "http://"+registry+"/v2/library/debian/manifests/bookworm-slim", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodHead,
+		"http://"+registry+"/v2/library/debian/manifests/bookworm-slim", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Accept", "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "+
-		"application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json")
+		"application/vnd.docker.distribution.manifest.list.v2+json, "+
+		"application/vnd.docker.distribution.manifest.v2+json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatalf("asking the registry for a base: %v", err)

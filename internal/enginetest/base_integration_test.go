@@ -13,13 +13,15 @@ import (
 	"github.com/25eloquence/compose-mage/internal/verify"
 )
 
-// Where Docker Hub is there, setup pushes no base to the local registry: here that is played by one that first denies it.
+// Where Docker Hub is there, setup pushes no base to the local registry: here that is played by one that first denies
+// it.
 func TestIntegrationBaseIsCopiedWhereTheRegistryLacksIt(t *testing.T) {
 	real := Registry(t)
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: real})
 	denied, pushed := 0, 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodHead && strings.HasSuffix(r.URL.Path, "/debian/manifests/bookworm-slim") && pushed == 0 {
+		if r.Method == http.MethodHead && strings.HasSuffix(r.URL.Path, "/debian/manifests/bookworm-slim") &&
+			pushed == 0 {
 			denied++
 			http.NotFound(w, r)
 			return

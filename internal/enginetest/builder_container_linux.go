@@ -72,7 +72,8 @@ func (c *containerRunner) create() error {
 	if err := w.Close(); err != nil {
 		return err
 	}
-	_, err = c.engine.CopyToContainer(context.Background(), c.name, client.CopyToContainerOptions{DestinationPath: "/", Content: &b})
+	_, err = c.engine.CopyToContainer(context.Background(), c.name,
+		client.CopyToContainerOptions{DestinationPath: "/", Content: &b})
 	return err
 }
 
@@ -82,7 +83,8 @@ func (c *containerRunner) end(signal syscall.Signal) {
 	}
 	if signal == syscall.SIGKILL {
 		_, _ = c.engine.ContainerKill(context.Background(), c.name, client.ContainerKillOptions{Signal: "KILL"})
-		wait := c.engine.ContainerWait(context.Background(), c.name, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
+		wait := c.engine.ContainerWait(context.Background(), c.name,
+			client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
 		select {
 		case <-wait.Result:
 		case err := <-wait.Error:
@@ -97,7 +99,8 @@ func (c *containerRunner) end(signal syscall.Signal) {
 
 func (c *containerRunner) remove() {
 	if c.engine != nil {
-		_, _ = c.engine.ContainerRemove(context.Background(), c.name, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		_, _ = c.engine.ContainerRemove(context.Background(), c.name,
+			client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 	}
 }
 
@@ -105,7 +108,8 @@ func (c *containerRunner) log() string {
 	if c.engine == nil {
 		return ""
 	}
-	logs, err := c.engine.ContainerLogs(context.Background(), c.name, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: "40"})
+	logs, err := c.engine.ContainerLogs(context.Background(), c.name,
+		client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: "40"})
 	if err != nil {
 		return err.Error()
 	}

@@ -90,7 +90,8 @@ func (b *Buildkitd) configuration(mirrors []string) string {
 	}
 	c.WriteString("[worker.containerd]\n  enabled = false\n")
 	plain := slices.Clone(mirrors)
-	if registry, _, _ := strings.Cut(os.Getenv(verify.RegistryVariable), "/"); strings.HasPrefix(registry, "127.0.0.1:") {
+	if registry, _, _ := strings.Cut(os.Getenv(verify.RegistryVariable), "/"); strings.HasPrefix(registry,
+		"127.0.0.1:") {
 		plain = append(plain, registry)
 		mirrors = append(mirrors, registry)
 	}

@@ -96,13 +96,16 @@ func mounted(t *testing.T, dir string) []string {
 	return found
 }
 
-// A step of a build reaches the registry's image and a network, the result is in the engine, and a container of it runs.
+// A step of a build reaches the registry's image and a network, the result is in the engine, and a container of it
+// runs.
 func TestIntegrationCurrentEngineBuildsAndRuns(t *testing.T) {
 	e := Current(t, registry(t))
 	if !e.ContainerdStore() {
 		t.Errorf("driver %v: images are not in containerd's store", e.Info.DriverStatus)
 	}
-	c, err := client.New(t.Context(), "", client.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+	c, err := client.New(t.Context(), "", client.WithContextDialer(func(ctx context.Context, _ string) (net.Conn,
+		error,
+	) {
 		return e.DialHijack(ctx, "/grpc", "h2c", nil)
 	}), client.WithSessionDialer(func(ctx context.Context, proto string, meta map[string][]string) (net.Conn, error) {
 		return e.DialHijack(ctx, "/session", proto, meta)
@@ -111,7 +114,8 @@ func TestIntegrationCurrentEngineBuildsAndRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	step := llb.Image("docker.io/library/debian:bookworm-slim").Run(llb.Shlex(`sh -c "grep -q eth0 /proc/net/route && touch /built"`))
+	const script = `sh -c "grep -q eth0 /proc/net/route && touch /built"`
+	step := llb.Image("docker.io/library/debian:bookworm-slim").Run(llb.Shlex(script))
 	graph, err := step.Root().Marshal(t.Context(), llb.LinuxAmd64)
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +128,10 @@ func TestIntegrationCurrentEngineBuildsAndRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	// No Entrypoint: the image came without a configuration, and the engine would miss a command.
-	id := Container(t, e, "current-test", &container.Config{Image: name, Cmd: []string{"sh", "-c", "test -e /built && exec sleep 60"}},
+	id := Container(t, e, "current-test", &container.Config{
+		Image: name,
+		Cmd:   []string{"sh", "-c", "test -e /built && exec sleep 60"},
+	},
 		&container.HostConfig{NetworkMode: "bridge"}, true)
 	time.Sleep(200 * time.Millisecond)
 	got, err := e.ContainerInspect(t.Context(), id, moby.ContainerInspectOptions{})
@@ -151,7 +158,8 @@ func TestIntegrationCurrentEngineLeavesNothing(t *testing.T) {
 	if m := mounted(t, dir); len(m) > 0 {
 		t.Errorf("it mounts outside its namespace: %v", m)
 	}
-	if _, err := current.Start(t.Context(), current.Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "another process") {
+	if _, err := current.Start(t.Context(), current.Options{Dir: dir}); err == nil ||
+		!strings.Contains(err.Error(), "another process") {
 		t.Errorf("a second one in the same directory: %v", err)
 	}
 	if err := e.Stop(); err != nil {
@@ -184,7 +192,11 @@ func TestIntegrationCurrentEngineEndsWithItsStarter(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	Until(t, 2*time.Minute, "the engine is ready", func() bool { _, err := os.Stat(filepath.Join(dir, "ready")); return err == nil })
+	Until(t, 2*time.Minute, "the engine is ready", func() bool {
+		_,
+			err := os.Stat(filepath.Join(dir, "ready"))
+		return err == nil
+	})
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	Until(t, 10*time.Second, "its processes have ended", func() bool { return len(using(t, dir)) == 0 })

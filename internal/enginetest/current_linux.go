@@ -8,9 +8,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/enginetest/current"
 )
 
-// Current starts a current engine for this test, beside the machine's own, and makes DOCKER_HOST name it until the test ends.
-// registry is a host:port on this machine's loopback, Docker Hub's mirror there. It fails the test where the engine can't be
-// had.
+// Current starts a current engine for this test, beside the machine's own, and makes DOCKER_HOST name it until the
+// test ends. registry is a host:port on this machine's loopback, Docker Hub's mirror there. It fails the test where
+// the engine can't be had.
 func Current(t testing.TB, registry string) *engine.Engine {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "current") // t.TempDir holds the test's name: too long for sockets

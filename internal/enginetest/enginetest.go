@@ -38,8 +38,8 @@ var (
 	probeErr  error
 )
 
-// Image makes an image that holds just the probe program, with these labels (and one random byte string, so that each call
-// makes another image), names it ref, and removes it when the test ends. It returns the image's ID.
+// Image makes an image that holds just the probe program, with these labels (and one random byte string, so that each
+// call makes another image), names it ref, and removes it when the test ends. It returns the image's ID.
 func Image(t testing.TB, e *engine.Engine, ref string, labels map[string]string) string {
 	t.Helper()
 	probeOnce.Do(func() { probeTar, probeErr = buildProbe() })
@@ -50,7 +50,8 @@ func Image(t testing.TB, e *engine.Engine, ref string, labels map[string]string)
 	for k, v := range labels {
 		changes = append(changes, "LABEL "+k+"="+v)
 	}
-	r, err := e.ImageImport(t.Context(), client.ImageImportSource{Source: bytes.NewReader(probeTar), SourceName: "-"}, ref, client.ImageImportOptions{Changes: changes})
+	r, err := e.ImageImport(t.Context(), client.ImageImportSource{Source: bytes.NewReader(probeTar), SourceName: "-"},
+		ref, client.ImageImportOptions{Changes: changes})
 	if err != nil {
 		t.Fatalf("importing %q: %v", ref, err)
 	}
@@ -70,13 +71,16 @@ func Image(t testing.TB, e *engine.Engine, ref string, labels map[string]string)
 func Labels(project, service, oneOff string) map[string]string {
 	return map[string]string{
 		"com.docker.compose.project": project, "com.docker.compose.service": service,
-		"com.docker.compose.oneoff": oneOff, "com.docker.compose.container-number": "1", "com.docker.compose.config-hash": "0123",
+		"com.docker.compose.oneoff": oneOff, "com.docker.compose.container-number": "1",
+		"com.docker.compose.config-hash": "0123",
 	}
 }
 
-// Container creates a container (and starts it where start is set), to be removed when the test ends. It has no network unless
-// host names one: the default bridge is everybody's. It returns the ID.
-func Container(t testing.TB, e *engine.Engine, name string, cfg *container.Config, host *container.HostConfig, start bool) string {
+// Container creates a container (and starts it where start is set), to be removed when the test ends. It has no
+// network unless host names one: the default bridge is everybody's. It returns the ID.
+func Container(t testing.TB, e *engine.Engine, name string, cfg *container.Config, host *container.HostConfig,
+	start bool,
+) string {
 	t.Helper()
 	if host == nil {
 		host = &container.HostConfig{}
@@ -84,8 +88,12 @@ func Container(t testing.TB, e *engine.Engine, name string, cfg *container.Confi
 	if host.NetworkMode == "" {
 		host.NetworkMode = "none"
 	}
-	_, _ = e.ContainerRemove(t.Context(), name, client.ContainerRemoveOptions{Force: true}) // left by a test that was killed
-	made, err := e.ContainerCreate(t.Context(), client.ContainerCreateOptions{Name: name, Config: cfg, HostConfig: host})
+	// left by a test that was killed
+	_, _ = e.ContainerRemove(t.Context(), name, client.ContainerRemoveOptions{Force: true})
+	made, err := e.ContainerCreate(t.Context(), client.ContainerCreateOptions{
+		Name: name, Config: cfg,
+		HostConfig: host,
+	})
 	if err != nil {
 		t.Fatalf("creating %q: %v", name, err)
 	}

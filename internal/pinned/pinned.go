@@ -1,7 +1,8 @@
-// Package pinned builds the programs that the modules under tools pin. Setup builds those that setup needs (builder, registry,
-// CNI plugins) into the state directory, from a copy of tools/go.mod that this package embeds. Build builds those that only tests
-// and benches need, the peers to compare with and the engine to test against, once for each version into the user's cache
-// directory; it needs the repository, for who imports the targets has no tools folder. It starts none of them.
+// Package pinned builds the programs that the modules under tools pin. Setup builds those that setup needs (builder,
+// registry, CNI plugins) into the state directory, from a copy of tools/go.mod that this package embeds. Build builds
+// those that only tests and benches need, the peers to compare with and the engine to test against, once for each
+// version into the user's cache directory; it needs the repository, for who imports the targets has no tools folder.
+// It starts none of them.
 package pinned
 
 import (
@@ -32,16 +33,26 @@ type program struct {
 var programs = map[string]program{
 	"buildx":         {dir: "bench", module: "github.com/docker/buildx", pkg: "cmd/buildx", version: "version.Version"},
 	"docker-compose": {module: "github.com/docker/compose/v5", pkg: "cmd", version: "internal.Version"},
-	"registry":       {module: "github.com/distribution/distribution/v3", pkg: "./registry", version: "version.version"},
-	"buildkitd":      {module: "github.com/moby/buildkit", pkg: "cmd/buildkitd", version: "version.Version"},
-	"dockerd":        {dir: "engine", module: "github.com/moby/moby/v2", pkg: "cmd/dockerd", version: "dockerversion.Version", plain: true},
-	"bridge":         {module: "github.com/containernetworking/plugins", pkg: "plugins/main/bridge"},
-	"loopback":       {module: "github.com/containernetworking/plugins", pkg: "plugins/main/loopback"},
-	"host-local":     {module: "github.com/containernetworking/plugins", pkg: "plugins/ipam/host-local"},
-	"docker-proxy":   {dir: "engine", module: "github.com/moby/moby/v2", pkg: "cmd/docker-proxy"},
-	"containerd":     {dir: "engine", module: "github.com/containerd/containerd/v2", pkg: "cmd/containerd", version: "version.Version"},
+	"registry": {
+		module: "github.com/distribution/distribution/v3", pkg: "./registry",
+		version: "version.version",
+	},
+	"buildkitd": {module: "github.com/moby/buildkit", pkg: "cmd/buildkitd", version: "version.Version"},
+	"dockerd": {
+		dir: "engine", module: "github.com/moby/moby/v2", pkg: "cmd/dockerd",
+		version: "dockerversion.Version", plain: true,
+	},
+	"bridge":       {module: "github.com/containernetworking/plugins", pkg: "plugins/main/bridge"},
+	"loopback":     {module: "github.com/containernetworking/plugins", pkg: "plugins/main/loopback"},
+	"host-local":   {module: "github.com/containernetworking/plugins", pkg: "plugins/ipam/host-local"},
+	"docker-proxy": {dir: "engine", module: "github.com/moby/moby/v2", pkg: "cmd/docker-proxy"},
+	"containerd": {
+		dir: "engine", module: "github.com/containerd/containerd/v2", pkg: "cmd/containerd",
+		version: "version.Version",
+	},
 	"containerd-shim-runc-v2": {
-		dir: "engine", module: "github.com/containerd/containerd/v2", pkg: "cmd/containerd-shim-runc-v2", version: "version.Version",
+		dir: "engine", module: "github.com/containerd/containerd/v2", pkg: "cmd/containerd-shim-runc-v2",
+		version: "version.Version",
 	},
 }
 
@@ -53,8 +64,8 @@ func (p program) path() string {
 	return p.module + "/" + p.pkg
 }
 
-// Build gives the paths of the programs in the order of names, after building those that are not there yet. Programs of one
-// module lie in one directory. The working directory must be in the repository.
+// Build gives the paths of the programs in the order of names, after building those that are not there yet. Programs
+// of one module lie in one directory. The working directory must be in the repository.
 func Build(ctx context.Context, names ...string) ([]string, error) {
 	var paths []string
 	for _, name := range names {
@@ -112,14 +123,16 @@ func (p program) ensure(ctx context.Context, name string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("making the cache directory: %w", err)
 	}
-	// Built beside its place and moved there whole: after a kill, and beside a second build, nobody runs half a program.
+	// Built beside its place and moved there whole: after a kill, and beside a second build, nobody runs half a
+	// program.
 	work, err := os.MkdirTemp(dir, ".build-")
 	if err != nil {
 		return "", fmt.Errorf("making a build directory: %w", err)
 	}
 	defer os.RemoveAll(work)
 	built := filepath.Join(work, name)
-	if _, err := goCommand(ctx, module, "build", "-mod=readonly", "-buildvcs=false", "-ldflags="+flags, "-o", built, p.path()); err != nil {
+	if _, err := goCommand(ctx, module, "build", "-mod=readonly", "-buildvcs=false", "-ldflags="+flags, "-o", built,
+		p.path()); err != nil {
 		return "", err
 	}
 	if err := os.Rename(built, path); err != nil {
@@ -156,7 +169,8 @@ func (p program) cache(module string) (string, error) {
 		}
 		sum.Write(data)
 	}
-	return filepath.Join(user, "compose-mage", "pinned", filepath.Base(module)+"-"+hex.EncodeToString(sum.Sum(nil)[:6])), nil
+	return filepath.Join(user, "compose-mage", "pinned",
+		filepath.Base(module)+"-"+hex.EncodeToString(sum.Sum(nil)[:6])), nil
 }
 
 func (p program) moduleVersion(ctx context.Context, dir string) (string, error) {

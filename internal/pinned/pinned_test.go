@@ -25,8 +25,10 @@ func TestEveryProgramIsPinned(t *testing.T) {
 		if strings.HasPrefix(p.pkg, "./") {
 			continue // ours, which tidy sees
 		}
-		if !strings.Contains(string(mod), "\t"+p.module+"/"+p.pkg+"\n") && !strings.Contains(string(mod), "tool "+p.module+"/"+p.pkg+"\n") {
-			t.Errorf("%s: %s/go.mod has no tool line for %s/%s, so that go mod tidy drops it", name, dir, p.module, p.pkg)
+		if !strings.Contains(string(mod), "\t"+p.module+"/"+p.pkg+"\n") &&
+			!strings.Contains(string(mod), "tool "+p.module+"/"+p.pkg+"\n") {
+			t.Errorf("%s: %s/go.mod has no tool line for %s/%s, so that go mod tidy drops it", name, dir, p.module,
+				p.pkg)
 		}
 	}
 }

@@ -22,8 +22,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
-// Copies of files of the module under tools: a module's archive leaves nested modules out, so who imports the targets has
-// no tools folder. A test keeps them equal.
+// Copies of files of the module under tools: a module's archive leaves nested modules out, so who imports the targets
+// has no tools folder. A test keeps them equal.
 //
 //go:generate cp ../../tools/go.mod tools.mod
 //go:generate cp ../../tools/go.sum tools.sum
@@ -40,8 +40,9 @@ var (
 // CNIPlugins are the programs by which buildkitd gives its steps a network.
 var CNIPlugins = []string{"bridge", "loopback", "host-local"}
 
-// unused are the packages that the programs import and that setup's configuration has nobody call: the registry's cache in
-// Redis, the builder's cache in object stores. They are not optimized, which halves their compile time (Redis 17 s to 9 s).
+// unused are the packages that the programs import and that setup's configuration has nobody call: the registry's
+// cache in Redis, the builder's cache in object stores. They are not optimized, which halves their compile time
+// (Redis 17 s to 9 s).
 var unused = []string{
 	"github.com/redis/go-redis/...", "github.com/aws/aws-sdk-go-v2/...", "github.com/Azure/azure-sdk-for-go/...",
 }
@@ -58,8 +59,8 @@ type Setup struct {
 	Stamp string
 }
 
-// ForSetup gives the programs of the state directory. toolsDir is a folder with another go.mod and go.sum to build them from;
-// empty for the versions that this module was released with.
+// ForSetup gives the programs of the state directory. toolsDir is a folder with another go.mod and go.sum to build
+// them from; empty for the versions that this module was released with.
 func ForSetup(stateDir, toolsDir string) (*Setup, error) {
 	s := &Setup{stateDir: stateDir, mod: toolsMod, sum: toolsSum}
 	var err error
@@ -120,8 +121,9 @@ func linkFlags(mod []byte) (string, error) {
 	return flags, nil
 }
 
-// Build builds the programs with one go build, so that what they share is compiled once. A program is replaced whole, and
-// its stamp comes last: after a kill it is built again, from Go's cache. report gets the package that is compiled.
+// Build builds the programs with one go build, so that what they share is compiled once. A program is replaced whole,
+// and its stamp comes last: after a kill it is built again, from Go's cache. report gets the package that is
+// compiled.
 func (s *Setup) Build(ctx context.Context, names []string, report func(string)) error {
 	module, work := filepath.Join(s.stateDir, "tools"), filepath.Join(s.stateDir, "tmp", "bin")
 	if err := s.writeModule(module, work, filepath.Join(s.stateDir, "bin")); err != nil {
@@ -156,8 +158,8 @@ func (s *Setup) Build(ctx context.Context, names []string, report func(string)) 
 	return nil
 }
 
-// likeThisProgram is the environment of a go build that finds in Go's cache what this program was compiled from. Whether cgo
-// is used counts: a C compiler that setup has just installed would have all of it compiled again.
+// likeThisProgram is the environment of a go build that finds in Go's cache what this program was compiled from.
+// Whether cgo is used counts: a C compiler that setup has just installed would have all of it compiled again.
 func likeThisProgram() []string {
 	env := []string{"GOWORK=off", "GOOS=", "GOARCH="}
 	if info, ok := debug.ReadBuildInfo(); ok {

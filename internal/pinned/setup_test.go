@@ -12,7 +12,10 @@ import (
 
 // The copies exist because who imports this module has no tools folder; `go generate` makes them equal again.
 func TestEmbeddedToolsEqualToolsModule(t *testing.T) {
-	for name, embedded := range map[string][]byte{"go.mod": toolsMod, "go.sum": toolsSum, "registry/main.go": registryMain} {
+	for name, embedded := range map[string][]byte{
+		"go.mod": toolsMod, "go.sum": toolsSum,
+		"registry/main.go": registryMain,
+	} {
 		if file, err := os.ReadFile(filepath.Join("../../tools", name)); err != nil || !bytes.Equal(file, embedded) {
 			t.Errorf("tools/%s has changed: run go generate ./internal/pinned (%v)", name, err)
 		}
@@ -66,7 +69,10 @@ func TestProgramIsStaleUntilBuiltFromTheseVersions(t *testing.T) {
 // Another go.mod than the one that the module was released with is another version of all programs.
 func TestAnotherToolsFolderIsAnotherStamp(t *testing.T) {
 	tools := t.TempDir()
-	for name, text := range map[string]string{"go.mod": string(toolsMod) + "\n// another\n", "go.sum": string(toolsSum)} {
+	for name, text := range map[string]string{
+		"go.mod": string(toolsMod) + "\n// another\n",
+		"go.sum": string(toolsSum),
+	} {
 		if err := os.WriteFile(filepath.Join(tools, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -83,8 +89,8 @@ func TestAnotherToolsFolderIsAnotherStamp(t *testing.T) {
 	}
 }
 
-// What two builds have in common is compiled once where they take the same versions of it: the targets and the programs that
-// setup builds, in Go's cache, and the services and LiveKit's server, in the builder's.
+// What two builds have in common is compiled once where they take the same versions of it: the targets and the
+// programs that setup builds, in Go's cache, and the services and LiveKit's server, in the builder's.
 func TestModulesThatAreBuiltTogetherHaveTheSameVersions(t *testing.T) {
 	versions := func(path string) map[string]string {
 		t.Helper()

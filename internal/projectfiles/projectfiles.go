@@ -1,6 +1,6 @@
-// Package projectfiles makes the files that a Compose project names and a clone of it lacks: secrets whose entry says how they
-// are made, and .env. Read looks at what there is, and Write makes what is missing. Nothing is ever overwritten, and nothing is
-// made outside of the project.
+// Package projectfiles makes the files that a Compose project names and a clone of it lacks: secrets whose entry says
+// how they are made, and .env. Read looks at what there is, and Write makes what is missing. Nothing is ever
+// overwritten, and nothing is made outside of the project.
 package projectfiles
 
 import (
@@ -28,8 +28,8 @@ import (
 )
 
 const (
-	// ContainerUID is the user as whom the containers run, and who so owns their secrets, where setup runs as root. Other
-	// users cannot give files away: there the containers run as them, by STACK_UID in the .env file.
+	// ContainerUID is the user as whom the containers run, and who so owns their secrets, where setup runs as root.
+	// Other users cannot give files away: there the containers run as them, by STACK_UID in the .env file.
 	ContainerUID = 10001
 	// uidVariable is what compose.yaml reads the containers' user from.
 	uidVariable = "STACK_UID"
@@ -57,8 +57,8 @@ type secret struct {
 // variable is a line of .env that this machine needs.
 type variable struct{ name, value string }
 
-// Read looks at the project's files. openFiles is how many files a container may open at most, 0 where that is not known. It
-// writes nothing.
+// Read looks at the project's files. openFiles is how many files a container may open at most, 0 where that is not
+// known. It writes nothing.
 func Read(project *types.Project, openFiles int64) (*Files, error) {
 	f := &Files{root: projectRoot(project), env: filepath.Join(composeDir(project), ".env")}
 	for name, entry := range project.Secrets {
@@ -148,7 +148,8 @@ func (f *Files) Write(out *ui.Out) error {
 	return f.writeEnv(out)
 }
 
-// write makes the secret's file below root, mode 0600 in a folder of mode 0700, unless it is there. It says whether it did.
+// write makes the secret's file below root, mode 0600 in a folder of mode 0700, unless it is there. It says whether
+// it did.
 func (s secret) write(root string) (made bool, err error) {
 	if _, err := os.Stat(s.path); err == nil {
 		return false, nil
@@ -172,7 +173,8 @@ func (s secret) write(root string) (made bool, err error) {
 	return made, nil
 }
 
-// writeEnv makes .env from .env.example, unless it is there, and has it say what this machine needs the Compose file to know.
+// writeEnv makes .env from .env.example, unless it is there, and has it say what this machine needs the Compose file
+// to know.
 func (f *Files) writeEnv(out *ui.Out) error {
 	action, lines := f.Env()
 	switch action {
@@ -183,7 +185,8 @@ func (f *Files) writeEnv(out *ui.Out) error {
 		out.Done(".env: made from .env.example")
 	case "add": // nothing of what is there changes: lines come at its end
 		if err := state.WriteFile(f.env, withLines(f.old, lines), 0o600); err != nil {
-			return fault.New(fault.Config, "add to "+fault.Quote(f.env)+" yourself what is missing", "adding to .env: %w", err)
+			return fault.New(fault.Config, "add to "+fault.Quote(f.env)+" yourself what is missing",
+				"adding to .env: %w", err)
 		}
 		for _, line := range lines {
 			out.Done(".env: %s added", line)
@@ -194,7 +197,8 @@ func (f *Files) writeEnv(out *ui.Out) error {
 	return nil
 }
 
-// projectRoot is the directory below which files are made for the project: its own, or the current one where that is above it.
+// projectRoot is the directory below which files are made for the project: its own, or the current one where that is
+// above it.
 func projectRoot(project *types.Project) string {
 	here, err := os.Getwd()
 	if err != nil {

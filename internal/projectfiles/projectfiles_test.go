@@ -43,9 +43,15 @@ func TestGenerate(t *testing.T) {
 
 // project is a project in dir with one secret for each name.
 func project(dir string, names ...string) *types.Project {
-	p := &types.Project{WorkingDir: dir, ComposeFiles: []string{filepath.Join(dir, "compose.yaml")}, Secrets: types.Secrets{}}
+	p := &types.Project{
+		WorkingDir: dir, ComposeFiles: []string{filepath.Join(dir, "compose.yaml")},
+		Secrets: types.Secrets{},
+	}
 	for _, name := range names {
-		p.Secrets[name] = types.SecretConfig{File: filepath.Join(dir, "secrets", name), Extensions: generated("{hex:8}")}
+		p.Secrets[name] = types.SecretConfig{
+			File:       filepath.Join(dir, "secrets", name),
+			Extensions: generated("{hex:8}"),
+		}
 	}
 	return p
 }
@@ -166,9 +172,15 @@ func TestReadTellsWhatIsMissing(t *testing.T) {
 		{name: "an example", example: "A=1\n", action: "make"},
 		{name: "a lower limit", openFiles: 1024, action: "make", lines: []string{"STACK_NOFILE=1024"}},
 		{name: "a higher limit", openFiles: 1 << 20, action: "none"},
-		{name: "an .env without the limit", env: "A=1", openFiles: 1024, action: "add", lines: []string{"STACK_NOFILE=1024"}},
+		{
+			name: "an .env without the limit", env: "A=1", openFiles: 1024, action: "add",
+			lines: []string{"STACK_NOFILE=1024"},
+		},
 		{name: "an .env with a limit", env: "A=1\n export STACK_NOFILE=5\n", openFiles: 1024, action: "found"},
-		{name: "a comment is no limit", env: "#STACK_NOFILE=5\n", openFiles: 1024, action: "add", lines: []string{"STACK_NOFILE=1024"}},
+		{
+			name: "a comment is no limit", env: "#STACK_NOFILE=5\n", openFiles: 1024, action: "add",
+			lines: []string{"STACK_NOFILE=1024"},
+		},
 	} {
 		for name, text := range map[string]string{".env": c.env, ".env.example": c.example} {
 			_ = os.Remove(filepath.Join(dir, name))

@@ -38,11 +38,13 @@ func TestNewSecretsBelongToTheContainersUser(t *testing.T) {
 	}
 }
 
-// A Compose file of somebody else's names a secret outside of the project, or has a link in its folder: nothing is made there.
+// A Compose file of somebody else's names a secret outside of the project, or has a link in its folder: nothing is
+// made there.
 func TestSecretsAreMadeInTheProjectOnly(t *testing.T) {
 	base := t.TempDir()
 	dir, victim := filepath.Join(base, "project"), filepath.Join(base, "victim")
-	if err := errors.Join(os.Mkdir(dir, 0o700), os.Mkdir(victim, 0o700), os.Symlink(victim, filepath.Join(dir, "linked")),
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.Mkdir(victim, 0o700),
+		os.Symlink(victim, filepath.Join(dir, "linked")),
 		os.Symlink(filepath.Join(victim, "authorized_keys"), filepath.Join(dir, "dangling"))); err != nil {
 		t.Fatal(err)
 	}

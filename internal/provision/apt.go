@@ -25,8 +25,8 @@ func (a apt) run(ctx context.Context, args ...string) ([]byte, error) {
 	return daemon.Run(ctx, daemon.Command{Args: args, Env: env, Log: a.log}, a.report)
 }
 
-// install makes packages be there. It recovers from an apt or dpkg that was killed, and refreshes the package lists only
-// where they are missing or too old to serve.
+// install makes packages be there. It recovers from an apt or dpkg that was killed, and refreshes the package lists
+// only where they are missing or too old to serve.
 func (a apt) install(ctx context.Context, packages []string) error {
 	err := a.repair(ctx)
 	if err == nil && a.unknown(ctx, packages) {

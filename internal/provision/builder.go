@@ -45,7 +45,8 @@ func (s *setup) ensureBuilder(ctx context.Context, f facts, p plan) (err error) 
 	return s.state.save(s.dir)
 }
 
-// anyAnswers says whether one of the builders of a list, separated by commas, will do: the build goes on without the others.
+// anyAnswers says whether one of the builders of a list, separated by commas, will do: the build goes on without the
+// others.
 func anyAnswers(ctx context.Context, addresses string) error {
 	var failed []error
 	for address := range strings.SplitSeq(addresses, ",") {
@@ -79,8 +80,8 @@ func builderReady(address string) func(context.Context) error {
 	}
 }
 
-// ensureBuildkitd makes our own buildkitd run as a detached daemon beside the distribution's runc, with a network of its steps' own
-// where the machine can have one.
+// ensureBuildkitd makes our own buildkitd run as a detached daemon beside the distribution's runc, with a network of
+// its steps' own where the machine can have one.
 func (s *setup) ensureBuildkitd(ctx context.Context, f facts, p plan) error {
 	socket := s.socket()
 	if len(socket) > 100 {
@@ -101,13 +102,15 @@ func (s *setup) ensureBuildkitd(ctx context.Context, f facts, p plan) error {
 	}
 	if err == nil {
 		s.state.Network = &network
-		s.out.Done("build steps: a network of their own (%s), without this machine's loopback%s", network.Subnet, proxySentence(network))
+		s.out.Done("build steps: a network of their own (%s), without this machine's loopback%s", network.Subnet,
+			proxySentence(network))
 		return nil
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	s.out.Warn("build steps share this machine's network, its loopback included, so build only Dockerfiles that you would run: %s", firstLine(err))
+	s.out.Warn("build steps share this machine's network, its loopback included, so build only Dockerfiles that "+
+		"you would run: %s", firstLine(err))
 	s.state.Network = nil
 	return errors.Join(s.startBuildkitd(ctx, f, p, runc, nil), network.Remove(ctx))
 }
@@ -136,7 +139,9 @@ func (s *setup) startBuildkitd(ctx context.Context, f facts, p plan, runc string
 }
 
 // buildkitd is the builder as a daemon, and its configuration files.
-func (s *setup) buildkitd(f facts, p plan, runc string, network *stepnet.Network) (daemon.Daemon, map[string][]byte, error) {
+func (s *setup) buildkitd(f facts, p plan, runc string, network *stepnet.Network) (daemon.Daemon, map[string][]byte,
+	error,
+) {
 	config, err := s.buildkitdConfig(f, p, filepath.Join(s.dir, "buildkit"), runc, network)
 	if err != nil {
 		return daemon.Daemon{}, nil, err
@@ -192,8 +197,8 @@ func (s *setup) runs(ctx context.Context, d daemon.Daemon) running {
 	return running{runs: ok}
 }
 
-// builderEnv has buildkitd collect its garbage at five times what it holds instead of at twice: 80 unchanged images took 12 % less
-// (14 pairs), for some 100 MiB of memory.
+// builderEnv has buildkitd collect its garbage at five times what it holds instead of at twice: 80 unchanged images
+// took 12 % less (14 pairs), for some 100 MiB of memory.
 var builderEnv = []string{"GOGC=400"}
 
 func (s *setup) socket() string { return filepath.Join(s.dir, "run", "buildkitd.sock") }
@@ -204,11 +209,12 @@ func (s *setup) buildkitdArgs() []string {
 	return []string{s.programs.Path("buildkitd"), "--config", s.buildkitdToml(), "--addr", "unix://" + s.socket()}
 }
 
-// buildkitdConfig is buildkitd.toml. root and runc are empty in a container, which has its own; without a network steps share the
-// builder's.
+// buildkitdConfig is buildkitd.toml. root and runc are empty in a container, which has its own; without a network
+// steps share the builder's.
 func (s *setup) buildkitdConfig(f facts, p plan, root, runc string, network *stepnet.Network) (string, error) {
 	var b strings.Builder
-	// As buildx makes its builders: who asks for the host's network in a build is given it. security.insecure is not, as by default nowhere.
+	// As buildx makes its builders: who asks for the host's network in a build is given it. security.insecure is not,
+	// as by default nowhere.
 	b.WriteString("# Written by setup.\ninsecure-entitlements = [\"network.host\"]\n")
 	if root != "" {
 		fmt.Fprintf(&b, "root = %q\n", root)
@@ -228,7 +234,9 @@ func (s *setup) buildkitdConfig(f facts, p plan, root, runc string, network *ste
 		fmt.Fprintf(&b, "  binary = %q\n", runc)
 	}
 	// One policy for all of the cache, mounts included: least recently used goes first once it is over the budget.
-	fmt.Fprintf(&b, "  [[worker.oci.gcpolicy]]\n    all = true\n    reservedSpace = \"2GB\"\n    maxUsedSpace = \"%dMB\"\n    minFreeSpace = \"5%%\"\n",
+	fmt.Fprintf(&b,
+		"  [[worker.oci.gcpolicy]]\n    all = true\n    reservedSpace = \"2GB\"\n    maxUsedSpace = \"%dMB\"\n    "+
+			"minFreeSpace = \"5%%\"\n",
 		budget>>20)
 	b.WriteString("\n[worker.containerd]\n  enabled = false\n")
 	if s.mirror != "" {
@@ -247,10 +255,11 @@ func (s *setup) buildkitdConfig(f facts, p plan, root, runc string, network *ste
 	return b.String(), nil
 }
 
-// registryToml has the builder know the local registry by its certificate, and show its own. Without http = false it would speak plain
-// HTTP to every registry on the loopback.
+// registryToml has the builder know the local registry by its certificate, and show its own. Without http = false it
+// would speak plain HTTP to every registry on the loopback.
 func registryToml(address string, keys registry.Identity) string {
-	return fmt.Sprintf("\n[registry.%q]\n  http = false\n  insecure = false\n  ca = [%q]\n  [[registry.%q.keypair]]\n    cert = %q\n    key = %q\n",
+	return fmt.Sprintf("\n[registry.%q]\n  http = false\n  insecure = false\n  ca = [%q]\n  "+
+		"[[registry.%q.keypair]]\n    cert = %q\n    key = %q\n",
 		address, keys.CA(), address, keys.ClientCert(), keys.ClientKey())
 }
 

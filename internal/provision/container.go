@@ -46,7 +46,8 @@ func (s *setup) wantedContainer(f facts, p plan) (wantedContainer, error) {
 	config, err := s.buildkitdConfig(f, p, "", "", nil)
 	network := containerNetwork(f)
 	all := daemon.Daemon{
-		Args: []string{BuilderImage, network}, Env: builderEnv, Config: config + registry.IdentityIn(s.dir).Fingerprint(),
+		Args: []string{BuilderImage, network}, Env: builderEnv, Config: config +
+			registry.IdentityIn(s.dir).Fingerprint(),
 	}
 	return wantedContainer{
 		engine: s.engine, address: "docker-container://" + builderContainer, config: config, network: network,
@@ -79,7 +80,8 @@ func (s *setup) ensureContainer(ctx context.Context, f facts, p plan) error {
 		return err
 	}
 	if c.network == "host" {
-		s.out.Warn("build steps share the machine's network, its loopback included, so build only Dockerfiles that you would run: " +
+		s.out.Warn("build steps share the machine's network, its loopback included, so build only Dockerfiles that " +
+			"you would run: " +
 			"the builder is a container that has to reach what is on the loopback")
 	}
 	exists, current, err := c.inspect(ctx)
@@ -91,25 +93,31 @@ func (s *setup) ensureContainer(ctx context.Context, f facts, p plan) error {
 		s.out.Done("builder: container %s (already there)", builderContainer)
 		return nil
 	}
-	return s.out.Step(ctx, "builder: container "+builderContainer, func(ctx context.Context, report func(string)) error {
-		if exists && !current {
-			_, err := s.engine.ContainerRemove(ctx, builderContainer, client.ContainerRemoveOptions{Force: true})
-			if err != nil {
-				return fault.New(fault.Engine, "docker rm -f "+builderContainer, "replacing the builder's container: %w", err)
+	return s.out.Step(ctx, "builder: container "+builderContainer,
+		func(ctx context.Context, report func(string)) error {
+			if exists && !current {
+				_, err := s.engine.ContainerRemove(ctx, builderContainer, client.ContainerRemoveOptions{Force: true})
+				if err != nil {
+					return fault.New(fault.Engine, "docker rm -f "+builderContainer,
+						"replacing the builder's container: %w", err)
+				}
 			}
-		}
-		if !current {
-			report("pulling " + BuilderImage)
-			if err := s.createContainer(ctx, p, c); err != nil {
-				return err
+			if !current {
+				report("pulling " + BuilderImage)
+				if err := s.createContainer(ctx, p, c); err != nil {
+					return err
+				}
 			}
-		}
-		if _, err := s.engine.ContainerStart(ctx, builderContainer, client.ContainerStartOptions{}); err != nil {
-			return fault.New(fault.Engine, "docker logs "+builderContainer, "starting the builder's container: %w", err)
-		}
-		ready := daemon.Daemon{Name: "builder", Code: fault.Builder, Ready: builderReady(c.address), Within: 30 * time.Second}
-		return ready.Await(ctx)
-	})
+			if _, err := s.engine.ContainerStart(ctx, builderContainer, client.ContainerStartOptions{}); err != nil {
+				return fault.New(fault.Engine, "docker logs "+builderContainer,
+					"starting the builder's container: %w", err)
+			}
+			ready := daemon.Daemon{
+				Name: "builder", Code: fault.Builder, Ready: builderReady(c.address),
+				Within: 30 * time.Second,
+			}
+			return ready.Await(ctx)
+		})
 }
 
 // containerKeys is where the builder's container has its keys to the local registry.
@@ -134,7 +142,8 @@ func (s *setup) createContainer(ctx context.Context, p plan, wanted wantedContai
 			err = resp.Wait(ctx)
 		}
 		if err != nil {
-			return fault.New(fault.Builder, "set BUILDKIT_HOST to a BuildKit that runs, or on Linux run setup as root: it then builds its own",
+			return fault.New(fault.Builder,
+				"set BUILDKIT_HOST to a BuildKit that runs, or on Linux run setup as root: it then builds its own",
 				"pulling the builder %q: %w", BuilderImage, err)
 		}
 	}
@@ -149,8 +158,14 @@ func (s *setup) createContainer(ctx context.Context, p plan, wanted wantedContai
 			Privileged: true, NetworkMode: container.NetworkMode(wanted.network),
 			Init:          new(bool),
 			RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyUnlessStopped},
-			Mounts:        []mount.Mount{{Type: mount.TypeVolume, Source: builderContainer, Target: "/var/lib/buildkit"}},
-			LogConfig:     container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m", "max-file": "2"}},
+			Mounts: []mount.Mount{{
+				Type: mount.TypeVolume, Source: builderContainer,
+				Target: "/var/lib/buildkit",
+			}},
+			LogConfig: container.LogConfig{
+				Type:   "json-file",
+				Config: map[string]string{"max-size": "10m", "max-file": "2"},
+			},
 		},
 	})
 	if err != nil {
@@ -160,7 +175,8 @@ func (s *setup) createContainer(ctx context.Context, p plan, wanted wantedContai
 	if p.registry != none {
 		mine := registry.IdentityIn(s.dir)
 		for from, to := range map[string]string{
-			mine.CA(): containerKeys.CA(), mine.ClientCert(): containerKeys.ClientCert(), mine.ClientKey(): containerKeys.ClientKey(),
+			mine.CA(): containerKeys.CA(), mine.ClientCert(): containerKeys.ClientCert(),
+			mine.ClientKey(): containerKeys.ClientKey(),
 		} {
 			data, err := bounded.ReadFile(from)
 			if err != nil {
@@ -173,7 +189,8 @@ func (s *setup) createContainer(ctx context.Context, p plan, wanted wantedContai
 	if err != nil {
 		return err
 	}
-	_, err = s.engine.CopyToContainer(ctx, builderContainer, client.CopyToContainerOptions{DestinationPath: "/", Content: archive})
+	_, err = s.engine.CopyToContainer(ctx, builderContainer,
+		client.CopyToContainerOptions{DestinationPath: "/", Content: archive})
 	if err != nil {
 		return fault.New(fault.Engine, "docker rm -f "+builderContainer, "configuring the builder's container: %w", err)
 	}

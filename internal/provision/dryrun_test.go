@@ -37,7 +37,8 @@ func TestDryRunText(t *testing.T) {
 	golden.Check(t, "dry-run.txt", out.String())
 }
 
-// fakeEngine answers what setup asks of an engine before it changes anything, and fails the test where it is asked more.
+// fakeEngine answers what setup asks of an engine before it changes anything, and fails the test where it is asked
+// more.
 func fakeEngine(t *testing.T) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -93,7 +94,8 @@ func TestDryRunTouchesNothing(t *testing.T) {
 		Extensions: types.Extensions{extension.Key: map[string]any{"generate": "{hex:8}"}},
 	}
 	project := &types.Project{
-		WorkingDir: work, ComposeFiles: []string{filepath.Join(work, "compose.yaml")}, Secrets: types.Secrets{"one": secret},
+		WorkingDir: work, ComposeFiles: []string{filepath.Join(work,
+			"compose.yaml")}, Secrets: types.Secrets{"one": secret},
 	}
 	run := func(name string) string {
 		t.Helper()

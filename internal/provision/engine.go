@@ -52,13 +52,20 @@ func (s *setup) startUnit(ctx context.Context, report func(string)) error {
 	if err := s.Record(daemon.Process{Name: "engine", Unit: "docker.service"}); err != nil {
 		return err
 	}
-	if _, err := daemon.Run(ctx, daemon.Command{Args: []string{"systemctl", "start", "docker.service"}, Log: s.logFile("systemctl")}, report); err != nil {
+	if _, err := daemon.Run(ctx, daemon.Command{
+		Args: []string{"systemctl", "start", "docker.service"},
+		Log:  s.logFile("systemctl"),
+	}, report); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return fault.New(fault.Engine, "journalctl -u docker", "starting the engine: %w", err).WithDetail(daemon.OutputOf(err)...)
+		return fault.New(fault.Engine, "journalctl -u docker", "starting the engine: %w",
+			err).WithDetail(daemon.OutputOf(err)...)
 	}
-	return daemon.Daemon{Name: "engine", Log: "/dev/null", Code: fault.Engine, Within: time.Minute, Ready: engineReady}.Await(ctx)
+	return daemon.Daemon{
+		Name: "engine", Log: "/dev/null", Code: fault.Engine, Within: time.Minute,
+		Ready: engineReady,
+	}.Await(ctx)
 }
 
 // startDockerd starts the engine where there is no systemd (a container, WSL 1, another init).
@@ -86,8 +93,9 @@ func (s *setup) startDockerd(ctx context.Context, p plan, pidFile, containerdPid
 	return err
 }
 
-// dockerd is the engine as a detached daemon. It has no mirror on the loopback: an engine knows neither certificates nor credentials of
-// a mirror there, so that whoever listened on that port while the registry was down would feed it. Setup loads the bases instead.
+// dockerd is the engine as a detached daemon. It has no mirror on the loopback: an engine knows neither certificates
+// nor credentials of a mirror there, so that whoever listened on that port while the registry was down would feed it.
+// Setup loads the bases instead.
 func (s *setup) dockerd() daemon.Daemon {
 	path := daemon.LookPath("dockerd")
 	if path == "" {
@@ -127,8 +135,9 @@ func removePid(pidFile string) error {
 	return nil
 }
 
-// endContainerd ends the containerd that a dockerd which is gone has left. dockerd would take it for its own even while
-// it dies of that same end, or is but a zombie or another's pid, and would wait for it in vain. Containers do not need it.
+// endContainerd ends the containerd that a dockerd which is gone has left. dockerd would take it for its own even
+// while it dies of that same end, or is but a zombie or another's pid, and would wait for it in vain. Containers do
+// not need it.
 func endContainerd(ctx context.Context, pidFile string) error {
 	config := filepath.Join(filepath.Dir(pidFile), "containerd.toml") // which dockerd writes beside it
 	if pid := readPid(pidFile); daemon.Runs(pid, "containerd", config) {

@@ -143,7 +143,8 @@ func TestEngineThatCannotStartShowsItsLog(t *testing.T) {
 	s := testSetup(t)
 	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(s.dir, "docker.sock"))
 	s.dockerdArgs = []string{"--no-such-option"}
-	err := s.startDockerd(t.Context(), plan{engine: start}, filepath.Join(s.dir, "docker.pid"), filepath.Join(s.dir, "containerd.pid"))
+	err := s.startDockerd(t.Context(), plan{engine: start}, filepath.Join(s.dir, "docker.pid"),
+		filepath.Join(s.dir, "containerd.pid"))
 	if err == nil || !strings.Contains(err.Error(), "no-such-option") {
 		t.Errorf("got %v, want the engine's own words", err)
 	}

@@ -27,8 +27,8 @@ import (
 	testprograms "github.com/25eloquence/compose-mage/internal/pinned"
 )
 
-// The engine is given the bases, not an address to ask for them: docker compose build and docker build find them by their usual names,
-// and no registry is asked.
+// The engine is given the bases, not an address to ask for them: docker compose build and docker build find them by
+// their usual names, and no registry is asked.
 func TestIntegrationPlainDockerComposeFindsTheBases(t *testing.T) {
 	h := newTrusting(t, "")
 	f, _ := h.provision()
@@ -48,7 +48,8 @@ func TestIntegrationPlainDockerComposeFindsTheBases(t *testing.T) {
 	write(t, filepath.Join(dir, "one"), "one")
 	write(t, filepath.Join(dir, "two"), "two")
 	write(t, filepath.Join(dir, "Dockerfile"), "FROM scratch\nCOPY one /\nCOPY two /\nENV OF=base\n")
-	base := baseimages.Recipe{Builder: h.state.Builder, Dir: dir, File: "Dockerfile", Image: f.registry + "/library/" + name, Contexts: map[string]string{"context": dir}}
+	base := baseimages.Recipe{Builder: h.state.Builder, Dir: dir, File: "Dockerfile", Image: f.registry +
+		"/library/" + name, Contexts: map[string]string{"context": dir}}
 	pushed, err := base.Push(t.Context(), func(string) {})
 	if err == nil {
 		err = baseimages.Lock(h.dir, name, pushed)
@@ -64,7 +65,8 @@ func TestIntegrationPlainDockerComposeFindsTheBases(t *testing.T) {
 		t.Fatal(err)
 	}
 	loaded, err := e.ImageInspect(t.Context(), name)
-	if err != nil || !slices.Contains(b.IDs(), loaded.ID) || h.bases(f).IsOutdated(loaded.ID, nil, b) || len(loaded.RootFS.Layers) != 2 {
+	if err != nil || !slices.Contains(b.IDs(), loaded.ID) || h.bases(f).IsOutdated(loaded.ID, nil, b) ||
+		len(loaded.RootFS.Layers) != 2 {
 		t.Fatalf("the engine has %+v, %v; want one of %v", loaded, err, b.IDs())
 	}
 	app := t.TempDir()
@@ -88,20 +90,22 @@ func TestIntegrationPlainDockerComposeFindsTheBases(t *testing.T) {
 		t.Errorf("the engine's own BuildKit: %v", err)
 	}
 	built, err := e.ImageInspect(t.Context(), repository+"-app")
-	if err != nil || len(built.RootFS.Layers) != 3 || built.Config == nil || !slices.Contains(built.Config.Env, "OF=base") {
+	if err != nil || len(built.RootFS.Layers) != 3 || built.Config == nil ||
+		!slices.Contains(built.Config.Env, "OF=base") {
 		t.Errorf("docker compose built %+v, %v", built.RootFS, err)
 	}
 	// A layer that is another than the manifest says does not get into the engine.
 	b.Manifest.Layers[0].Size--
 	remove(repository+"-app", name)
 	var known *fault.Error
-	if err := baseimages.Load(t.Context(), e, b); !errors.As(err, &known) || known.Code != fault.Registry || !strings.Contains(err.Error(), "something else") {
+	if err := baseimages.Load(t.Context(), e, b); !errors.As(err, &known) || known.Code != fault.Registry ||
+		!strings.Contains(err.Error(), "something else") {
 		t.Errorf("a layer that was cut short: %v", err)
 	}
 }
 
-// What a container publishes, on all interfaces or on the loopback, is out of a build step's reach by each of the machine's addresses and
-// by the container's own: refused, not left unanswered.
+// What a container publishes, on all interfaces or on the loopback, is out of a build step's reach by each of the
+// machine's addresses and by the container's own: refused, not left unanswered.
 func TestIntegrationBuildStepsReachNoPublishedService(t *testing.T) {
 	h := newTrusting(t, "")
 	h.provision()
@@ -113,14 +117,20 @@ func TestIntegrationBuildStepsReachNoPublishedService(t *testing.T) {
 	t.Cleanup(func() { _, _ = e.ImageRemove(context.Background(), name, client.ImageRemoveOptions{Force: true}) })
 	port := network.MustParsePort("80/tcp")
 	c, err := e.ContainerCreate(t.Context(), client.ContainerCreateOptions{
-		Config:     &container.Config{Image: name, Cmd: []string{"/stranger", "squat", "0.0.0.0:80", "plain"}, ExposedPorts: network.PortSet{port: {}}},
-		HostConfig: &container.HostConfig{PortBindings: network.PortMap{port: {{HostIP: netip.MustParseAddr("0.0.0.0")}, {HostIP: netip.MustParseAddr("127.0.0.1")}}}},
+		Config: &container.Config{
+			Image: name, Cmd: []string{"/stranger", "squat", "0.0.0.0:80", "plain"},
+			ExposedPorts: network.PortSet{port: {}},
+		},
+		HostConfig: &container.HostConfig{PortBindings: network.PortMap{port: {
+			{HostIP: netip.MustParseAddr("0.0.0.0")}, {HostIP: netip.MustParseAddr("127.0.0.1")},
+		}}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_, _ = e.ContainerRemove(context.Background(), c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		_, _ = e.ContainerRemove(context.Background(), c.ID,
+			client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 	})
 	if _, err := e.ContainerStart(t.Context(), c.ID, client.ContainerStartOptions{}); err != nil {
 		t.Fatal(err)
@@ -132,19 +142,25 @@ func TestIntegrationBuildStepsReachNoPublishedService(t *testing.T) {
 	own := seen.Container.NetworkSettings.Networks["bridge"].IPAddress.String() + ":80"
 	targets := []string{own}
 	for _, b := range seen.Container.NetworkSettings.Ports[port] {
-		for _, address := range []string{"127.0.0.1", h.state.Network.Gateway.String(), seen.Container.NetworkSettings.Networks["bridge"].Gateway.String()} {
+		for _, address := range []string{
+			"127.0.0.1", h.state.Network.Gateway.String(),
+			seen.Container.NetworkSettings.Networks["bridge"].Gateway.String(),
+		} {
 			targets = append(targets, net.JoinHostPort(address, b.HostPort))
 		}
 	}
 	var out string
-	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(out, "reached "+own) && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(out, "reached "+own) &&
+		time.Now().Before(deadline); {
 		out = h.asNobody(append([]string{"dial"}, targets...)...)
 	}
 	if !strings.Contains(out, "reached "+own) || len(targets) != 7 {
 		t.Fatalf("nobody reaches the container itself, so this shows nothing:\n%s", out)
 	}
-	out, err = h.solve(fmt.Sprintf("FROM scratch\nCOPY stranger /\nRUN [\"/stranger\", \"dial\", \"%s\"]\n", strings.Join(targets, `", "`)), nil)
-	if err != nil || strings.Contains(out, "reached") || strings.Contains(out, "timeout") || strings.Count(out, "connection refused") != len(targets) {
+	out, err = h.solve(fmt.Sprintf("FROM scratch\nCOPY stranger /\nRUN [\"/stranger\", \"dial\", \"%s\"]\n",
+		strings.Join(targets, `", "`)), nil)
+	if err != nil || strings.Contains(out, "reached") || strings.Contains(out, "timeout") ||
+		strings.Count(out, "connection refused") != len(targets) {
 		t.Errorf("a build step: %v\n%s", err, out)
 	}
 }

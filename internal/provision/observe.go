@@ -28,7 +28,8 @@ const hubURL = "https://registry-1.docker.io/v2/"
 func (s *setup) observe(ctx context.Context) (facts, error) {
 	f := facts{
 		os: runtime.GOOS, root: os.Geteuid() == 0, distro: distro("/etc/os-release"),
-		buildkitHost: os.Getenv("BUILDKIT_HOST"), cacheRegistry: os.Getenv("CACHE_REGISTRY"), mirror: os.Getenv("DEBIAN_MIRROR"),
+		buildkitHost: os.Getenv("BUILDKIT_HOST"), cacheRegistry: os.Getenv("CACHE_REGISTRY"),
+		mirror:        os.Getenv("DEBIAN_MIRROR"),
 		defaultEngine: defaultEngine(), dockerd: daemon.LookPath("dockerd"),
 		// Only this repository's own tests compile C, for the race detector.
 		compiler: !s.checkout || daemon.LookPath("gcc") != "",
@@ -85,8 +86,8 @@ func (s *setup) observeRegistry(ctx context.Context, f *facts) error {
 	return err
 }
 
-// workingMirror gives the host of the first mirror of Docker Hub that the engine has and that answers. A loopback one is
-// no mirror of the Hub: it is what an earlier setup gave the engine.
+// workingMirror gives the host of the first mirror of Docker Hub that the engine has and that answers. A loopback one
+// is no mirror of the Hub: it is what an earlier setup gave the engine.
 func workingMirror(ctx context.Context, e *engine.Engine) string {
 	if e.Info.RegistryConfig == nil {
 		return ""

@@ -75,7 +75,8 @@ type plan struct {
 // operation is what setup does with one part, in the order in which it does it.
 type operation struct{ part, action, what string }
 
-// operations gives the plan as what is done, found and left out, in that order; text of the dry run, and what tests compare.
+// operations gives the plan as what is done, found and left out, in that order; text of the dry run, and what tests
+// compare.
 func (p plan) operations(f facts) []operation {
 	var all []operation
 	add := func(part, action string, what ...string) {
@@ -254,9 +255,10 @@ func engineCommand(f facts) string {
 	return "install Docker: https://docs.docker.com/engine/install/"
 }
 
-// planRegistry gives a local registry to a builder that setup configures: the mirror where the Hub can't be reached, and the build
-// cache where none was named. Another builder has no key to it: the engine's own, for one, takes whoever listens on a port of the
-// loopback for a registry. Elsewhere than on Linux no builder could reach it: they run in a virtual machine.
+// planRegistry gives a local registry to a builder that setup configures: the mirror where the Hub can't be reached,
+// and the build cache where none was named. Another builder has no key to it: the engine's own, for one, takes
+// whoever listens on a port of the loopback for a registry. Elsewhere than on Linux no builder could reach it: they
+// run in a virtual machine.
 func (p *plan) planRegistry(f facts) {
 	switch {
 	case f.os != "linux" || p.builder == byHost || p.builder == byEngine || (f.hub && f.cacheRegistry != ""):
@@ -304,7 +306,8 @@ func (p *plan) planBases(f facts) error {
 	}
 	if p.registry == none || !f.apt() || (f.distro != "debian" && f.mirror == "") {
 		return fault.New(fault.Registry, mirrorCommand(f),
-			"making the base images: %w", errors.New("neither Docker Hub nor a mirror of it answers, and only on Debian as root "+
+			"making the base images: %w", errors.New("neither Docker Hub nor a mirror of it answers, and only on "+
+				"Debian as root "+
 				"(or on Ubuntu with DEBIAN_MIRROR set) can setup make them itself"))
 	}
 	p.rootfs = true

@@ -16,7 +16,10 @@ import (
 func debian() facts {
 	return facts{
 		os: "linux", root: true, distro: "debian", defaultEngine: true, engineError: errors.New("no engine"),
-		compiler: true, registry: "127.0.0.1:5000", missing: baseimages.Names, stale: append([]string{"registry", "buildkitd"}, pinned.CNIPlugins...),
+		compiler: true, registry: "127.0.0.1:5000", missing: baseimages.Names, stale: append([]string{
+			"registry",
+			"buildkitd",
+		}, pinned.CNIPlugins...),
 	}
 }
 
@@ -71,7 +74,9 @@ base images: none Docker Hub or a mirror of it answers`},
 			"packages: install gcc libc6-dev\n" + nothing,
 		},
 		{
-			"registry and builder run otherwise", ready(), nil, running{runs: true}, engine + `registry: restart 127.0.0.1:5000
+			"registry and builder run otherwise", ready(), nil,
+			running{runs: true},
+			engine + `registry: restart 127.0.0.1:5000
 builder: restart buildkitd, a process of this machine
 base images: found debian:bookworm-slim golang:1.26-bookworm`,
 		},
@@ -92,7 +97,8 @@ base images: none Docker Hub or a mirror of it answers`,
 				strings.TrimPrefix(nothing, strings.TrimSuffix(engine, "\n")),
 		},
 		{
-			"BUILDKIT_HOST", ready(), func(f *facts) { f.buildkitHost = "tcp://b:1234"; f.stale = []string{"buildkitd"} }, serving,
+			"BUILDKIT_HOST", ready(),
+			func(f *facts) { f.buildkitHost = "tcp://b:1234"; f.stale = []string{"buildkitd"} }, serving,
 			engine + `registry: none nobody needs a local one
 builder: found BUILDKIT_HOST=tcp://b:1234
 base images: none the builder has its own way to them`,
@@ -121,11 +127,15 @@ base images: none Docker Hub or a mirror of it answers`,
 			strings.Replace(nothing, "buildkitd, a process of this machine", "the container compose-mage-buildkit", 1),
 		},
 		{
-			"killed before golang was pushed", ready(), func(f *facts) { f.missing = []string{baseimages.Golang} }, serving,
+			"killed before golang was pushed", ready(),
+			func(f *facts) { f.missing = []string{baseimages.Golang} }, serving,
 			strings.Replace(nothing, "base images: found debian:bookworm-slim", "base images: make", 1),
 		},
 		{
-			"killed before debian was pushed", ready(), func(f *facts) { f.missing, f.rootfs = baseimages.Names, true }, serving,
+			"killed before debian was pushed", ready(), func(f *facts) {
+				f.missing, f.rootfs = baseimages.Names,
+					true
+			}, serving,
 			strings.Replace(nothing, "base images: found", "base images: make", 1),
 		},
 	} {
@@ -151,14 +161,26 @@ func TestPlansThatFail(t *testing.T) {
 		{"macOS", func(f *facts) { f.os = "darwin" }, fault.Engine, "brew install"},
 		{"Windows", func(f *facts) { f.os = "windows" }, fault.Engine, "winget install"},
 		{"Debian, not root", func(f *facts) { f.root = false }, fault.Engine, "sudo apt-get install -y docker.io"},
-		{"stopped, not root", func(f *facts) { f.root, f.dockerd, f.systemd = false, "/usr/bin/dockerd", true }, fault.Engine, "sudo systemctl start docker"},
+		{
+			"stopped, not root", func(f *facts) { f.root, f.dockerd, f.systemd = false, "/usr/bin/dockerd", true },
+			fault.Engine, "sudo systemctl start docker",
+		},
 		{"Fedora", func(f *facts) { f.distro = "fedora" }, fault.Engine, "sudo dnf install -y moby-engine"},
 		{"Arch", func(f *facts) { f.distro = "arch" }, fault.Engine, "sudo pacman -S docker"},
 		{"Alpine", func(f *facts) { f.distro = "alpine" }, fault.Engine, "apk add docker"},
 		{"unknown", func(f *facts) { f.distro = "nixos" }, fault.Engine, "https://docs.docker.com/engine/install/"},
-		{"no Hub, Ubuntu", func(f *facts) { *f = ready(); f.distro, f.missing = "ubuntu", baseimages.Names }, fault.Registry, "registry-mirrors"},
-		{"no Hub, not root", func(f *facts) { *f = ready(); f.root, f.missing = false, baseimages.Names }, fault.Registry, "/etc/docker/daemon.json"},
-		{"no Hub, macOS", func(f *facts) { *f = ready(); f.os, f.missing = "darwin", baseimages.Names }, fault.Registry, "Docker Desktop's settings"},
+		{
+			"no Hub, Ubuntu", func(f *facts) { *f = ready(); f.distro, f.missing = "ubuntu", baseimages.Names },
+			fault.Registry, "registry-mirrors",
+		},
+		{
+			"no Hub, not root", func(f *facts) { *f = ready(); f.root, f.missing = false, baseimages.Names },
+			fault.Registry, "/etc/docker/daemon.json",
+		},
+		{
+			"no Hub, macOS", func(f *facts) { *f = ready(); f.os, f.missing = "darwin", baseimages.Names },
+			fault.Registry, "Docker Desktop's settings",
+		},
 	} {
 		f := debian()
 		c.edit(&f)

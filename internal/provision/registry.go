@@ -19,9 +19,9 @@ import (
 // PortVariable is the environment variable that names the first port tried for the local registry; 5000 otherwise.
 const PortVariable = "COMPOSE_MAGE_REGISTRY_PORT"
 
-// registryAddress gives the host:port of the local registry: the one it had before, else the first from 5000 on at which nothing
-// listens. What setup did not start is passed over and named, whatever it answers: other users of the machine
-// can listen there too.
+// registryAddress gives the host:port of the local registry: the one it had before, else the first from 5000 on at
+// which nothing listens. What setup did not start is passed over and named, whatever it answers: other users of the
+// machine can listen there too.
 func (s *setup) registryAddress(ctx context.Context) (addr string, err error) {
 	first := 5000
 	if v := os.Getenv(PortVariable); v != "" {
@@ -48,7 +48,8 @@ func (s *setup) registryAddress(ctx context.Context) (addr string, err error) {
 		}
 		s.taken = append(s.taken, addr)
 	}
-	return "", fault.New(fault.Resources, "ss -ltnp", "finding a port for the local registry: %d to %d are taken", first, first+registryPorts-1)
+	return "", fault.New(fault.Resources, "ss -ltnp", "finding a port for the local registry: %d to %d are taken",
+		first, first+registryPorts-1)
 }
 
 // registryPorts is how many ports are tried.
@@ -87,7 +88,8 @@ func (s *setup) registryDaemon(addr string) daemon.Daemon {
 	return daemon.Daemon{
 		Name: "registry", Args: []string{s.programs.Path("registry"), "serve", filepath.Join(s.dir, "registry.yaml")},
 		Env: []string{"OTEL_TRACES_EXPORTER=none"},
-		Log: s.logFile("registry"), Address: addr, Config: s.registryConfig(addr) + registry.IdentityIn(s.dir).Fingerprint() + s.programs.Stamp,
+		Log: s.logFile("registry"), Address: addr, Config: s.registryConfig(addr) +
+			registry.IdentityIn(s.dir).Fingerprint() + s.programs.Stamp,
 		Code: fault.Registry, Ready: s.registryReady(addr), Within: 30 * time.Second,
 	}
 }
@@ -104,7 +106,8 @@ func (s *setup) ensureRegistry(ctx context.Context, f facts, p plan) error {
 		return s.state.save(s.dir)
 	}
 	for _, addr := range s.taken {
-		s.out.Warn("registry: something that setup did not start listens on %s: not used; the registry is at %s", addr, f.registry)
+		s.out.Warn("registry: something that setup did not start listens on %s: not used; the registry is at %s",
+			addr, f.registry)
 	}
 	old, _ := s.state.process("registry")
 	made, err := registry.IdentityIn(s.dir).Ensure()
@@ -123,9 +126,11 @@ func (s *setup) ensureRegistry(ctx context.Context, f facts, p plan) error {
 		return state.WriteIfChanged(filepath.Join(s.dir, "registry.yaml"), []byte(s.registryConfig(f.registry)), 0o600)
 	})
 	if err == nil && made && old.Name != "" {
-		s.out.Info("the registry now answers only who has its keys (%s): before, every user of this machine could read and write it",
+		s.out.Info("the registry now answers only who has its keys (%s): before, every user of this machine could "+
+			"read and write it",
 			filepath.Dir(registry.IdentityIn(s.dir).CA()))
-		s.out.Info("what it holds from then stays; where you do not trust those users: go tool mage teardown, rm -r %s, go tool mage setup", s.untrusted())
+		s.out.Info("what it holds from then stays; where you do not trust those users: go tool mage teardown, rm "+
+			"-r %s, go tool mage setup", s.untrusted())
 	}
 	return err
 }

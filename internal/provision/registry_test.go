@@ -18,13 +18,14 @@ func TestBuilderImageIsOfThePinnedVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(mod), "github.com/moby/buildkit "+strings.TrimPrefix(BuilderImage, "moby/buildkit:")+" ") {
+	if !strings.Contains(string(mod), "github.com/moby/buildkit "+strings.TrimPrefix(BuilderImage,
+		"moby/buildkit:")+" ") {
 		t.Errorf("the builder's container runs %s, and tools/go.mod pins another", BuilderImage)
 	}
 }
 
-// Another program on the first port moves the registry to the next, be it a registry itself, and be it the port of earlier runs: who
-// takes it while ours is down must not be taken for ours.
+// Another program on the first port moves the registry to the next, be it a registry itself, and be it the port of
+// earlier runs: who takes it while ours is down must not be taken for ours.
 func TestRegistryTakesNoPortOnWhichOthersListen(t *testing.T) {
 	squatter := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
@@ -37,7 +38,8 @@ func TestRegistryTakesNoPortOnWhichOthersListen(t *testing.T) {
 		s.state.Registry, s.taken = earlier, nil
 		addr, err := s.registryAddress(t.Context())
 		if err != nil || addr == address || !slices.Equal(s.taken, []string{address}) {
-			t.Errorf("earlier %q: got %q, %v, taken %v, with a registry of others at %s", earlier, addr, err, s.taken, address)
+			t.Errorf("earlier %q: got %q, %v, taken %v, with a registry of others at %s", earlier, addr, err, s.taken,
+				address)
 		}
 	}
 	s.state.Registry = "127.0.0.1:1"
@@ -60,25 +62,30 @@ func TestBuildkitdConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"\ninsecure-entitlements = [\"network.host\"]\nroot = \"/state/buildkit\"", `binary = "/usr/sbin/runc"`, `networkMode = "cni"`,
+		"\ninsecure-entitlements = [\"network.host\"]\nroot = \"/state/buildkit\"", `binary = "/usr/sbin/runc"`,
+		`networkMode = "cni"`,
 		"[registry.\"docker.io\"]\n  mirrors = [\"127.0.0.1:5000\"]",
 		// Without these BuildKit speaks plain HTTP to whoever listens there.
-		"[registry.\"127.0.0.1:5000\"]\n  http = false\n  insecure = false\n  ca = [\"" + s.dir + "/registry-keys/ca.pem\"]",
+		"[registry.\"127.0.0.1:5000\"]\n  http = false\n  insecure = false\n  ca = [\"" + s.dir +
+			"/registry-keys/ca.pem\"]",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("lacks %q:\n%s", want, text)
 		}
 	}
-	if text, err = s.buildkitdConfig(f, p, "/state/buildkit", "", nil); err != nil || !strings.Contains(text, `networkMode = "host"`) {
+	if text, err = s.buildkitdConfig(f, p, "/state/buildkit", "", nil); err != nil ||
+		!strings.Contains(text, `networkMode = "host"`) {
 		t.Errorf("without a network: %v\n%s", err, text)
 	}
 	f.hub = true
-	if text, err = s.buildkitdConfig(f, p, "", "", nil); err != nil || strings.Contains(text, "docker.io") || strings.Contains(text, "root =") {
+	if text, err = s.buildkitdConfig(f, p, "", "", nil); err != nil || strings.Contains(text, "docker.io") ||
+		strings.Contains(text, "root =") {
 		t.Errorf("with the Hub and in a container: %v\n%s", err, text)
 	}
 	s.mirror = "http://mirror.example:80"
 	if text, err = s.buildkitdConfig(f, p, "", "", nil); err != nil ||
-		!strings.Contains(text, "mirrors = [\"mirror.example:80\"]") || !strings.Contains(text, "[registry.\"mirror.example:80\"]\n  http = true") {
+		!strings.Contains(text, "mirrors = [\"mirror.example:80\"]") ||
+		!strings.Contains(text, "[registry.\"mirror.example:80\"]\n  http = true") {
 		t.Errorf("with a mirror of the engine's: %v\n%s", err, text)
 	}
 }

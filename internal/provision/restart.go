@@ -18,8 +18,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
-// engineMirror is the mirror on the loopback with which an earlier setup started the engine that runs; "" for none. Setup does not
-// touch an engine that it did not start.
+// engineMirror is the mirror on the loopback with which an earlier setup started the engine that runs; "" for none.
+// Setup does not touch an engine that it did not start.
 func (s *setup) engineMirror() string {
 	p, ok := s.state.process("engine")
 	if !ok || !p.Alive() {
@@ -45,23 +45,27 @@ func (s *setup) warnOfMirrors() {
 	}
 	for _, mirror := range s.engine.Info.RegistryConfig.Mirrors {
 		if onLoopback(mirror) {
-			s.out.Warn("engine: it takes %s for Docker Hub, and whoever listens there gives it its images; take it out of its configuration", mirror)
+			s.out.Warn("engine: it takes %s for Docker Hub, and whoever listens there gives it its images; take it "+
+				"out of its configuration", mirror)
 		}
 	}
 }
 
-// restartEngine starts the engine again without the mirror on the loopback that an earlier setup gave it. Containers end with an
-// engine; those that ran are started again.
+// restartEngine starts the engine again without the mirror on the loopback that an earlier setup gave it. Containers
+// end with an engine; those that ran are started again.
 func (s *setup) restartEngine(ctx context.Context, f facts) error {
 	list, err := s.engine.ContainerList(ctx, client.ContainerListOptions{})
 	if err != nil {
 		return fault.New(fault.Engine, "docker ps", "listing what runs before the engine is restarted: %w", err)
 	}
-	s.out.Info("engine: an earlier setup had it take %s for Docker Hub, and so whoever listens there: it is restarted without", f.engineMirror)
+	s.out.Info("engine: an earlier setup had it take %s for Docker Hub, and so whoever listens there: it is "+
+		"restarted without", f.engineMirror)
 	if len(list.Items) > 0 {
-		s.out.Info("engine: what runs ends with it and is started again: %s", strings.Join(containerNames(list.Items), ", "))
+		s.out.Info("engine: what runs ends with it and is started again: %s",
+			strings.Join(containerNames(list.Items), ", "))
 	}
-	// In the order in which they were made: what others wait for comes first. Written down, for setup may be killed meanwhile.
+	// In the order in which they were made: what others wait for comes first. Written down, for setup may be killed
+	// meanwhile.
 	slices.SortStableFunc(list.Items, func(a, b container.Summary) int { return cmp.Compare(a.Created, b.Created) })
 	for _, c := range list.Items {
 		s.state.StartAgain = append(s.state.StartAgain, c.ID)
@@ -82,7 +86,8 @@ func (s *setup) restartEngine(ctx context.Context, f facts) error {
 	return s.startAgain(ctx)
 }
 
-// startAgain starts the containers that ended with the engine when setup restarted it, and that the engine has not started itself.
+// startAgain starts the containers that ended with the engine when setup restarted it, and that the engine has not
+// started itself.
 func (s *setup) startAgain(ctx context.Context) error {
 	if len(s.state.StartAgain) == 0 {
 		return nil
@@ -100,7 +105,8 @@ func (s *setup) startAgain(ctx context.Context) error {
 		}
 	}
 	if err := errors.Join(failed...); err != nil {
-		s.out.Warn("what ran before the engine was restarted does not all run again; docker start NAME tells more: %v", err)
+		s.out.Warn("what ran before the engine was restarted does not all run again; docker start NAME tells more: "+
+			"%v", err)
 	}
 	s.state.StartAgain = nil
 	return s.state.save(s.dir)

@@ -22,7 +22,8 @@ import (
 func sleepingImage(t *testing.T, e *engine.Engine) string {
 	t.Helper()
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "main.go"), "package main\n\nimport \"time\"\n\nfunc main() { time.Sleep(time.Hour) }\n")
+	write(t, filepath.Join(dir, "main.go"),
+		"package main\n\nimport \"time\"\n\nfunc main() { time.Sleep(time.Hour) }\n")
 	build := exec.Command("go", "build", "-o", "sleeper", "main.go")
 	build.Dir, build.Env = dir, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -46,7 +47,8 @@ func importProgram(t *testing.T, e *engine.Engine, path, name string) string {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := e.ImageImport(t.Context(), client.ImageImportSource{Source: &layer, SourceName: "-"}, name, client.ImageImportOptions{})
+	answer, err := e.ImageImport(t.Context(), client.ImageImportSource{Source: &layer, SourceName: "-"}, name,
+		client.ImageImportOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,8 +60,8 @@ func importProgram(t *testing.T, e *engine.Engine, path, name string) string {
 	return name
 }
 
-// An earlier setup gave the engine that it started a mirror on the loopback, where every user of the machine can listen. The next one
-// takes it away, says which containers end with the engine, and starts them again.
+// An earlier setup gave the engine that it started a mirror on the loopback, where every user of the machine can
+// listen. The next one takes it away, says which containers end with the engine, and starts them again.
 func TestEngineLosesTheMirrorOfAnEarlierSetup(t *testing.T) {
 	if os.Geteuid() != 0 || daemon.LookPath("dockerd") == "" {
 		t.Skip("needs root and an installed dockerd")
@@ -88,7 +90,10 @@ func TestEngineLosesTheMirrorOfAnEarlierSetup(t *testing.T) {
 	image := sleepingImage(t, s.engine)
 	for _, name := range []string{"runs", "stopped"} {
 		c, err := s.engine.ContainerCreate(t.Context(), client.ContainerCreateOptions{
-			Name: name, Config: &container.Config{Image: image, Cmd: []string{"/sleeper"}}, HostConfig: &container.HostConfig{NetworkMode: "none"},
+			Name: name, Config: &container.Config{
+				Image: image,
+				Cmd:   []string{"/sleeper"},
+			}, HostConfig: &container.HostConfig{NetworkMode: "none"},
 		})
 		if err == nil && name == "runs" {
 			_, err = s.engine.ContainerStart(t.Context(), c.ID, client.ContainerStartOptions{})
@@ -112,14 +117,16 @@ func TestEngineLosesTheMirrorOfAnEarlierSetup(t *testing.T) {
 		t.Errorf("running afterwards: %v, %v", containerNames(running.Items), err)
 	}
 	// A setup that was killed in between: the next one goes on.
-	if _, err := s.engine.ContainerStop(t.Context(), "runs", client.ContainerStopOptions{Timeout: new(int)}); err != nil {
+	if _, err := s.engine.ContainerStop(t.Context(), "runs",
+		client.ContainerStopOptions{Timeout: new(int)}); err != nil {
 		t.Fatal(err)
 	}
 	s.state.StartAgain = []string{"gone", "runs"}
 	if err := s.ensureEngine(t.Context(), f, plan{engine: found}); err != nil || len(s.state.StartAgain) > 0 {
 		t.Errorf("after a kill: %v, still to start: %v", err, s.state.StartAgain)
 	}
-	if running, err = s.engine.ContainerList(t.Context(), client.ContainerListOptions{}); err != nil || len(running.Items) != 1 {
+	if running, err = s.engine.ContainerList(t.Context(), client.ContainerListOptions{}); err != nil ||
+		len(running.Items) != 1 {
 		t.Errorf("running after a kill and another setup: %v, %v", containerNames(running.Items), err)
 	}
 	for _, want := range []string{"http://127.0.0.1:5000", "what runs ends with it and is started again: runs"} {

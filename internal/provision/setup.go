@@ -175,7 +175,8 @@ func begin(ctx context.Context, o Options) (*setup, func(), error) {
 	}
 	if info, err := os.Stat(dir); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o002 != 0 {
 		return nil, nil, fault.New(fault.Config, "chmod o-w "+fault.Quote(dir),
-			"the state directory %q can be written to by every user of this machine: what setup starts from there would be theirs", dir)
+			"the state directory %q can be written to by every user of this machine: what setup starts from there "+
+				"would be theirs", dir)
 	}
 	release, err := state.Lock(ctx, dir, "setup", o.Out)
 	if err != nil {
@@ -208,7 +209,8 @@ func (s *setup) ensureBases(ctx context.Context, f facts, p plan) error {
 		s.out.Done("base images: from Docker Hub%s", map[bool]string{true: " through " + s.mirror}[s.mirror != ""])
 		return baseimages.Unlock(s.dir)
 	case p.registry == none:
-		s.out.Info("base images: the builder at %s gets them as it is set up to: Docker Hub does not answer here", s.state.Builder)
+		s.out.Info("base images: the builder at %s gets them as it is set up to: Docker Hub does not answer here",
+			s.state.Builder)
 		return nil
 	}
 	return s.bases(f).Ensure(ctx, p.bases)
@@ -231,8 +233,8 @@ func (s *setup) bases(f facts) *baseimages.Maker {
 
 func (s *setup) logFile(name string) string { return filepath.Join(s.dir, "logs", name+".log") }
 
-// prepare installs packages and then makes Debian's root file system, while it builds the programs: the first two take the
-// network and the disk, the last the processor.
+// prepare installs packages and then makes Debian's root file system, while it builds the programs: the first two
+// take the network and the disk, the last the processor.
 func (s *setup) prepare(ctx context.Context, _ facts, p plan) error {
 	var parts []string
 	work := map[string]func(context.Context, func(string)) error{}
@@ -256,7 +258,11 @@ func (s *setup) prepare(ctx context.Context, _ facts, p plan) error {
 		return nil
 	}
 	title := strings.Join(parts, "; ")
-	return s.out.Step(ctx, title, func(ctx context.Context, report func(string)) error { return s.both(ctx, report, work) })
+	return s.out.Step(ctx, title, func(ctx context.Context,
+		report func(string),
+	) error {
+		return s.both(ctx, report, work)
+	})
 }
 
 // prepareSystem installs the plan's packages and makes the root file system, which needs one of them.
@@ -272,7 +278,8 @@ func (s *setup) prepareSystem(ctx context.Context, p plan, report func(string)) 
 	return baseimages.MakeRootfs(ctx, s.dir, report)
 }
 
-// both runs works at the same time. The first error cancels the others; each says how long it took where there are several.
+// both runs works at the same time. The first error cancels the others; each says how long it took where there are
+// several.
 func (s *setup) both(
 	ctx context.Context, report func(string), works map[string]func(context.Context, func(string)) error,
 ) error {

@@ -19,8 +19,8 @@ const EngineBuilder = "docker"
 
 // State is what setup made or found; it lies in <state directory>/state.json, which is replaced atomically.
 type State struct {
-	// Builder is the address of BuildKit: "unix:///…/buildkitd.sock", "docker-container://…", what BUILDKIT_HOST said,
-	// or EngineBuilder. Empty where none was made.
+	// Builder is the address of BuildKit: "unix:///…/buildkitd.sock", "docker-container://…", what BUILDKIT_HOST
+	// said, or EngineBuilder. Empty where none was made.
 	Builder string `json:"builder,omitempty"`
 	// Registry is the local registry's host:port; empty where none was made.
 	Registry string `json:"registry,omitempty"`
@@ -58,16 +58,19 @@ func loadFrom(dir string) (State, error) {
 		return State{}, nil
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return State{}, fault.New(fault.Config, "sudo chown -R $(id -u) "+fault.Quote(dir)+", or another directory in "+state.Variable,
+		return State{}, fault.New(fault.Config,
+			"sudo chown -R $(id -u) "+fault.Quote(dir)+", or another directory in "+state.Variable,
 			"reading what setup made: %w", err)
 	}
 	if err != nil {
-		return State{Note: fmt.Sprintf("%v: what setup made is not known until go tool mage setup has found it again", err), file: path}, nil
+		return State{Note: fmt.Sprintf("%v: what setup made is not known until go tool mage setup has found it again",
+			err), file: path}, nil
 	}
 	return s, nil
 }
 
-// setAsideDamaged makes room for a new file where Load could not read the old one, which is kept: it may name what is still running.
+// setAsideDamaged makes room for a new file where Load could not read the old one, which is kept: it may name what is
+// still running.
 func (s *setup) setAsideDamaged() error {
 	if s.state.file == "" {
 		return nil

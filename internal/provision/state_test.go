@@ -49,13 +49,16 @@ func TestCorruptStateSaysSoAndIsNoError(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := Load()
-	if err != nil || s.Builder != "" || !strings.Contains(s.Note, "state.json\" is not JSON") || !strings.Contains(s.Note, "go tool mage setup") {
+	if err != nil || s.Builder != "" || !strings.Contains(s.Note, "state.json\" is not JSON") ||
+		!strings.Contains(s.Note, "go tool mage setup") {
 		t.Errorf("got %+v, %v, want a zero State whose Note says what is wrong", s, err)
 	}
-	if err := errors.Join((&setup{dir: dir, state: s, out: ui.New(&daemon.Tail{})}).setAsideDamaged(), s.save(dir)); err != nil {
+	if err := errors.Join((&setup{dir: dir, state: s, out: ui.New(&daemon.Tail{})}).setAsideDamaged(),
+		s.save(dir)); err != nil {
 		t.Fatal(err)
 	}
-	if kept, err := os.ReadFile(filepath.Join(dir, "state.json.damaged")); err != nil || string(kept) != `{"builder": "unix` {
+	if kept, err := os.ReadFile(filepath.Join(dir, "state.json.damaged")); err != nil ||
+		string(kept) != `{"builder": "unix` {
 		t.Errorf("the damaged file is lost: %q, %v", kept, err)
 	}
 }
@@ -84,8 +87,12 @@ func TestSaveReplacesTheFile(t *testing.T) {
 // Proxies are led to the steps of the builder that setup started, not to those of another, which know no such gateway.
 func TestTheStepsNetworkIsThatOfSetupsBuilder(t *testing.T) {
 	n := &stepnet.Network{Bridge: "cm1"}
-	s := State{Builder: "tcp://other:1234", Network: n, Processes: []daemon.Process{{Name: "builder", Address: "unix:///state/run/buildkitd.sock"}}}
-	if s.StepNetwork("unix:///state/run/buildkitd.sock") != n || s.StepNetwork(s.Builder) != nil || (State{Network: n}).StepNetwork("") != nil {
+	s := State{
+		Builder: "tcp://other:1234", Network: n,
+		Processes: []daemon.Process{{Name: "builder", Address: "unix:///state/run/buildkitd.sock"}},
+	}
+	if s.StepNetwork("unix:///state/run/buildkitd.sock") != n || s.StepNetwork(s.Builder) != nil ||
+		(State{Network: n}).StepNetwork("") != nil {
 		t.Error("the network is another builder's")
 	}
 }
@@ -114,7 +121,10 @@ func TestAStateDirectoryOpenToAllIsRefused(t *testing.T) {
 	}
 	dir := t.TempDir()
 	t.Setenv(state.Variable, dir)
-	for mode, ok := range map[os.FileMode]bool{0o777: false, 0o1777: false, 0o702: false, 0o700: true, 0o755: true, 0o775: true} {
+	for mode, ok := range map[os.FileMode]bool{
+		0o777: false, 0o1777: false, 0o702: false, 0o700: true, 0o755: true,
+		0o775: true,
+	} {
 		if err := os.Chmod(dir, mode); err != nil {
 			t.Fatal(err)
 		}

@@ -25,8 +25,8 @@ func (s *setup) cniConfig() string { return filepath.Join(s.dir, "buildkitd.conf
 // cniLeases has the addresses that steps have. They end with the builder.
 func (s *setup) cniLeases() string { return filepath.Join(s.dir, "run", "addresses") }
 
-// stepNetwork puts the rules of the network of build steps in place, before any step can run in it. The error says why this
-// machine can't have one.
+// stepNetwork puts the rules of the network of build steps in place, before any step can run in it. The error says
+// why this machine can't have one.
 func (s *setup) stepNetwork(ctx context.Context) (stepnet.Network, error) {
 	n, err := s.chooseNetwork()
 	if err != nil {
@@ -95,7 +95,8 @@ func proxySentence(n stepnet.Network) string {
 	if len(n.Ports) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", but for the proxies there (port %s)", strings.Trim(strings.ReplaceAll(fmt.Sprint(n.Ports), " ", ", "), "[]"))
+	return fmt.Sprintf(", but for the proxies there (port %s)",
+		strings.Trim(strings.ReplaceAll(fmt.Sprint(n.Ports), " ", ", "), "[]"))
 }
 
 func firstLine(err error) string {

@@ -47,7 +47,8 @@ func Teardown(ctx context.Context, o Options) error {
 					return s.stopUnit(ctx, p.Unit)
 				}
 				if part.name == "builder" { // it ends at once where nothing builds
-					say := time.AfterFunc(time.Second, func() { report(fmt.Sprintf("a build is running: it has %s to end", part.within)) })
+					say := time.AfterFunc(time.Second,
+						func() { report(fmt.Sprintf("a build is running: it has %s to end", part.within)) })
 					defer say.Stop()
 				}
 				return p.Stop(ctx, part.within)
@@ -103,7 +104,8 @@ func (s *setup) removeContainer(ctx context.Context) error {
 		}
 		_, err = e.ContainerRemove(ctx, s.state.Container, client.ContainerRemoveOptions{Force: true})
 		if err != nil && !errdefs.IsNotFound(err) {
-			return fault.New(fault.Engine, "docker rm -f "+fault.Quote(s.state.Container), "removing the builder's container: %w", err)
+			return fault.New(fault.Engine, "docker rm -f "+fault.Quote(s.state.Container),
+				"removing the builder's container: %w", err)
 		}
 		return nil
 	})
@@ -121,8 +123,12 @@ func (s *setup) stopUnit(ctx context.Context, unit string) error {
 		return ctx.Err()
 	}
 	socket := strings.TrimSuffix(unit, ".service") + ".socket"
-	if _, err := daemon.Run(ctx, daemon.Command{Args: []string{"systemctl", "stop", unit, socket}, Log: s.logFile("systemctl")}, func(string) {}); err != nil {
-		return fault.New(fault.Engine, "journalctl -u "+unit, "stopping the engine: %w", err).WithDetail(daemon.OutputOf(err)...)
+	if _, err := daemon.Run(ctx, daemon.Command{
+		Args: []string{"systemctl", "stop", unit, socket},
+		Log:  s.logFile("systemctl"),
+	}, func(string) {}); err != nil {
+		return fault.New(fault.Engine, "journalctl -u "+unit, "stopping the engine: %w",
+			err).WithDetail(daemon.OutputOf(err)...)
 	}
 	return nil
 }

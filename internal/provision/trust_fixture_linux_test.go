@@ -45,7 +45,8 @@ func newTrusting(t *testing.T, proxy string) *trusting {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(real, "bin", "bridge")); err != nil || os.Geteuid() != 0 {
-		t.Skipf("setup started no builder of its own here: it runs in a container, in the engine, or elsewhere (%v)", err)
+		t.Skipf("setup started no builder of its own here: it runs in a container, in the engine, or elsewhere (%v)",
+			err)
 	}
 	dir, err := os.MkdirTemp("", "trust") // short: the kernel allows some 100 bytes for a socket's path
 	if err != nil {
@@ -56,7 +57,8 @@ func newTrusting(t *testing.T, proxy string) *trusting {
 	if h.programs, err = pinned.ForSetup(h.dir, ""); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(os.Chmod(dir, 0o755), os.MkdirAll(filepath.Join(h.dir, "logs"), 0o755), os.Symlink(filepath.Join(real, "bin"), filepath.Join(h.dir, "bin"))); err != nil {
+	if err := errors.Join(os.Chmod(dir, 0o755), os.MkdirAll(filepath.Join(h.dir, "logs"), 0o755),
+		os.Symlink(filepath.Join(real, "bin"), filepath.Join(h.dir, "bin"))); err != nil {
 		t.Fatal(err)
 	}
 	build := exec.Command("go", "build", "-o", h.stranger, "testdata/stranger/main.go")
@@ -82,7 +84,8 @@ func (h *trusting) end(dir string) {
 		if err := n.Remove(context.Background()); err != nil {
 			h.t.Error(err)
 		}
-		if left, err := exec.Command("iptables-save").Output(); err == nil && strings.Contains(strings.ToLower(string(left)), n.Bridge) {
+		if left, err := exec.Command("iptables-save").Output(); err == nil &&
+			strings.Contains(strings.ToLower(string(left)), n.Bridge) {
 			h.t.Error("rules are left of the network of build steps")
 		}
 		if _, err := net.InterfaceByName(n.Bridge); err == nil {
@@ -176,7 +179,8 @@ func (h *trusting) solve(dockerfile string, edit func(*client.SolveOpt)) (string
 func (h *trusting) solveOn(c *client.Client, dockerfile string, edit func(*client.SolveOpt)) (string, error) {
 	h.t.Helper()
 	dir := h.t.TempDir()
-	if err := errors.Join(os.Link(h.stranger, filepath.Join(dir, "stranger")), os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o600)); err != nil {
+	if err := errors.Join(os.Link(h.stranger, filepath.Join(dir, "stranger")),
+		os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o600)); err != nil {
 		h.t.Fatal(err)
 	}
 	tree, err := fsutil.NewFS(dir)
@@ -184,7 +188,8 @@ func (h *trusting) solveOn(c *client.Client, dockerfile string, edit func(*clien
 		h.t.Fatal(err)
 	}
 	opt := client.SolveOpt{
-		Frontend: "dockerfile.v0", FrontendAttrs: map[string]string{}, LocalMounts: map[string]fsutil.FS{"context": tree, "dockerfile": tree},
+		Frontend: "dockerfile.v0", FrontendAttrs: map[string]string{},
+		LocalMounts: map[string]fsutil.FS{"context": tree, "dockerfile": tree},
 	}
 	if edit != nil {
 		edit(&opt)
@@ -241,15 +246,21 @@ func (h *trusting) startEarlier() {
 	addr := l.Addr().String()
 	_ = l.Close()
 	h.state.Registry, h.state.Builder = addr, "unix://"+h.socket()
-	write(h.t, filepath.Join(h.dir, "registry.yaml"), fmt.Sprintf("version: 0.1\nstorage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: %q}\n", filepath.Join(h.dir, "registry"), addr))
-	write(h.t, h.buildkitdToml(), fmt.Sprintf("root = %q\n[worker.oci]\n  enabled = true\n  networkMode = \"host\"\n  binary = %q\n[worker.containerd]\n  enabled = false\n"+
-		"[registry.%q]\n  http = true\n[registry.\"docker.io\"]\n  mirrors = [%q]\n", filepath.Join(h.dir, "buildkit"), daemon.LookPath("runc"), addr, addr))
+	write(h.t, filepath.Join(h.dir, "registry.yaml"),
+		fmt.Sprintf("version: 0.1\nstorage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: %q}\n",
+			filepath.Join(h.dir, "registry"), addr))
+	write(h.t, h.buildkitdToml(),
+		fmt.Sprintf("root = %q\n[worker.oci]\n  enabled = true\n  networkMode = \"host\"\n  binary = "+
+			"%q\n[worker.containerd]\n  enabled = false\n"+
+			"[registry.%q]\n  http = true\n[registry.\"docker.io\"]\n  mirrors = [%q]\n", filepath.Join(h.dir,
+			"buildkit"), daemon.LookPath("runc"), addr, addr))
 	if err := os.MkdirAll(filepath.Dir(h.socket()), 0o700); err != nil {
 		h.t.Fatal(err)
 	}
 	for _, d := range []daemon.Daemon{
 		{
-			Name: "registry", Args: h.registryDaemon(addr).Args, Log: h.logFile("registry"), Address: addr, Config: "earlier",
+			Name: "registry", Args: h.registryDaemon(addr).Args, Log: h.logFile("registry"),
+			Address: addr, Config: "earlier",
 			Within: 20 * time.Second, Ready: func(context.Context) error {
 				if free(addr) {
 					return errors.New("not yet")
@@ -258,7 +269,8 @@ func (h *trusting) startEarlier() {
 			},
 		},
 		{
-			Name: "builder", Args: h.buildkitdArgs(), Log: h.logFile("buildkitd"), Address: h.state.Builder, Config: "earlier",
+			Name: "builder", Args: h.buildkitdArgs(), Log: h.logFile("buildkitd"),
+			Address: h.state.Builder, Config: "earlier",
 			Within: 20 * time.Second, Ready: builderReady(h.state.Builder), Caged: true,
 		},
 	} {

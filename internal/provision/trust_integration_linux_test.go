@@ -20,8 +20,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/registry"
 )
 
-// Another user of the machine has a registry on the port before setup, asks setup's registry and writes to it, reads its keys, and
-// takes its port while it is down. None of it gets him anything, or into a build.
+// Another user of the machine has a registry on the port before setup, asks setup's registry and writes to it, reads
+// its keys, and takes its port while it is down. None of it gets him anything, or into a build.
 func TestIntegrationAnotherUserNeitherReadsNorFeedsTheRegistry(t *testing.T) {
 	h := newTrusting(t, "")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -33,7 +33,8 @@ func TestIntegrationAnotherUserNeitherReadsNorFeedsTheRegistry(t *testing.T) {
 	t.Setenv(PortVariable, squatted[strings.LastIndexByte(squatted, ':')+1:])
 	early := h.squat(squatted, "plain")
 	f, _ := h.provision()
-	if f.registry == squatted || !strings.Contains(string(h.said.Bytes()), "something that setup did not start listens on "+squatted) {
+	if f.registry == squatted || !strings.Contains(string(h.said.Bytes()),
+		"something that setup did not start listens on "+squatted) {
 		t.Errorf("with another's registry on %s setup took %s and said\n%s", squatted, f.registry, h.said.Bytes())
 	}
 	for _, asked := range early.requests() {
@@ -42,16 +43,24 @@ func TestIntegrationAnotherUserNeitherReadsNorFeedsTheRegistry(t *testing.T) {
 		}
 	}
 	keys := registry.IdentityIn(h.dir)
-	if out := h.asNobody("read", keys.CA(), keys.ClientKey(), keys.ClientCert(), keys.ServerKey(), filepath.Join(h.dir, "registry.yaml"), filepath.Join(h.dir, "buildkitd.toml"), h.socket()); out != "" {
+	if out := h.asNobody("read", keys.CA(), keys.ClientKey(), keys.ClientCert(), keys.ServerKey(),
+		filepath.Join(h.dir, "registry.yaml"), filepath.Join(h.dir, "buildkitd.toml"), h.socket()); out != "" {
 		t.Errorf("another user reads\n%s", out)
 	}
-	if out := h.asNobody("registry", f.registry); strings.Contains(out, "answered") || strings.Count(out, "refused") != 21 {
+	if out := h.asNobody("registry", f.registry); strings.Contains(out, "answered") ||
+		strings.Count(out, "refused") != 21 {
 		t.Errorf("the registry and another user:\n%s", out)
 	}
 	// What setup's own builder may: it fills the cache, and takes it.
 	cached := func(opt *client.SolveOpt) {
-		opt.CacheImports = []client.CacheOptionsEntry{{Type: "registry", Attrs: map[string]string{"ref": f.registry + "/p/s:cache-main"}}}
-		opt.CacheExports = []client.CacheOptionsEntry{{Type: "registry", Attrs: map[string]string{"ref": f.registry + "/p/s:cache-main", "mode": "max"}}}
+		opt.CacheImports = []client.CacheOptionsEntry{{
+			Type:  "registry",
+			Attrs: map[string]string{"ref": f.registry + "/p/s:cache-main"},
+		}}
+		opt.CacheExports = []client.CacheOptionsEntry{{
+			Type:  "registry",
+			Attrs: map[string]string{"ref": f.registry + "/p/s:cache-main", "mode": "max"},
+		}}
 	}
 	const dockerfile = "FROM scratch\nCOPY stranger /\nRUN [\"/stranger\", \"dial\"]\n"
 	if _, err := h.solve(dockerfile, cached); err != nil {
@@ -88,7 +97,10 @@ func TestIntegrationAnotherUserNeitherReadsNorFeedsTheRegistry(t *testing.T) {
 		t.Errorf("with another on its port the registry is at %s; said\n%s", again.registry, h.said.Bytes())
 	}
 	if _, err := h.solve(dockerfile, func(opt *client.SolveOpt) {
-		opt.Exports = []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{"name": again.registry + "/x/y:1", "push": "true"}}}
+		opt.Exports = []client.ExportEntry{{
+			Type:  client.ExporterImage,
+			Attrs: map[string]string{"name": again.registry + "/x/y:1", "push": "true"},
+		}}
 	}); err != nil {
 		t.Errorf("pushing to it there: %v", err)
 	}
@@ -101,7 +113,8 @@ func TestIntegrationABaseThatSetupDidNotPushIsRefused(t *testing.T) {
 	push := func(text string) baseimages.Recipe {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "Dockerfile"), "FROM scratch\nCOPY Dockerfile /"+text+"\n")
-		return baseimages.Recipe{Builder: h.state.Builder, Dir: dir, File: "Dockerfile", Image: f.registry + "/library/" + baseimages.Debian, Contexts: map[string]string{"context": dir}}
+		return baseimages.Recipe{Builder: h.state.Builder, Dir: dir, File: "Dockerfile", Image: f.registry +
+			"/library/" + baseimages.Debian, Contexts: map[string]string{"context": dir}}
 	}
 	was, err := push("one").Push(t.Context(), func(string) {})
 	if err == nil {
@@ -122,7 +135,8 @@ func TestIntegrationABaseThatSetupDidNotPushIsRefused(t *testing.T) {
 		"down": func() error { _, err := baseimages.Missing(h.dir, h.out); return err }, // it goes by the files
 	} {
 		var known *fault.Error
-		if err := ask(); !errors.As(err, &known) || known.Code != fault.Registry || !strings.Contains(err.Error(), fmt.Sprintf("it was %s, it is %s", was, is)) {
+		if err := ask(); !errors.As(err, &known) || known.Code != fault.Registry ||
+			!strings.Contains(err.Error(), fmt.Sprintf("it was %s, it is %s", was, is)) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -131,8 +145,8 @@ func TestIntegrationABaseThatSetupDidNotPushIsRefused(t *testing.T) {
 	}
 }
 
-// A build step reaches nothing of this machine: not the registry, not a service on the loopback or on all interfaces, by any of the
-// machine's addresses. It reaches the proxies, and what the Compose file asks for.
+// A build step reaches nothing of this machine: not the registry, not a service on the loopback or on all interfaces,
+// by any of the machine's addresses. It reaches the proxies, and what the Compose file asks for.
 func TestIntegrationBuildStepsReachNothingOfThisMachine(t *testing.T) {
 	proxy, proxied := listen(t, "127.0.0.1:0")
 	h := newTrusting(t, "http://127.0.0.1:"+proxy)
@@ -144,13 +158,17 @@ func TestIntegrationBuildStepsReachNothingOfThisMachine(t *testing.T) {
 	everywhere, reachedToo := listen(t, "0.0.0.0:0")
 	six, reachedSix := listen(t, "[::]:0")
 	gateway := h.state.Network.Gateway.String()
-	targets := []string{f.registry, "127.0.0.1:" + loopback, gateway + ":" + loopback, "127.0.0.1:" + everywhere, gateway + ":" + everywhere}
+	targets := []string{
+		f.registry, "127.0.0.1:" + loopback, gateway + ":" + loopback, "127.0.0.1:" + everywhere,
+		gateway + ":" + everywhere,
+	}
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range addresses {
-		if ip, _, err := net.ParseCIDR(a.String()); err == nil && ip.To4() != nil && !ip.IsLoopback() && ip.String() != gateway && len(targets) < 10 {
+		if ip, _, err := net.ParseCIDR(a.String()); err == nil && ip.To4() != nil && !ip.IsLoopback() &&
+			ip.String() != gateway && len(targets) < 10 {
 			targets = append(targets, net.JoinHostPort(ip.String(), everywhere))
 		}
 	}
@@ -158,7 +176,8 @@ func TestIntegrationBuildStepsReachNothingOfThisMachine(t *testing.T) {
 		targets = append(targets, "["+link+"%eth0]:"+six, "["+link+"%eth1]:"+six)
 	}
 	probe := func(targets ...string) string {
-		return fmt.Sprintf("FROM scratch\nCOPY stranger /\nRUN [\"/stranger\", \"dial\", \"%s\"]\n", strings.Join(targets, `", "`))
+		return fmt.Sprintf("FROM scratch\nCOPY stranger /\nRUN [\"/stranger\", \"dial\", \"%s\"]\n",
+			strings.Join(targets, `", "`))
 	}
 	out, err := h.solve(probe(targets...), nil)
 	if err != nil || strings.Contains(out, "reached") || strings.Count("\n"+out, "\nrefused ") != len(targets) {
@@ -183,7 +202,8 @@ func TestIntegrationBuildStepsReachNothingOfThisMachine(t *testing.T) {
 		t.Errorf("network: host: %v\n%s", err, out)
 	}
 	// A Dockerfile alone gets it not.
-	if _, err = h.solve(strings.Replace(probe("127.0.0.1:"+loopback), "RUN", "RUN --network=host", 1), nil); err == nil || reached() != 1 {
+	if _, err = h.solve(strings.Replace(probe("127.0.0.1:"+loopback), "RUN", "RUN --network=host", 1),
+		nil); err == nil || reached() != 1 {
 		t.Errorf("RUN --network=host without the Compose file's word: %v", err)
 	}
 }
@@ -198,7 +218,8 @@ func TestIntegrationTheNextSetupTakesAnEarlierOneOver(t *testing.T) {
 	}
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "Dockerfile"), "FROM scratch\nCOPY Dockerfile /\n")
-	r := baseimages.Recipe{Builder: h.state.Builder, Dir: dir, File: "Dockerfile", Image: addr + "/library/" + baseimages.Debian, Contexts: map[string]string{"context": dir}}
+	r := baseimages.Recipe{Builder: h.state.Builder, Dir: dir, File: "Dockerfile", Image: addr + "/library/" +
+		baseimages.Debian, Contexts: map[string]string{"context": dir}}
 	pushed, err := r.Push(t.Context(), func(string) {})
 	if err == nil {
 		err = baseimages.Lock(h.dir, baseimages.Debian, pushed)
@@ -210,7 +231,8 @@ func TestIntegrationTheNextSetupTakesAnEarlierOneOver(t *testing.T) {
 	if f.registry != addr {
 		t.Errorf("the registry moved from %s to %s", addr, f.registry)
 	}
-	for _, want := range []string{"the registry now answers only who has its keys", "rm -r " + filepath.Join(h.dir, "registry"), "build steps: a network of their own"} {
+	for _, want := range []string{"the registry now answers only who has its keys", "rm -r " +
+		filepath.Join(h.dir, "registry"), "build steps: a network of their own"} {
 		if !strings.Contains(string(h.said.Bytes()), want) {
 			t.Errorf("%q is not said:\n%s", want, h.said.Bytes())
 		}
@@ -227,7 +249,8 @@ func TestIntegrationTheNextSetupTakesAnEarlierOneOver(t *testing.T) {
 	}
 	pids := func() string { return fmt.Sprint(h.state.Processes[0].PID, h.state.Processes[1].PID) }
 	before := pids()
-	if err := errors.Join(h.ensureRegistry(t.Context(), f, p), h.ensureBuilder(t.Context(), f, p)); err != nil || pids() != before {
+	if err := errors.Join(h.ensureRegistry(t.Context(), f, p), h.ensureBuilder(t.Context(), f, p)); err != nil ||
+		pids() != before {
 		t.Errorf("a second setup: %v, processes %s and %s", err, before, pids())
 	}
 }

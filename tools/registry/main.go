@@ -1,5 +1,6 @@
-// Command registry is the local registry that setup starts: that of github.com/distribution/distribution with its storage in files
-// and nothing else. The SDKs of the object stores that its own command imports take longer to compile than all the rest of it.
+// Command registry is the local registry that setup starts: that of github.com/distribution/distribution with its
+// storage in files and nothing else. The SDKs of the object stores that its own command imports take longer to
+// compile than all the rest of it.
 package main
 
 import (

@@ -15,8 +15,8 @@ import (
 // down ends the name of the file that says that the engine has crashed and is not to be started yet.
 const down = ".down"
 
-// Crash kills the engine's daemons, dockerd and its containerd, as the kernel does when memory is short: the containers and their
-// shims live on, and nothing of the engine answers until Recover.
+// Crash kills the engine's daemons, dockerd and its containerd, as the kernel does when memory is short: the
+// containers and their shims live on, and nothing of the engine answers until Recover.
 func (e *Engine) Crash() error {
 	if err := os.WriteFile(e.crashed, nil, 0o600); err != nil {
 		return fmt.Errorf("crashing the engine: %w", err)

@@ -31,12 +31,14 @@ const (
 type Options struct {
 	// Dir holds root, state, log and socket of the engine. It stays when the engine stops, images included.
 	Dir string
-	// Registry is the host:port of a registry on this machine's loopback. The engine reaches it under the same address, over
-	// plain HTTP, and takes it for a mirror of Docker Hub. Empty for none.
+	// Registry is the host:port of a registry on this machine's loopback. The engine reaches it under the same
+	// address, over plain HTTP, and takes it for a mirror of Docker Hub. Empty for none.
 	Registry string
-	// Loopback are further host:port addresses on this machine's loopback that the engine reaches under the same address.
+	// Loopback are further host:port addresses on this machine's loopback that the engine reaches under the same
+	// address.
 	Loopback []string
-	// Distribution takes the machine's own dockerd and containerd, of whatever version, instead of building current ones.
+	// Distribution takes the machine's own dockerd and containerd, of whatever version, instead of building current
+	// ones.
 	Distribution bool
 }
 
@@ -48,12 +50,14 @@ type Engine struct {
 	lock    *os.File
 	network *network
 	init    *daemon.Child // the first process of the engine's namespaces
-	crashed string        // a file: where it is there when dockerd ends, init goes on, and as ….down until that is removed
+	// a file: where it is there when dockerd ends, init goes on, and as ….down until that is removed
+	crashed string
 }
 
-// initScript is the first process of the engine's namespaces: it collects the orphans (containerd's shims), and when it ends
-// the kernel ends all others. What the machine's own engine has in /run is hidden: this one would use its containerd. The files that
-// hold process numbers are left by an engine that was killed: their numbers now belong to others, and this one would not start.
+// initScript is the first process of the engine's namespaces: it collects the orphans (containerd's shims), and when
+// it ends the kernel ends all others. What the machine's own engine has in /run is hidden: this one would use its
+// containerd. The files that hold process numbers are left by an engine that was killed: their numbers now belong to
+// others, and this one would not start.
 const initScript = `for dir in /run/containerd /run/docker; do
   mkdir -p "$dir" && mount -t tmpfs tmpfs "$dir" || exit 1
 done
@@ -155,7 +159,8 @@ func lockDir(dir string) (*os.File, error) {
 // start starts dockerd, which starts its containerd.
 func (e *Engine) start(dir, registry, dockerd string) error {
 	config := map[string]any{
-		"data-root": filepath.Join(dir, "data"), "exec-root": filepath.Join(dir, "exec"), "pidfile": filepath.Join(dir, "docker.pid"),
+		"data-root": filepath.Join(dir, "data"), "exec-root": filepath.Join(dir,
+			"exec"), "pidfile": filepath.Join(dir, "docker.pid"),
 		"mtu": e.network.mtu,
 		// The distribution's runc may be older than 1.2, which brought time namespaces.
 		"features": map[string]bool{"containerd-snapshotter": true, "time-namespaces": false},
@@ -239,8 +244,8 @@ func (e *Engine) Stop() error {
 	return err
 }
 
-// Kill ends the engine and its containers at once, as a power cut would, and waits until they are gone. Stop is still to be
-// called, for the network.
+// Kill ends the engine and its containers at once, as a power cut would, and waits until they are gone. Stop is still
+// to be called, for the network.
 func (e *Engine) Kill() {
 	if e.init != nil {
 		e.init.Kill()
@@ -256,7 +261,8 @@ func newThread() *thread {
 	return t
 }
 
-// run never takes the process's main thread: that one can't end, and /proc/self goes by its namespaces for all of the process.
+// run never takes the process's main thread: that one can't end, and /proc/self goes by its namespaces for all of the
+// process.
 func (t *thread) run() {
 	runtime.LockOSThread() // never unlocked: what was done to the thread must not reach other goroutines
 	if syscall.Gettid() == os.Getpid() {

@@ -16,8 +16,8 @@ import (
 	"syscall"
 )
 
-// network is a network namespace that lives as long as its thread. It reaches what the machine reaches, through a pair of
-// interfaces and address translation; loopback ports of the machine are forwarded one by one.
+// network is a network namespace that lives as long as its thread. It reaches what the machine reaches, through a
+// pair of interfaces and address translation; loopback ports of the machine are forwarded one by one.
 type network struct {
 	thread  *thread
 	link    string // the machine's end of the pair
@@ -41,8 +41,8 @@ func Link(dir string) string {
 	return fmt.Sprintf("%s%x", LinkPrefix, sum[:4])
 }
 
-// openNetwork makes the network of the engine in dir. The names follow from dir, so that what a killed process left behind is
-// found and removed. loopback are the host:port addresses that are forwarded.
+// openNetwork makes the network of the engine in dir. The names follow from dir, so that what a killed process left
+// behind is found and removed. loopback are the host:port addresses that are forwarded.
 func openNetwork(ctx context.Context, dir string, loopback []string) (_ *network, err error) {
 	sum := sha256.Sum256([]byte(dir))
 	n := &network{thread: newThread(), link: Link(dir)}
@@ -69,7 +69,8 @@ func openNetwork(ctx context.Context, dir string, loopback []string) (_ *network
 	host, engine := n.subnet.Addr().Next(), n.subnet.Addr().Next().Next()
 	mtu, bits := strconv.Itoa(n.mtu), fmt.Sprintf("/%d", n.subnet.Bits())
 	err = runAll(ctx, []string{
-		"ip link add " + n.link + " mtu " + mtu + " type veth peer name eth0 mtu " + mtu + " netns " + strconv.Itoa(tid),
+		"ip link add " + n.link + " mtu " + mtu + " type veth peer name eth0 mtu " + mtu + " netns " +
+			strconv.Itoa(tid),
 		"ip addr add " + host.String() + bits + " dev " + n.link,
 		"ip link set " + n.link + " up",
 	})
@@ -101,8 +102,8 @@ func openNetwork(ctx context.Context, dir string, loopback []string) (_ *network
 // inside runs f, and what it starts, in the network.
 func (n *network) inside(f func() error) error { return n.thread.do(f) }
 
-// allow lets the network out, as an engine's own rules do for its bridges: before the machine's engine's, which end in a
-// refusal. It switches forwarding on, which every engine does.
+// allow lets the network out, as an engine's own rules do for its bridges: before the machine's engine's, which end
+// in a refusal. It switches forwarding on, which every engine does.
 func (n *network) allow(ctx context.Context) error {
 	const switchFile = "/proc/sys/net/ipv4/ip_forward"
 	if on, err := os.ReadFile(switchFile); err == nil && strings.TrimSpace(string(on)) == "0" {
@@ -117,8 +118,8 @@ func (n *network) allow(ctx context.Context) error {
 	})
 }
 
-// sweep removes the machine's end of the pair and every rule that names it. It has nothing to say: what is not there need
-// not go.
+// sweep removes the machine's end of the pair and every rule that names it. It has nothing to say: what is not there
+// need not go.
 func (n *network) sweep(ctx context.Context) {
 	_ = runAll(ctx, []string{"ip link delete " + n.link})
 	for _, table := range []string{"nat", "filter"} {
@@ -213,8 +214,8 @@ func freeSubnet(number int) (netip.Prefix, error) {
 	return netip.Prefix{}, fmt.Errorf("looking for free addresses below %s: none", addresses)
 }
 
-// defaultMTU is the largest packet, in bytes, of the interface that the default route names: 1400 on many a cloud machine,
-// where a bridge of the usual 1500 loses what is larger. Without a default route it is 1500.
+// defaultMTU is the largest packet, in bytes, of the interface that the default route names: 1400 on many a cloud
+// machine, where a bridge of the usual 1500 loses what is larger. Without a default route it is 1500.
 func defaultMTU() (int, error) {
 	routes, err := os.ReadFile("/proc/net/route")
 	if err != nil {

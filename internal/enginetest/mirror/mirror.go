@@ -1,5 +1,6 @@
-// Package mirror runs a registry for tests: the program that setup built, with copies of the bases that setup made, over plain HTTP and
-// open to whoever is on this machine. Nothing of it gets into the registry that setup started, and it goes with who started it.
+// Package mirror runs a registry for tests: the program that setup built, with copies of the bases that setup made,
+// over plain HTTP and open to whoever is on this machine. Nothing of it gets into the registry that setup started,
+// and it goes with who started it.
 package mirror
 
 import (
@@ -138,8 +139,8 @@ func (m *Mirror) Close() error {
 	return os.RemoveAll(m.dir)
 }
 
-// copyBases gives the store the bases of the registry at from, and its blobs as links: they are named by their content and never
-// written to again.
+// copyBases gives the store the bases of the registry at from, and its blobs as links: they are named by their
+// content and never written to again.
 func copyBases(from, store string) error {
 	const root = "docker/registry/v2"
 	for _, part := range []struct {

@@ -1,5 +1,5 @@
-// Command with runs another command with what integration tests and benchmarks need: setup's builder in TEST_BUILDER, and in
-// TEST_REGISTRY a registry that is the command's alone and gone after it.
+// Command with runs another command with what integration tests and benchmarks need: setup's builder in TEST_BUILDER,
+// and in TEST_REGISTRY a registry that is the command's alone and gone after it.
 //
 //	go run ./internal/enginetest/with go test -tags integration -run Build ./internal/integration
 package main
