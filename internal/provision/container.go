@@ -133,19 +133,28 @@ func containerNetwork(f facts) string {
 	return "host"
 }
 
+// pullBuilder pulls the builder's image where the engine lacks it.
+func (s *setup) pullBuilder(ctx context.Context) error {
+	if _, err := s.engine.ImageInspect(ctx, BuilderImage); err == nil {
+		return nil
+	}
+	resp, err := s.engine.ImagePull(ctx, BuilderImage, client.ImagePullOptions{})
+	if err == nil {
+		err = resp.Wait(ctx)
+	}
+	if err != nil {
+		return fault.New(fault.Builder,
+			"set BUILDKIT_HOST to a BuildKit that runs, or on Linux run setup as root: it then builds its own",
+			"pulling the builder %q: %w", BuilderImage, err)
+	}
+	return nil
+}
+
 // createContainer pulls the image where the engine lacks it and creates the container, its configuration inside. It is
 // not started yet.
 func (s *setup) createContainer(ctx context.Context, p plan, wanted wantedContainer) error {
-	if _, err := s.engine.ImageInspect(ctx, BuilderImage); err != nil {
-		resp, err := s.engine.ImagePull(ctx, BuilderImage, client.ImagePullOptions{})
-		if err == nil {
-			err = resp.Wait(ctx)
-		}
-		if err != nil {
-			return fault.New(fault.Builder,
-				"set BUILDKIT_HOST to a BuildKit that runs, or on Linux run setup as root: it then builds its own",
-				"pulling the builder %q: %w", BuilderImage, err)
-		}
+	if err := s.pullBuilder(ctx); err != nil {
+		return err
 	}
 	_, err := s.engine.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Name: builderContainer,

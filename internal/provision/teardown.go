@@ -62,14 +62,7 @@ func Teardown(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	s.state.Builder = ""
-	if s.state.Network != nil {
-		if err := s.state.Network.Remove(ctx); err != nil {
-			return err
-		}
-		s.state.Network = nil
-	}
-	if err := s.state.save(s.dir); err != nil {
+	if err := s.removeNetwork(ctx); err != nil {
 		return err
 	}
 	if stopped == 0 {
@@ -77,6 +70,18 @@ func Teardown(ctx context.Context, o Options) error {
 	}
 	s.out.Info("the registry's images and the build cache stay in %s (safe to delete)", s.dir)
 	return nil
+}
+
+// removeNetwork removes the network of build steps, and forgets the builder that they ran on.
+func (s *setup) removeNetwork(ctx context.Context) error {
+	s.state.Builder = ""
+	if s.state.Network != nil {
+		if err := s.state.Network.Remove(ctx); err != nil {
+			return err
+		}
+		s.state.Network = nil
+	}
+	return s.state.save(s.dir)
 }
 
 // adopt records daemons that run and that the state does not know: a setup was killed before it could record them.
