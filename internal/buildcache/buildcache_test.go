@@ -44,6 +44,9 @@ func TestParseCache(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", value, got, want)
 		}
 	}
+	if _, err := Parse("type=s3,bucket=x"); err == nil || !strings.Contains(err.Error(), `type "s3" is not known`) {
+		t.Errorf("an unknown type: %v", err)
+	}
 	for _, bad := range []string{"type=s3,bucket=x", "type=local", "type=registry", "=", "type="} {
 		_, err := Parse(bad)
 		var typed *fault.Error
