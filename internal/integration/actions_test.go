@@ -62,12 +62,12 @@ type runner struct {
 	out      bytes.Buffer      // of the last step
 }
 
-// present are the actions whose effect this machine has already: the checkout, Go, and no emulator (a builder that lacks a
-// platform leaves it out).
+// present are the actions whose effect this machine has already: the checkout, Go, and no emulator (a builder that
+// lacks a platform leaves it out).
 var present = []string{"actions/checkout@", "actions/setup-go@", "docker/setup-qemu-action@"}
 
-// job runs the job's steps up to and including the first whose run line begins with until, and gives the standard output
-// of that one; "" and false where the job is not for this situation.
+// job runs the job's steps up to and including the first whose run line begins with until, and gives the standard
+// output of that one; "" and false where the job is not for this situation.
 func (r *runner) job(w workflow, name, until string) (string, bool) {
 	r.t.Helper()
 	job, ok := w.Jobs[name]

@@ -49,7 +49,8 @@ func TestIntegrationEqualServicesAreBuiltOnce(t *testing.T) {
 	var ids []string
 	for i, want := range []image.State{image.Loaded, image.Unchanged, image.Unchanged} {
 		results, err := f.build(t.Context(), registry)
-		if err != nil || len(results) != 1 || results[0].State != want || len(results[0].Target.Services) != 20 || len(results[0].Warnings) > 0 {
+		if err != nil || len(results) != 1 || results[0].State != want || len(results[0].Target.Services) != 20 ||
+			len(results[0].Warnings) > 0 {
 			t.Fatalf("build %d: %d results, %+v, %v", i, len(results), results, err)
 		}
 		if i > 0 && results[0].Loaded != 0 {
@@ -60,15 +61,18 @@ func TestIntegrationEqualServicesAreBuiltOnce(t *testing.T) {
 	if ids[0] != ids[1] || ids[1] != ids[2] {
 		t.Errorf("one image has several IDs: %v", ids)
 	}
-	if first, second := f.tags(registry, "s00"), f.tags(registry, "s01"); first != http.StatusOK || second != http.StatusNotFound {
+	if first, second := f.tags(registry, "s00"), f.tags(registry, "s01"); first != http.StatusOK ||
+		second != http.StatusNotFound {
 		t.Errorf("caches of the first and the second service: %d and %d", first, second)
 	}
 }
 
 func TestIntegrationALocalContextIsNoEdit(t *testing.T) {
 	registry := os.Getenv(verify.RegistryVariable)
-	f := newFixture(t, "app/compose.yaml", "services:\n  a: {build: {context: ., additional_contexts: {lib: ../lib}}}\n",
-		"app/Dockerfile", "FROM scratch\nCOPY file /\nCOPY --from=lib . /lib\n", "app/file", time.Now().String(), "lib/one", "1")
+	f := newFixture(t, "app/compose.yaml",
+		"services:\n  a: {build: {context: ., additional_contexts: {lib: ../lib}}}\n",
+		"app/Dockerfile", "FROM scratch\nCOPY file /\nCOPY --from=lib . /lib\n", "app/file", time.Now().String(),
+		"lib/one", "1")
 	lib := filepath.Join(f.dir, "lib")
 	f.dir = filepath.Join(f.dir, "app")
 	for i, want := range []image.State{image.Loaded, image.Unchanged, image.Unchanged} {
@@ -83,7 +87,8 @@ func TestIntegrationALocalContextIsNoEdit(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(lib, "one"), []byte("two"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if results, err := f.build(t.Context(), registry); err != nil || results[0].State != image.Loaded || results[0].Built != 1 || len(results[0].Warnings) > 0 {
+	if results, err := f.build(t.Context(), registry); err != nil || results[0].State != image.Loaded ||
+		results[0].Built != 1 || len(results[0].Warnings) > 0 {
 		t.Errorf("after an edit there: %+v, %v", results, err)
 	}
 }
@@ -181,26 +186,30 @@ func TestIntegrationPushMakesAnIndexOfAllPlatforms(t *testing.T) {
 
 func TestIntegrationAFailingCommandSaysNothingOfTheBuilder(t *testing.T) {
 	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n",
-		"Dockerfile", "FROM debian:bookworm-slim\nRUN echo 'connection refused: denied: pull access denied' && exit 3\n")
+		"Dockerfile",
+		"FROM debian:bookworm-slim\nRUN echo 'connection refused: denied: pull access denied' && exit 3\n")
 	_, err := f.build(t.Context(), "")
 	var typed *fault.Error
-	if !errors.As(err, &typed) || typed.Code != fault.Failed || !strings.HasPrefix(typed.Next, "correct it, then go tool mage build ") {
+	if !errors.As(err, &typed) || typed.Code != fault.Failed ||
+		!strings.HasPrefix(typed.Next, "correct it, then go tool mage build ") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// A secret is where the step wants it, and nowhere else: neither in what is shown, nor in the image, nor in what builds leave. The second
-// image copies it, so that the search is known to find it.
+// A secret is where the step wants it, and nowhere else: neither in what is shown, nor in the image, nor in what
+// builds leave. The second image copies it, so that the search is known to find it.
 func TestIntegrationBuildSecretLeavesNoTrace(t *testing.T) {
 	now := time.Now().UnixNano()
 	secret := fmt.Sprintf("very-secret-token-%d", now)
-	again := fmt.Sprintf(" && : %d\n", now/1000) // else the builder has the steps of an earlier run, with that one's secret
+	// else the builder has the steps of an earlier run, with that one's secret
+	again := fmt.Sprintf(" && : %d\n", now/1000)
 	f := newFixture(t, "compose.yaml", `services:
   keeps: {build: {context: ., secrets: [token]}}
   leaks: {build: {context: ., dockerfile: Leak, secrets: [token]}}
   fails: {build: {context: ., dockerfile: Fail, secrets: [token]}}
 secrets: {token: {file: ./token}}
-`, ".dockerignore", "token\n", "token", secret, "Dockerfile", "FROM debian:bookworm-slim\nRUN --mount=type=secret,id=token wc -c </run/secrets/token >/size"+again,
+`, ".dockerignore", "token\n", "token", secret, "Dockerfile",
+		"FROM debian:bookworm-slim\nRUN --mount=type=secret,id=token wc -c </run/secrets/token >/size"+again,
 		"Leak", "FROM debian:bookworm-slim\nRUN --mount=type=secret,id=token cp /run/secrets/token /leaked"+again,
 		"Fail", "FROM debian:bookworm-slim\nRUN --mount=type=secret,id=token test ! -s /run/secrets/token\n")
 	left := t.TempDir()
@@ -259,14 +268,16 @@ func (f *fixture) saved(name, text string) bool {
 func TestIntegrationAnImageLayoutIsAContext(t *testing.T) {
 	f := newFixture(t, "Dockerfile", "FROM scratch\nCOPY --from=base /in /out\n")
 	layout := filepath.Join(f.dir, "layout")
-	f.write("compose.yaml", "services:\n  a: {build: {context: ., additional_contexts: {base: \"oci-layout://"+layout+"\"}}}\n")
+	f.write("compose.yaml", "services:\n  a: {build: {context: ., additional_contexts: {base: \"oci-layout://"+layout+
+		"\"}}}\n")
 	b, err := builder.Connect(t.Context(), os.Getenv(verify.BuilderVariable))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
 	text := time.Now().String()
-	definition, err := llb.Scratch().File(llb.Mkfile("in", 0o644, []byte(text))).Marshal(t.Context(), llb.Platform(platforms.DefaultSpec()))
+	definition, err := llb.Scratch().File(llb.Mkfile("in", 0o644, []byte(text))).Marshal(t.Context(),
+		llb.Platform(platforms.DefaultSpec()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,8 @@ import (
 
 func TestIntegrationBuildMovesOnlyWhatChanged(t *testing.T) {
 	f := newFixture(t, "compose.yaml", "services:\n  a: {build: {context: a}}\n  b: {build: {context: b}}\n",
-		"a/Dockerfile", "FROM scratch\nCOPY file /\n", "a/file", "one", "b/Dockerfile", "FROM scratch\nCOPY file /\n", "b/file", "two")
+		"a/Dockerfile", "FROM scratch\nCOPY file /\n", "a/file", "one", "b/Dockerfile", "FROM scratch\nCOPY file /\n",
+		"b/file", "two")
 	for _, r := range f.mustBuild() {
 		if r.Loaded == 0 {
 			t.Errorf("first build: %s was not loaded", r.Target.Service)
@@ -34,12 +35,14 @@ func TestIntegrationBuildMovesOnlyWhatChanged(t *testing.T) {
 		}
 		found, err := f.engine.ImageInspect(context.Background(), r.Target.Names[0])
 		if err != nil || found.ID != r.ID || found.Config.Labels["com.docker.compose.project"] != f.name {
-			t.Errorf("%s: the engine has %s (%v), want %s with the project's label", r.Target.Service, found.ID, err, r.ID)
+			t.Errorf("%s: the engine has %s (%v), want %s with the project's label", r.Target.Service, found.ID, err,
+				r.ID)
 		}
 	}
 }
 
-// Nothing of what is built from is edited, and no step of the Dockerfile runs: only the base's name stands for another image.
+// Nothing of what is built from is edited, and no step of the Dockerfile runs: only the base's name stands for
+// another image.
 func TestIntegrationAMovedBaseMakesAnotherImage(t *testing.T) {
 	registry := os.Getenv(verify.RegistryVariable)
 	if registry == "" {
@@ -48,7 +51,8 @@ func TestIntegrationAMovedBaseMakesAnotherImage(t *testing.T) {
 	base := newFixture(t, "base/Dockerfile", "FROM scratch\nCOPY file /\n", "base/file", "one")
 	name := registry + "/" + base.name + ":1"
 	base.write("compose.yaml", "services:\n  base: {image: \""+name+"\", build: {context: base}}\n")
-	f := newFixture(t, "compose.yaml", "services:\n  app: {build: {context: app}}\n", "app/Dockerfile", "FROM "+name+"\nLABEL of=app\n")
+	f := newFixture(t, "compose.yaml", "services:\n  app: {build: {context: app}}\n", "app/Dockerfile", "FROM "+name+
+		"\nLABEL of=app\n")
 	base.with = func(o *image.Options) { o.Push = true }
 	base.mustBuild()
 	first := f.mustBuild()[0]
@@ -73,7 +77,8 @@ func TestIntegrationAMovedBaseMakesAnotherImage(t *testing.T) {
 
 func TestIntegrationBuildFailureNamesTheStep(t *testing.T) {
 	f := newFixture(t, "compose.yaml", "services:\n  bad: {build: {context: bad}}\n  good: {build: {context: good}}\n",
-		"bad/Dockerfile", "FROM scratch\nCOPY file /\nCOPY missing /\n", "bad/file", "x", "good/Dockerfile", "FROM scratch\nCOPY file /\n", "good/file", "x")
+		"bad/Dockerfile", "FROM scratch\nCOPY file /\nCOPY missing /\n", "bad/file", "x", "good/Dockerfile",
+		"FROM scratch\nCOPY file /\n", "good/file", "x")
 	results, err := f.build(context.Background(), "")
 	var typed *fault.Error
 	if !errors.As(err, &typed) || typed.Code != fault.Failed {
@@ -88,9 +93,12 @@ func TestIntegrationBuildFailureNamesTheStep(t *testing.T) {
 }
 
 func TestIntegrationFailFastEndsTheOthers(t *testing.T) {
-	f := newFixture(t, "compose.yaml", "services:\n  bad: {build: {context: bad}}\n  slow: {build: {context: ., args: {NOW: \""+time.Now().String()+"\"}}}\n",
+	f := newFixture(t, "compose.yaml",
+		"services:\n  bad: {build: {context: bad}}\n  slow: {build: {context: ., args: {NOW: \""+time.Now().String()+
+			"\"}}}\n",
 		"bad/Dockerfile", "FROM scratch\nCOPY missing /\n").withService()
-	f.write("Dockerfile", "FROM scratch\nARG NOW\nCOPY service /service\nRUN [\"/service\"]\n") // runs until it is killed
+	// runs until it is killed
+	f.write("Dockerfile", "FROM scratch\nARG NOW\nCOPY service /service\nRUN [\"/service\"]\n")
 	f.with = func(o *image.Options) { o.FailFast = true }
 	_, err := f.build(context.Background(), "")
 	if err == nil {
@@ -114,7 +122,8 @@ func TestIntegrationBuildCacheGoesThroughTheRegistry(t *testing.T) {
 	if registry == "" {
 		t.Fatalf("integration tests need a registry in %s", verify.RegistryVariable)
 	}
-	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile", "FROM scratch\nCOPY file /\n", "file", "cached")
+	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile", "FROM scratch\nCOPY file /\n",
+		"file", "cached")
 	results, err := f.build(context.Background(), registry)
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +134,8 @@ func TestIntegrationBuildCacheGoesThroughTheRegistry(t *testing.T) {
 }
 
 func TestIntegrationBuildGoesOnWithoutItsCache(t *testing.T) {
-	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile", "FROM scratch\nCOPY file /\n", "file", time.Now().String())
+	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile", "FROM scratch\nCOPY file /\n",
+		"file", time.Now().String())
 	results, err := f.build(context.Background(), "127.0.0.1:1")
 	if err != nil {
 		t.Fatalf("an unreachable cache failed the build: %v", err)
@@ -137,8 +147,10 @@ func TestIntegrationBuildGoesOnWithoutItsCache(t *testing.T) {
 }
 
 func TestIntegrationBuildStopsPromptly(t *testing.T) {
-	f := newFixture(t, "compose.yaml", "services:\n  a: {build: {context: ., args: {NOW: \""+time.Now().String()+"\"}}}\n").withService()
-	f.write("Dockerfile", "FROM scratch\nARG NOW\nCOPY service /service\nRUN [\"/service\"]\n") // runs until it is killed
+	f := newFixture(t, "compose.yaml", "services:\n  a: {build: {context: ., args: {NOW: \""+time.Now().String()+
+		"\"}}}\n").withService()
+	// runs until it is killed
+	f.write("Dockerfile", "FROM scratch\nARG NOW\nCOPY service /service\nRUN [\"/service\"]\n")
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(3*time.Second, cancel)
 	began := time.Now()

@@ -50,7 +50,8 @@ func registry(t *testing.T) string {
 // layered is a stack of one image on a real base, whose last layer depends on a file.
 func layered(t *testing.T) *fixture {
 	return newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile",
-		"FROM debian:bookworm-slim\nRUN echo heavy > /heavy\nCOPY top /top\nRUN cat /top > /copy\n", "top", time.Now().String())
+		"FROM debian:bookworm-slim\nRUN echo heavy > /heavy\nCOPY top /top\nRUN cat /top > /copy\n", "top",
+		time.Now().String())
 }
 
 func TestIntegrationFreshBuilderTakesAllFromTheRegistry(t *testing.T) {
@@ -68,10 +69,12 @@ func TestIntegrationFreshBuilderTakesAllFromTheRegistry(t *testing.T) {
 	// On a fresh engine too: every layer comes from the registry, packed with zstd, which engine 20.10 can't read.
 	f.removeImage(f.name + "-a")
 	third, err := f.on(enginetest.Builder(t)).build(t.Context(), cache)
-	if err != nil || third[0].Built != 0 || third[0].State != image.Loaded || third[0].ID != first[0].ID || len(third[0].Warnings) > 0 {
+	if err != nil || third[0].Built != 0 || third[0].State != image.Loaded || third[0].ID != first[0].ID ||
+		len(third[0].Warnings) > 0 {
 		t.Fatalf("fresh builder and engine: %+v, %v", third[0], err)
 	}
-	if files := f.export(f.name + "-a"); files["heavy"] != "heavy\n" || files["copy"] != files["top"] || files["top"] == "" {
+	if files := f.export(f.name + "-a"); files["heavy"] != "heavy\n" || files["copy"] != files["top"] ||
+		files["top"] == "" {
 		t.Error("the image is not what was built")
 	}
 	f.write("top", "changed")
@@ -115,7 +118,8 @@ func TestIntegrationBranchFallsBackToMain(t *testing.T) {
 func slow(t *testing.T, n int) *fixture {
 	var services strings.Builder
 	for i := range n {
-		services.WriteString("  s" + string(rune('a'+i)) + ": {build: {context: ., args: {N: \"" + string(rune('a'+i)) + time.Now().String() + "\"}}}\n")
+		services.WriteString("  s" + string(rune('a'+i)) + ": {build: {context: ., args: {N: \"" + string(rune('a'+i)) +
+			time.Now().String() + "\"}}}\n")
 	}
 	return newFixture(t, "compose.yaml", "services:\n"+services.String(), "Dockerfile",
 		"FROM debian:bookworm-slim\nARG N\nRUN sleep 4; echo $N > /n\n")
@@ -151,7 +155,8 @@ func TestIntegrationTheOnlyBuilderDies(t *testing.T) {
 	if !errors.As(err, &typed) || typed.Code != fault.Builder {
 		t.Fatalf("got %v", err)
 	}
-	contains(t, err.Error(), `building "sa": the builder at "unix://`, "went away in mid-build", "next: go tool mage setup")
+	contains(t, err.Error(), `building "sa": the builder at "unix://`, "went away in mid-build",
+		"next: go tool mage setup")
 	b.Start()
 	f.mustBuild()
 }
@@ -209,7 +214,8 @@ func TestIntegrationPrunedBuilderReadsTheCacheAgain(t *testing.T) {
 	}
 	// The first steps are the same: the builder runs them once for all five.
 	f := newFixture(t, "compose.yaml", "services:\n"+services.String(), "Dockerfile",
-		"FROM debian:bookworm-slim\nCOPY top /top\nRUN sleep 1; cat /top > /copy\nARG N\nRUN echo $N > /n\n", "top", time.Now().String()).on(b)
+		"FROM debian:bookworm-slim\nCOPY top /top\nRUN sleep 1; cat /top > /copy\nARG N\nRUN echo $N > /n\n", "top",
+		time.Now().String()).on(b)
 	first, err := f.build(t.Context(), cache)
 	if err != nil {
 		t.Fatal(err)

@@ -119,7 +119,8 @@ func (f *fixture) replace(name, content string) {
 	}
 }
 
-// kind is one change of the stack: what is done, which services are made anew and why, and what is in a service's file then.
+// kind is one change of the stack: what is done, which services are made anew and why, and what is in a service's
+// file then.
 type kind struct {
 	name    string
 	do      func(*fixture)
@@ -136,23 +137,73 @@ func kinds(value string, recorded bool) []kind {
 		keys, written = ": environment.V", []string{"inline", "written"}
 	}
 	return []kind{
-		{"inline config", set("INLINE"), written, "the content of its config inline changed", [3]string{"inline", "/etc/inline", "inline " + value}},
-		{"config from the environment", set("FROMENV"), []string{"fromenv"}, "the content of its config fromenv changed", [3]string{"fromenv", "/fromenv", value}},
-		{"secret from the environment", set("TOKEN"), []string{"token"}, "the content of its secret token changed", [3]string{"token", "/run/secrets/token", value}},
-		{"file edited in place", func(f *fixture) { f.write("conf", "in place "+value) }, nil, "", [3]string{"file", "/conf", "in place " + value}},
-		{"file replaced by its like", func(f *fixture) { f.replace("conf", "in place "+value) }, nil, "", [3]string{"file", "/conf", "in place " + value}},
-		{"file replaced", func(f *fixture) { f.replace("conf", value) }, []string{"file"}, "it still has the old ./conf, which was replaced", [3]string{"file", "/conf", value}},
-		{"file behind a link replaced", func(f *fixture) { f.replace("linked", value) }, []string{"link"}, "the old ./linked", [3]string{"link", "/run/linked", value}},
-		{"secret's file replaced", func(f *fixture) { f.replace("infile", value) }, []string{"secretfile"}, "the old ./infile", [3]string{"secretfile", "/run/secrets/infile", value}},
-		{"directory replaced", func(f *fixture) { f.replace("folder", value) }, []string{"folder"}, "the old ./folder", [3]string{"folder", "/folder/in", value}},
+		{
+			"inline config", set("INLINE"), written, "the content of its config inline changed",
+			[3]string{"inline", "/etc/inline", "inline " + value},
+		},
+		{
+			"config from the environment", set("FROMENV"),
+			[]string{"fromenv"},
+			"the content of its config fromenv changed",
+			[3]string{"fromenv", "/fromenv", value},
+		},
+		{
+			"secret from the environment", set("TOKEN"),
+			[]string{"token"},
+			"the content of its secret token changed",
+			[3]string{"token", "/run/secrets/token", value},
+		},
+		{
+			"file edited in place", func(f *fixture) { f.write("conf", "in place "+value) }, nil, "",
+			[3]string{"file", "/conf", "in place " + value},
+		},
+		{
+			"file replaced by its like", func(f *fixture) { f.replace("conf", "in place "+value) }, nil, "",
+			[3]string{"file", "/conf", "in place " + value},
+		},
+		{
+			"file replaced", func(f *fixture) { f.replace("conf", value) },
+			[]string{"file"},
+			"it still has the old ./conf, which was replaced",
+			[3]string{"file", "/conf", value},
+		},
+		{
+			"file behind a link replaced", func(f *fixture) { f.replace("linked", value) },
+			[]string{"link"},
+			"the old ./linked",
+			[3]string{"link", "/run/linked", value},
+		},
+		{
+			"secret's file replaced", func(f *fixture) { f.replace("infile", value) },
+			[]string{"secretfile"},
+			"the old ./infile",
+			[3]string{"secretfile", "/run/secrets/infile", value},
+		},
+		{
+			"directory replaced", func(f *fixture) { f.replace("folder", value) },
+			[]string{"folder"},
+			"the old ./folder",
+			[3]string{"folder", "/folder/in", value},
+		},
 		{"network", set("NET"), []string{"one", "other"}, "the settings of its network back changed", [3]string{}},
-		{"image", func(f *fixture) { f.retag("it-changed:" + f.name) }, []string{"tagged", "shares"}, "its image changed", [3]string{}},
+		{
+			"image", func(f *fixture) { f.retag("it-changed:" + f.name) },
+			[]string{"tagged", "shares"},
+			"its image changed",
+			[3]string{},
+		},
 		{"configuration", set("V"), []string{"settings"}, "its configuration changed" + keys, [3]string{}},
-		{"limit", func(f *fixture) { f.t.Setenv("LIMIT", "64m") }, []string{"settings"}, "its configuration changed", [3]string{}},
+		{
+			"limit", func(f *fixture) { f.t.Setenv("LIMIT", "64m") },
+			[]string{"settings"},
+			"its configuration changed",
+			[3]string{},
+		},
 	}
 }
 
-// expectOnly applies each change and looks at which containers are others after run, and that a second run leaves all alone.
+// expectOnly applies each change and looks at which containers are others after run, and that a second run leaves all
+// alone.
 func (f *fixture) expectOnly(changes []kind, run func() error) {
 	f.t.Helper()
 	for _, k := range changes {
@@ -217,12 +268,16 @@ func (f *fixture) upByCompose() {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if err := library.Up(f.t.Context(), project, api.UpOptions{Create: api.CreateOptions{Inherit: true, QuietPull: true}, Start: api.StartOptions{Project: project}}); err != nil {
+	if err := library.Up(f.t.Context(), project,
+		api.UpOptions{
+			Create: api.CreateOptions{Inherit: true, QuietPull: true}, Start: api.StartOptions{Project: project},
+		}); err != nil {
 		f.t.Fatal(err)
 	}
 }
 
-// TestIntegrationStartSeesEveryChange: each kind of change is seen, only its services are made anew, and what is new arrives.
+// TestIntegrationStartSeesEveryChange: each kind of change is seen, only its services are made anew, and what is new
+// arrives.
 func TestIntegrationStartSeesEveryChange(t *testing.T) {
 	f := newChanging(t)
 	o := lifecycle.StartOptions{Out: ui.New(&f.out), Records: recreate.In(t.TempDir(), f.name)}
@@ -233,8 +288,8 @@ func TestIntegrationStartSeesEveryChange(t *testing.T) {
 	f.expectOnly(kinds("2", true), run)
 }
 
-// TestIntegrationRestartSeesEveryChange: a restart sees them too, of containers that docker compose made, and without a record of
-// anything.
+// TestIntegrationRestartSeesEveryChange: a restart sees them too, of containers that docker compose made, and without
+// a record of anything.
 func TestIntegrationRestartSeesEveryChange(t *testing.T) {
 	f := newChanging(t)
 	f.upByCompose()
@@ -257,7 +312,8 @@ func TestIntegrationRestartSeesEveryChange(t *testing.T) {
 func TestIntegrationPlansTouchNothing(t *testing.T) {
 	f := newChanging(t)
 	records := recreate.In(t.TempDir(), f.name)
-	if err := lifecycle.Start(t.Context(), f.engine, f.load().Project, lifecycle.StartOptions{Out: ui.New(&f.out), Records: records}); err != nil {
+	if err := lifecycle.Start(t.Context(), f.engine, f.load().Project,
+		lifecycle.StartOptions{Out: ui.New(&f.out), Records: records}); err != nil {
 		t.Fatal(err)
 	}
 	f.replace("conf", "2")
@@ -282,23 +338,28 @@ func TestIntegrationPlansTouchNothing(t *testing.T) {
 	var text strings.Builder
 	start.Print(&text)
 	contains(t, text.String(),
-		"recreate file: it still has the old ./conf, which was replaced\n", "recreate inline: the content of its config inline changed\n",
-		"recreate settings: its configuration changed: environment.V, mem_limit 32MiB -> 64MiB\n", "recreate tagged: its image changed\n",
-		"recreate shares when tagged is started (restarts with it): it shares the network of tagged\n", "recreate one: the settings of its network back changed\n",
+		"recreate file: it still has the old ./conf, which was replaced\n",
+		"recreate inline: the content of its config inline changed\n",
+		"recreate settings: its configuration changed: environment.V, mem_limit 32MiB -> 64MiB\n",
+		"recreate tagged: its image changed\n",
+		"recreate shares when tagged is started (restarts with it): it shares the network of tagged\n",
+		"recreate one: the settings of its network back changed\n",
 		"start scaled (2 replicas): scaled has 1 of 2 containers\n", "keep token\n")
 	text.Reset()
 	restart.Print(&text)
-	contains(t, text.String(), "replace file: ", "replace inline: ", "replace settings: ", "replace tagged: ", "replace shares: ", "replace one: ", "replace other: ",
+	contains(t, text.String(), "replace file: ", "replace inline: ", "replace settings: ", "replace tagged: ",
+		"replace shares: ", "replace one: ", "replace other: ",
 		"start scaled: scaled has 1 of 2", "left alone: folder, fromenv, link, secretfile, token;")
 }
 
-// TestIntegrationANetworkThatTheContainerIsNotIn: a service is put into a network whose settings change at the same time, as by
-// changing to another branch. docker compose up fails then.
+// TestIntegrationANetworkThatTheContainerIsNotIn: a service is put into a network whose settings change at the same
+// time, as by changing to another branch. docker compose up fails then.
 func TestIntegrationANetworkThatTheContainerIsNotIn(t *testing.T) {
 	base := enginetest.Base(t)
 	file := func(networks, label string) string {
 		idle := "{image: " + base + ", init: true, stop_grace_period: 1s, command: [sleep, \"1000\"], networks: "
-		return "services:\n  one: " + idle + networks + "}\n  other: " + idle + "[back]}\nnetworks: {back: {labels: {v: " + label + "}}}\n"
+		return "services:\n  one: " + idle + networks + "}\n  other: " + idle +
+			"[back]}\nnetworks: {back: {labels: {v: " + label + "}}}\n"
 	}
 	for _, mode := range []string{"start", "restart"} {
 		t.Run(mode, func(t *testing.T) {
@@ -314,7 +375,8 @@ func TestIntegrationANetworkThatTheContainerIsNotIn(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, f.out.String())
 			}
-			done, err := engine.Exec(t.Context(), f.engine, f.containers("one")[0].ID, []string{"getent", "hosts", "other"})
+			done, err := engine.Exec(t.Context(), f.engine, f.containers("one")[0].ID,
+				[]string{"getent", "hosts", "other"})
 			if err != nil || done.Code != 0 {
 				t.Errorf("one does not find other: %v, %+v\n%s", err, done, f.out.String())
 			}
@@ -322,10 +384,13 @@ func TestIntegrationANetworkThatTheContainerIsNotIn(t *testing.T) {
 	}
 }
 
-// TestIntegrationANetworkThatOthersAreIn: docker compose stops one, and then can't remove the network. What is advised helps.
+// TestIntegrationANetworkThatOthersAreIn: docker compose stops one, and then can't remove the network. What is
+// advised helps.
 func TestIntegrationANetworkThatOthersAreIn(t *testing.T) {
-	idle := "{image: " + enginetest.Base(t) + ", init: true, stop_grace_period: 1s, command: [sleep, \"1000\"], networks: [back]"
-	f := newFixture(t, "compose.yaml", "services:\n  one: "+idle+"}\n  other: "+idle+", profiles: [debug]}\nnetworks: {back: {labels: {v: \"${NET-1}\"}}}\n")
+	idle := "{image: " + enginetest.Base(t) +
+		", init: true, stop_grace_period: 1s, command: [sleep, \"1000\"], networks: [back]"
+	f := newFixture(t, "compose.yaml", "services:\n  one: "+idle+"}\n  other: "+idle+
+		", profiles: [debug]}\nnetworks: {back: {labels: {v: \"${NET-1}\"}}}\n")
 	start := func(services ...string) error {
 		f.out.Reset()
 		s, err := ours.Load(t.Context(), ours.Request{Dir: f.dir, Services: services})
@@ -345,7 +410,8 @@ func TestIntegrationANetworkThatOthersAreIn(t *testing.T) {
 			return f.restart(t.Context(), "", lifecycle.RestartOptions{})
 		},
 	} {
-		wants(t, run(), fault.Config, f.name+"_back changed", f.name+"-other-1, which is not to be started here, is in it; nothing was touched",
+		wants(t, run(), fault.Config, f.name+"_back changed", f.name+
+			"-other-1, which is not to be started here, is in it; nothing was touched",
 			"next: go tool mage start one other")
 		if all := touched(before, f.ids()); len(all) > 0 {
 			t.Errorf("%s touched %v", name, all)
@@ -368,17 +434,20 @@ func (f *fixture) networkID(key string) string {
 	return found.Network.ID
 }
 
-// TestIntegrationVolumeKeepsItsData: docker compose asks whether a volume whose settings changed shall be made anew, without its data.
+// TestIntegrationVolumeKeepsItsData: docker compose asks whether a volume whose settings changed shall be made anew,
+// without its data.
 func TestIntegrationVolumeKeepsItsData(t *testing.T) {
 	f := newFixture(t, "compose.yaml", `services:
-  db: {image: `+enginetest.Base(t)+`, init: true, stop_grace_period: 1s, command: [sleep, "1000"], volumes: ["data:/data"]}
+  db: {image: `+enginetest.Base(t)+
+		`, init: true, stop_grace_period: 1s, command: [sleep, "1000"], volumes: ["data:/data"]}
 volumes: {data: {labels: {v: "${NET-1}"}}}
 `)
 	f.mustStart()
 	before := f.ids()
 	t.Setenv("NET", "2")
 	f.mustStart()
-	contains(t, f.out.String(), "the volume "+f.name+"_data has other settings than the Compose file's: it stays as it is, with its data")
+	contains(t, f.out.String(), "the volume "+f.name+
+		"_data has other settings than the Compose file's: it stays as it is, with its data")
 	f.out.Reset()
 	if err := f.restart(t.Context(), "", lifecycle.RestartOptions{}); err != nil {
 		t.Fatal(err)

@@ -19,8 +19,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// TestIntegrationTwoCheckoutsOfOneName has two folders whose projects have one name. Neither touches the other's containers, unless it
-// is told to; a link to a folder, and a folder that was moved, are no other one.
+// TestIntegrationTwoCheckoutsOfOneName has two folders whose projects have one name. Neither touches the other's
+// containers, unless it is told to; a link to a folder, and a folder that was moved, are no other one.
 func TestIntegrationTwoCheckoutsOfOneName(t *testing.T) {
 	const text = "services:\n  db: {image: \"IMAGE\", volumes: [/data], stop_grace_period: 1s}\n"
 	f := newFixture(t, "one/keep", "", "two/keep", "")
@@ -39,11 +39,13 @@ func TestIntegrationTwoCheckoutsOfOneName(t *testing.T) {
 	refusesOthers(two, one.dir)
 	var printed output
 	var exit *exec.ExitError
-	if err := two.mage("compose.yaml", &printed, "cleanup").Run(); !errors.As(err, &exit) || exit.ExitCode() != int(fault.Config) {
+	if err := two.mage("compose.yaml", &printed, "cleanup").Run(); !errors.As(err, &exit) ||
+		exit.ExitCode() != int(fault.Config) {
 		t.Errorf("cleanup ends with %v:\n%s", err, printed.String())
 	}
 	contains(t, printed.String(), one.dir, "go tool mage cleanup -take-over")
-	if now := one.all("db"); len(now) != 1 || now[0].ID != was.ID || now[0].State.StartedAt != was.State.StartedAt || !now[0].State.Running {
+	if now := one.all("db"); len(now) != 1 || now[0].ID != was.ID || now[0].State.StartedAt != was.State.StartedAt ||
+		!now[0].State.Running {
 		t.Fatal("the other checkout's container was touched")
 	}
 	report, err := status.Of(t.Context(), f.engine, two.load().Project)
@@ -65,7 +67,8 @@ func TestIntegrationTwoCheckoutsOfOneName(t *testing.T) {
 	contains(t, two.out.String(), "db is recreated: another checkout made it, "+one.dir)
 	now := two.all("db")
 	if len(now) != 1 || now[0].ID == was.ID || now[0].Mounts[0].Name != was.Mounts[0].Name {
-		t.Fatalf("taken over: %d containers, the first with volume %s, was %s", len(now), now[0].Mounts[0].Name, was.Mounts[0].Name)
+		t.Fatalf("taken over: %d containers, the first with volume %s, was %s", len(now), now[0].Mounts[0].Name,
+			was.Mounts[0].Name)
 	}
 	two.mustStart() // it is this one's now
 	refusesOthers(one, two.dir)
@@ -83,7 +86,8 @@ func refusesOthers(c *fixture, folder string) {
 	project, out := c.load().Project, ui.New(&c.out)
 	ctx := context.Background()
 	for target, err := range map[string]error{
-		"start":   lifecycle.Start(ctx, c.engine, project, lifecycle.StartOptions{Out: out, Orphans: orphan.Policy{Remove: true}}),
+		"start": lifecycle.Start(ctx, c.engine, project,
+			lifecycle.StartOptions{Out: out, Orphans: orphan.Policy{Remove: true}}),
 		"restart": lifecycle.Restart(ctx, c.engine, project, lifecycle.RestartOptions{Out: out, All: true}),
 		"stop":    lifecycle.Stop(ctx, c.engine, project, lifecycle.StopOptions{Out: out}),
 	} {

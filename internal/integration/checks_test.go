@@ -14,11 +14,12 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
-// TestIntegrationChecks has a check of each kind, each true 0.7 s after the start, and for each a service that waits for it. Docker
-// would look after a minute. Nobody can wait until a service without a check is healthy.
+// TestIntegrationChecks has a check of each kind, each true 0.7 s after the start, and for each a service that waits
+// for it. Docker would look after a minute. Nobody can wait until a service without a check is healthy.
 func TestIntegrationChecks(t *testing.T) {
 	waits := func(service, condition string) string {
-		return "  after-" + service + ": {<<: *slow, healthcheck: {disable: true}, depends_on: {" + service + ": {condition: " + condition + "}}}\n"
+		return "  after-" + service + ": {<<: *slow, healthcheck: {disable: true}, depends_on: {" + service +
+			": {condition: " + condition + "}}}\n"
 	}
 	checked := []string{"cmd", "shell", "image", "user", "reads"}
 	text := `services:
@@ -93,7 +94,8 @@ func TestIntegrationHangingChecks(t *testing.T) {
 		if len(left) > 0 {
 			t.Errorf("a check of %s is left behind: %q", service, left)
 		}
-		if _, err := f.engine.ContainerStatPath(context.Background(), c.ID, client.ContainerStatPathOptions{Path: "/overlap"}); err == nil {
+		if _, err := f.engine.ContainerStatPath(context.Background(), c.ID,
+			client.ContainerStatPathOptions{Path: "/overlap"}); err == nil {
 			t.Errorf("checks of %s overlapped", service)
 		}
 	}
@@ -117,10 +119,12 @@ func (f *fixture) processes(id, text string) []string {
 
 func TestIntegrationAHangingCheckFailsInTime(t *testing.T) {
 	f := newFixture(t, "compose.yaml", `services:
-  bad: {image: `+enginetest.Base(t)+`, init: true, command: [sleep, "1000"], healthcheck: {test: [CMD, sleep, "2000"], interval: 2s, timeout: 1s, retries: 1}}
+  bad: {image: `+enginetest.Base(t)+
+		`, init: true, command: [sleep, "1000"], healthcheck: {test: [CMD, sleep, "2000"], interval: 2s, timeout: 1s, retries: 1}}
 `)
 	err := f.start(context.Background())
-	wants(t, err, fault.Failed, `starting "bad": unhealthy after`, "the check gives no answer within 1s", "next: go tool mage logs bad")
+	wants(t, err, fault.Failed, `starting "bad": unhealthy after`, "the check gives no answer within 1s",
+		"next: go tool mage logs bad")
 }
 
 // A container that its restart policy starts again while it is probed is ready when its check passes in the end.

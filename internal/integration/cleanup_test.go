@@ -16,12 +16,14 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// Two Compose files of one project: a cleanup with the second used to remove the stopped container of the first one's service, and
-// with it the only link to its anonymous volume.
+// Two Compose files of one project: a cleanup with the second used to remove the stopped container of the first one's
+// service, and with it the only link to its anonymous volume.
 func TestIntegrationCleanupWithAnotherFileKeepsData(t *testing.T) {
 	service := "{image: " + enginetest.Base(t) + ", init: true, stop_grace_period: 1s"
 	f := newFixture(t,
-		"compose.yaml", "services:\n  one: "+service+", command: [sh, -c, '[ -e /data/f ] || head -c 100000 /dev/zero > /data/f; exec sleep 1000'], volumes: [/data]}\n  bare: "+service+", command: [sleep, '1000']}\n",
+		"compose.yaml", "services:\n  one: "+service+
+			", command: [sh, -c, '[ -e /data/f ] || head -c 100000 /dev/zero > /data/f; exec sleep 1000'], volumes: "+
+			"[/data]}\n  bare: "+service+", command: [sleep, '1000']}\n",
 		"other.yaml", "services:\n  two: "+service+", command: [sleep, '1000']}\n")
 	ctx := context.Background()
 	f.mustStart()
@@ -55,6 +57,7 @@ func TestIntegrationCleanupWithAnotherFileKeepsData(t *testing.T) {
 	f.mustStart()
 	after := f.all("one")[0]
 	if after.ID != before.ID || after.Mounts[0].Name != mounted {
-		t.Errorf("one was %s with volume %s, and is %s with volume %s", before.ID, mounted, after.ID, after.Mounts[0].Name)
+		t.Errorf("one was %s with volume %s, and is %s with volume %s", before.ID, mounted, after.ID,
+			after.Mounts[0].Name)
 	}
 }

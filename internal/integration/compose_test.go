@@ -26,7 +26,8 @@ func (f *fixture) compose(args ...string) string {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	command := exec.Command(paths[0], append([]string{"-f", filepath.Join(f.dir, "compose.yaml"), "-p", f.name}, args...)...)
+	command := exec.Command(paths[0],
+		append([]string{"-f", filepath.Join(f.dir, "compose.yaml"), "-p", f.name}, args...)...)
 	command.Env = append(os.Environ(), "NO_COLOR=1")
 	out, err := command.CombinedOutput()
 	if err != nil {
@@ -41,7 +42,8 @@ func quick(t *testing.T) string {
 }
 
 func TestIntegrationComposeWorksOnWhatWeStarted(t *testing.T) {
-	f := newFixture(t, "compose.yaml", "services:\n  db: "+quick(t)+"  web: {<<: *slow, scale: 2, depends_on: {db: {condition: service_healthy}}}\n")
+	f := newFixture(t, "compose.yaml", "services:\n  db: "+quick(t)+
+		"  web: {<<: *slow, scale: 2, depends_on: {db: {condition: service_healthy}}}\n")
 	f.mustStart()
 	began := f.startedAt("db")
 	contains(t, f.compose("ps"), f.name+"-db-1", f.name+"-web-1", f.name+"-web-2")
@@ -72,12 +74,14 @@ func TestIntegrationWeWorkOnWhatComposeStarted(t *testing.T) {
 	}
 	contains(t, printed.String(), f.name+"-web-2")
 	printed.Reset()
-	if err := logstream.Print(context.Background(), f.engine, f.load().Project, &printed, logstream.Options{Tail: "all"}); err != nil {
+	if err := logstream.Print(context.Background(), f.engine, f.load().Project, &printed,
+		logstream.Options{Tail: "all"}); err != nil {
 		t.Error(err)
 	}
 	contains(t, printed.String(), "db-1 ", "web-2 ", "| spoken")
 	stopping := time.Now()
-	if err := lifecycle.Stop(context.Background(), f.engine, f.load().Project, lifecycle.StopOptions{Out: ui.New(&printed)}); err != nil {
+	if err := lifecycle.Stop(context.Background(), f.engine, f.load().Project,
+		lifecycle.StopOptions{Out: ui.New(&printed)}); err != nil {
 		t.Error(err)
 	}
 	for name, c := range f.inspect() {

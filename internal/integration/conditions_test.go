@@ -47,7 +47,9 @@ func (f *fixture) mustStart() {
 func (f *fixture) all(service string) []container.InspectResponse {
 	f.t.Helper()
 	list, err := f.engine.ContainerList(context.Background(), client.ContainerListOptions{
-		All: true, Filters: client.Filters{}.Add("label", "com.docker.compose.project="+f.name, "com.docker.compose.service="+service),
+		All: true,
+		Filters: client.Filters{}.Add("label", "com.docker.compose.project="+f.name, "com.docker.compose.service="+
+			service),
 	})
 	if err != nil {
 		f.t.Fatal(err)
@@ -96,7 +98,8 @@ func TestIntegrationConditions(t *testing.T) {
 	}
 	db, early, late := f.startedAt("db"), f.startedAt("early"), f.startedAt("late")
 	if !early.Before(late) {
-		t.Errorf("early waits only for db's start, and was started %s after late, which waits until it is healthy", early.Sub(late))
+		t.Errorf("early waits only for db's start, and was started %s after late, which waits until it is healthy",
+			early.Sub(late))
 	}
 	if late.Sub(db) < 700*time.Millisecond {
 		t.Errorf("late was started %s after db, which was not ready yet", late.Sub(db))
@@ -149,18 +152,23 @@ func TestIntegrationTimeout(t *testing.T) {
 	text := "services:\n  db: " + lateReady(t) + "  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n"
 	f := newFixture(t, "compose.yaml", strings.ReplaceAll(text, "touch /ready", "true"))
 	project := f.load().Project
-	err := lifecycle.Start(context.Background(), f.engine, project, lifecycle.StartOptions{Out: ui.New(&f.out), Timeout: 3 * time.Second})
-	wants(t, err, fault.Failed, "not everything was ready within 3s", "db probing ", "(exit 1)", "web waiting for db ", "next: go tool mage status")
-	err = lifecycle.Restart(context.Background(), f.engine, project, lifecycle.RestartOptions{Out: ui.New(&f.out), All: true, Timeout: 5 * time.Second})
+	err := lifecycle.Start(context.Background(), f.engine, project,
+		lifecycle.StartOptions{Out: ui.New(&f.out), Timeout: 3 * time.Second})
+	wants(t, err, fault.Failed, "not everything was ready within 3s", "db probing ", "(exit 1)", "web waiting for db ",
+		"next: go tool mage status")
+	err = lifecycle.Restart(context.Background(), f.engine, project,
+		lifecycle.RestartOptions{Out: ui.New(&f.out), All: true, Timeout: 5 * time.Second})
 	wants(t, err, fault.Failed, "not everything was ready again within 5s", "db probing ", "web waiting for db ")
 }
 
 // TestIntegrationEvents reads the JSON as a script would.
 func TestIntegrationEvents(t *testing.T) {
-	f := newFixture(t, "compose.yaml", "services:\n  db: "+lateReady(t)+"\n  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n")
+	f := newFixture(t, "compose.yaml", "services:\n  db: "+lateReady(t)+
+		"\n  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n")
 	var events bytes.Buffer
 	project := f.load().Project
-	err := lifecycle.Start(context.Background(), f.engine, project, lifecycle.StartOptions{Out: ui.New(&f.out), Events: &events})
+	err := lifecycle.Start(context.Background(), f.engine, project,
+		lifecycle.StartOptions{Out: ui.New(&f.out), Events: &events})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,14 +188,15 @@ func TestIntegrationEvents(t *testing.T) {
 	if states["web"] != " waiting queued starting probing ready" {
 		t.Errorf("web went through%s", states["web"])
 	}
-	if last.State != "up" || len(last.Critical) != 2 || last.Critical[0].Service != "db" || last.Critical[0].Seconds < 0.7 {
+	if last.State != "up" || len(last.Critical) != 2 || last.Critical[0].Service != "db" ||
+		last.Critical[0].Seconds < 0.7 {
 		t.Errorf("at the end: %+v", last)
 	}
 	contains(t, f.out.String(), "critical path: db ", " → web ")
 }
 
-// TestIntegrationNeverTooEarly starts services whose checks fail for a random time, and others that look, when they start, whether
-// what they wait for is ready. STARTS is how many pairs are started, 30 by default.
+// TestIntegrationNeverTooEarly starts services whose checks fail for a random time, and others that look, when they
+// start, whether what they wait for is ready. STARTS is how many pairs are started, 30 by default.
 func TestIntegrationNeverTooEarly(t *testing.T) {
 	starts := 30
 	if v := os.Getenv("STARTS"); v != "" {
@@ -215,7 +224,8 @@ func TestIntegrationNeverTooEarly(t *testing.T) {
 	f.write("Shell", "FROM debian:bookworm-slim\nCOPY service /service\nENTRYPOINT [\"/service\"]\n")
 	f.mustBuild()
 	for done := 0; done < starts; done += pairs {
-		err := lifecycle.Start(context.Background(), f.engine, f.load().Project, lifecycle.StartOptions{Out: ui.New(&f.out)})
+		err := lifecycle.Start(context.Background(), f.engine, f.load().Project,
+			lifecycle.StartOptions{Out: ui.New(&f.out)})
 		if err != nil {
 			t.Fatalf("after %d starts: %v", done, err)
 		}

@@ -17,8 +17,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// TestIntegrationCurrentEngine runs what the other tests show on the distribution's engine on a current one, whose store is
-// containerd's: with its own BuildKit, and with a builder beside it.
+// TestIntegrationCurrentEngine runs what the other tests show on the distribution's engine on a current one, whose
+// store is containerd's: with its own BuildKit, and with a builder beside it.
 func TestIntegrationCurrentEngine(t *testing.T) {
 	e := enginetest.Current(t, registry(t))
 	if !e.ContainerdStore() {
@@ -60,7 +60,8 @@ func TestIntegrationCurrentEngine(t *testing.T) {
 	})
 	t.Run("a cleanup", func(t *testing.T) {
 		f := newFixture(t).withService()
-		f.write("compose.yaml", "services:\n  a: {image: '"+f.name+"-a:${VERSION}', build: {context: ., args: {VERSION: '${VERSION}'}}}\n")
+		f.write("compose.yaml", "services:\n  a: {image: '"+f.name+
+			"-a:${VERSION}', build: {context: ., args: {VERSION: '${VERSION}'}}}\n")
 		b, err := builder.ConnectEngine(t.Context(), e)
 		if err != nil {
 			t.Fatal(err)
@@ -70,23 +71,29 @@ func TestIntegrationCurrentEngine(t *testing.T) {
 		f.cleansWhatItBuilt()
 	})
 	t.Run("images that share layers, of a builder beside it", func(t *testing.T) {
-		f := newFixture(t, "compose.yaml", "services:\n  a: {build: {context: ., args: {WHO: a}}}\n  b: {build: {context: ., args: {WHO: b}}}\n  c: {build: {context: ., args: {WHO: c}}}\n",
+		f := newFixture(t, "compose.yaml",
+			"services:\n  a: {build: {context: ., args: {WHO: a}}}\n  b: {build: {context: ., args: {WHO: b}}}\n  "+
+				"c: {build: {context: ., args: {WHO: c}}}\n",
 			"Dockerfile", "FROM debian:bookworm-slim\nARG WHO\nRUN echo $WHO > /who\n").on(enginetest.Builder(t))
 		f.engine = e
 		for _, r := range f.mustBuild() {
 			who := strings.TrimPrefix(r.Target.Service, f.name+"-")
-			if got := f.export(r.Target.Names[0])["who"]; r.State != image.Loaded || len(r.Warnings) > 0 || got != who+"\n" {
+			if got := f.export(r.Target.Names[0])["who"]; r.State != image.Loaded || len(r.Warnings) > 0 || got != who+
+				"\n" {
 				t.Errorf("%s: %s, warnings %q, /who is %q", who, r.State, r.Warnings, got)
 			}
 		}
 	})
 }
 
-// cleansWhatItBuilt builds five versions, runs the last one once and commits it: the first image and the run's container go.
+// cleansWhatItBuilt builds five versions, runs the last one once and commits it: the first image and the run's
+// container go.
 func (f *fixture) cleansWhatItBuilt() {
 	f.t.Helper()
 	ctx := context.Background()
-	f.write("Dockerfile", "FROM scratch\nCOPY service /service\nARG VERSION\nENV EXIT_CODE=0 VERSION=$VERSION\nENTRYPOINT [\"/service\"]\n")
+	f.write("Dockerfile",
+		"FROM scratch\nCOPY service /service\nARG VERSION\nENV EXIT_CODE=0 VERSION=$VERSION\nENTRYPOINT "+
+			"[\"/service\"]\n")
 	for _, version := range []string{"1", "2", "3", "4", "5"} {
 		f.t.Setenv("VERSION", version)
 		f.mustBuild()
@@ -95,7 +102,8 @@ func (f *fixture) cleansWhatItBuilt() {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	run := enginetest.Container(f.t, f.engine, f.name+"-run", &container.Config{Image: f.name + "-a:5", Labels: enginetest.Labels(f.name, "a", "True")}, nil, true)
+	run := enginetest.Container(f.t, f.engine, f.name+"-run",
+		&container.Config{Image: f.name + "-a:5", Labels: enginetest.Labels(f.name, "a", "True")}, nil, true)
 	enginetest.Until(f.t, 20e9, "the run ends", func() bool {
 		got, err := f.engine.ContainerInspect(ctx, run, client.ContainerInspectOptions{})
 		return err == nil && got.Container.State.Status == container.StateExited
@@ -141,7 +149,8 @@ func (f *fixture) loadsOnlyChanges(steps int) image.Result {
 		}
 		got := results[0]
 		if got.State != state || got.Built != built || len(got.Warnings) > 0 {
-			f.t.Errorf("%s: %s, %d steps ran, warnings %q; want %s, %d", what, got.State, got.Built, got.Warnings, state, built)
+			f.t.Errorf("%s: %s, %d steps ran, warnings %q; want %s, %d", what, got.State, got.Built, got.Warnings,
+				state, built)
 		}
 		if files := f.export(name); files["copy"] != files["top"] || files["heavy"] != "heavy\n" {
 			f.t.Errorf("%s: the engine's image is not what was built", what)

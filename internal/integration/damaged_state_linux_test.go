@@ -34,7 +34,10 @@ var ways = []struct {
 	{"empty", text("")},
 	{"cut short", text(`{"builder":"` + told)},
 	{"garbage", text("\x00\x01" + told + "\xff")},
-	{"wrong types", text(`{"builder":["` + told + `"],"keys":1,"id":[],"container":{},"services":"` + told + `","version":"x"}`)},
+	{
+		"wrong types",
+		text(`{"builder":["` + told + `"],"keys":1,"id":[],"container":{},"services":"` + told + `","version":"x"}`),
+	},
 	{"foreign", text(`{"` + told + `":"et"}`)},
 	{"directory", func(path string) error { return os.MkdirAll(filepath.Join(path, "x"), 0o700) }},
 	{"pipe", func(path string) error { return syscall.Mkfifo(path, 0o600) }},
@@ -53,8 +56,13 @@ type stateFile struct {
 }
 
 var stateFiles = map[string]stateFile{
-	"state.json":   {func(_, _ string) string { return "state.json" }, true, map[string]fault.Code{"build": fault.Builder, "check": fault.Builder}},
-	"bases.lock":   {func(_, _ string) string { return "bases.lock" }, false, map[string]fault.Code{"build": fault.Config}},
+	"state.json": {
+		func(_, _ string) string { return "state.json" }, true,
+		map[string]fault.Code{"build": fault.Builder, "check": fault.Builder},
+	},
+	"bases.lock": {
+		func(_, _ string) string { return "bases.lock" }, false, map[string]fault.Code{"build": fault.Config},
+	},
 	"lock.pid":     {func(p, _ string) string { return filepath.Join("projects", p, "lock.pid") }, false, nil},
 	"models":       {func(p, c string) string { return filepath.Join("projects", p, "models", c+".json") }, false, nil},
 	"images":       {func(p, _ string) string { return filepath.Join("images", p, "a.json") }, false, nil},
@@ -77,11 +85,13 @@ func compiledMage(t *testing.T) string {
 	return path
 }
 
-// TestIntegrationDamagedState damages each file of the state directory in each way, and runs each target: none hangs or panics, none shows
-// what is in the file, the exit code is the one that docs/errors.md has, and what is lost is named. The short form takes every file with
-// one target in one way; STATES=all takes all, STATES=models,images those of these files.
+// TestIntegrationDamagedState damages each file of the state directory in each way, and runs each target: none hangs
+// or panics, none shows what is in the file, the exit code is the one that docs/errors.md has, and what is lost is
+// named. The short form takes every file with one target in one way; STATES=all takes all, STATES=models,images those
+// of these files.
 func TestIntegrationDamagedState(t *testing.T) {
-	f := newFixture(t, "compose.yaml", "services:\n  a: {build: ., environment: {HEALTHY: 1}, "+health+"}\n").withService()
+	f := newFixture(t, "compose.yaml", "services:\n  a: {build: ., environment: {HEALTHY: 1}, "+health+
+		"}\n").withService()
 	mage := compiledMage(t)
 	run := func(stateDir string, arguments ...string) (int, string) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -158,7 +168,8 @@ func (s stateFile) judge(t *testing.T, what, way, target string, usual, code int
 	if code != want {
 		t.Errorf("%s: exit code %d, want %d\n%s", what, code, want, out)
 	}
-	if (s.names || want != usual) && (!named || !strings.Contains(out, "go tool mage setup") && !strings.Contains(out, "next: ")) {
+	if (s.names || want != usual) &&
+		(!named || !strings.Contains(out, "go tool mage setup") && !strings.Contains(out, "next: ")) {
 		t.Errorf("%s: the file is not named, or nothing is said to do\n%s", what, out)
 	}
 	for _, secret := range []string{told, "root:", "panic", "goroutine "} {

@@ -93,7 +93,9 @@ type forgetful struct {
 	n    int // loads
 }
 
-func (e *forgetful) ImageLoad(ctx context.Context, r io.Reader, o ...client.ImageLoadOption) (client.ImageLoadResult, error) {
+func (e *forgetful) ImageLoad(ctx context.Context, r io.Reader, o ...client.ImageLoadOption) (client.ImageLoadResult,
+	error,
+) {
 	if e.n++; e.n == 1 {
 		e.drop()
 	}
@@ -113,7 +115,8 @@ func TestIntegrationALayerPrunedInBetweenIsSentAfterAll(t *testing.T) {
 	var got image.Result
 	for range 10 {
 		f.noise("top", 1<<20)
-		// A load that is opened before the engine has said what it holds sends all of the image at once: then it is tried again.
+		// A load that is opened before the engine has said what it holds sends all of the image at once: then it is
+		// tried again.
 		if got = f.mustBuild()[0]; e.n > 1 {
 			break
 		}
@@ -126,7 +129,9 @@ func TestIntegrationALayerPrunedInBetweenIsSentAfterAll(t *testing.T) {
 }
 
 func TestIntegrationImagesThatShareALayerSendItOnce(t *testing.T) {
-	f := newFixture(t, "compose.yaml", "services:\n  a: {build: {context: ., args: {X: a}}}\n  b: {build: {context: ., args: {X: b}}}\n  c: {build: {context: ., args: {X: c}}}\n",
+	f := newFixture(t, "compose.yaml",
+		"services:\n  a: {build: {context: ., args: {X: a}}}\n  b: {build: {context: ., args: {X: b}}}\n  c: "+
+			"{build: {context: ., args: {X: c}}}\n",
 		"Dockerfile", "FROM scratch\nCOPY base /base\nARG X\nLABEL x=$X\nCOPY top /top\n")
 	f.noise("base", 4<<20)
 	f.noise("top", 10)
@@ -144,7 +149,8 @@ func TestIntegrationImagesThatShareALayerSendItOnce(t *testing.T) {
 func (f *fixture) transferred() (bytes float64) {
 	units := map[string]float64{"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 	most := map[string]float64{} // a step reports several times
-	for _, m := range regexp.MustCompile(`(?m)^#(\d+) transferring \S+: ([\d.]+)(B|kB|MB|GB)`).FindAllStringSubmatch(f.out.String(), -1) {
+	transfers := regexp.MustCompile(`(?m)^#(\d+) transferring \S+: ([\d.]+)(B|kB|MB|GB)`)
+	for _, m := range transfers.FindAllStringSubmatch(f.out.String(), -1) {
 		n, _ := strconv.ParseFloat(m[2], 64)
 		most[m[1]] = max(most[m[1]], n*units[m[3]])
 	}
@@ -185,7 +191,8 @@ func TestIntegrationOnlyChangedFilesAreSentToTheBuilder(t *testing.T) {
 }
 
 func TestIntegrationALargeContextSendsWhatIsCopied(t *testing.T) {
-	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile", "FROM scratch\nCOPY small dir /\n", "small", "x", "dir/y", "y",
+	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile", "FROM scratch\nCOPY small dir /\n",
+		"small", "x", "dir/y", "y",
 		"ignored/z", "z", ".dockerignore", "ignored\n")
 	if err := os.WriteFile(filepath.Join(f.dir, "huge.bin"), nil, 0o644); err != nil {
 		t.Fatal(err)

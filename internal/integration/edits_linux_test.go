@@ -29,8 +29,8 @@ type editor struct {
 	arg  int
 }
 
-// dockerfile is a random Dockerfile, always valid for the files that an editor keeps. One service in ten runs steps, which takes
-// longer.
+// dockerfile is a random Dockerfile, always valid for the files that an editor keeps. One service in ten runs steps,
+// which takes longer.
 func (e *editor) dockerfile() string {
 	var b strings.Builder
 	fmt.Fprint(&b, "FROM scratch AS first\nCOPY keep /first/\n")
@@ -40,8 +40,10 @@ func (e *editor) dockerfile() string {
 			"RUN mkdir /out; cat /all/keep > /out/keep; ls -RAl --time-style=+ /all > /out/list; echo $A > /out/arg\n")
 	}
 	copies := []string{
-		"COPY . /all/", "COPY d /d/", "COPY *.txt keep /txt/", "COPY --chmod=0640 keep /mode", "COPY --chown=7:8 d /owned/",
-		"COPY --from=first /first/ /from/", "ADD keep /added", "COPY d/a.txt* d/keep /one/", "ARG A\nENV A=$A\nCOPY keep /arg-$A",
+		"COPY . /all/", "COPY d /d/", "COPY *.txt keep /txt/", "COPY --chmod=0640 keep /mode",
+		"COPY --chown=7:8 d /owned/",
+		"COPY --from=first /first/ /from/", "ADD keep /added", "COPY d/a.txt* d/keep /one/",
+		"ARG A\nENV A=$A\nCOPY keep /arg-$A",
 	}
 	e.rand.Shuffle(len(copies), func(i, j int) { copies[i], copies[j] = copies[j], copies[i] })
 	fmt.Fprintf(&b, "FROM scratch\n%s\n", strings.Join(copies[:2+e.rand.IntN(4)], "\n"))
@@ -60,7 +62,8 @@ func (e *editor) path(name string) string { return filepath.Join(e.f.dir, e.dir,
 func (e *editor) files() []string {
 	var out []string
 	_ = filepath.WalkDir(e.path(""), func(path string, d os.DirEntry, err error) error {
-		if rel, _ := filepath.Rel(e.path(""), path); err == nil && !d.IsDir() && !slices.Contains([]string{"keep", "d/keep", "Dockerfile", ".dockerignore"}, rel) {
+		if rel, _ := filepath.Rel(e.path(""), path); err == nil && !d.IsDir() &&
+			!slices.Contains([]string{"keep", "d/keep", "Dockerfile", ".dockerignore"}, rel) {
 			out = append(out, path)
 		}
 		return err
@@ -117,8 +120,9 @@ func (e *editor) must(err error) {
 	}
 }
 
-// TestIntegrationAnyEditGivesTheImageOfAFreshBuild edits contexts at random, builds as users do, and compares each image in the
-// engine with one that is built without any cache from a copy of the sources. EDITS and SEED choose how many edits, and which.
+// TestIntegrationAnyEditGivesTheImageOfAFreshBuild edits contexts at random, builds as users do, and compares each
+// image in the engine with one that is built without any cache from a copy of the sources. EDITS and SEED choose how
+// many edits, and which.
 func TestIntegrationAnyEditGivesTheImageOfAFreshBuild(t *testing.T) {
 	edits, seed := number("EDITS", 50), number("SEED", 1)
 	t.Logf("SEED=%d EDITS=%d", seed, edits)
@@ -158,7 +162,8 @@ func TestIntegrationAnyEditGivesTheImageOfAFreshBuild(t *testing.T) {
 			all.Go(func() {
 				got, want := f.listing(f.name+"-"+e.dir), fresh.listing(fresh.name+"-"+e.dir)
 				if got != want {
-					t.Errorf("SEED=%d, edits up to %d, the last of them %s: the engine has\n%s\na fresh build gives\n%s", seed, done+editedServices, made[e.dir], got, want)
+					t.Errorf("SEED=%d, edits up to %d, the last %s: the engine has\n%s\na fresh build gives\n%s",
+						seed, done+editedServices, made[e.dir], got, want)
 				}
 			})
 		}
@@ -170,7 +175,8 @@ func TestIntegrationAnyEditGivesTheImageOfAFreshBuild(t *testing.T) {
 	}
 }
 
-// copied is the fixture's project as a new one in a new directory, which the builder has never read, built without cache.
+// copied is the fixture's project as a new one in a new directory, which the builder has never read, built without
+// cache.
 func (f *fixture) copied() *fixture {
 	f.t.Helper()
 	dir := f.t.TempDir()

@@ -98,7 +98,8 @@ func (c *crashable) shims() []string {
 	for _, file := range files {
 		text, _ := os.ReadFile(file)
 		words := strings.Split(string(text), "\x00")
-		if i := slices.Index(words, "-id"); i > 0 && strings.Contains(string(text), c.dir) && strings.Contains(words[0], "containerd-shim") {
+		if i := slices.Index(words, "-id"); i > 0 && strings.Contains(string(text), c.dir) &&
+			strings.Contains(words[0], "containerd-shim") {
 			ids = append(ids, words[i+1])
 		}
 	}
@@ -141,9 +142,10 @@ const crashedProject = `services:
   a: {<<: *probe, environment: {X: $X}}
 `
 
-// TestIntegrationEngineKilled kills an engine (SIGKILL) at moments all over a start, of containers that are made and of ones that are
-// there. What the engine had started runs on and it knows of it, or not. The next start ends healthy, with one program a container
-// and the same volumes, and the one that was cut short says that the engine went away.
+// TestIntegrationEngineKilled kills an engine (SIGKILL) at moments all over a start, of containers that are made and
+// of ones that are there. What the engine had started runs on and it knows of it, or not. The next start ends
+// healthy, with one program a container and the same volumes, and the one that was cut short says that the engine
+// went away.
 func TestIntegrationEngineKilled(t *testing.T) {
 	kills := numberIn(t, engineKillsVariable, 1)
 	for _, engine := range []struct {
@@ -178,7 +180,8 @@ func (c *crashable) killInStart(n int) int {
 	go func() { ended <- fault.Exit(context.Background(), c.start(context.Background())) }()
 	what := ""
 	if n%2 == 0 { // when a container has just been started
-		for deadline := time.Now().Add(3 * time.Second); len(c.shims()) <= before && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(3 * time.Second); len(c.shims()) <= before &&
+			time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		}
 		after := time.Duration(n%8) * rand.N(20*time.Millisecond) // the first at once
 		time.Sleep(after)
@@ -190,7 +193,8 @@ func (c *crashable) killInStart(n int) int {
 	}
 	c.crash()
 	var typed *fault.Error
-	if err := <-ended; err != nil && (!errors.As(err, &typed) || typed.Code != fault.Engine || !strings.Contains(err.Error(), "next: ")) {
+	if err := <-ended; err != nil &&
+		(!errors.As(err, &typed) || typed.Code != fault.Engine || !strings.Contains(err.Error(), "next: ")) {
 		t.Errorf("%s: the start that was cut short ends with %v", what, err)
 	}
 	c.recover()
@@ -226,8 +230,8 @@ func (c *crashable) killInStart(n int) int {
 	return strings.Count(c.out.String(), "had left running")
 }
 
-// startsOverATrace starts a container under whose ID the runtime still has a folder, of which no process is left: it is made anew, with
-// the volume that it had.
+// startsOverATrace starts a container under whose ID the runtime still has a folder, of which no process is left: it
+// is made anew, with the volume that it had.
 func (c *crashable) startsOverATrace() {
 	c.t.Helper()
 	c.stopContainers()
@@ -243,7 +247,8 @@ func (c *crashable) startsOverATrace() {
 	}
 	c.mustStart()
 	if now := c.all("db"); len(now) != 1 || !now[0].State.Running || now[0].ID == was || c.volumes()["db"] != volume {
-		c.t.Errorf("the container %s with volume %s became %d, %s with volume %s", was, volume, len(now), now[0].ID, c.volumes()["db"])
+		c.t.Errorf("the container %s with volume %s became %d, %s with volume %s", was, volume, len(now), now[0].ID,
+			c.volumes()["db"])
 	}
 }
 
@@ -251,7 +256,8 @@ func (c *crashable) startsOverATrace() {
 func (f *fixture) stopContainers() {
 	f.t.Helper()
 	for _, found := range f.inspect() {
-		if _, err := f.engine.ContainerKill(context.Background(), found.Container.ID, client.ContainerKillOptions{}); err != nil && found.Container.State.Running {
+		if _, err := f.engine.ContainerKill(context.Background(), found.Container.ID,
+			client.ContainerKillOptions{}); err != nil && found.Container.State.Running {
 			f.t.Fatal(err)
 		}
 	}

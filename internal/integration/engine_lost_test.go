@@ -60,8 +60,8 @@ func newLosable(t *testing.T, behind string) *losableEngine {
 	return l
 }
 
-// TestIntegrationEngineLostAtAnyRequest loses the engine at one request after another of each target: it ends with 4 and a next command,
-// or had nothing more to ask for.
+// TestIntegrationEngineLostAtAnyRequest loses the engine at one request after another of each target: it ends with 4
+// and a next command, or had nothing more to ask for.
 func TestIntegrationEngineLostAtAnyRequest(t *testing.T) {
 	f := newFixture(t, "compose.yaml", `services:
   db: {image: "IMAGE", stop_grace_period: 1s, healthcheck: {test: [CMD, /probe, health, "0", "0"], interval: 60s}, volumes: ["data:/data"]}
@@ -115,7 +115,8 @@ volumes: {data: {}}
 			lost.left.Store(n)
 			err := fault.Exit(t.Context(), target.run(t.Context(), e))
 			var typed *fault.Error
-			if err != nil && (!errors.As(err, &typed) || typed.Code != fault.Engine || !strings.Contains(err.Error(), "next: ")) {
+			if err != nil &&
+				(!errors.As(err, &typed) || typed.Code != fault.Engine || !strings.Contains(err.Error(), "next: ")) {
 				t.Errorf("%s, lost at request %d: %v", target.name, n, err)
 			}
 			if err != nil {
@@ -134,5 +135,6 @@ volumes: {data: {}}
 	}
 }
 
-// lostStrideVariable says how many requests apart TestIntegrationEngineLostAtAnyRequest loses the engine; 5 by default, 1 for every one.
+// lostStrideVariable says how many requests apart TestIntegrationEngineLostAtAnyRequest loses the engine; 5 by
+// default, 1 for every one.
 const lostStrideVariable = "LOSTSTRIDE"

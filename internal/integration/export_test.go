@@ -17,7 +17,8 @@ import (
 // dockerMakes are the files that the engine adds to every container.
 var dockerMakes = map[string]bool{
 	".dockerenv": true, "dev": true, "etc": true, "proc": true, "sys": true, "dev/console": true,
-	"dev/pts": true, "dev/shm": true, "etc/hostname": true, "etc/hosts": true, "etc/mtab": true, "etc/resolv.conf": true,
+	"dev/pts": true, "dev/shm": true, "etc/hostname": true, "etc/hosts": true, "etc/mtab": true,
+	"etc/resolv.conf": true,
 }
 
 // export gives the content of every regular file of an image, by its path, as a container of it would see it.
@@ -45,7 +46,8 @@ func (f *fixture) listing(name string) string {
 func (f *fixture) eachFile(name string, visit func(*tar.Header, []byte)) {
 	f.t.Helper()
 	ctx := context.Background()
-	made, err := f.engine.ContainerCreate(ctx, client.ContainerCreateOptions{Config: &container.Config{Image: name, Cmd: []string{"/none"}}})
+	made, err := f.engine.ContainerCreate(ctx,
+		client.ContainerCreateOptions{Config: &container.Config{Image: name, Cmd: []string{"/none"}}})
 	if err != nil {
 		f.t.Errorf("making a container of %q: %v", name, err)
 		return

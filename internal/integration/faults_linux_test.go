@@ -30,7 +30,8 @@ func (f *fixture) soon(service string, do func(id string)) *sync.WaitGroup {
 		for range 200 {
 			time.Sleep(50 * time.Millisecond)
 			list, err := f.engine.ContainerList(context.Background(), client.ContainerListOptions{
-				Filters: client.Filters{}.Add("label", "com.docker.compose.project="+f.name, "com.docker.compose.service="+service),
+				Filters: client.Filters{}.Add("label", "com.docker.compose.project="+f.name,
+					"com.docker.compose.service="+service),
 			})
 			if err == nil && len(list.Items) > 0 {
 				do(list.Items[0].ID)
@@ -42,9 +43,11 @@ func (f *fixture) soon(service string, do func(id string)) *sync.WaitGroup {
 }
 
 func TestIntegrationKilledWhileProbed(t *testing.T) {
-	f := newFixture(t, "compose.yaml", "services:\n  db: "+lateReady(t)+"    environment: {}\n  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n")
+	f := newFixture(t, "compose.yaml", "services:\n  db: "+lateReady(t)+
+		"    environment: {}\n  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n")
 	killed := f.soon("db", func(id string) {
-		if _, err := f.engine.ContainerKill(context.Background(), id, client.ContainerKillOptions{Signal: "KILL"}); err != nil {
+		if _, err := f.engine.ContainerKill(context.Background(), id,
+			client.ContainerKillOptions{Signal: "KILL"}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -56,14 +59,16 @@ func TestIntegrationKilledWhileProbed(t *testing.T) {
 
 func TestIntegrationOutOfMemoryAtStart(t *testing.T) {
 	f := newFixture(t, "compose.yaml", `services:
-  db: {image: `+enginetest.Base(t)+`, mem_limit: 20m, memswap_limit: 20m, command: [tail, /dev/zero], healthcheck: {test: ["CMD", "false"], interval: 60s}}
+  db: {image: `+enginetest.Base(t)+
+		`, mem_limit: 20m, memswap_limit: 20m, command: [tail, /dev/zero], healthcheck: {test: ["CMD", "false"], interval: 60s}}
 `)
 	err := f.start(context.Background())
-	wants(t, err, fault.Failed, `starting "db": killed: out of memory (limit 20 MiB)`, "next: raise the memory limit of db")
+	wants(t, err, fault.Failed, `starting "db": killed: out of memory (limit 20 MiB)`,
+		"next: raise the memory limit of db")
 }
 
-// Images that can't be pulled, from a registry that lacks them and one that refuses, keep only their services from starting, and
-// those that wait for them.
+// Images that can't be pulled, from a registry that lacks them and one that refuses, keep only their services from
+// starting, and those that wait for them.
 func TestIntegrationAnImageThatIsNowhere(t *testing.T) {
 	registry := enginetest.Registry(t)
 	f := newFixture(t, "compose.yaml", `services:
@@ -75,8 +80,10 @@ func TestIntegrationAnImageThatIsNowhere(t *testing.T) {
   after: {<<: *slow, depends_on: [web]}
 `)
 	err := f.start(context.Background())
-	wants(t, err, fault.Registry, `starting "web": pulling `+registry+"/it/nowhere:1: ", "not started, as they wait for it: after", `starting "again": pulling `,
-		`starting "hooked": pulling `, `starting "shut": pulling 127.0.0.1:1/it/nowhere:1: `, "connection refused", "next: docker pull 127.0.0.1:1/it/nowhere:1")
+	wants(t, err, fault.Registry, `starting "web": pulling `+registry+"/it/nowhere:1: ",
+		"not started, as they wait for it: after", `starting "again": pulling `,
+		`starting "hooked": pulling `, `starting "shut": pulling 127.0.0.1:1/it/nowhere:1: `, "connection refused",
+		"next: docker pull 127.0.0.1:1/it/nowhere:1")
 	if late := f.all("late"); len(late) != 1 || !late[0].State.Running {
 		t.Errorf("a service that needs none of the images does not run:\n%s", f.out.String())
 	}
@@ -84,7 +91,9 @@ func TestIntegrationAnImageThatIsNowhere(t *testing.T) {
 
 // What was built once and removed since is said before anything is started, and what runs of it goes on.
 func TestIntegrationAnImageThatWasRemoved(t *testing.T) {
-	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n  b: {image: \"it-b:${COMPOSE_PROJECT_NAME}\", build: {context: ., labels: {x: b}}}\n").withService()
+	f := newFixture(t, "compose.yaml",
+		"services:\n  a: {build: .}\n  b: {image: \"it-b:${COMPOSE_PROJECT_NAME}\", build: {context: ., labels: {x: "+
+			"b}}}\n").withService()
 	f.mustBuild()
 	f.mustStart()
 	began := f.startedAt("a")
@@ -110,24 +119,32 @@ func TestIntegrationPortsTakenAndByWhom(t *testing.T) {
 	_ = free.Close()
 	base := enginetest.Base(t)
 	text := `services:
-  holder: {image: ` + base + `, init: true, command: [sleep, "1000"], ports: ["` + free.Addr().String() + `:80"], healthcheck: {test: ["CMD", "true"]}}
-  web: {image: ` + base + `, init: true, command: [sleep, "1000"], ports: ["` + process.Addr().String() + `:80"], depends_on: {apart: {condition: service_healthy}}}
-  third: {image: ` + base + `, init: true, command: [sleep, "1000"], ports: ["` + free.Addr().String() + `:80"], depends_on: {holder: {condition: service_healthy}}}
+  holder: {image: ` + base + `, init: true, command: [sleep, "1000"], ports: ["` + free.Addr().String() +
+		`:80"], healthcheck: {test: ["CMD", "true"]}}
+  web: {image: ` + base + `, init: true, command: [sleep, "1000"], ports: ["` + process.Addr().String() +
+		`:80"], depends_on: {apart: {condition: service_healthy}}}
+  third: {image: ` + base + `, init: true, command: [sleep, "1000"], ports: ["` + free.Addr().String() +
+		`:80"], depends_on: {holder: {condition: service_healthy}}}
   apart: {image: ` + base + `, init: true, command: [sleep, "1000"], healthcheck: {test: ["CMD", "true"]}}
 `
 	f := newFixture(t, "compose.yaml", text)
 	err = f.start(context.Background())
 	// The kernel cuts a process name to 15 letters.
 	wants(t, err, fault.Resources,
-		fmt.Sprintf(`starting "web": port %s/tcp is taken by integration.tes (process %d)`, process.Addr(), os.Getpid()),
-		fmt.Sprintf(`starting "third": port %s/tcp is taken by container %s-holder-1`, free.Addr(), f.name), "next: docker stop "+f.name+"-holder-1")
+		fmt.Sprintf(`starting "web": port %s/tcp is taken by integration.tes (process %d)`, process.Addr(),
+			os.Getpid()),
+		fmt.Sprintf(`starting "third": port %s/tcp is taken by container %s-holder-1`, free.Addr(),
+			f.name), "next: docker stop "+f.name+"-holder-1")
 	if !f.all("apart")[0].State.Running || !f.all("holder")[0].State.Running {
 		t.Error("what had no part in it does not run")
 	}
 	_ = process.Close()
-	f.write("compose.yaml", strings.ReplaceAll(text, free.Addr().String()+`:80"], depends_on`, `127.0.0.1::80"], depends_on`))
+	f.write("compose.yaml",
+		strings.ReplaceAll(text, free.Addr().String()+`:80"], depends_on`, `127.0.0.1::80"], depends_on`))
 	for _, s := range []string{"web", "third"} { // nothing listens in them
-		f.write("compose.yaml", strings.ReplaceAll(mustRead(t, f, "compose.yaml"), "  "+s+": {", "  "+s+": {healthcheck: {test: [\"CMD\", \"true\"]}, "))
+		f.write("compose.yaml",
+			strings.ReplaceAll(mustRead(t, f, "compose.yaml"), "  "+s+": {", "  "+s+
+				": {healthcheck: {test: [\"CMD\", \"true\"]}, "))
 	}
 	f.mustStart()
 }
@@ -150,19 +167,23 @@ func TestIntegrationFullDiskAtStart(t *testing.T) {
 volumes: {small: {driver_opts: {type: tmpfs, device: tmpfs, o: "size=8k"}}}
 `
 	f := newFixture(t, "compose.yaml", text)
-	wants(t, f.start(context.Background()), fault.Resources, `starting "db": `, "no space left on device", "wait for it: web", "next: go tool mage cleanup")
+	wants(t, f.start(context.Background()), fault.Resources, `starting "db": `, "no space left on device",
+		"wait for it: web", "next: go tool mage cleanup")
 	if all := f.all("apart"); len(all) != 1 || !all[0].State.Running {
 		t.Error("what had no part in it does not run")
 	}
-	f.write("compose.yaml", strings.ReplaceAll(text, "small", "large")[:strings.Index(text, "volumes: {small")]+"volumes: {large: {}}\n")
+	f.write("compose.yaml", strings.ReplaceAll(text, "small", "large")[:strings.Index(text, "volumes: {small")]+
+		"volumes: {large: {}}\n")
 	f.mustStart()
 }
 
 // A container that was made in another checkout mounts that one's secret; Compose would keep it.
 func TestIntegrationAStaleSecretIsMountedAnew(t *testing.T) {
-	f := newFixture(t, "one/key", "one", "two/key", "two", "compose.yaml", "services:\n  db: "+lateReady(t)+"    secrets: [key]\nsecrets: {key: {file: one/key}}\n")
+	f := newFixture(t, "one/key", "one", "two/key", "two", "compose.yaml", "services:\n  db: "+lateReady(t)+
+		"    secrets: [key]\nsecrets: {key: {file: one/key}}\n")
 	f.mustStart()
-	if _, err := f.engine.ContainerStop(context.Background(), f.all("db")[0].ID, client.ContainerStopOptions{}); err != nil {
+	if _, err := f.engine.ContainerStop(context.Background(), f.all("db")[0].ID,
+		client.ContainerStopOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(filepath.Join(f.dir, "one"), filepath.Join(f.dir, "moved")); err != nil {
@@ -178,7 +199,8 @@ func TestIntegrationAStaleSecretIsMountedAnew(t *testing.T) {
 
 // Two starts at once, each with the lock that the targets take.
 func TestIntegrationTwoStartsAtOnce(t *testing.T) {
-	f := newFixture(t, "compose.yaml", "services:\n  db: "+lateReady(t)+"  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n")
+	f := newFixture(t, "compose.yaml", "services:\n  db: "+lateReady(t)+
+		"  web: {<<: *slow, depends_on: {db: {condition: service_healthy}}}\n")
 	project := f.load().Project
 	var both sync.WaitGroup
 	for range 2 {
@@ -190,7 +212,8 @@ func TestIntegrationTwoStartsAtOnce(t *testing.T) {
 				return
 			}
 			defer release()
-			if err := lifecycle.Start(context.Background(), f.engine, project, lifecycle.StartOptions{Out: out}); err != nil {
+			if err := lifecycle.Start(context.Background(), f.engine, project,
+				lifecycle.StartOptions{Out: out}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -203,7 +226,8 @@ func TestIntegrationTwoStartsAtOnce(t *testing.T) {
 	}
 }
 
-// TestIntegrationTwoNetworksOfOneName is what an engine 20.10 is left with when a killed start's request and the next start's meet.
+// TestIntegrationTwoNetworksOfOneName is what an engine 20.10 is left with when a killed start's request and the next
+// start's meet.
 func TestIntegrationTwoNetworksOfOneName(t *testing.T) {
 	f := newFixture(t, "compose.yaml", "services:\n  db: "+lateReady(t))
 	f.mustStart()
@@ -213,12 +237,14 @@ func TestIntegrationTwoNetworksOfOneName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = f.engine.NetworkCreate(context.Background(), name, client.NetworkCreateOptions{Driver: "bridge", Labels: first.Network.Labels})
+	_, err = f.engine.NetworkCreate(context.Background(), name,
+		client.NetworkCreateOptions{Driver: "bridge", Labels: first.Network.Labels})
 	if err != nil {
 		t.Logf("this engine makes no second one: %v", err)
 	}
 	f.mustStart()
-	list, err := f.engine.NetworkList(context.Background(), client.NetworkListOptions{Filters: client.Filters{}.Add("label", "com.docker.compose.project="+f.name)})
+	list, err := f.engine.NetworkList(context.Background(),
+		client.NetworkListOptions{Filters: client.Filters{}.Add("label", "com.docker.compose.project="+f.name)})
 	if err != nil || len(list.Items) != 1 {
 		t.Errorf("%d networks are left, error %v", len(list.Items), err)
 	}

@@ -26,7 +26,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// fineRuns is how often a start is asked for its verdict on what has not changed: FINE in the environment, 2 by default.
+// fineRuns is how often a start is asked for its verdict on what has not changed: FINE in the environment, 2 by
+// default.
 func fineRuns(t *testing.T) int {
 	t.Helper()
 	n, err := strconv.Atoi(os.Getenv("FINE"))
@@ -70,19 +71,23 @@ func stagedStates() map[string]staged {
 		f.must(err)
 	}
 	return map[string]staged{
-		"up":           {is: container.Running},
-		"policy":       {is: container.Running, file: "restart: unless-stopped"},
-		"healthy":      {is: container.Healthy, file: `healthcheck: {test: [CMD, "true"], interval: 1s}`},
-		"starting":     {is: container.Starting, file: `healthcheck: {test: [CMD, "true"], interval: 10m}`},
-		"unhealthy":    {is: container.Unhealthy, file: `healthcheck: {test: [CMD, "false"], interval: 1s, retries: 1}`, stays: true},
-		"done":         {is: container.Done, run: "exit 0"},
-		"doneonce":     {is: container.Done, run: "exit 0", file: "restart: on-failure"},
-		"donechild":    {is: container.Done, run: "tail /dev/zero; exit 0", file: "mem_limit: 30m, memswap_limit: 30m"},
-		"job":          {is: container.Done, run: "exit 0"},
-		"after":        {is: container.Running, file: "depends_on: {job: {condition: service_completed_successfully}}"},
-		"failed":       {is: container.Broken, run: "exit 3", stays: true},
-		"retried":      {is: container.Broken, run: "exit 3", file: `restart: "on-failure:1"`, stays: true},
-		"oom":          {is: container.Broken, run: "exec tail /dev/zero", file: "mem_limit: 30m, memswap_limit: 30m", stays: true},
+		"up":       {is: container.Running},
+		"policy":   {is: container.Running, file: "restart: unless-stopped"},
+		"healthy":  {is: container.Healthy, file: `healthcheck: {test: [CMD, "true"], interval: 1s}`},
+		"starting": {is: container.Starting, file: `healthcheck: {test: [CMD, "true"], interval: 10m}`},
+		"unhealthy": {
+			is: container.Unhealthy, file: `healthcheck: {test: [CMD, "false"], interval: 1s, retries: 1}`, stays: true,
+		},
+		"done":      {is: container.Done, run: "exit 0"},
+		"doneonce":  {is: container.Done, run: "exit 0", file: "restart: on-failure"},
+		"donechild": {is: container.Done, run: "tail /dev/zero; exit 0", file: "mem_limit: 30m, memswap_limit: 30m"},
+		"job":       {is: container.Done, run: "exit 0"},
+		"after":     {is: container.Running, file: "depends_on: {job: {condition: service_completed_successfully}}"},
+		"failed":    {is: container.Broken, run: "exit 3", stays: true},
+		"retried":   {is: container.Broken, run: "exit 3", file: `restart: "on-failure:1"`, stays: true},
+		"oom": {
+			is: container.Broken, run: "exec tail /dev/zero", file: "mem_limit: 30m, memswap_limit: 30m", stays: true,
+		},
 		"loop":         {is: container.Looping, run: "sleep 0.2; exit 3", file: "restart: always", stays: true},
 		"loopzero":     {is: container.Looping, run: "sleep 0.2; exit 0", file: "restart: unless-stopped", stays: true},
 		"loopfail":     {is: container.Looping, run: "sleep 0.2; exit 1", file: "restart: on-failure", stays: true},
@@ -135,7 +140,8 @@ func (f *fixture) bring(all map[string]staged) {
 		if run == "" {
 			run = "exec sleep 1000"
 		}
-		text += fmt.Sprintf("  %s: {image: %s, init: true, stop_grace_period: 1s, command: [sh, -c, %q]", name, enginetest.Base(f.t), run)
+		text += fmt.Sprintf("  %s: {image: %s, init: true, stop_grace_period: 1s, command: [sh, -c, %q]", name,
+			enginetest.Base(f.t), run)
 		if s.file != "" {
 			text += ", " + s.file
 		}
@@ -194,8 +200,8 @@ func (f *fixture) startsNot() []string {
 	return out
 }
 
-// TestIntegrationOneRule brings a service into each state that the engine can be brought into, and asks status, monitor, restart and
-// start what they say: all the same. FINE is how many starts follow, each with the same verdict.
+// TestIntegrationOneRule brings a service into each state that the engine can be brought into, and asks status,
+// monitor, restart and start what they say: all the same. FINE is how many starts follow, each with the same verdict.
 func TestIntegrationOneRule(t *testing.T) {
 	all := stagedStates()
 	f := newFixture(t).withProvider()
@@ -215,7 +221,10 @@ func TestIntegrationOneRule(t *testing.T) {
 	})
 	bad := f.notFine()
 	for name, s := range all {
-		fine := slices.Contains([]container.Condition{container.Running, container.Healthy, container.Starting, container.Done, container.Scaled0, container.Provider}, s.is)
+		fine := slices.Contains([]container.Condition{
+			container.Running, container.Healthy, container.Starting, container.Done, container.Scaled0,
+			container.Provider,
+		}, s.is)
 		if is, listed := bad[name]; listed == fine || !fine && is != s.is {
 			t.Errorf("status: %s is %q, want %q", name, is, s.is)
 		}
@@ -272,7 +281,8 @@ func (f *fixture) monitorAgrees(bad map[string]container.Condition) {
 // restartAgrees holds what a restart would do against what status says.
 func (f *fixture) restartAgrees(bad map[string]container.Condition) {
 	f.t.Helper()
-	plan, err := lifecycle.PlanRestart(context.Background(), f.engine, f.load().Project, lifecycle.RestartOptions{Out: ui.New(&f.out)})
+	plan, err := lifecycle.PlanRestart(context.Background(), f.engine, f.load().Project,
+		lifecycle.RestartOptions{Out: ui.New(&f.out)})
 	f.must(err)
 	var got []string
 	for _, step := range plan.Steps {
@@ -284,8 +294,8 @@ func (f *fixture) restartAgrees(bad map[string]container.Condition) {
 	}
 }
 
-// TestIntegrationStartHasOneVerdict starts jobs, leafs and loops from nothing, FINE times: what ended well is well whether or not the
-// start saw it run, and what fails at once fails whatever the start saw.
+// TestIntegrationStartHasOneVerdict starts jobs, leafs and loops from nothing, FINE times: what ended well is well
+// whether or not the start saw it run, and what fails at once fails whatever the start saw.
 func TestIntegrationStartHasOneVerdict(t *testing.T) {
 	for name, c := range map[string]struct {
 		services string
@@ -305,7 +315,8 @@ func TestIntegrationStartHasOneVerdict(t *testing.T) {
 `, []string{"bad", "leaf", "zero"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t, "compose.yaml", "x-s: &s {image: "+enginetest.Base(t)+", init: true, stop_grace_period: 1s}\nservices:"+c.services)
+			f := newFixture(t, "compose.yaml", "x-s: &s {image: "+enginetest.Base(t)+
+				", init: true, stop_grace_period: 1s}\nservices:"+c.services)
 			for run := range fineRuns(t) {
 				if got := f.startsNot(); !slices.Equal(got, c.want) {
 					t.Fatalf("start %d could not start %q, want %q\n%s", run+1, got, c.want, f.out.String())
@@ -324,9 +335,11 @@ func TestIntegrationStartHasOneVerdict(t *testing.T) {
 
 // TestIntegrationStoppedIsNotDone: a server that exits with 0 when it is asked to end looks like a job that is done.
 func TestIntegrationStoppedIsNotDone(t *testing.T) {
-	f := newFixture(t, "compose.yaml", "services: {web: {image: "+enginetest.Base(t)+`, command: [sh, -c, "trap 'exit 0' TERM; while :; do sleep 0.1; done"]}}`)
+	f := newFixture(t, "compose.yaml", "services: {web: {image: "+enginetest.Base(t)+
+		`, command: [sh, -c, "trap 'exit 0' TERM; while :; do sleep 0.1; done"]}}`)
 	f.mustStart()
-	if err := lifecycle.Stop(t.Context(), f.engine, f.load().Project, lifecycle.StopOptions{Out: ui.New(&f.out)}); err != nil {
+	if err := lifecycle.Stop(t.Context(), f.engine, f.load().Project,
+		lifecycle.StopOptions{Out: ui.New(&f.out)}); err != nil {
 		t.Fatal(err)
 	}
 	if bad := f.notFine(); f.all("web")[0].State.ExitCode != 0 || bad["web"] != container.Halted {
@@ -348,7 +361,9 @@ services:
   off: {<<: *s, healthcheck: {disable: true}}
   user: {<<: *s, depends_on: {off: {condition: service_healthy, required: false}}}
 `)
-	wants(t, f.start(t.Context()), fault.Failed, `starting "db": has no health check, neither its own nor its image's, and web waits until it is healthy`, "not started, as they wait for it: web")
+	wants(t, f.start(t.Context()), fault.Failed,
+		`starting "db": has no health check, neither its own nor its image's, and web waits until it is healthy`,
+		"not started, as they wait for it: web")
 	if !f.all("db")[0].State.Running || f.all("web")[0].State.Running {
 		t.Error("db does not run, or web does")
 	}
@@ -357,11 +372,13 @@ services:
 	}
 }
 
-// TestIntegrationProvider: what a provider sets is in the environment of what depends on it, whoever makes that anew and how.
+// TestIntegrationProvider: what a provider sets is in the environment of what depends on it, whoever makes that anew
+// and how.
 func TestIntegrationProvider(t *testing.T) {
 	text := `services:
   database: {provider: {type: itprovider, options: {size: 3}}}
-  app: {image: ` + enginetest.Base(t) + `, init: true, stop_grace_period: 1s, command: [sleep, infinity], depends_on: [database], environment: {X: "1"}}
+  app: {image: ` + enginetest.Base(t) +
+		`, init: true, stop_grace_period: 1s, command: [sleep, infinity], depends_on: [database], environment: {X: "1"}}
 `
 	f := newFixture(t, "compose.yaml", text).withProvider()
 	f.compose("up", "-d")
@@ -369,8 +386,10 @@ func TestIntegrationProvider(t *testing.T) {
 	given := func(what string) {
 		t.Helper()
 		app := f.all("app")
-		if len(app) != 1 || !slices.Contains(app[0].Config.Env, "DATABASE_URL=mysql://x") || app[0].Config.Labels["com.docker.compose.config-hash"] != hash {
-			t.Errorf("after %s: environment %q, hash %s, docker compose's is %s", what, app[0].Config.Env, app[0].Config.Labels["com.docker.compose.config-hash"], hash)
+		if len(app) != 1 || !slices.Contains(app[0].Config.Env, "DATABASE_URL=mysql://x") ||
+			app[0].Config.Labels["com.docker.compose.config-hash"] != hash {
+			t.Errorf("after %s: environment %q, hash %s, docker compose's is %s", what, app[0].Config.Env,
+				app[0].Config.Labels["com.docker.compose.config-hash"], hash)
 		}
 	}
 	restart := func(o lifecycle.RestartOptions) {
@@ -402,12 +421,15 @@ func TestIntegrationProvider(t *testing.T) {
 	f.monitorAgrees(nil)
 	f.write("compose.yaml", strings.Replace(text, `X: "1"`, `X: "2"`, 1))
 	restart(lifecycle.RestartOptions{})
-	if env := f.all("app")[0].Config.Env; !slices.Contains(env, "X=2") || !slices.Contains(env, "DATABASE_URL=mysql://x") {
+	if env := f.all("app")[0].Config.Env; !slices.Contains(env, "X=2") ||
+		!slices.Contains(env, "DATABASE_URL=mysql://x") {
 		t.Errorf("after a change: %q", env)
 	}
-	if err := lifecycle.Stop(t.Context(), f.engine, f.load().Project, lifecycle.StopOptions{Out: ui.New(&f.out)}); err != nil {
+	if err := lifecycle.Stop(t.Context(), f.engine, f.load().Project,
+		lifecycle.StopOptions{Out: ui.New(&f.out)}); err != nil {
 		t.Fatal(err)
 	}
 	f.write("compose.yaml", strings.Replace(text, "itprovider", "it-nowhere", 1))
-	wants(t, f.start(t.Context()), fault.Failed, `starting "database": provider it-nowhere: exec: "it-nowhere"`, "next: install the provider it-nowhere")
+	wants(t, f.start(t.Context()), fault.Failed, `starting "database": provider it-nowhere: exec: "it-nowhere"`,
+		"next: install the provider it-nowhere")
 }

@@ -41,5 +41,6 @@ func TestIntegrationMisfitsAreFound(t *testing.T) {
 	if found, err = status.Misfits(ctx, f.engine, project); err != nil {
 		t.Fatal(err)
 	}
-	contains(t, strings.Join(found, "\n"), "the memory reservations add up to 1PiB, above the machine's", fmt.Sprintf("web: memory limit %s is not in force, the engine has %s", "128MiB", "64MiB"))
+	contains(t, strings.Join(found, "\n"), "the memory reservations add up to 1PiB, above the machine's",
+		fmt.Sprintf("web: memory limit %s is not in force, the engine has %s", "128MiB", "64MiB"))
 }

@@ -67,7 +67,8 @@ func TestIntegrationServicesUnderFlood(t *testing.T) {
 			if err := <-heard; err != nil {
 				t.Errorf("the learner was not served: %v\n%s", err, out.String())
 			}
-			t.Logf("%d sessions asked for in %s: %v", a.sessions, answers.took.Round(time.Millisecond), answers.String())
+			t.Logf("%d sessions asked for in %s: %v", a.sessions, answers.took.Round(time.Millisecond),
+				answers.String())
 			for service, peak := range peaks() {
 				limit := containers[service].HostConfig.Memory
 				t.Logf("%-20s %4d of %5d MiB", service, peak>>20, limit>>20)
@@ -148,7 +149,8 @@ func (a attack) run(ctx context.Context, t *testing.T, s *compose.Model, token s
 		{"livekit", "/twirp/livekit.RoomService/ListRooms", "application/json", `{"names":["`, 25 << 20},
 	} {
 		address := published(t, s, target.service)
-		head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: "+
+			"%s\r\nContent-Length: %d\r\n\r\n%s",
 			target.path, address, token, target.media, target.length, target.start)
 		for range a.stalled {
 			work.Go(func() { stall(ctx, address, head, target.length-len(target.start)-1) })
@@ -223,7 +225,9 @@ func published(t *testing.T, s *compose.Model, service string) string {
 
 // watchMemory samples until the function that it returns is called, which gives each service's peak in bytes,
 // without the page cache that the kernel can drop.
-func watchMemory(ctx context.Context, t *testing.T, e *engine.Engine, containers map[string]container.InspectResponse) func() map[string]uint64 {
+func watchMemory(ctx context.Context, t *testing.T, e *engine.Engine,
+	containers map[string]container.InspectResponse,
+) func() map[string]uint64 {
 	t.Helper()
 	ctx, stop := context.WithCancel(ctx)
 	var mutex sync.Mutex
@@ -242,7 +246,8 @@ func watchMemory(ctx context.Context, t *testing.T, e *engine.Engine, containers
 				if err != nil {
 					continue
 				}
-				used := stats.MemoryStats.Usage - max(stats.MemoryStats.Stats["inactive_file"], stats.MemoryStats.Stats["total_inactive_file"])
+				used := stats.MemoryStats.Usage - max(stats.MemoryStats.Stats["inactive_file"],
+					stats.MemoryStats.Stats["total_inactive_file"])
 				mutex.Lock()
 				peaks[service] = max(peaks[service], used)
 				mutex.Unlock()
@@ -259,7 +264,8 @@ func watchMemory(ctx context.Context, t *testing.T, e *engine.Engine, containers
 // evicted is redis's own count of the keys that it dropped for want of memory.
 func evicted(t *testing.T, e *engine.Engine, id string) string {
 	t.Helper()
-	done, err := engine.Exec(t.Context(), e, id, []string{"sh", "-c", "REDISCLI_AUTH=$(cat /run/secrets/redis_password) redis-cli info stats"})
+	done, err := engine.Exec(t.Context(), e, id,
+		[]string{"sh", "-c", "REDISCLI_AUTH=$(cat /run/secrets/redis_password) redis-cli info stats"})
 	if err != nil || done.Code != 0 {
 		t.Fatalf("asking redis: %v %s", err, done.Stderr)
 	}

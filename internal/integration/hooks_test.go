@@ -41,7 +41,8 @@ func TestIntegrationHooks(t *testing.T) {
 	expect("a start", first...)
 	f.mustStart()
 	expect("a second start", first...)
-	if err := lifecycle.Stop(context.Background(), f.engine, f.load().Project, lifecycle.StopOptions{Out: ui.New(&f.out)}); err != nil {
+	if err := lifecycle.Stop(context.Background(), f.engine, f.load().Project,
+		lifecycle.StopOptions{Out: ui.New(&f.out)}); err != nil {
 		t.Fatal(err)
 	}
 	stopped := append(slices.Clone(first), "before the end")

@@ -16,8 +16,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/image"
 )
 
-// TestIntegrationHostileCaches builds with a cache of each kind: the image is made all the same within a minute, and what was wrong with the
-// cache is said. One whose manifest does not end comes first after the quick ones: a builder that imported it would be held for all others.
+// TestIntegrationHostileCaches builds with a cache of each kind: the image is made all the same within a minute, and
+// what was wrong with the cache is said. One whose manifest does not end comes first after the quick ones: a builder
+// that imported it would be held for all others.
 func TestIntegrationHostileCaches(t *testing.T) {
 	addresses, _ := serveHostile(t)
 	addresses["never-written"] = serveUnwritten(t, func(r *http.Request) { <-r.Context().Done() })
@@ -28,7 +29,8 @@ func TestIntegrationHostileCaches(t *testing.T) {
 	loggedIn(t, addresses)
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
-			f := newFixture(t, "compose.yaml", "services: {a: {build: {context: ., dockerfile_inline: \"FROM scratch\\nCOPY x /x\"}}}\n")
+			f := newFixture(t, "compose.yaml",
+				"services: {a: {build: {context: ., dockerfile_inline: \"FROM scratch\\nCOPY x /x\"}}}\n")
 			f.write("x", kind+f.name)
 			begun := time.Now()
 			results, err := f.build(context.Background(), addresses[kind]+"/cache")
@@ -69,15 +71,16 @@ func serveUnwritten(t *testing.T, wait func(*http.Request)) string {
 	return server.Listener.Addr().String()
 }
 
-// TestIntegrationSlowCache writes the cache to a registry that takes longer for each request than it takes to say of one that it is
-// silent, in all: nothing is cut off. It is of the long form (HOSTILE=1).
+// TestIntegrationSlowCache writes the cache to a registry that takes longer for each request than it takes to say of
+// one that it is silent, in all: nothing is cut off. It is of the long form (HOSTILE=1).
 func TestIntegrationSlowCache(t *testing.T) {
 	if os.Getenv("HOSTILE") == "" {
 		t.Skip("set HOSTILE=1")
 	}
 	slow := serveUnwritten(t, func(*http.Request) { time.Sleep(8 * time.Second) })
 	for _, noCache := range []bool{false, true} { // in a solve of its own, in the one that makes the image
-		f := newFixture(t, "compose.yaml", "services: {a: {build: {context: ., dockerfile_inline: \"FROM scratch\\nCOPY x /x\\nCOPY y /y\"}}}\n")
+		f := newFixture(t, "compose.yaml",
+			"services: {a: {build: {context: ., dockerfile_inline: \"FROM scratch\\nCOPY x /x\\nCOPY y /y\"}}}\n")
 		f.noCache = noCache
 		data := make([]byte, 4<<20)
 		_, _ = rand.Read(data)
@@ -95,19 +98,21 @@ func TestIntegrationSlowCache(t *testing.T) {
 	}
 }
 
-// TestIntegrationNeverWritten builds without the builder's cache, where the solve that makes the image writes the cache too: one that is
-// never written costs a warning. It is of the long form (HOSTILE=1).
+// TestIntegrationNeverWritten builds without the builder's cache, where the solve that makes the image writes the
+// cache too: one that is never written costs a warning. It is of the long form (HOSTILE=1).
 func TestIntegrationNeverWritten(t *testing.T) {
 	if os.Getenv("HOSTILE") == "" {
 		t.Skip("set HOSTILE=1")
 	}
 	address := serveUnwritten(t, func(r *http.Request) { <-r.Context().Done() })
-	f := newFixture(t, "compose.yaml", "services: {a: {build: {context: ., dockerfile_inline: \"FROM scratch\\nCOPY x /x\"}}}\n")
+	f := newFixture(t, "compose.yaml",
+		"services: {a: {build: {context: ., dockerfile_inline: \"FROM scratch\\nCOPY x /x\"}}}\n")
 	f.write("x", f.name)
 	f.noCache = true
 	begun := time.Now()
 	results, err := f.build(context.Background(), address+"/cache")
-	if err != nil || len(results) != 1 || results[0].State != image.Loaded || !strings.Contains(strings.Join(results[0].Warnings, " "), address) {
+	if err != nil || len(results) != 1 || results[0].State != image.Loaded ||
+		!strings.Contains(strings.Join(results[0].Warnings, " "), address) {
 		t.Errorf("%v\n%s", err, f.out.String())
 	}
 	if took := time.Since(begun); took > time.Minute {

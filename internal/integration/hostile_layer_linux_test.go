@@ -67,8 +67,8 @@ func (s *stoppingRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestIntegrationALayerOfTheCacheStopsComing builds on a builder that has nothing, with a cache that names the first step's result and gives
-// half of it: the step runs instead. It is of the long form (HOSTILE=1).
+// TestIntegrationALayerOfTheCacheStopsComing builds on a builder that has nothing, with a cache that names the first
+// step's result and gives half of it: the step runs instead. It is of the long form (HOSTILE=1).
 func TestIntegrationALayerOfTheCacheStopsComing(t *testing.T) {
 	if os.Getenv("HOSTILE") == "" {
 		t.Skip("set HOSTILE=1")
@@ -77,7 +77,8 @@ func TestIntegrationALayerOfTheCacheStopsComing(t *testing.T) {
 	server := httptest.NewServer(registry)
 	t.Cleanup(func() { _ = server.Config.Close() })
 	cache := server.Listener.Addr().String() + "/cache"
-	f := newFixture(t, "compose.yaml", "services: {a: {build: {context: ., dockerfile_inline: \"FROM scratch\\nCOPY x /x\\nCOPY y /y\"}}}\n")
+	f := newFixture(t, "compose.yaml",
+		"services: {a: {build: {context: ., dockerfile_inline: \"FROM scratch\\nCOPY x /x\\nCOPY y /y\"}}}\n")
 	f.on(enginetest.Builder(t))
 	data := make([]byte, 4<<20)
 	_, _ = rand.Read(data)
@@ -92,7 +93,8 @@ func TestIntegrationALayerOfTheCacheStopsComing(t *testing.T) {
 	begun := time.Now()
 	results, err := f.build(t.Context(), cache)
 	took := time.Since(begun)
-	if err != nil || results[0].State != image.Loaded || results[0].Built != 2 || !strings.Contains(strings.Join(results[0].Warnings, " "), cache) {
+	if err != nil || results[0].State != image.Loaded || results[0].Built != 2 ||
+		!strings.Contains(strings.Join(results[0].Warnings, " "), cache) {
 		t.Errorf("%v\n%s", err, f.out.String())
 	}
 	if took < 20*time.Second || took > time.Minute {

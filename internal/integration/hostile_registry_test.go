@@ -73,9 +73,13 @@ func endless(begin string, piece []byte, pause time.Duration) func(http.Response
 }
 
 var hostileRegistries = map[string]hostileRegistry{
-	"silent":        {slow: true, answer: func(_ http.ResponseWriter, r *http.Request, _ string) { <-r.Context().Done() }},
-	"slow":          {slow: true, answer: endless(`{"schemaVersion":2`, []byte(" "), time.Second)},
-	"endless":       {slow: true, answer: endless(`{"schemaVersion":2,"x":"`, bytes.Repeat([]byte("x"), 64<<10), 10*time.Millisecond)},
+	"silent": {
+		slow: true, answer: func(_ http.ResponseWriter, r *http.Request, _ string) { <-r.Context().Done() },
+	},
+	"slow": {slow: true, answer: endless(`{"schemaVersion":2`, []byte(" "), time.Second)},
+	"endless": {
+		slow: true, answer: endless(`{"schemaVersion":2,"x":"`, bytes.Repeat([]byte("x"), 64<<10), 10*time.Millisecond),
+	},
 	"metadata":      {slow: true, answer: redirect("http://169.254.169.254/latest/meta-data")},
 	"redirect-loop": {answer: redirect("")},
 	"file":          {answer: redirect("file:///etc/passwd")},
@@ -107,7 +111,8 @@ var hostileRegistries = map[string]hostileRegistry{
 	"moves": {answer: func() func(http.ResponseWriter, *http.Request, string) {
 		var asked atomic.Int64
 		return func(w http.ResponseWriter, r *http.Request, _ string) {
-			text := fmt.Sprintf(`{"schemaVersion":2,"mediaType":"%s","annotations":{"n":"%d"}}`, manifestType, asked.Add(1))
+			text := fmt.Sprintf(`{"schemaVersion":2,"mediaType":"%s","annotations":{"n":"%d"}}`, manifestType,
+				asked.Add(1))
 			w.Header().Set("Docker-Content-Digest", digest.FromString(text).String())
 			body(manifestType, text)(w, r, "")
 		}
@@ -115,8 +120,8 @@ var hostileRegistries = map[string]hostileRegistry{
 	"garbage": {}, // no HTTP at all
 }
 
-// serveHostile starts one registry of each kind and gives their addresses. given counts what the other host was sent of credentials, other
-// than by the token protocol.
+// serveHostile starts one registry of each kind and gives their addresses. given counts what the other host was sent
+// of credentials, other than by the token protocol.
 func serveHostile(t *testing.T) (addresses map[string]string, given *atomic.Int64) {
 	t.Helper()
 	given = &atomic.Int64{}
@@ -146,7 +151,8 @@ func serveHostile(t *testing.T) (addresses map[string]string, given *atomic.Int6
 				http.Error(w, "nothing is written here", http.StatusMethodNotAllowed)
 				return
 			}
-			h.answer(w, r, strings.Replace(other.URL, "127.0.0.1", "localhost", 1)) // to Go another port alone is no other host
+			// to Go another port alone is no other host
+			h.answer(w, r, strings.Replace(other.URL, "127.0.0.1", "localhost", 1))
 		}))
 		t.Cleanup(func() { _ = server.Config.Close() }) // without a wait for those who are never answered
 		addresses[kind] = server.Listener.Addr().String()
@@ -194,7 +200,8 @@ func loggedIn(t *testing.T, addresses map[string]string) {
 		auths = append(auths, fmt.Sprintf(`%q: {"auth": "bGVhcm5lcjpzM2NyZXQ="}`, address))
 	}
 	dir, old := t.TempDir(), config.Dir()
-	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"auths": {`+strings.Join(auths, ",")+`}}`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"auths": {`+strings.Join(auths, ",")+`}}`),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	config.SetDir(dir)
@@ -208,7 +215,9 @@ func isRegistrys(t *testing.T, what string, err error, begun time.Time) {
 	if !errors.As(err, &f) || f.Code != fault.Registry || f.Next == "" {
 		t.Errorf("%s: got %v", what, err)
 	}
-	if err != nil && (strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "bGVhcm5lcj") || strings.Contains(err.Error(), "root:x:")) {
+	if err != nil &&
+		(strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "bGVhcm5lcj") ||
+			strings.Contains(err.Error(), "root:x:")) {
 		t.Errorf("%s: it tells a secret: %v", what, err)
 	}
 	if took := time.Since(begun); took > time.Minute {
@@ -216,8 +225,8 @@ func isRegistrys(t *testing.T, what string, err error, begun time.Time) {
 	}
 }
 
-// TestIntegrationHostileRegistries asks registries of each kind for a base image and for the digest of one: what they do is a registry's
-// fault, exit code 6, whatever is in their answers, and ends within a minute.
+// TestIntegrationHostileRegistries asks registries of each kind for a base image and for the digest of one: what they
+// do is a registry's fault, exit code 6, whatever is in their answers, and ends within a minute.
 func TestIntegrationHostileRegistries(t *testing.T) {
 	addresses, given := serveHostile(t)
 	var text strings.Builder
@@ -244,7 +253,9 @@ func TestIntegrationHostileRegistries(t *testing.T) {
 	for _, kind := range kindsOfRegistry() {
 		both.Go(func() {
 			begun := time.Now()
-			got, err := registries.Builder{Client: b.Client}.Resolve(context.Background(), []string{addresses[kind] + "/y:1"})
+			got, err := registries.Builder{
+				Client: b.Client,
+			}.Resolve(context.Background(), []string{addresses[kind] + "/y:1"})
 			if err == nil && (kind == "moves" || kind == "wrong-digest") { // each answer by itself was in order
 				return
 			}
@@ -260,16 +271,20 @@ func TestIntegrationHostileRegistries(t *testing.T) {
 	}
 }
 
-// TestIntegrationAStepsWords builds steps that print, and fail with, what other failures say: each is the step's own failure.
+// TestIntegrationAStepsWords builds steps that print, and fail with, what other failures say: each is the step's own
+// failure.
 func TestIntegrationAStepsWords(t *testing.T) {
 	words := []string{
-		"connection refused", "no space left on device", "401 Unauthorized", "rpc error: code = Unavailable desc = error reading from server: EOF",
+		"connection refused", "no space left on device", "401 Unauthorized",
+		"rpc error: code = Unavailable desc = error reading from server: EOF",
 		"failed to resolve source metadata for docker.io/library/x", "github.com/containerd/errdefs: unavailable",
 	}
 	var text strings.Builder
 	text.WriteString("services:\n")
 	for i, w := range words {
-		fmt.Fprintf(&text, "  s%d: {build: {context: ., dockerfile_inline: \"FROM scratch\\nCOPY service /service\\nENV EXIT_CODE=1\\nRUN [\\\"/service\\\", \\\"%s\\\"]\"}}\n", i, w)
+		fmt.Fprintf(&text,
+			"  s%d: {build: {context: ., dockerfile_inline: \"FROM scratch\\nCOPY service /service\\nENV "+
+				"EXIT_CODE=1\\nRUN [\\\"/service\\\", \\\"%s\\\"]\"}}\n", i, w)
 	}
 	f := newFixture(t, "compose.yaml", text.String()).withService()
 	results, err := f.build(context.Background(), "")
@@ -278,7 +293,8 @@ func TestIntegrationAStepsWords(t *testing.T) {
 	}
 	for i, r := range results {
 		var failure *fault.Error
-		if !errors.As(r.Err, &failure) || failure.Code != fault.Failed || !strings.Contains(r.Err.Error(), "    "+words[i]) {
+		if !errors.As(r.Err, &failure) || failure.Code != fault.Failed ||
+			!strings.Contains(r.Err.Error(), "    "+words[i]) {
 			t.Errorf("%s: got %v", words[i], r.Err)
 		}
 	}

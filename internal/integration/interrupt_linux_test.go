@@ -38,7 +38,8 @@ func (o *output) String() string {
 // TestIntegrationCtrlC presses Ctrl-C as a terminal does, in the whole process group, while Mage is in the middle of a
 // target: it must end within Mage's five seconds with 130 and leave no process.
 func TestIntegrationCtrlC(t *testing.T) {
-	f := newFixture(t, "compose.yaml", "services:\n  web: {build: ., environment: {NEVER: 1}, "+health+"}\n").withService()
+	f := newFixture(t, "compose.yaml", "services:\n  web: {build: ., environment: {NEVER: 1}, "+health+
+		"}\n").withService()
 	f.mustBuild()
 	f.write("slow.yaml", "services:\n  slow: {build: {context: ., dockerfile: Slow}}\n")
 	f.write("Slow", "FROM scratch\nCOPY service /service\nRUN [\"/service\"]\n")
@@ -50,8 +51,8 @@ func TestIntegrationCtrlC(t *testing.T) {
 	}
 }
 
-// ctrlC runs Mage with the arguments on the Compose file and presses Ctrl-C in it that long after it has printed the sign. It must
-// end in Mage's time with 130 and leave no process.
+// ctrlC runs Mage with the arguments on the Compose file and presses Ctrl-C in it that long after it has printed the
+// sign. It must end in Mage's time with 130 and leave no process.
 func (f *fixture) ctrlC(t *testing.T, file, sign string, after time.Duration, arguments ...string) string {
 	t.Helper()
 	var printed output
@@ -60,7 +61,8 @@ func (f *fixture) ctrlC(t *testing.T, file, sign string, after time.Duration, ar
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(printed.String(), sign); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(printed.String(),
+		sign); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
 			t.Fatalf("never got under way:\n%s", printed.String())
@@ -87,7 +89,8 @@ func (f *fixture) ctrlC(t *testing.T, file, sign string, after time.Duration, ar
 func (f *fixture) mage(file string, printed *output, arguments ...string) *exec.Cmd {
 	command := exec.Command("go", append([]string{"tool", "mage"}, arguments...)...)
 	command.Dir = filepath.Join("..", "..")
-	command.Env = append(os.Environ(), "COMPOSE_FILE="+filepath.Join(f.dir, file), "CACHE_REGISTRY=none", "BUILDKIT_HOST="+os.Getenv(verify.BuilderVariable))
+	command.Env = append(os.Environ(), "COMPOSE_FILE="+filepath.Join(f.dir, file), "CACHE_REGISTRY=none",
+		"BUILDKIT_HOST="+os.Getenv(verify.BuilderVariable))
 	command.Stdout, command.Stderr = printed, printed
 	return command
 }

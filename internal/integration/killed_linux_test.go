@@ -51,7 +51,8 @@ type killable struct {
 
 func newKillable(t *testing.T) *killable {
 	t.Helper()
-	builder := enginetest.Builder(t) // first: it is of a program in the machine's state, and the fixture has a state of its own
+	// first: it is of a program in the machine's state, and the fixture has a state of its own
+	builder := enginetest.Builder(t)
 	k := &killable{fixture: newRolled(t, rolled, false), builder: builder}
 	program, err := pinned.Build(t.Context(), "registry")
 	if err != nil {
@@ -63,7 +64,8 @@ func newKillable(t *testing.T) *killable {
 	}
 	k.program, k.address = program[0], free.Addr().String()
 	_ = free.Close()
-	k.write("registry.yaml", "version: 0.1\nstorage: {filesystem: {rootdirectory: "+t.TempDir()+"}}\nhttp: {addr: \""+k.address+"\"}\nlog: {level: error}\n")
+	k.write("registry.yaml", "version: 0.1\nstorage: {filesystem: {rootdirectory: "+t.TempDir()+"}}\nhttp: {addr: \""+
+		k.address+"\"}\nlog: {level: error}\n")
 	k.startRegistry()
 	t.Cleanup(k.killRegistry)
 	return k
@@ -99,14 +101,16 @@ func (k *killable) target(printed *output, arguments ...string) *exec.Cmd {
 	}
 	command := exec.Command(path, arguments...)
 	command.Dir = filepath.Join("..", "..")
-	command.Env = append(os.Environ(), "COMPOSE_FILE="+filepath.Join(k.dir, "compose.yaml"), "CACHE_REGISTRY="+k.address, "BUILDKIT_HOST="+k.builder.Address)
+	command.Env = append(os.Environ(), "COMPOSE_FILE="+filepath.Join(k.dir, "compose.yaml"), "CACHE_REGISTRY="+
+		k.address, "BUILDKIT_HOST="+k.builder.Address)
 	command.Stdout, command.Stderr = printed, printed
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return command
 }
 
-// TestIntegrationKilledAtAnyPoint kills (SIGKILL) the target, the builder or the registry at moments all over builds, starts, roll-outs
-// and cleanups. What went away is there again for the next run of the same target, which ends well and leaves what it should.
+// TestIntegrationKilledAtAnyPoint kills (SIGKILL) the target, the builder or the registry at moments all over builds,
+// starts, roll-outs and cleanups. What went away is there again for the next run of the same target, which ends well
+// and leaves what it should.
 func TestIntegrationKilledAtAnyPoint(t *testing.T) {
 	k := newKillable(t)
 	t.Setenv(verify.BuilderVariable, k.builder.Address)
@@ -169,7 +173,8 @@ func (k *killable) killIn(n int) bool {
 	}
 	err := command.Wait()
 	var exit *exec.ExitError
-	if run.victim != "ours" && err != nil && (!errors.As(err, &exit) || !slices.Contains(run.codes, fault.Code(exit.ExitCode()))) {
+	if run.victim != "ours" && err != nil &&
+		(!errors.As(err, &exit) || !slices.Contains(run.codes, fault.Code(exit.ExitCode()))) {
 		t.Errorf("%s: it ends with %v:\n%s", what, err, printed.String())
 	}
 	switch run.victim {
@@ -198,7 +203,8 @@ func (k *killable) isWhole(what, target, round string) {
 	k.wants("db", 1)
 	web := k.wants("web", 1)[0]
 	if target == "start" || target == "restart" {
-		if !slices.Contains(web.Config.Env, "VERSION="+round) || web.State.Health == nil || web.State.Health.Status == container.Unhealthy {
+		if !slices.Contains(web.Config.Env, "VERSION="+round) || web.State.Health == nil ||
+			web.State.Health.Status == container.Unhealthy {
 			k.t.Errorf("%s: web is not as its file says: %s, %v", what, web.Config.Env, web.State.Health)
 		}
 	}

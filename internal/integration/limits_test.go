@@ -11,10 +11,11 @@ import (
 	"github.com/25eloquence/compose-mage/internal/status"
 )
 
-// Limits far above any machine, in each spelling: the engine takes what clamping made of them, and has it in force. It used to
-// refuse the container whose mem_reservation was left above its clamped mem_limit.
+// Limits far above any machine, in each spelling: the engine takes what clamping made of them, and has it in force.
+// It used to refuse the container whose mem_reservation was left above its clamped mem_limit.
 func TestIntegrationClampedLimitsStart(t *testing.T) {
-	base := "    image: " + enginetest.Base(t) + "\n    init: true\n    command: [sleep, '1000']\n    stop_grace_period: 1s\n"
+	base := "    image: " + enginetest.Base(t) +
+		"\n    init: true\n    command: [sleep, '1000']\n    stop_grace_period: 1s\n"
 	f := newFixture(t, "compose.yaml", `services:
   old:
 `+base+`    mem_limit: 4096g
@@ -32,8 +33,10 @@ func TestIntegrationClampedLimitsStart(t *testing.T) {
 	f.mustStart()
 	machine := f.engine.Machine()
 	for _, service := range []string{"old", "mixed", "new"} {
-		if got := f.all(service)[0].HostConfig; got.Memory != machine.Memory || got.MemoryReservation != machine.Memory {
-			t.Errorf("%s has a limit of %d and a reservation of %d bytes, want the machine's %d for both", service, got.Memory, got.MemoryReservation, machine.Memory)
+		if got := f.all(service)[0].HostConfig; got.Memory != machine.Memory ||
+			got.MemoryReservation != machine.Memory {
+			t.Errorf("%s has a limit of %d and a reservation of %d bytes, want the machine's %d for both", service,
+				got.Memory, got.MemoryReservation, machine.Memory)
 		}
 	}
 	if got, want := f.all("quota")[0].HostConfig.CPUQuota, int64(machine.CPUs)*50_000; got != want {

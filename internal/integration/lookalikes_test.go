@@ -32,14 +32,17 @@ const (
 	filesLabel   = "com.docker.compose.project.config_files"
 )
 
-// TestIntegrationCleanupAmongLookalikes: a tagged docker commit, an untagged one and the tag of the release before used to go, though
-// nobody could make them again.
+// TestIntegrationCleanupAmongLookalikes: a tagged docker commit, an untagged one and the tag of the release before
+// used to go, though nobody could make them again.
 func TestIntegrationCleanupAmongLookalikes(t *testing.T) {
 	f := newFixture(t, "Dockerfile", "FROM debian:bookworm-slim\nCOPY version /version\n")
-	f.write("compose.yaml", "services:\n  web: {image: '"+f.name+"/web:${VERSION}', build: {context: ., tags: ['"+f.name+"/web:newest']}, command: [sleep, '1000'], init: true, stop_grace_period: 1s}\n")
+	f.write("compose.yaml", "services:\n  web: {image: '"+f.name+"/web:${VERSION}', build: {context: ., tags: ['"+
+		f.name+"/web:newest']}, command: [sleep, '1000'], init: true, stop_grace_period: 1s}\n")
 	l := &lookalikes{f, map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}}
 	store := f.builds()
-	for _, version := range []string{"used", "parent", "golden", "renamed", "moved", "1", "2", "3", "4", "5", "6 as it was", "6"} {
+	for _, version := range []string{
+		"used", "parent", "golden", "renamed", "moved", "1", "2", "3", "4", "5", "6 as it was", "6",
+	} {
 		l.release(version)
 	}
 	f.mustStart()
@@ -53,13 +56,16 @@ func TestIntegrationCleanupAmongLookalikes(t *testing.T) {
 
 	t.Run("without the state", func(t *testing.T) {
 		lost := builds.Open(t.TempDir(), f.name, f.dir, f.engine.Info.ID)
-		plan := l.cleanUp(cleanup.Options{Builds: lost}, "container empty run", "container empty volume", "container orphan", "network dead")
+		plan := l.cleanUp(cleanup.Options{Builds: lost}, "container empty run", "container empty volume",
+			"container orphan", "network dead")
 		for _, i := range plan.Keep {
-			if i.Kind == cleanup.Image && i.ID == l.images["1"] && (!i.Unknown || !strings.Contains(i.Why, "only when named") || i.Bytes <= 0) {
+			if i.Kind == cleanup.Image && i.ID == l.images["1"] &&
+				(!i.Unknown || !strings.Contains(i.Why, "only when named") || i.Bytes <= 0) {
 				t.Errorf("%+v", i)
 			}
 		}
-		contains(t, f.out.String(), "by name only: ", "go tool mage cleanup -images=", "it is the only link to volume "+l.volumes["anonymous"])
+		contains(t, f.out.String(), "by name only: ", "go tool mage cleanup -images=", "it is the only link to volume "+
+			l.volumes["anonymous"])
 	})
 	t.Run("with the state", func(t *testing.T) {
 		l.cleanUp(cleanup.Options{Builds: store}, "image 1", "image 2", "image 6 as it was", "image moved")
@@ -67,7 +73,8 @@ func TestIntegrationCleanupAmongLookalikes(t *testing.T) {
 	})
 	t.Run("by name", func(t *testing.T) {
 		untagged := strings.TrimPrefix(l.images["untagged commit"], "sha256:")[:12]
-		l.cleanUp(cleanup.Options{Builds: store, Images: []string{f.name + "/web:0", untagged}}, "image import", "image untagged commit")
+		l.cleanUp(cleanup.Options{Builds: store, Images: []string{f.name + "/web:0", untagged}}, "image import",
+			"image untagged commit")
 	})
 	t.Run("built again after the state was deleted", func(t *testing.T) {
 		if err := os.RemoveAll(filepath.Join(f.memory, "projects")); err != nil {
@@ -80,7 +87,8 @@ func TestIntegrationCleanupAmongLookalikes(t *testing.T) {
 	})
 	gone := slices.DeleteFunc(whole, func(name string) bool { return slices.Contains(l.present(), name) })
 	want := []string{
-		"container empty run", "container empty volume", "container orphan", "image 1", "image 2", "image 6 as it was", "image import",
+		"container empty run", "container empty volume", "container orphan", "image 1", "image 2", "image 6 as it was",
+		"image import",
 		"image moved", "image untagged commit", "network dead",
 	}
 	if !slices.Equal(gone, want) {
@@ -117,7 +125,8 @@ func (l *lookalikes) cleanUp(o cleanup.Options, want ...string) cleanup.Plan {
 
 func (l *lookalikes) called(kind cleanup.Kind, id string) string {
 	for name, its := range map[cleanup.Kind]map[string]string{
-		cleanup.Image: l.images, cleanup.Container: l.containers, cleanup.Network: l.networks, cleanup.Volume: l.volumes,
+		cleanup.Image: l.images, cleanup.Container: l.containers, cleanup.Network: l.networks,
+		cleanup.Volume: l.volumes,
 	}[kind] {
 		if its == id {
 			return string(kind) + " " + name
@@ -168,7 +177,8 @@ func (l *lookalikes) web(tag string) string { return l.name + "/web:" + tag }
 func (l *lookalikes) commit(from, name string) string {
 	l.t.Helper()
 	ctx := context.Background()
-	made, err := l.engine.ContainerCreate(ctx, client.ContainerCreateOptions{Config: &container.Config{Image: from, Cmd: []string{"true"}}})
+	made, err := l.engine.ContainerCreate(ctx,
+		client.ContainerCreateOptions{Config: &container.Config{Image: from, Cmd: []string{"true"}}})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -181,7 +191,8 @@ func (l *lookalikes) commit(from, name string) string {
 
 func (l *lookalikes) commitOf(container, name string) string {
 	l.t.Helper()
-	got, err := l.engine.ContainerCommit(context.Background(), container, client.ContainerCommitOptions{Reference: name})
+	got, err := l.engine.ContainerCommit(context.Background(), container,
+		client.ContainerCommitOptions{Reference: name})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -207,7 +218,8 @@ func (l *lookalikes) imagesOfOthers() {
 	l.images["commit with a build's name"] = l.commit(l.web("5"), l.web("moved"))
 	l.images["import"] = enginetest.Image(l.t, l.engine, l.web("0"), labelled(l.name))
 	l.images["untagged import"] = untagged(labelled(l.name))
-	l.images["of another project"] = enginetest.Image(l.t, l.engine, "other-"+l.name+"/web:1", labelled("other-"+l.name))
+	l.images["of another project"] = enginetest.Image(l.t, l.engine, "other-"+l.name+"/web:1",
+		labelled("other-"+l.name))
 	l.images["untagged, of another project"] = untagged(labelled("other-" + l.name))
 	l.images["of a longer project"] = untagged(labelled(l.name + "-2"))
 	l.images["of nobody"] = untagged(nil)
@@ -217,7 +229,8 @@ func (l *lookalikes) imagesOfOthers() {
 	elsewhere := builds.Open(l.memory, l.name, l.t.TempDir(), l.engine.Info.ID)
 	abroad := builds.Open(l.memory, l.name, l.dir, "another engine")
 	for image, by := range map[string]*builds.Store{
-		l.images["of another checkout"]: elsewhere, l.images["untagged, of another checkout"]: elsewhere, l.images["untagged import"]: abroad,
+		l.images["of another checkout"]: elsewhere, l.images["untagged, of another checkout"]: elsewhere,
+		l.images["untagged import"]: abroad,
 	} {
 		if err := by.Add(context.Background(), image, "web", []string{l.web("7")}); err != nil {
 			l.t.Fatal(err)
@@ -261,18 +274,24 @@ func (l *lookalikes) containersOfAll() {
 	l.run("by hand", l.web("4"), none, "true", "")
 	l.run("by hand of an old image", l.web("used"), none, "true", "")
 	l.run("of another project", "", labels("other-"+l.name, "web", "True"), "true", "")
-	l.run("of another checkout", "", labels(l.name, "gone", "False", folderLabel, clone, filesLabel, clone+"/compose.yaml"), "true", "")
+	l.run("of another checkout", "",
+		labels(l.name, "gone", "False", folderLabel, clone, filesLabel, clone+"/compose.yaml"), "true", "")
 	l.images["commit of an orphan"] = l.commitOf(l.containers["orphan"], "")
 	l.run("of a commit by hand", l.images["commit of an orphan"], none, "true", "")
-	for _, name := range []string{"empty run", "empty volume", "run with data", "stopped service", "orphan", "by hand", "by hand of an old image", "of another project", "of another checkout", "of a commit by hand"} {
+	for _, name := range []string{
+		"empty run", "empty volume", "run with data", "stopped service", "orphan", "by hand", "by hand of an old image",
+		"of another project", "of another checkout", "of a commit by hand",
+	} {
 		enginetest.Until(l.t, 20e9, name+" ends", func() bool {
-			got, err := l.engine.ContainerInspect(context.Background(), l.containers[name], client.ContainerInspectOptions{})
+			got, err := l.engine.ContainerInspect(context.Background(), l.containers[name],
+				client.ContainerInspectOptions{})
 			return err == nil && got.Container.State.Status == container.StateExited
 		})
 	}
 	fresh := &container.Config{Image: l.web("6"), Labels: labels(l.name, "web", "True")}
 	l.containers["one-off just made"] = enginetest.Container(l.t, l.engine, l.name+"-fresh", fresh, nil, false)
-	got, err := l.engine.ContainerInspect(context.Background(), l.containers["run with data"], client.ContainerInspectOptions{})
+	got, err := l.engine.ContainerInspect(context.Background(), l.containers["run with data"],
+		client.ContainerInspectOptions{})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -289,7 +308,8 @@ func (l *lookalikes) run(name, image string, labels map[string]string, command, 
 	host := &container.HostConfig{Init: new(true)}
 	id := enginetest.Container(l.t, l.engine, l.name+"-"+strings.ReplaceAll(name, " ", "-"), cfg, host, true)
 	l.t.Cleanup(func() { // with its volume
-		_, _ = l.engine.ContainerRemove(context.Background(), id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		_, _ = l.engine.ContainerRemove(context.Background(), id,
+			client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 	})
 	l.containers[name] = id
 }
@@ -298,13 +318,16 @@ func (l *lookalikes) networksAndVolumes() {
 	l.t.Helper()
 	l.networks["default"] = l.networkID("default")
 	l.networks["dead"] = enginetest.Network(l.t, l.engine, l.name+"_dead", map[string]string{projectLabel: l.name})
-	l.networks["of another project"] = enginetest.Network(l.t, l.engine, "other-"+l.name+"_dead", map[string]string{projectLabel: "other-" + l.name})
+	l.networks["of another project"] = enginetest.Network(l.t, l.engine, "other-"+l.name+"_dead",
+		map[string]string{projectLabel: "other-" + l.name})
 	for name, labels := range map[string]map[string]string{
-		"data": {projectLabel: l.name, "com.docker.compose.volume": "data"}, "of another project": {projectLabel: "other-" + l.name}, "of nobody": nil,
+		"data":               {projectLabel: l.name, "com.docker.compose.volume": "data"},
+		"of another project": {projectLabel: "other-" + l.name}, "of nobody": nil,
 	} {
 		full := strings.ReplaceAll(l.name+"_"+name, " ", "-")
 		l.volumes[name] = full
-		if _, err := l.engine.VolumeCreate(context.Background(), client.VolumeCreateOptions{Name: full, Labels: labels}); err != nil {
+		if _, err := l.engine.VolumeCreate(context.Background(),
+			client.VolumeCreateOptions{Name: full, Labels: labels}); err != nil {
 			l.t.Fatal(err)
 		}
 		l.t.Cleanup(func() {

@@ -17,8 +17,12 @@ func needy(t *testing.T) *fixture {
   assets: {profiles: [none], build: {context: assets}}
   lib: {build: {context: lib, additional_contexts: {assets: "service:assets"}}}
 `,
-		"lib/Dockerfile", "FROM debian:bookworm-slim\nENV NAME=lib\nCOPY file /from-lib\nCOPY --from=assets /file /assets\nRUN cat /from-lib > /made\n", "lib/file", "lib 1\n",
-		"app/Dockerfile", "FROM base\nCOPY file /app\nRUN echo $NAME > /name && cat /made /app > /both\nCOPY --from=assets /file /own\n", "app/file", "app 1\n",
+		"lib/Dockerfile",
+		"FROM debian:bookworm-slim\nENV NAME=lib\nCOPY file /from-lib\nCOPY --from=assets /file /assets\nRUN cat "+
+			"/from-lib > /made\n", "lib/file", "lib 1\n",
+		"app/Dockerfile",
+		"FROM base\nCOPY file /app\nRUN echo $NAME > /name && cat /made /app > /both\nCOPY --from=assets /file /own\n",
+		"app/file", "app 1\n",
 		"assets/Dockerfile", "FROM scratch\nCOPY file /\n", "assets/file", "assets 1\n")
 }
 
@@ -34,7 +38,8 @@ func (f *fixture) checkNeeds(what, cache string, states map[string]image.State, 
 	}
 	for _, r := range results {
 		if r.State != states[r.Target.Service] || len(r.Warnings) > 0 || r.State == image.Unchanged && r.Built > 0 {
-			f.t.Errorf("%s: %s: %s, %d steps ran, warnings %q; want %s", what, r.Target.Service, r.State, r.Built, r.Warnings, states[r.Target.Service])
+			f.t.Errorf("%s: %s: %s, %d steps ran, warnings %q; want %s", what, r.Target.Service, r.State, r.Built,
+				r.Warnings, states[r.Target.Service])
 		}
 	}
 	got := f.export(f.name + "-app")
@@ -57,13 +62,23 @@ func (f *fixture) buildsWhatIsNeeded(cache string) {
 		f.checkNeeds("unchanged", cache, all(image.Unchanged), nil)
 	}
 	f.write("lib/file", "lib 2\n")
-	f.checkNeeds("lib edited", cache, map[string]image.State{"app": image.Loaded, "lib": image.Loaded, "assets": image.Unchanged}, map[string]string{"both": "lib 2\napp 1\n"})
+	f.checkNeeds("lib edited", cache,
+		map[string]image.State{"app": image.Loaded, "lib": image.Loaded, "assets": image.Unchanged}, map[string]string{
+			"both": "lib 2\napp 1\n",
+		})
 	f.write("app/file", "app 2\n")
-	f.checkNeeds("app edited", cache, map[string]image.State{"app": image.Loaded, "lib": image.Unchanged, "assets": image.Unchanged}, map[string]string{"both": "lib 2\napp 2\n"})
+	f.checkNeeds("app edited", cache,
+		map[string]image.State{
+			"app": image.Loaded, "lib": image.Unchanged, "assets": image.Unchanged,
+		}, map[string]string{
+			"both": "lib 2\napp 2\n",
+		})
 	f.write("assets/file", "assets 2\n")
-	f.checkNeeds("assets edited", cache, all(image.Loaded), map[string]string{"own": "assets 2\n", "assets": "assets 2\n", "both": "lib 2\napp 2\n"})
+	f.checkNeeds("assets edited", cache, all(image.Loaded),
+		map[string]string{"own": "assets 2\n", "assets": "assets 2\n", "both": "lib 2\napp 2\n"})
 	f.noCache = true
-	f.checkNeeds("without the build cache", cache, all(image.Loaded), map[string]string{"own": "assets 2\n", "assets": "assets 2\n", "both": "lib 2\napp 2\n"})
+	f.checkNeeds("without the build cache", cache, all(image.Loaded),
+		map[string]string{"own": "assets 2\n", "assets": "assets 2\n", "both": "lib 2\napp 2\n"})
 	f.noCache = false
 }
 
@@ -90,7 +105,8 @@ func TestIntegrationANeededImageThatFails(t *testing.T) {
 	if err == nil {
 		t.Fatal("it ended well")
 	}
-	contains(t, err.Error(), `building "lib": `, "broken", `building "app": not begun, since its additional context "base" is the image of "lib", which failed`)
+	contains(t, err.Error(), `building "lib": `, "broken",
+		`building "app": not begun, since its additional context "base" is the image of "lib", which failed`)
 	f.write("lib/Dockerfile", "FROM debian:bookworm-slim\nCOPY file /made\nENV NAME=lib\n")
 	for _, r := range f.mustBuild() {
 		if r.Err != nil {

@@ -82,13 +82,16 @@ volumes: {vol: }
 `,
 		"sub/other.env", "TAG=bookworm-slim\n",
 	}},
-	{name: "built-for-the-default-platform", image: "%s-a", env: []string{"DOCKER_DEFAULT_PLATFORM=linux/amd64"}, files: []string{
-		"compose.yaml", `
+	{
+		name: "built-for-the-default-platform", image: "%s-a", env: []string{"DOCKER_DEFAULT_PLATFORM=linux/amd64"},
+		files: []string{
+			"compose.yaml", `
 services:
   a: {build: ., init: true, stop_grace_period: 1s, command: [sh, -c, "echo spoken; sleep 1000000"]}
 `,
-		"Dockerfile", "FROM debian:bookworm-slim\n",
-	}},
+			"Dockerfile", "FROM debian:bookworm-slim\n",
+		},
+	},
 	{name: "plain", files: []string{"compose.yaml", "services: {a: {<<: *keep, depends_on: [b]}, b: *keep}\n"}},
 	{name: "networks", files: []string{
 		"compose.yaml", `
@@ -218,5 +221,8 @@ services:
 `,
 		"compose.override.yaml", "services: {a: {expose: !reset []}, UPPER.case_1: {dns: !override [\"8.8.8.8\"]}}\n",
 	}},
-	{name: "compatibility", env: []string{"COMPOSE_COMPATIBILITY=1"}, files: []string{"compose.yaml", "services: {a: *keep}\n"}},
+	{
+		name: "compatibility", env: []string{"COMPOSE_COMPATIBILITY=1"},
+		files: []string{"compose.yaml", "services: {a: *keep}\n"},
+	},
 }

@@ -22,8 +22,8 @@ import (
 )
 
 // Docker compose and our start take turns on a stack: nobody makes a container anew, restart finds nothing to do, and
-// docker compose's ps, logs and down work on it as ever. PARITY=20 is the long form: every shape, three turns each; without it the first six have one
-// turn.
+// docker compose's ps, logs and down work on it as ever. PARITY=20 is the long form: every shape, three turns each;
+// without it the first six have one turn.
 func TestIntegrationParityTakesTurns(t *testing.T) {
 	paths, err := pinned.Build(context.Background(), "docker-compose")
 	if err != nil {
@@ -57,7 +57,8 @@ func TestIntegrationParityTakesTurns(t *testing.T) {
 						first = now
 					}
 					if !maps.Equal(first, now) || len(now) == 0 {
-						t.Fatalf("round %d: %s made containers anew:\n%v\n%v\n%s", round, turn.who, first, now, f.out.String())
+						t.Fatalf("round %d: %s made containers anew:\n%v\n%v\n%s", round, turn.who, first, now,
+							f.out.String())
 					}
 				}
 			}
@@ -134,7 +135,8 @@ func (f parityFixture) unchanged() {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	plan, err := lifecycle.PlanRestart(f.t.Context(), f.engine, s.Project, lifecycle.RestartOptions{Out: ui.New(&f.out)})
+	plan, err := lifecycle.PlanRestart(f.t.Context(), f.engine, s.Project,
+		lifecycle.RestartOptions{Out: ui.New(&f.out)})
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -15,7 +15,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// A published port that nobody listens on costs one start its patience: not the next one of what runs, and hardly the one after that.
+// A published port that nobody listens on costs one start its patience: not the next one of what runs, and hardly the
+// one after that.
 func TestIntegrationAPortWithoutAListenerIsWaitedForOnce(t *testing.T) {
 	image := "image: " + enginetest.Base(t) + ", init: true, command: [sleep, '1000'], stop_grace_period: 1s"
 	f := newFixture(t, "compose.yaml", `services:
@@ -30,7 +31,8 @@ func TestIntegrationAPortWithoutAListenerIsWaitedForOnce(t *testing.T) {
 		t.Helper()
 		f.out.Reset()
 		began := time.Now()
-		if err := lifecycle.Start(context.Background(), f.engine, f.load().Project, lifecycle.StartOptions{Out: ui.New(&f.out), SilentPorts: memory}); err != nil {
+		if err := lifecycle.Start(context.Background(), f.engine, f.load().Project,
+			lifecycle.StartOptions{Out: ui.New(&f.out), SilentPorts: memory}); err != nil {
 			t.Fatalf("%v\n%s", err, f.out.String())
 		}
 		return time.Since(began)
@@ -38,7 +40,8 @@ func TestIntegrationAPortWithoutAListenerIsWaitedForOnce(t *testing.T) {
 	warned := func() int { return strings.Count(f.out.String(), "nothing listens on its port 9229") }
 	const patience = 30 * time.Second
 	if os.Getenv("PORTS") != "" { // the long form waits for the port; the short one begins where that is remembered
-		if took := start(); took < patience || warned() != 1 || !strings.Contains(f.out.String(), "nobody-1: after 30s") {
+		if took := start(); took < patience || warned() != 1 ||
+			!strings.Contains(f.out.String(), "nobody-1: after 30s") {
 			t.Errorf("the first start took %s and warned %d times:\n%s", took, warned(), f.out.String())
 		}
 	} else {
@@ -50,7 +53,8 @@ func TestIntegrationAPortWithoutAListenerIsWaitedForOnce(t *testing.T) {
 	if took := start(); took > patience/2 || warned() != 0 {
 		t.Errorf("a start of what runs took %s and warned %d times:\n%s", took, warned(), f.out.String())
 	}
-	if err := lifecycle.Stop(context.Background(), f.engine, f.load().Project, lifecycle.StopOptions{Out: ui.New(&f.out)}); err != nil {
+	if err := lifecycle.Stop(context.Background(), f.engine, f.load().Project,
+		lifecycle.StopOptions{Out: ui.New(&f.out)}); err != nil {
 		t.Fatal(err)
 	}
 	if took := start(); took > patience/2 || warned() != 1 {

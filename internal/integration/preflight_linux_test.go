@@ -17,7 +17,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/preflight"
 )
 
-// What the engine would refuse late is refused before anything is made, by the findings that check has, and each advice helps.
+// What the engine would refuse late is refused before anything is made, by the findings that check has, and each
+// advice helps.
 func TestIntegrationStartRefusesWhatCheckFinds(t *testing.T) {
 	base := enginetest.Base(t)
 	f := newFixture(t, "compose.yaml", `services:
@@ -71,10 +72,12 @@ secrets: {key: {file: ./key}}
 		}
 	}
 	t.Setenv("COMPOSE_PROFILES", "odd")
-	wants(t, f.start(ctx), fault.Config, `starting "never": image "nowhere/none:1" is not on the engine, and pull_policy never forbids to pull it`)
+	wants(t, f.start(ctx), fault.Config,
+		`starting "never": image "nowhere/none:1" is not on the engine, and pull_policy never forbids to pull it`)
 }
 
-// The engine itself refuses what preflight says that it refuses: each service would fail, one after the other, and does not even begin.
+// The engine itself refuses what preflight says that it refuses: each service would fail, one after the other, and
+// does not even begin.
 func TestIntegrationTheEngineRefusesTheSame(t *testing.T) {
 	keys := map[string]string{
 		"device.missing":  "devices: ['/dev/no-such-device']",
@@ -85,8 +88,11 @@ func TestIntegrationTheEngineRefusesTheSame(t *testing.T) {
 	}
 	for id, key := range keys {
 		t.Run(id, func(t *testing.T) {
-			f := newFixture(t, "compose.yaml", "services:\n  web:\n    image: "+enginetest.Base(t)+"\n    init: true\n    command: [sleep, '1000']\n    stop_grace_period: 1s\n    "+key+"\n")
-			in := preflight.Input{API: f.engine, Info: f.engine.Info, Local: f.engine.Local(), Project: f.load().Project}
+			f := newFixture(t, "compose.yaml", "services:\n  web:\n    image: "+enginetest.Base(t)+
+				"\n    init: true\n    command: [sleep, '1000']\n    stop_grace_period: 1s\n    "+key+"\n")
+			in := preflight.Input{
+				API: f.engine, Info: f.engine.Info, Local: f.engine.Local(), Project: f.load().Project,
+			}
 			found, err := preflight.Refusals(context.Background(), in, nil)
 			if err != nil || len(found) != 1 || found[0].ID != id {
 				t.Fatalf("found %+v, %v", found, err)

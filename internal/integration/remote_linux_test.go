@@ -74,7 +74,8 @@ func (a *authority) dir(signer *authority) string {
 		a.t.Fatal(err)
 	}
 	for name, block := range map[string]*pem.Block{
-		"ca.pem": {Type: "CERTIFICATE", Bytes: a.cert.Raw}, "cert.pem": {Type: "CERTIFICATE", Bytes: cert.Raw}, "key.pem": {Type: "EC PRIVATE KEY", Bytes: der},
+		"ca.pem": {Type: "CERTIFICATE", Bytes: a.cert.Raw}, "cert.pem": {Type: "CERTIFICATE", Bytes: cert.Raw},
+		"key.pem": {Type: "EC PRIVATE KEY", Bytes: der},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
 			a.t.Fatal(err)
@@ -86,12 +87,15 @@ func (a *authority) dir(signer *authority) string {
 // front puts mutual TLS on TCP before the tests' builder, and gives its address.
 func (a *authority) front() string {
 	a.t.Helper()
-	cert, key := a.issue(&x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	cert, key := a.issue(&x509.Certificate{
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	})
 	clients := x509.NewCertPool()
 	clients.AddCert(a.cert)
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
 		Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}},
-		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: clients, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12,
+		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: clients, NextProtos: []string{"h2"},
+		MinVersion: tls.VersionTLS12,
 	})
 	if err != nil {
 		a.t.Fatal(err)
@@ -124,7 +128,8 @@ func TestIntegrationBuilderBehindMutualTLS(t *testing.T) {
 	}
 	a := newAuthority(t)
 	address := a.front()
-	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile", "FROM scratch\nCOPY file /\n", "file", "x")
+	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile", "FROM scratch\nCOPY file /\n",
+		"file", "x")
 	connect := func() (*builder.Builder, error) { return builder.Connect(context.Background(), address) }
 	t.Setenv(builder.TLSVariable, a.dir(a))
 	f.with = func(o *image.Options) {

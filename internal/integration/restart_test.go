@@ -59,7 +59,8 @@ func TestIntegrationRestartOnlyWhatChanged(t *testing.T) {
 	f.write("web.Dockerfile", "FROM scratch\nCOPY traffic /traffic\nUSER 10001\nENV OTHER=1\n")
 	f.mustBuild()
 	expect("image", "web")
-	if _, err := f.engine.ContainerKill(t.Context(), f.containers("db")[0].ID, client.ContainerKillOptions{Signal: "KILL"}); err != nil {
+	if _, err := f.engine.ContainerKill(t.Context(), f.containers("db")[0].ID,
+		client.ContainerKillOptions{Signal: "KILL"}); err != nil {
 		t.Fatal(err)
 	}
 	for f.containers("db")[0].State.Running {
@@ -97,7 +98,8 @@ func TestIntegrationRestartNamedAndAll(t *testing.T) {
 			t.Errorf("restart -all: %s was %v, is %v; want the same container, started anew", service, was, again)
 		}
 	}
-	if again, err := f.engine.VolumeInspect(t.Context(), f.name+"_data", client.VolumeInspectOptions{}); err != nil || again.Volume.CreatedAt != volume.Volume.CreatedAt {
+	if again, err := f.engine.VolumeInspect(t.Context(), f.name+"_data", client.VolumeInspectOptions{}); err != nil ||
+		again.Volume.CreatedAt != volume.Volume.CreatedAt {
 		t.Errorf("the volume is not the same: %v, %v", again, err)
 	}
 	err = f.restart(t.Context(), "", lifecycle.RestartOptions{Services: []string{"dbb"}})
@@ -107,8 +109,8 @@ func TestIntegrationRestartNamedAndAll(t *testing.T) {
 	}
 }
 
-// TestIntegrationRestartOfAllWithoutADependency has one that never gets ready again: its dependants, which are down by then, are named,
-// and a start brings everything up once it is repaired.
+// TestIntegrationRestartOfAllWithoutADependency has one that never gets ready again: its dependants, which are down
+// by then, are named, and a start brings everything up once it is repaired.
 func TestIntegrationRestartOfAllWithoutADependency(t *testing.T) {
 	f := newFixture(t, "compose.yaml", `services:
   db:
@@ -117,7 +119,8 @@ func TestIntegrationRestartOfAllWithoutADependency(t *testing.T) {
     stop_grace_period: 1s
     command: [sh, -c, "rm -f /ready; test -e /broken || touch /ready; exec sleep 1000"]
     healthcheck: {test: [CMD-SHELL, "test -e /ready || { echo no data; exit 1; }"], interval: 1s, retries: 2}
-  web: {image: `+enginetest.Base(t)+`, init: true, stop_grace_period: 1s, command: [sleep, "1000"], depends_on: {db: {condition: service_healthy}}}
+  web: {image: `+enginetest.Base(t)+
+		`, init: true, stop_grace_period: 1s, command: [sleep, "1000"], depends_on: {db: {condition: service_healthy}}}
 `)
 	f.mustStart()
 	db := f.containers("db")[0].ID
@@ -129,7 +132,8 @@ func TestIntegrationRestartOfAllWithoutADependency(t *testing.T) {
 	}
 	run("touch", "/broken")
 	err := f.restart(t.Context(), "", lifecycle.RestartOptions{All: true})
-	wants(t, err, fault.Failed, `starting "db": unhealthy`, "no data", "not restarted, as they wait for it: web", "next: go tool mage logs db")
+	wants(t, err, fault.Failed, `starting "db": unhealthy`, "no data", "not restarted, as they wait for it: web",
+		"next: go tool mage logs db")
 	run("rm", "/broken")
 	if _, err := f.engine.ContainerStop(t.Context(), db, client.ContainerStopOptions{}); err != nil {
 		t.Fatal(err)
@@ -171,7 +175,8 @@ func TestIntegrationRestartReplicasOneAtATime(t *testing.T) {
 	}
 }
 
-// fewestRunning replays the engine's events of a service, "start" and "die", from a time at which n of its containers ran.
+// fewestRunning replays the engine's events of a service, "start" and "die", from a time at which n of its containers
+// ran.
 func fewestRunning(n int, seen []events.Message) int {
 	fewest := n
 	for _, e := range seen {
@@ -185,14 +190,15 @@ func fewestRunning(n int, seen []events.Message) int {
 	return fewest
 }
 
-// watch gives a function that ends it and gives what happened to the service's containers meanwhile, oldest first. It has to listen:
-// the engine keeps its last 256 events only, probes' and other tests' among them.
+// watch gives a function that ends it and gives what happened to the service's containers meanwhile, oldest first. It
+// has to listen: the engine keeps its last 256 events only, probes' and other tests' among them.
 func (f *fixture) watch(service string, actions ...string) func() []events.Message {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(f.t.Context())
 	found := f.engine.Events(ctx, client.EventsListOptions{
-		Since:   time.Now().Format(time.RFC3339Nano),
-		Filters: client.Filters{}.Add("label", api.ProjectLabel+"="+f.name, api.ServiceLabel+"="+service).Add("event", actions...),
+		Since: time.Now().Format(time.RFC3339Nano),
+		Filters: client.Filters{}.Add("label", api.ProjectLabel+"="+f.name, api.ServiceLabel+"="+service).Add("event",
+			actions...),
 	})
 	var all []events.Message
 	ended := make(chan struct{})
@@ -257,7 +263,10 @@ func TestIntegrationRollingReplicas(t *testing.T) {
 }
 
 func TestIntegrationRollingIsRefusedBeforeAnythingIsTouched(t *testing.T) {
-	f := newRolled(t, rolled+"    ports: [\"127.0.0.1::8080\"]\n  fixed: {image: \"it-db:${COMPOSE_PROJECT_NAME}\", command: [/traffic, serve, ], container_name: \"${COMPOSE_PROJECT_NAME}-mine\", volumes: [\"./:/src\"], environment: {VERSION: \"${VERSION-}\"}}\n", false)
+	f := newRolled(t, rolled+
+		"    ports: [\"127.0.0.1::8080\"]\n  fixed: {image: \"it-db:${COMPOSE_PROJECT_NAME}\", command: [/traffic, "+
+		"serve, ], container_name: \"${COMPOSE_PROJECT_NAME}-mine\", volumes: [\"./:/src\"], environment: {VERSION: "+
+		"\"${VERSION-}\"}}\n", false)
 	if err := f.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +276,8 @@ func TestIntegrationRollingIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 	if !errors.As(err, &typed) || typed.Code != fault.Config {
 		t.Fatalf("got %v", err)
 	}
-	contains(t, err.Error(), `"fixed" can't be replaced without down-time; nothing was touched`, "container_name", "(mounted at /src)", "next: go tool mage restart fixed")
+	contains(t, err.Error(), `"fixed" can't be replaced without down-time; nothing was touched`, "container_name",
+		"(mounted at /src)", "next: go tool mage restart fixed")
 	if strings.Contains(err.Error(), `"web"`) {
 		t.Errorf("web can be replaced: %v", err)
 	}
@@ -278,8 +288,9 @@ func TestIntegrationRollingIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 	}
 }
 
-// TestIntegrationRollingKeepsTheAddress: before version 29 an engine gives the lowest free address of a network, so with several
-// free below the container's own it would lose its address, and its connections, when it is taken out of DNS.
+// TestIntegrationRollingKeepsTheAddress: before version 29 an engine gives the lowest free address of a network, so
+// with several free below the container's own it would lose its address, and its connections, when it is taken out of
+// DNS.
 func TestIntegrationRollingKeepsTheAddress(t *testing.T) {
 	f := newRolled(t, strings.Replace(rolled, "depends_on: [db]", "depends_on: [db, filler]", 1)+
 		"  filler: {image: \"it-db:${COMPOSE_PROJECT_NAME}\", command: [/traffic, serve], scale: 3}\n", false)

@@ -19,8 +19,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
-// endsHealthy fails where Docker itself does not call the service's containers healthy at once, where docker compose does not find
-// everything as it wants it, or where one of the two touches what runs.
+// endsHealthy fails where Docker itself does not call the service's containers healthy at once, where docker compose
+// does not find everything as it wants it, or where one of the two touches what runs.
 func (f *fixture) endsHealthy(service string) {
 	f.t.Helper()
 	for _, c := range f.containers(service) {
@@ -58,7 +58,8 @@ func ids(all []container.InspectResponse) []string {
 	return out
 }
 
-// watchFreezes looks at who is frozen by us until the function that it returns is called, which says for how long each was.
+// watchFreezes looks at who is frozen by us until the function that it returns is called, which says for how long
+// each was.
 func (f *fixture) watchFreezes() func() string {
 	f.t.Helper()
 	stop, ended := make(chan struct{}), make(chan struct{})
@@ -126,8 +127,8 @@ func TestIntegrationRollingEndsHealthy(t *testing.T) {
 	}
 }
 
-// TestIntegrationRollingEndsHealthyAfterPauses is the same where the container's cgroup is out of reach, so that the engine pauses it
-// and calls it unhealthy until its next check.
+// TestIntegrationRollingEndsHealthyAfterPauses is the same where the container's cgroup is out of reach, so that the
+// engine pauses it and calls it unhealthy until its next check.
 func TestIntegrationRollingEndsHealthyAfterPauses(t *testing.T) {
 	t.Setenv("INTERVAL", "6s")
 	f := newRolled(t, rolled, false)
@@ -162,12 +163,14 @@ func TestIntegrationRollingRollsBack(t *testing.T) {
 		t.Fatalf("a version that gets unhealthy was rolled out\n%s", f.out.String())
 	}
 	contains(t, f.out.String(), "has taken over", "the old one is kept until then")
-	contains(t, err.Error(), `replacing "web": the new container: unhealthy after`, "sick", "it was removed, and the old one goes on serving")
+	contains(t, err.Error(), `replacing "web": the new container: unhealthy after`, "sick",
+		"it was removed, and the old one goes on serving")
 	now := f.wants("web", 1)[0]
 	if now.ID != was.ID || now.State.StartedAt != was.State.StartedAt || now.State.Health.Status != container.Healthy {
 		t.Errorf("the old container is not as it was: %+v", now.State)
 	}
-	if e, before := now.NetworkSettings.Networks[f.name+"_default"], was.NetworkSettings.Networks[f.name+"_default"]; !slices.Equal(e.Aliases, before.Aliases) {
+	if e, before := now.NetworkSettings.Networks[f.name+"_default"], was.NetworkSettings.Networks[f.name+
+		"_default"]; !slices.Equal(e.Aliases, before.Aliases) {
 		t.Errorf("its names are %q, were %q", e.Aliases, before.Aliases)
 	}
 	if got := f.endLoad(); got.Failed > 0 {

@@ -28,8 +28,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// TestIntegrationRollingInterrupted ends roll-outs after more and more of their way, by Ctrl-C: before the new container has taken
-// over it is gone at once and the old one serves on, after that the old one is.
+// TestIntegrationRollingInterrupted ends roll-outs after more and more of their way, by Ctrl-C: before the new
+// container has taken over it is gone at once and the old one serves on, after that the old one is.
 func TestIntegrationRollingInterrupted(t *testing.T) {
 	f := newRolled(t, loaded, false)
 	if err := f.start(t.Context()); err != nil {
@@ -58,7 +58,8 @@ func TestIntegrationRollingInterrupted(t *testing.T) {
 		}
 	}
 	if kept == 0 || replaced == 0 {
-		t.Errorf("the old container was kept %d times and replaced %d times: not both halves were interrupted", kept, replaced)
+		t.Errorf("the old container was kept %d times and replaced %d times: not both halves were interrupted", kept,
+			replaced)
 	}
 	if got := f.endLoad(); got.Failed > 0 {
 		t.Errorf("%d of %d requests failed: %q", got.Failed, got.Requests, got.Errors)
@@ -82,7 +83,8 @@ func TestIntegrationRollingChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := lifecycle.Restart(t.Context(), e, s.Project, lifecycle.RestartOptions{Out: ui.Stdout(), Rolling: true}); err != nil {
+	if err := lifecycle.Restart(t.Context(), e, s.Project,
+		lifecycle.RestartOptions{Out: ui.Stdout(), Rolling: true}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -90,8 +92,8 @@ func TestIntegrationRollingChild(t *testing.T) {
 // killsVariable says how many roll-outs TestIntegrationRollingKilled kills; 4 by default.
 const killsVariable = "ROLLKILLS"
 
-// TestIntegrationRollingKilled kills roll-outs (SIGKILL) after more and more of their way, and while a container is frozen. Nothing
-// stays frozen, and the next roll-out ends with exactly the containers that there should be.
+// TestIntegrationRollingKilled kills roll-outs (SIGKILL) after more and more of their way, and while a container is
+// frozen. Nothing stays frozen, and the next roll-out ends with exactly the containers that there should be.
 func TestIntegrationRollingKilled(t *testing.T) {
 	kills := 4
 	if text := os.Getenv(killsVariable); text != "" {
@@ -165,7 +167,8 @@ func (f *fixture) awaitTakeOver() {
 	fresh := client.Filters{}.Add("label", "com.docker.compose.project="+f.name, "com.25eloquence.replaces")
 	var was []string // those that had replaced one before
 	for n, deadline := 0, time.Now().Add(8*time.Second); time.Now().Before(deadline); n++ {
-		list, err := f.engine.ContainerList(context.Background(), client.ContainerListOptions{All: true, Filters: fresh})
+		list, err := f.engine.ContainerList(context.Background(),
+			client.ContainerListOptions{All: true, Filters: fresh})
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -177,7 +180,8 @@ func (f *fixture) awaitTakeOver() {
 			if err != nil || slices.Contains(was, c.ID) {
 				continue
 			}
-			if e := found.Container.NetworkSettings.Networks[f.name+"_default"]; e != nil && slices.Contains(e.Aliases, "web") {
+			if e := found.Container.NetworkSettings.Networks[f.name+"_default"]; e != nil &&
+				slices.Contains(e.Aliases, "web") {
 				return
 			}
 		}
@@ -230,14 +234,18 @@ func (f *fixture) anyFrozen() bool {
 	return frozen
 }
 
-// pressesVariable says at how many moments more TestIntegrationRollingCtrlC presses Ctrl-C, all over a roll-out; none by default.
+// pressesVariable says at how many moments more TestIntegrationRollingCtrlC presses Ctrl-C, all over a roll-out; none
+// by default.
 const pressesVariable = "ROLLPRESSES"
 
-// TestIntegrationRollingCtrlC presses Ctrl-C in the real command at more and more of a roll-out's way, with connections that stay
-// open and an old container that takes its time to end. One container is left, and the next roll-out finds nothing to put right.
+// TestIntegrationRollingCtrlC presses Ctrl-C in the real command at more and more of a roll-out's way, with
+// connections that stay open and an old container that takes its time to end. One container is left, and the next
+// roll-out finds nothing to put right.
 func TestIntegrationRollingCtrlC(t *testing.T) {
 	t.Setenv("INTERVAL", "15s")
-	f := newRolled(t, strings.NewReplacer("stop_grace_period: 3s", "stop_grace_period: 20s", "READY_AFTER: 500ms", "READY_AFTER: 500ms, LINGER: 10s").Replace(loaded), false)
+	f := newRolled(t,
+		strings.NewReplacer("stop_grace_period: 3s", "stop_grace_period: 20s", "READY_AFTER: 500ms",
+			"READY_AFTER: 500ms, LINGER: 10s").Replace(loaded), false)
 	if err := f.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -269,8 +277,9 @@ func TestIntegrationRollingCtrlC(t *testing.T) {
 	t.Logf("something was left for the next command %d times", left)
 }
 
-// pressAnywhere presses Ctrl-C at a random moment of a roll-out. It ends in Mage's time with 130, or was done before; a container
-// serves; and the next command, of whatever kind, leaves nothing but that one. It says how much there was to put right.
+// pressAnywhere presses Ctrl-C at a random moment of a roll-out. It ends in Mage's time with 130, or was done before;
+// a container serves; and the next command, of whatever kind, leaves nothing but that one. It says how much there was
+// to put right.
 func (f *fixture) pressAnywhere(n int) int {
 	t := f.t
 	t.Helper()
@@ -282,13 +291,15 @@ func (f *fixture) pressAnywhere(n int) int {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	enginetest.Until(t, time.Minute, "the roll-out begins", func() bool { return strings.Contains(printed.String(), "restarting ") })
+	enginetest.Until(t, time.Minute, "the roll-out begins",
+		func() bool { return strings.Contains(printed.String(), "restarting ") })
 	time.Sleep(after)
 	pressed := time.Now()
 	_ = syscall.Kill(-command.Process.Pid, syscall.SIGINT)
 	err := command.Wait()
 	var exit *exec.ExitError
-	if took := time.Since(pressed); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 130) || took > 5*time.Second {
+	if took := time.Since(pressed); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 130) ||
+		took > 5*time.Second {
 		t.Errorf("press %d, after %s: ended %s later with %v:\n%s", n, after, took, err, printed.String())
 	}
 	serving := slices.DeleteFunc(f.containers("web"), func(c container.InspectResponse) bool {
@@ -296,10 +307,13 @@ func (f *fixture) pressAnywhere(n int) int {
 		return !c.State.Running || c.State.Paused || e == nil || !slices.Contains(e.Aliases, "web")
 	})
 	if len(serving) == 0 || f.anyFrozen() {
-		t.Errorf("press %d, after %s: %d containers serve, frozen %v:\n%s", n, after, len(serving), f.anyFrozen(), printed.String())
+		t.Errorf("press %d, after %s: %d containers serve, frozen %v:\n%s", n, after, len(serving), f.anyFrozen(),
+			printed.String())
 	}
 	left := len(f.containers("web")) - 1
-	next := [][]string{{"status"}, {"restart", "-rolling"}, {"start"}, {"monitor"}, {"logs"}, {"restart"}, {"cleanup"}, {"stop"}}[n%8]
+	next := [][]string{
+		{"status"}, {"restart", "-rolling"}, {"start"}, {"monitor"}, {"logs"}, {"restart"}, {"cleanup"}, {"stop"},
+	}[n%8]
 	var said output
 	if err := f.mage("compose.yaml", &said, next...).Run(); err != nil && next[0] != "status" {
 		t.Errorf("press %d, after %s: then %s ends with %v:\n%s", n, after, next, err, said.String())

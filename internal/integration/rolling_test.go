@@ -33,8 +33,8 @@ import (
 // rolloutsVariable says how many roll-outs TestIntegrationRollingUnderLoad makes; 1 by default.
 const rolloutsVariable = "ROLLOUTS"
 
-// rolled is a service "web" that asks "db" over a new connection for each request; VERSION makes its configuration another, and
-// Docker itself looks at it every INTERVAL.
+// rolled is a service "web" that asks "db" over a new connection for each request; VERSION makes its configuration
+// another, and Docker itself looks at it every INTERVAL.
 const rolled = `services:
   db: {image: "it-db:${COMPOSE_PROJECT_NAME}", build: ., command: [/traffic, serve]}
   web:
@@ -65,7 +65,8 @@ var trafficBinary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// newRolled is a stack with the traffic program as its services, built but not started, on a current engine or the machine's own.
+// newRolled is a stack with the traffic program as its services, built but not started, on a current engine or the
+// machine's own.
 func newRolled(t *testing.T, compose string, current bool) *fixture {
 	t.Helper()
 	var e *engine.Engine
@@ -73,7 +74,8 @@ func newRolled(t *testing.T, compose string, current bool) *fixture {
 		e = enginetest.Current(t, registry(t)) // first, for it is to stop last
 	}
 	f := newFixture(t, "compose.yaml", compose,
-		"Dockerfile", "FROM scratch\nCOPY traffic /traffic\nUSER 10001\n", "web.Dockerfile", "FROM scratch\nCOPY traffic /traffic\nUSER 10001\n")
+		"Dockerfile", "FROM scratch\nCOPY traffic /traffic\nUSER 10001\n", "web.Dockerfile",
+		"FROM scratch\nCOPY traffic /traffic\nUSER 10001\n")
 	if current {
 		f.engine = e
 		f.with = func(o *image.Options) {
@@ -136,8 +138,8 @@ func (f *fixture) restart(ctx context.Context, version string, o lifecycle.Resta
 	return lifecycle.Restart(ctx, f.engine, f.load().Project, o)
 }
 
-// wants fails where the service's containers are not those that Compose would have made: n, running, named and numbered from 1,
-// under the service's name in the network.
+// wants fails where the service's containers are not those that Compose would have made: n, running, named and
+// numbered from 1, under the service's name in the network.
 func (f *fixture) wants(service string, n int) []container.InspectResponse {
 	f.t.Helper()
 	all := f.containers(service)
@@ -173,10 +175,12 @@ func (f *fixture) endLoad() traffic {
 	f.t.Helper()
 	load := f.wants("load", 1)[0]
 	wait := 10 // seconds: its last requests take two
-	if _, err := f.engine.ContainerStop(context.Background(), load.ID, client.ContainerStopOptions{Timeout: &wait}); err != nil {
+	if _, err := f.engine.ContainerStop(context.Background(), load.ID,
+		client.ContainerStopOptions{Timeout: &wait}); err != nil {
 		f.t.Fatal(err)
 	}
-	logs, err := f.engine.ContainerLogs(context.Background(), load.ID, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true})
+	logs, err := f.engine.ContainerLogs(context.Background(), load.ID,
+		client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -230,14 +234,17 @@ func underLoad(t *testing.T, current bool) {
 	if err == nil {
 		t.Fatal("a broken image was rolled out")
 	}
-	contains(t, err.Error(), `replacing "web": the new container: unhealthy after`, "not yet", "it was removed, and the old one goes on serving", "next: go tool mage restart -rolling web")
+	contains(t, err.Error(), `replacing "web": the new container: unhealthy after`, "not yet",
+		"it was removed, and the old one goes on serving", "next: go tool mage restart -rolling web")
 	if now := f.wants("web", 1)[0]; now.ID != served.ID || now.State.StartedAt != served.State.StartedAt {
 		t.Error("the broken image touched the container that serves")
 	}
 	took := time.Since(began)
 	got, pauses := f.endLoad(), len(paused())
-	t.Logf("engine %s: %d roll-outs and a broken one in %s: %d requests, %d failed, slowest %s, %d slower than 500ms; %s; paused %d times",
-		f.engine.Info.ServerVersion, rollouts, took.Round(time.Second), got.Requests, got.Failed, got.Slowest, got.Slow, frozen(), pauses)
+	t.Logf("engine %s: %d roll-outs and a broken one in %s: %d requests, %d failed, slowest %s, %d slower than "+
+		"500ms; %s; paused %d times",
+		f.engine.Info.ServerVersion, rollouts, took.Round(time.Second), got.Requests, got.Failed, got.Slowest, got.Slow,
+		frozen(), pauses)
 	if pauses > 0 && os.Geteuid() == 0 {
 		t.Errorf("the engine was asked to pause %d times", pauses)
 	}
@@ -245,7 +252,8 @@ func underLoad(t *testing.T, current bool) {
 		t.Errorf("%d of %d requests failed in %s: %q", got.Failed, got.Requests, took, got.Errors)
 	}
 	for _, c := range f.containers("") {
-		if service := c.Config.Labels["com.docker.compose.service"]; service != "web" && !slices.ContainsFunc(before, func(b container.InspectResponse) bool { return b.ID == c.ID }) {
+		if service := c.Config.Labels["com.docker.compose.service"]; service != "web" &&
+			!slices.ContainsFunc(before, func(b container.InspectResponse) bool { return b.ID == c.ID }) {
 			t.Errorf("%s was replaced too", service)
 		}
 	}
@@ -253,11 +261,14 @@ func underLoad(t *testing.T, current bool) {
 
 func TestIntegrationRollingUnderLoad(t *testing.T) { underLoad(t, false) }
 
-// TestIntegrationRollingWaitsForSilentRequests: nothing is sent while the old container works on a request, and it ends at once
-// when it is told to, so it must not be told before it has answered.
+// TestIntegrationRollingWaitsForSilentRequests: nothing is sent while the old container works on a request, and it
+// ends at once when it is told to, so it must not be told before it has answered.
 func TestIntegrationRollingWaitsForSilentRequests(t *testing.T) {
-	f := newRolled(t, strings.NewReplacer("stop_grace_period: 3s", "stop_grace_period: 10s", "READY_AFTER: 500ms", "ABRUPT: 1", `"250"`, `"2"`,
-		"web:8080/", "web:8080/?pause=3s", "command: [/traffic, load", "environment: {FRESH: 1}\n    command: [/traffic, load").Replace(loaded), false)
+	f := newRolled(t,
+		strings.NewReplacer("stop_grace_period: 3s", "stop_grace_period: 10s", "READY_AFTER: 500ms", "ABRUPT: 1",
+			`"250"`, `"2"`,
+			"web:8080/", "web:8080/?pause=3s", "command: [/traffic, load", "environment: {FRESH: 1}\n    command: "+
+				"[/traffic, load").Replace(loaded), false)
 	if err := f.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

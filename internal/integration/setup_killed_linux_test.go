@@ -22,11 +22,13 @@ import (
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
-// setupKillsVariable says how many setups TestIntegrationSetupKilled kills something in; few by default, for a setup takes its time.
+// setupKillsVariable says how many setups TestIntegrationSetupKilled kills something in; few by default, for a setup
+// takes its time.
 const setupKillsVariable = "SETUPKILLS"
 
-// TestIntegrationSetupKilled kills (SIGKILL) setup, or the builder or the registry that it has started, at moments all over it. The next
-// setup ends well, with one builder and one registry. It has a state of its own and an engine of its own.
+// TestIntegrationSetupKilled kills (SIGKILL) setup, or the builder or the registry that it has started, at moments
+// all over it. The next setup ends well, with one builder and one registry. It has a state of its own and an engine
+// of its own.
 func TestIntegrationSetupKilled(t *testing.T) {
 	kills := numberIn(t, setupKillsVariable, 2)
 	machine, err := state.Dir()
@@ -50,7 +52,8 @@ func TestIntegrationSetupKilled(t *testing.T) {
 	_ = free.Close()
 	address := free.Addr().(*net.TCPAddr)
 	t.Setenv(provision.PortVariable, strconv.Itoa(address.Port))
-	c := newCrashable(t, current.Options{Distribution: true, Loopback: []string{address.String()}}, "compose.yaml", "services:\n  web: {image: \"crashed:1\"}\n")
+	c := newCrashable(t, current.Options{Distribution: true, Loopback: []string{address.String()}}, "compose.yaml",
+		"services:\n  web: {image: \"crashed:1\"}\n")
 	t.Setenv(state.Variable, dir)
 	run := func(printed *output, target string) *exec.Cmd {
 		path, err := mageBinary()
@@ -108,7 +111,9 @@ func TestIntegrationSetupKilled(t *testing.T) {
 		}
 		what := fmt.Sprintf("kill %d, of %s after %s", n, victim, after)
 		var exit *exec.ExitError
-		if victim != "ours" && err != nil && (!errors.As(err, &exit) || exit.ExitCode() != int(fault.Builder) && exit.ExitCode() != int(fault.Registry)) {
+		if victim != "ours" && err != nil &&
+			(!errors.As(err, &exit) || exit.ExitCode() != int(fault.Builder) &&
+				exit.ExitCode() != int(fault.Registry)) {
 			t.Errorf("%s: it ends with %v:\n%s", what, err, printed.String())
 		}
 		var again output

@@ -71,8 +71,10 @@ func TestIntegrationShippedStackHasItsLimits(t *testing.T) {
 	_, s, containers := shipped(t)
 	for name, c := range containers {
 		want := s.Project.Services[name].Deploy.Resources
-		if c.HostConfig.Memory != int64(want.Limits.MemoryBytes) || c.HostConfig.NanoCPUs != int64(want.Limits.NanoCPUs*1e9) {
-			t.Errorf("%s: memory %d and cpus %d, want %d and %v", name, c.HostConfig.Memory, c.HostConfig.NanoCPUs, want.Limits.MemoryBytes, want.Limits.NanoCPUs)
+		if c.HostConfig.Memory != int64(want.Limits.MemoryBytes) ||
+			c.HostConfig.NanoCPUs != int64(want.Limits.NanoCPUs*1e9) {
+			t.Errorf("%s: memory %d and cpus %d, want %d and %v", name, c.HostConfig.Memory, c.HostConfig.NanoCPUs,
+				want.Limits.MemoryBytes, want.Limits.NanoCPUs)
 		}
 		if got := c.HostConfig.PidsLimit; want.Limits.Pids <= 0 || got == nil || *got != want.Limits.Pids {
 			t.Errorf("%s: a pids limit of %v, want %d and above 0", name, got, want.Limits.Pids)
@@ -85,13 +87,15 @@ func TestIntegrationShippedStackHasItsLimits(t *testing.T) {
 		t.Errorf("redis: tmpfs %q", got)
 	}
 	nofile := s.Project.Services["livekit"].Ulimits["nofile"].Hard
-	if u := containers["livekit"].HostConfig.Ulimits; len(u) != 1 || u[0].Name != "nofile" || u[0].Hard != int64(nofile) {
+	if u := containers["livekit"].HostConfig.Ulimits; len(u) != 1 || u[0].Name != "nofile" ||
+		u[0].Hard != int64(nofile) {
 		t.Errorf("livekit: ulimits %v, want nofile %d", u, nofile)
 	}
 }
 
-// TestIntegrationShippedStackHasANetworkForEachNeed: redis is with those that use it alone, and only azure-tts, which may have
-// to ask Azure, can reach the world: every other network is internal, or translates no addresses on the way out.
+// TestIntegrationShippedStackHasANetworkForEachNeed: redis is with those that use it alone, and only azure-tts, which
+// may have to ask Azure, can reach the world: every other network is internal, or translates no addresses on the way
+// out.
 func TestIntegrationShippedStackHasANetworkForEachNeed(t *testing.T) {
 	e, _, containers := shipped(t)
 	with := map[string][]string{} // the containers on each network
@@ -106,7 +110,8 @@ func TestIntegrationShippedStackHasANetworkForEachNeed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if slices.Contains(services, "redis") && !slices.Equal(services, []string{"api-backend", "eloquence-agent-v1", "livekit", "redis"}) {
+		if slices.Contains(services, "redis") &&
+			!slices.Equal(services, []string{"api-backend", "eloquence-agent-v1", "livekit", "redis"}) {
 			t.Errorf("redis is on %s with %v", id, services)
 		}
 		options := n.Network.Options
@@ -146,7 +151,8 @@ func TestIntegrationNoSecretShows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		logs, err := e.ContainerLogs(context.Background(), c.ID, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true})
+		logs, err := e.ContainerLogs(context.Background(), c.ID,
+			client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +161,9 @@ func TestIntegrationNoSecretShows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for where, value := range map[string]any{"the image's history": history, "the image": image, "the container": c, "the log": string(printed)} {
+		for where, value := range map[string]any{
+			"the image's history": history, "the image": image, "the container": c, "the log": string(printed),
+		} {
 			text, err := json.Marshal(value)
 			if err != nil {
 				t.Fatal(err)

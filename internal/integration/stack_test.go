@@ -131,7 +131,8 @@ func (f *fixture) buildProject(ctx context.Context, project *types.Project, regi
 	}
 	defer b.Close()
 	o := image.Options{
-		Builders: []*builder.Builder{b}, Engine: f.engine, Out: ui.New(&f.out), Progress: "auto", Cache: cache, Memory: f.memory, Builds: f.builds(),
+		Builders: []*builder.Builder{b}, Engine: f.engine, Out: ui.New(&f.out), Progress: "auto", Cache: cache,
+		Memory: f.memory, Builds: f.builds(),
 		Environment: solve.Environment{Lookup: project.Environment.Resolve, Secrets: project.Secrets},
 	}
 	if f.with != nil {
@@ -192,7 +193,8 @@ func (f *fixture) removeContainers() {
 		f.t.Errorf("removing the containers: %v", err)
 	}
 	for _, c := range list.Items {
-		_, _ = f.engine.ContainerRemove(context.Background(), c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		_, _ = f.engine.ContainerRemove(context.Background(), c.ID,
+			client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 	}
 }
 

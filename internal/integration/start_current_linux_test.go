@@ -9,8 +9,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 )
 
-// TestIntegrationStartOnACurrentEngine has in one project what engines since 20.10 do in another way: start_interval, several
-// networks in one create, and container addresses that this process can't reach.
+// TestIntegrationStartOnACurrentEngine has in one project what engines since 20.10 do in another way: start_interval,
+// several networks in one create, and container addresses that this process can't reach.
 func TestIntegrationStartOnACurrentEngine(t *testing.T) {
 	enginetest.Current(t, enginetest.Registry(t)) // which the fixture connects to
 	f := newFixture(t, "compose.yaml", `services:

@@ -17,7 +17,8 @@ import (
 
 const health = "healthcheck: {test: [CMD, /service, -check], interval: 5s, timeout: 2s, retries: 2, start_period: 2s}"
 
-const chain = `x-s: &s {image: "it-chain:${COMPOSE_PROJECT_NAME}", build: ., environment: {READY_AFTER: 1s}, ` + health + `}
+const chain = `x-s: &s {image: "it-chain:${COMPOSE_PROJECT_NAME}", build: ., environment: {READY_AFTER: 1s}, ` +
+	health + `}
 services:
   one: {<<: *s}
   two: {<<: *s, depends_on: {one: {condition: service_healthy}}}
@@ -50,7 +51,8 @@ func TestIntegrationStartInOrderAndTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range f.inspect() {
-		if c.Container.ID != first[name].Container.ID || c.Container.State.StartedAt != first[name].Container.State.StartedAt {
+		if c.Container.ID != first[name].Container.ID ||
+			c.Container.State.StartedAt != first[name].Container.State.StartedAt {
 			t.Errorf("a second start touched %s", name)
 		}
 	}
@@ -67,7 +69,8 @@ func TestIntegrationStartGoesOnAfterAStop(t *testing.T) {
 		if err := f.start(context.Background()); err != nil {
 			t.Fatalf("%v\n%s", err, f.out.String())
 		}
-		if err := lifecycle.Stop(context.Background(), f.engine, f.load().Project, lifecycle.StopOptions{Out: ui.New(&f.out)}); err != nil {
+		if err := lifecycle.Stop(context.Background(), f.engine, f.load().Project,
+			lifecycle.StopOptions{Out: ui.New(&f.out)}); err != nil {
 			t.Fatal(err)
 		}
 		for name, c := range f.inspect() {
@@ -86,10 +89,19 @@ func TestIntegrationStartFailures(t *testing.T) {
 	}{
 		"never healthy": {
 			"environment: {NEVER: 1}, " + health, fault.Failed,
-			[]string{`starting "bad": unhealthy after 1`, "s (exit 1: not yet)", "wait for it: after", "last lines of bad:", "service starts", "next: go tool mage logs bad"},
+			[]string{
+				`starting "bad": unhealthy after 1`, "s (exit 1: not yet)", "wait for it: after", "last lines of bad:",
+				"service starts", "next: go tool mage logs bad",
+			},
 		},
-		"exits":      {"environment: {NEVER: 1, EXIT_CODE: 3, EXIT_AFTER: 300ms}, " + health, fault.Failed, []string{`starting "bad": exited (exit 3)`, "service gives up"}},
-		"crash loop": {"environment: {EXIT_CODE: 3}, restart: always, " + health, fault.Failed, []string{`starting "bad": keeps exiting (exit 3)`}},
+		"exits": {
+			"environment: {NEVER: 1, EXIT_CODE: 3, EXIT_AFTER: 300ms}, " + health, fault.Failed,
+			[]string{`starting "bad": exited (exit 3)`, "service gives up"},
+		},
+		"crash loop": {
+			"environment: {EXIT_CODE: 3}, restart: always, " + health, fault.Failed,
+			[]string{`starting "bad": keeps exiting (exit 3)`},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, "compose.yaml", `services:
@@ -121,7 +133,8 @@ func TestIntegrationStartPortTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	f := newFixture(t, "compose.yaml", `services: {web: {build: ., ports: ["`+taken.Addr().String()+`:8080"]}}`).withService()
+	f := newFixture(t, "compose.yaml", `services: {web: {build: ., ports: ["`+taken.Addr().String()+
+		`:8080"]}}`).withService()
 	f.mustBuild()
 	var typed *fault.Error
 	if err := f.start(context.Background()); !errors.As(err, &typed) || typed.Code != fault.Resources {
@@ -146,7 +159,8 @@ func TestIntegrationStartBeforeBuild(t *testing.T) {
 }
 
 func TestIntegrationStartWithoutASecret(t *testing.T) {
-	f := newFixture(t, "compose.yaml", "services: {web: {build: ., secrets: [key]}}\nsecrets: {key: {file: ./nowhere}}\n").withService()
+	f := newFixture(t, "compose.yaml",
+		"services: {web: {build: ., secrets: [key]}}\nsecrets: {key: {file: ./nowhere}}\n").withService()
 	f.mustBuild()
 	var typed *fault.Error
 	if err := f.start(context.Background()); !errors.As(err, &typed) || typed.Code != fault.Config {

@@ -39,7 +39,10 @@ func TestIntegrationFullDiskIsSaidAndGotOver(t *testing.T) {
 		next       string
 	}{
 		// A step's own words decide nothing: it may have printed them for another reason.
-		"step":    {"FROM debian:bookworm-slim\nRUN head -c 500000000 /dev/zero > /big\n", fault.Failed, "disk that is full: go tool mage cleanup"},
+		"step": {
+			"FROM debian:bookworm-slim\nRUN head -c 500000000 /dev/zero > /big\n", fault.Failed,
+			"disk that is full: go tool mage cleanup",
+		},
 		"context": {"FROM scratch\nCOPY big /\n", fault.Resources, "next: go tool mage cleanup"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +62,8 @@ func TestIntegrationFullDiskIsSaidAndGotOver(t *testing.T) {
 			t.Setenv("TMPDIR", disk) // where a test's builder has its store
 			b := enginetest.Builder(t)
 			t.Setenv("TMPDIR", temp)
-			f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile", c.dockerfile, "big", "").on(b)
+			f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile", c.dockerfile, "big",
+				"").on(b)
 			if err := os.Truncate(filepath.Join(f.dir, "big"), 500e6); err != nil {
 				t.Fatal(err)
 			}
@@ -72,21 +76,25 @@ func TestIntegrationFullDiskIsSaidAndGotOver(t *testing.T) {
 }
 
 func TestIntegrationRefusedCredentialsAreSaid(t *testing.T) {
-	for status, next := range map[int]string{http.StatusUnauthorized: "docker login", http.StatusForbidden: "docker login"} {
+	for status, next := range map[int]string{
+		http.StatusUnauthorized: "docker login", http.StatusForbidden: "docker login",
+	} {
 		refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="private"`)
 			w.WriteHeader(status)
 		}))
 		t.Cleanup(refuses.Close)
 		host := strings.TrimPrefix(refuses.URL, "http://")
-		f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile", "FROM "+host+"/private/base:1\n")
+		f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n", "Dockerfile", "FROM "+host+
+			"/private/base:1\n")
 		_, err := f.build(t.Context(), "")
 		wants(t, err, fault.Registry, `building "a"`, host+"/private/base", next)
 	}
 }
 
 func TestIntegrationARefusedPushFails(t *testing.T) {
-	f := newFixture(t, "compose.yaml", "services:\n  a: {image: \"127.0.0.1:1/org/a:1\", build: .}\n", "Dockerfile", "FROM scratch\nCOPY x /\n", "x", "x")
+	f := newFixture(t, "compose.yaml", "services:\n  a: {image: \"127.0.0.1:1/org/a:1\", build: .}\n", "Dockerfile",
+		"FROM scratch\nCOPY x /\n", "x", "x")
 	f.with = func(o *image.Options) { o.Push = true }
 	_, err := f.build(t.Context(), "")
 	wants(t, err, fault.Registry, `building "a"`, "127.0.0.1:1")
@@ -99,7 +107,8 @@ func TestIntegrationAContextOutsideTheProjectIsSaid(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f := newFixture(t, "compose.yaml", "services:\n  a: {build: "+elsewhere+"}\n  b: {build: .}\n", "Dockerfile", "FROM scratch\nCOPY x /\n", "x", "x")
+	f := newFixture(t, "compose.yaml", "services:\n  a: {build: "+elsewhere+"}\n  b: {build: .}\n", "Dockerfile",
+		"FROM scratch\nCOPY x /\n", "x", "x")
 	f.mustBuild()
 	contains(t, f.out.String(), "build context \""+elsewhere+"\" is outside the project")
 	if strings.Contains(f.out.String(), f.dir+"\" is outside") {
@@ -119,7 +128,8 @@ func TestIntegrationSymlinkLoopsAreCopiedAsTheyAre(t *testing.T) {
 }
 
 func TestIntegrationTwoBuildsAtOnceBothGiveTheRightImage(t *testing.T) {
-	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n  b: {build: {context: ., args: {X: b}}}\n", "Dockerfile",
+	f := newFixture(t, "compose.yaml", "services:\n  a: {build: .}\n  b: {build: {context: ., args: {X: b}}}\n",
+		"Dockerfile",
 		"FROM scratch\nARG X\nCOPY file /\nLABEL x=$X\n", "file", "of both")
 	g := &fixture{t: t, dir: f.dir, name: f.name, engine: f.engine, memory: f.memory}
 	var both sync.WaitGroup

@@ -22,9 +22,12 @@ import (
 // turnFiles are a stack that uses what goes into the hash in more than one way. Nothing in it is fitted.
 func turnFiles(t *testing.T) []string {
 	return []string{
-		".env", "COMPOSE_FILE=base.yaml,more.yaml\nCOMPOSE_PATH_SEPARATOR=,\nCOMPOSE_PROFILES=extra\nLEVEL=debug\nFROM_DOT=dot\nTOKEN=t\n",
+		".env",
+		"COMPOSE_FILE=base.yaml,more.yaml\nCOMPOSE_PATH_SEPARATOR=,\nCOMPOSE_PROFILES=extra\n" +
+			"LEVEL=debug\nFROM_DOT=dot\nTOKEN=t\n",
 		"1.env", "A=1\nB=${A}${LEVEL}\n", "raw.env", "RAW=$not \"q\"\n", "a.labels", "com.example.from=file\n",
-		"s.txt", "secret", "conf/app.conf", "conf", "data/f", "f", "sub/base.yaml", "services: {base: {env_file: [../1.env], labels: {of: base}}}\n",
+		"s.txt", "secret", "conf/app.conf", "conf", "data/f", "f", "sub/base.yaml",
+		"services: {base: {env_file: [../1.env], labels: {of: base}}}\n",
 		"base.yaml", `
 x-one: &one
   image: ` + enginetest.Base(t) + `
@@ -58,7 +61,8 @@ secrets: {s: {file: s.txt}}
 volumes: {named: {}}
 networks: {front: {labels: {a: b}}}
 `,
-		"more.yaml", "services: {extended: {extends: {file: sub/base.yaml, service: base}, image: \"" + enginetest.Base(t) + "\", command: [sleep, \"1000\"], init: true, stop_grace_period: 0s}}\n",
+		"more.yaml", "services: {extended: {extends: {file: sub/base.yaml, service: base}, image: \"" +
+			enginetest.Base(t) + "\", command: [sleep, \"1000\"], init: true, stop_grace_period: 0s}}\n",
 	}
 }
 
@@ -104,7 +108,8 @@ func TestIntegrationComposeAndWeTakeTurns(t *testing.T) {
 			for turn := range turns() {
 				f.mustStart()
 				f.same(before, "start")
-				plan, err := lifecycle.PlanRestart(t.Context(), f.engine, f.load().Project, lifecycle.RestartOptions{Out: ui.New(&f.out)})
+				plan, err := lifecycle.PlanRestart(t.Context(), f.engine, f.load().Project,
+					lifecycle.RestartOptions{Out: ui.New(&f.out)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -133,7 +138,8 @@ func (f *fixture) same(before map[string][]string, by string) {
 	f.t.Helper()
 	now := f.ids()
 	for _, service := range slices.Sorted(maps.Keys(before)) {
-		if a, b := slices.Sorted(slices.Values(before[service])), slices.Sorted(slices.Values(now[service])); !slices.Equal(a, b) {
+		a, b := slices.Sorted(slices.Values(before[service])), slices.Sorted(slices.Values(now[service]))
+		if !slices.Equal(a, b) {
 			f.t.Errorf("%s made %s anew: %s, was %s", by, service, strings.Join(b, ", "), strings.Join(a, ", "))
 		}
 	}

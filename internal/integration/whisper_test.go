@@ -21,8 +21,8 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// TestIntegrationWhisperImageListensWithWhisper runs the shipped image with a tiny model of random weights in its volume:
-// what it hears is nonsense, but Whisper must have heard it, and the answer must say so.
+// TestIntegrationWhisperImageListensWithWhisper runs the shipped image with a tiny model of random weights in its
+// volume: what it hears is nonsense, but Whisper must have heard it, and the answer must say so.
 func TestIntegrationWhisperImageListensWithWhisper(t *testing.T) {
 	shipped(t) // its image is built
 	f := newFixture(t, "compose.yaml", `services:
@@ -69,7 +69,9 @@ func (f *fixture) copyInto(ctx context.Context, service, dir, name, path string)
 	}
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
-	if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content)), Uid: 10001, Gid: 10001}); err != nil {
+	if err := w.WriteHeader(&tar.Header{
+		Name: name, Mode: 0o644, Size: int64(len(content)), Uid: 10001, Gid: 10001,
+	}); err != nil {
 		f.t.Fatal(err)
 	}
 	if _, err := w.Write(content); err != nil {
@@ -78,7 +80,8 @@ func (f *fixture) copyInto(ctx context.Context, service, dir, name, path string)
 	_ = w.Close()
 	for ctx.Err() == nil {
 		if c, ok := f.inspect()[service]; ok && c.Container.State.Running {
-			_, err := f.engine.CopyToContainer(ctx, c.Container.ID, client.CopyToContainerOptions{DestinationPath: dir, Content: &archive})
+			_, err := f.engine.CopyToContainer(ctx, c.Container.ID,
+				client.CopyToContainerOptions{DestinationPath: dir, Content: &archive})
 			if err != nil {
 				f.t.Fatal(err)
 			}
@@ -94,7 +97,10 @@ func silence(d time.Duration) []byte {
 	samples := make([]byte, 2*16000*int(d/time.Second))
 	var b bytes.Buffer
 	b.WriteString("RIFF")
-	for _, v := range []any{uint32(36 + len(samples)), []byte("WAVEfmt "), uint32(16), uint16(1), uint16(1), uint32(16000), uint32(32000), uint16(2), uint16(16), []byte("data"), uint32(len(samples))} {
+	for _, v := range []any{
+		uint32(36 + len(samples)), []byte("WAVEfmt "), uint32(16), uint16(1), uint16(1), uint32(16000), uint32(32000),
+		uint16(2), uint16(16), []byte("data"), uint32(len(samples)),
+	} {
 		_ = binary.Write(&b, binary.LittleEndian, v)
 	}
 	b.Write(samples)

@@ -85,8 +85,8 @@ type manifest struct {
 	}
 }
 
-// pushed checks the images that a push job has made: under GHCR's names, each an index with the image and its attestations. It gives the
-// number of platforms of each.
+// pushed checks the images that a push job has made: under GHCR's names, each an index with the image and its
+// attestations. It gives the number of platforms of each.
 func (c *ci) pushed(b built) map[string]int {
 	t := c.t
 	t.Helper()

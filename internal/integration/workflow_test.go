@@ -31,8 +31,10 @@ services:
   one: {image: "${IMAGE_PREFIX:-NAME}/one:latest", build: {context: one}}
   two: {image: "${IMAGE_PREFIX:-NAME}/two:latest", build: {context: two}}
 `
-	workflowDockerfile = "FROM debian:bookworm-slim\nRUN echo NAME/SERVICE >/slow\nCOPY file /file\nRUN cat /file /slow >/both\n"
-	workflowMagefile   = "//go:build mage\n\npackage main\n\nimport (\n\t//mage:import\n\t_ \"github.com/25eloquence/compose-mage/magefiles/targets\"\n)\n"
+	workflowDockerfile = "FROM debian:bookworm-slim\nRUN echo NAME/SERVICE >/slow\nCOPY file /file\nRUN cat /file " +
+		"/slow >/both\n"
+	workflowMagefile = "//go:build mage\n\npackage main\n\nimport (\n\t//mage:import\n\t_ " +
+		"\"github.com/25eloquence/compose-mage/magefiles/targets\"\n)\n"
 )
 
 // ci is one run of this test: a project, a repository on a GHCR of its own, and what all runs of the workflow share.
@@ -50,7 +52,8 @@ func newCI(t *testing.T) *ci {
 	root := filepath.Join("..", "..")
 	c := &ci{
 		t: t, name: fmt.Sprintf("wf-%d", time.Now().UnixNano()), registry: enginetest.Registry(t), mage: t.TempDir(),
-		workflow: readWorkflow(t, filepath.Join(root, ".github", "workflows", "ci.yml")), checkout: cleanCheckout(t, root),
+		workflow: readWorkflow(t, filepath.Join(root, ".github", "workflows", "ci.yml")),
+		checkout: cleanCheckout(t, root),
 	}
 	enginetest.Base(t)
 	t.Cleanup(c.remove)
@@ -130,8 +133,8 @@ func (c *ci) importer() string {
 // situation is what GitHub says of the event that a workflow runs for.
 type situation struct{ event, headRef, headRepository string }
 
-// runner is a machine of GitHub's with a fresh checkout, and with a builder that holds nothing; hubs are registries that
-// this one asks before Docker Hub.
+// runner is a machine of GitHub's with a fresh checkout, and with a builder that holds nothing; hubs are registries
+// that this one asks before Docker Hub.
 func (c *ci) runner(s situation, hubs ...string) *runner {
 	c.t.Helper()
 	builder := enginetest.Builder(c.t, hubs...)
@@ -145,12 +148,16 @@ func (c *ci) runner(s situation, hubs ...string) *runner {
 		c.t.Fatal(err)
 	}
 	env := map[string]string{
-		"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": repository, "GITHUB_ACTOR": "somebody", "GITHUB_EVENT_NAME": s.event,
-		"GITHUB_REF_NAME": ref, "GITHUB_HEAD_REF": s.headRef, "NO_COLOR": "1", "GOFLAGS": "-mod=mod", "MAGEFILE_CACHE": c.mage,
-		"BUILDKIT_HOST": builder.Address, "COMPOSE_MAGE_STATE": c.t.TempDir(), "COMPOSE_MAGE_REGISTRY_PORT": port, "DOCKER_CONFIG": c.t.TempDir(),
+		"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": repository, "GITHUB_ACTOR": "somebody",
+		"GITHUB_EVENT_NAME": s.event,
+		"GITHUB_REF_NAME":   ref, "GITHUB_HEAD_REF": s.headRef, "NO_COLOR": "1", "GOFLAGS": "-mod=mod",
+		"MAGEFILE_CACHE": c.mage,
+		"BUILDKIT_HOST":  builder.Address, "COMPOSE_MAGE_STATE": c.t.TempDir(), "COMPOSE_MAGE_REGISTRY_PORT": port,
+		"DOCKER_CONFIG": c.t.TempDir(),
 	}
 	for _, name := range []string{
-		"PATH", "HOME", "DOCKER_HOST", "GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN", "GOSUMDB", "SSL_CERT_FILE",
+		"PATH", "HOME", "DOCKER_HOST", "GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN", "GOSUMDB",
+		"SSL_CERT_FILE",
 		"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
 	} {
 		if v, ok := os.LookupEnv(name); ok {
@@ -193,9 +200,11 @@ func (c *ci) build(r *runner, job string) built {
 		c.t.Fatalf("reading what the build says: %v\n%s\n%s", err, out, r.out.String())
 	}
 	for _, i := range b.Images {
-		c.t.Logf("%s: %s %s, %d steps, %d cached, %d built, %s", job, i.Service, i.State, i.Steps, i.Cached, i.Built, time.Since(began).Round(100*time.Millisecond))
+		c.t.Logf("%s: %s %s, %d steps, %d cached, %d built, %s", job, i.Service, i.State, i.Steps, i.Cached, i.Built,
+			time.Since(began).Round(100*time.Millisecond))
 		// This machine's builder may have no emulator, which GitHub's gets from an action.
-		warnings := slices.DeleteFunc(i.Warnings, func(w string) bool { return strings.HasPrefix(w, "not built for linux/arm64") })
+		warnings := slices.DeleteFunc(i.Warnings,
+			func(w string) bool { return strings.HasPrefix(w, "not built for linux/arm64") })
 		if i.Error != "" || len(warnings) > 0 || i.Steps == 0 {
 			c.t.Errorf("%s: %+v\n%s", job, i, r.out.String())
 		}
@@ -294,8 +303,9 @@ func (c *ci) remove() {
 	}
 }
 
-// The steps up to the build of the push job, twice, then of the test job, each time on a fresh checkout and with a fresh builder, as
-// GitHub's machines are: the test job reads the cache that main's push job has written, and writes nothing, whoever asks.
+// The steps up to the build of the push job, twice, then of the test job, each time on a fresh checkout and with a
+// fresh builder, as GitHub's machines are: the test job reads the cache that main's push job has written, and writes
+// nothing, whoever asks.
 func TestIntegrationWorkflow(t *testing.T) {
 	c := newCI(t)
 	first := c.runner(situation{event: "push"}, c.scannerHub())
@@ -303,10 +313,12 @@ func TestIntegrationWorkflow(t *testing.T) {
 	platforms := c.pushed(made)
 	for _, i := range made.Images {
 		if i.Cached != 0 || i.Built == 0 {
-			t.Errorf("first run of main: %s had %d of %d steps in the cache and built %d", i.Service, i.Cached, i.Steps, i.Built)
+			t.Errorf("first run of main: %s had %d of %d steps in the cache and built %d", i.Service, i.Cached, i.Steps,
+				i.Built)
 		}
 	}
-	if !slices.ContainsFunc(first.ran, func(line string) bool { return strings.Contains(line, "docker login "+c.registry) }) {
+	if !slices.ContainsFunc(first.ran,
+		func(line string) bool { return strings.Contains(line, "docker login "+c.registry) }) {
 		t.Errorf("nobody logged in: %q", first.ran)
 	}
 	main := c.references()
@@ -316,13 +328,15 @@ func TestIntegrationWorkflow(t *testing.T) {
 	for _, i := range c.build(c.runner(situation{event: "push"}, c.scannerHub()), "push").Images {
 		// The scans are steps too, and are made anew each time.
 		if i.Cached != 3*platforms[i.Service] || i.State != "pushed" {
-			t.Errorf("second push: %s is %s and had %d steps in the cache, not the Dockerfile's 3 for each of %d platforms", i.Service, i.State, i.Cached, platforms[i.Service])
+			t.Errorf("second push: %s is %s and had %d steps in the cache, not the Dockerfile's 3 for each of %d "+
+				"platforms", i.Service, i.State, i.Cached, platforms[i.Service])
 		}
 	}
 	main = c.references() // with the attestations of the second push
 	for _, i := range c.build(c.runner(situation{event: "push"}), "test").Images {
 		if i.Cached != i.Steps || i.Built != 0 {
-			t.Errorf("the tests of main: %s had %d of %d steps in the cache and built %d", i.Service, i.Cached, i.Steps, i.Built)
+			t.Errorf("the tests of main: %s had %d of %d steps in the cache and built %d", i.Service, i.Cached, i.Steps,
+				i.Built)
 		}
 	}
 	fork := c.runner(situation{event: "pull_request", headRef: "topic/one", headRepository: "Stranger/Fork"})
@@ -349,15 +363,16 @@ func (c *ci) oneChanged(who string, b built) {
 	for _, i := range b.Images {
 		switch {
 		case i.Service == "one" && (i.Built != 2 || i.Cached != i.Steps-2):
-			c.t.Errorf("%s: one had %d of %d steps in main's cache and built %d, not 2", who, i.Cached, i.Steps, i.Built)
+			c.t.Errorf("%s: one had %d of %d steps in main's cache and built %d, not 2", who, i.Cached, i.Steps,
+				i.Built)
 		case i.Service == "two" && (i.Built != 0 || i.Cached != i.Steps):
 			c.t.Errorf("%s: two had %d of %d steps in main's cache and built %d", who, i.Cached, i.Steps, i.Built)
 		}
 	}
 }
 
-// What the workflow may do is the least that each job needs, no code of a pull request gets a token that can write, and no job runs for
-// ever.
+// What the workflow may do is the least that each job needs, no code of a pull request gets a token that can write,
+// and no job runs for ever.
 func TestIntegrationWorkflowJobsAreBounded(t *testing.T) {
 	w := readWorkflow(t, filepath.Join("..", "..", ".github", "workflows", "ci.yml"))
 	fork := &runner{t: t, contexts: map[string]string{"github.event_name": "pull_request"}, env: map[string]string{}}
