@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/compose/v5/pkg/remote"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
@@ -405,5 +406,54 @@ func TestWhatIsIncludedIsNoted(t *testing.T) {
 	want := []string{"/app/a.yaml", "/x/b.yaml", "oci://registry.example/stack", "/app/c.yaml"}
 	if !slices.Equal(l.read, want) {
 		t.Errorf("got %q, want %q", l.read, want)
+	}
+}
+
+// TestWordsOfMessages: the likeliest words first, without those of the path.
+func TestWordsOfMessages(t *testing.T) {
+	for message, want := range map[string]string{
+		`service "web" refers to "data"`:               "data",
+		"service web refers to undefined volume data":  "data",
+		"undefined network n: invalid compose project": "n",
+		"several:\nlast line":                          "last line",
+		`first "one" then 'two'`:                       "two one",
+		"nothing quoted":                               "",
+	} {
+		if got := strings.Join(wordsIn(message, []string{"services", "web"}), " "); got != want {
+			t.Errorf("%q: got %q, want %q", message, got, want)
+		}
+	}
+}
+
+// TestRemotesThatAFileTurnsOff: what a .env file says of remote resources, which the library would not hear.
+func TestRemotesThatAFileTurnsOff(t *testing.T) {
+	write(t) // clears the environment
+	all := remoteLoaders(nil)
+	for value, want := range map[string]int{"": 0, "1": 0, "true": 0, "0": 1, "perhaps": 1} {
+		e := &environment{vars: types.Mapping{remote.GIT_REMOTE_ENABLED: value}}
+		if got := len(e.refusedRemotes(all)); got != want {
+			t.Errorf("%q refuses %d kinds, want %d", value, got, want)
+		}
+	}
+	t.Setenv(remote.GIT_REMOTE_ENABLED, "1")
+	if got := (&environment{vars: types.Mapping{remote.GIT_REMOTE_ENABLED: "0"}}).refusedRemotes(all); len(got) != 0 {
+		t.Errorf("a variable of the process is the library's to read: %d", len(got))
+	}
+}
+
+// TestAMissingIncludeIsNotInspected: the library says that it is missing, and it is no file of the project's.
+func TestAMissingIncludeIsNotInspected(t *testing.T) {
+	dir := write(t, "n.yaml", one("a"))
+	i := &inspection{dir: dir, seen: map[string]bool{}}
+	for _, file := range []string{"gone.yaml", "n.yaml"} {
+		if err := i.composeFile(filepath.Join(dir, file), "compose.yaml:1", nil); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if err := i.envFile(filepath.Join(dir, "gone.env"), "compose.yaml:1"); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(i.compose) != 1 || filepath.Base(i.compose[0]) != "n.yaml" || len(i.env) != 0 {
+		t.Errorf("got %v and %v", i.compose, i.env)
 	}
 }

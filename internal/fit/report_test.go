@@ -145,6 +145,14 @@ func TestOpenFilesAreLimitsOfTheEngine(t *testing.T) {
 	}
 }
 
+// TestWhatIsNotKnownOfTheMachineLimitsNothing: an engine that does not tell its memory or its nofile limit.
+func TestWhatIsNotKnownOfTheMachineLimitsNothing(t *testing.T) {
+	p := parse(t, "services: {a: {image: x, mem_limit: 64g, ulimits: {nofile: 1000000}}}")
+	if changes := Fit(p, engine.Machine{CPUs: 2}); len(changes) > 0 {
+		t.Errorf("got %v", changes)
+	}
+}
+
 func TestSentence(t *testing.T) {
 	for want, changes := range map[string][]Change{
 		"": nil,
