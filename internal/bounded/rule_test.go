@@ -45,7 +45,7 @@ var readings = map[string]string{
 	"internal/readiness/kill_linux.go killGroup":         kernel,
 	"internal/hostport/holder.go socketOwner":            kernel,
 	"internal/recreate/inside_linux.go openInside":       kernel,
-	"internal/rollout/drain.go connectedIn":                kernel,
+	"internal/rollout/drain.go connectedIn":              kernel,
 	"internal/freezer/group.go group.frozen":             kernel,
 	"internal/freezer/group.go group.held":               kernel,
 	"internal/freezer/group.go find":                     kernel,
