@@ -75,6 +75,9 @@ func TestPlacesInDocuments(t *testing.T) {
 			t.Errorf("%q is on line %d, want %d", word, got, want)
 		}
 	}
+	if got := lineOfWords(node(t, "a: use 80 here\nb: 80\n"), []string{"80"}); got != 2 {
+		t.Errorf("a value that has the word comes before the one that is it: line %d", got)
+	}
 	if got := lineOfWords(node(t, "a: --flag=value,more\n"), []string{"value"}); got != 1 {
 		t.Errorf("a word in a value is on line %d", got)
 	}
