@@ -55,11 +55,6 @@ func (b *bench) wipe(ctx context.Context, project string) error {
 	if err != nil {
 		return err
 	}
-	// An engine that is busy may forget to take a container that is removed while it runs out of its networks, which
-	// can't be removed then.
-	if err := b.stopAll(ctx, project); err != nil {
-		return err
-	}
 	err = each(ctx, all, callsAtOnce, func(ctx context.Context, c container.Summary) error {
 		_, err := b.engine.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 		return err
