@@ -75,16 +75,7 @@ func TestSizes(t *testing.T) {
 // wide are directories with lines of more columns than a line may have. No other is added, and in the end there is
 // none.
 var wide = []string{
-	"internal/baseimages",
-	"internal/daemon",
-	"internal/projectfiles",
-
 	"internal/diagnosis",
-
-	"internal/enginetest",
-	"internal/enginetest/current",
-	"internal/enginetest/mirror",
-	"internal/enginetest/with",
 
 	"internal/lifecycle",
 	"internal/orphan",
