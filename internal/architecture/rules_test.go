@@ -1,7 +1,6 @@
 package architecture
 
 import (
-	"fmt"
 	"go/ast"
 	"go/token"
 	"maps"
@@ -72,23 +71,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// wide are directories with lines of more columns than a line may have. No other is added, and in the end there is
-// none.
-var wide = []string{
-	"internal/diagnosis",
-
-	"internal/lifecycle",
-	"internal/orphan",
-	"internal/recreate",
-
-	"internal/rollout",
-	"internal/shim",
-
-	"internal/status",
-}
-
 func TestLinesFit(t *testing.T) {
-	found := map[string][]string{}
 	sources.Files(t, func(f sources.File) {
 		texts := literalLines(f)
 		n := 0
@@ -97,15 +80,10 @@ func TestLinesFit(t *testing.T) {
 			line = strings.TrimRight(line, "\n")
 			columns := utf8.RuneCountInString(line) + (tab-1)*strings.Count(line, "\t")
 			if columns > mostColumns && !texts[n] {
-				found[f.Dir()] = append(found[f.Dir()], fmt.Sprintf("%s:%d has %d columns", f.Path, n, columns))
+				t.Errorf("%s:%d has %d columns", f.Path, n, columns)
 			}
 		}
 	})
-	for _, dir := range slices.Sorted(maps.Keys(found)) {
-		if !slices.Contains(wide, dir) {
-			t.Errorf("lines of %s are too long:\n%s", dir, strings.Join(found[dir], "\n"))
-		}
-	}
 }
 
 // literalLines are the lines of texts that a literal has as they are, such as Compose files in tests.

@@ -60,8 +60,10 @@ func said(err error) string {
 func TestServiceOfAnEvent(t *testing.T) {
 	c, _ := creating(t, several, fresh)
 	for id, want := range map[string]string{
-		"Container shop-db-1": "db", "Container shop-job-1-2": "job-1", "Container mine": "named", "service:web:2": "web",
-		"Container other-db-1": "", "Container shop-nosuch-1": "", "Container shop-db": "", "Network shop_default": "", "service:web": "",
+		"Container shop-db-1": "db", "Container shop-job-1-2": "job-1", "Container mine": "named",
+		"service:web:2":        "web",
+		"Container other-db-1": "", "Container shop-nosuch-1": "", "Container shop-db": "", "Network shop_default": "",
+		"service:web": "",
 	} {
 		if got := serviceOf(c.run.project, id); got != want {
 			t.Errorf("%q: %q, want %q", id, got, want)
@@ -144,8 +146,16 @@ func TestFailuresOfACreation(t *testing.T) {
 				{ID: "Image y", Status: api.Error, Details: "denied"},
 			}, "job-1: pulling y: denied; web: pulling y: denied", "pulling y\n",
 		},
-		"a provider":         {[]api.Resource{{ID: "tunnel", Status: api.Error, Text: "no token"}}, "tunnel: provider ngrok: no token", ""},
-		"none":               {[]api.Resource{{ID: "tunnel", Status: api.Done}, {ID: "web", Status: api.Error, Text: "what?"}, {ID: "Volume x", Status: api.Error}}, "", ""},
+		"a provider": {
+			[]api.Resource{{ID: "tunnel", Status: api.Error, Text: "no token"}}, "tunnel: provider ngrok: no token", "",
+		},
+		"none": {
+			[]api.Resource{
+				{ID: "tunnel", Status: api.Done},
+				{ID: "web", Status: api.Error, Text: "what?"},
+				{ID: "Volume x", Status: api.Error},
+			}, "", "",
+		},
 		"two images, no one": {[]api.Resource{{ID: "Image nosuch", Status: api.Error}}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

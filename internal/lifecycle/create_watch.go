@@ -38,7 +38,9 @@ func (w watched) ContainerCreate(
 	made, err := w.APIClient.ContainerCreate(ctx, o)
 	if err == nil && o.Config.Labels[container.HookLabel] == "" {
 		w.mu.Lock()
-		w.making[made.ID] = making{o.Config.Labels[container.ServiceLabel], o.Config.Labels[container.ReplaceLabel] != ""}
+		w.making[made.ID] = making{
+			o.Config.Labels[container.ServiceLabel], o.Config.Labels[container.ReplaceLabel] != "",
+		}
 		w.mu.Unlock()
 	}
 	return made, err

@@ -93,7 +93,8 @@ func TestAwaitsWhatIsNeeded(t *testing.T) {
 		if !done || err != nil {
 			t.Errorf("done %v, %v", done, err)
 		}
-		if got, want := states(events(), "web"), "waiting db+job+metrics, waiting job+metrics, waiting metrics, creating"; got != want {
+		if got, want := states(events(),
+			"web"), "waiting db+job+metrics, waiting job+metrics, waiting metrics, creating"; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		if want := " ! web starts without metrics, which it can do without: no metrics\n"; out.String() != want {
@@ -174,7 +175,8 @@ func TestFails(t *testing.T) {
 	if out.String() != " ✗ db no room\n" || !errors.Is(r.services["db"].err, no) || !r.failed() {
 		t.Errorf("said %q, db: %v", out, r.services["db"].err)
 	}
-	if got := states(events(), "db") + "; " + states(events(), "web") + "; " + states(events(), "cut"); got != "failed; skipped; " {
+	if got := states(events(), "db") + "; " + states(events(), "web") + "; " +
+		states(events(), "cut"); got != "failed; skipped; " {
 		t.Errorf("got %q", got)
 	}
 }
@@ -254,10 +256,13 @@ func TestCulprit(t *testing.T) {
 		return moby.Summary{ID: id, State: state, Status: status}
 	}
 	for want, all := range map[string][]moby.Summary{
-		"first":     {c("first", moby.StateRunning, "Up"), c("second", moby.StateRunning, "Up")},
-		"unhealthy": {c("first", moby.StateRunning, "Up"), c("unhealthy", moby.StateRunning, "Up (unhealthy)"), c("third", moby.StateRunning, "Up")},
-		"starting":  {c("first", moby.StateRunning, "Up"), c("starting", moby.StateRunning, "Up (health: starting)")},
-		"ended":     {c("ended", moby.StateExited, "Exited (1)"), c("unhealthy", moby.StateRunning, "Up (unhealthy)")},
+		"first": {c("first", moby.StateRunning, "Up"), c("second", moby.StateRunning, "Up")},
+		"unhealthy": {
+			c("first", moby.StateRunning, "Up"), c("unhealthy", moby.StateRunning, "Up (unhealthy)"),
+			c("third", moby.StateRunning, "Up"),
+		},
+		"starting": {c("first", moby.StateRunning, "Up"), c("starting", moby.StateRunning, "Up (health: starting)")},
+		"ended":    {c("ended", moby.StateExited, "Exited (1)"), c("unhealthy", moby.StateRunning, "Up (unhealthy)")},
 	} {
 		if got := culprit(all); got.ID != want {
 			t.Errorf("got %s, want %s", got.ID, want)

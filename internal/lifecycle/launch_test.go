@@ -27,7 +27,8 @@ configs:
   variable: {environment: TOKEN}
 `)
 	for service, want := range map[string]bool{
-		"plain": true, "before": false, "after": false, "provided": false, "file": true, "secret": false, "inline": false, "variable": false,
+		"plain": true, "before": false, "after": false, "provided": false, "file": true, "secret": false,
+		"inline": false, "variable": false,
 	} {
 		if got := direct(project, project.Services[service]); got != want {
 			t.Errorf("%s: %v", service, got)
@@ -43,7 +44,9 @@ func TestChosenPorts(t *testing.T) {
   zero: {image: x, ports: ["0:80"]}
   range: {image: x, ports: ["8000-8010:80"]}
 `)
-	for service, want := range map[string]bool{"none": false, "fixed": false, "any": true, "zero": true, "range": true} {
+	for service, want := range map[string]bool{
+		"none": false, "fixed": false, "any": true, "zero": true, "range": true,
+	} {
 		if got := chosenPorts(project.Services[service]); got != want {
 			t.Errorf("%s: %v", service, got)
 		}

@@ -115,7 +115,8 @@ func TestLines(t *testing.T) {
 		if got, want := p.brief(), "a probing 1.0s (exit 2); c starting 1.0s"; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
-		if got, want := strings.Join(p.unfinished(), "; "), "a probing 1.0s (exit 2); waits waiting for a, c 2.5s; c starting 1.0s"; got != want {
+		if got, want := strings.Join(p.unfinished(),
+			"; "), "a probing 1.0s (exit 2); waits waiting for a, c 2.5s; c starting 1.0s"; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		p.stop()

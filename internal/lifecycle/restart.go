@@ -76,7 +76,8 @@ func Restart(ctx context.Context, e *engine.Engine, project *types.Project, o Re
 	if err := compared.NetworksAreFree(ctx, seen.Networks, picked, seen.Containers); err != nil {
 		return err
 	}
-	r, err := newRun(e, picked, p, compared, seen, runOptions{out: o.Out, events: o.Events, silentPorts: o.SilentPorts, began: began})
+	r, err := newRun(e, picked, p, compared, seen,
+		runOptions{out: o.Out, events: o.Events, silentPorts: o.SilentPorts, began: began})
 	if err != nil {
 		return err
 	}

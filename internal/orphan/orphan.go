@@ -62,7 +62,8 @@ func Among(all []moby.Summary, project *types.Project) []Container {
 	var orphans []Container
 	for _, c := range all {
 		service := c.Labels[container.ServiceLabel]
-		if _, has := known[service]; has || service == "" || c.Labels[container.OneOffLabel] == "True" || len(c.Names) == 0 {
+		if _, has := known[service]; has || service == "" || c.Labels[container.OneOffLabel] == "True" ||
+			len(c.Names) == 0 {
 			continue
 		}
 		o := Container{

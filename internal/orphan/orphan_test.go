@@ -16,7 +16,8 @@ import (
 
 func TestOrphansAreOfServicesThatTheModelLacks(t *testing.T) {
 	project := &types.Project{
-		Name: "p", Services: types.Services{"web": {Name: "web"}}, DisabledServices: types.Services{"debug": {Name: "debug"}},
+		Name: "p", Services: types.Services{"web": {Name: "web"}},
+		DisabledServices: types.Services{"debug": {Name: "debug"}},
 	}
 	made := func(name, service, oneOff string, state moby.ContainerState, volumes ...string) moby.Summary {
 		c := moby.Summary{
@@ -42,7 +43,8 @@ func TestOrphansAreOfServicesThatTheModelLacks(t *testing.T) {
 	}
 	var b bytes.Buffer
 	Warn(ui.New(&b), got)
-	want := " ! 2 containers are left of services that the Compose files no longer have: old (p-old-1, exited), old (p-old-2, running)\n" +
+	want := " ! 2 containers are left of services that the Compose files no longer have: old (p-old-1, exited), old " +
+		"(p-old-2, running)\n" +
 		"     next: go tool mage start -remove-orphans\n"
 	if b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
@@ -57,14 +59,17 @@ func TestPolicy(t *testing.T) {
 		want     Policy
 		fails    bool
 	}{
-		"neither":               {},
-		"variable":              {settings: compose.Settings{RemoveOrphans: true}, want: Policy{Remove: true}},
-		"option":                {option: &yes, want: Policy{Remove: true}},
-		"option over variable":  {settings: compose.Settings{RemoveOrphans: true}, option: &no},
-		"ignored":               {settings: compose.Settings{IgnoreOrphans: true}, want: Policy{Ignore: true}},
-		"ignored, but removed":  {settings: compose.Settings{IgnoreOrphans: true}, option: &yes, fails: true},
-		"both by variable":      {settings: compose.Settings{IgnoreOrphans: true, RemoveOrphans: true}, fails: true},
-		"both, option says not": {settings: compose.Settings{IgnoreOrphans: true, RemoveOrphans: true}, option: &no, want: Policy{Ignore: true}},
+		"neither":              {},
+		"variable":             {settings: compose.Settings{RemoveOrphans: true}, want: Policy{Remove: true}},
+		"option":               {option: &yes, want: Policy{Remove: true}},
+		"option over variable": {settings: compose.Settings{RemoveOrphans: true}, option: &no},
+		"ignored":              {settings: compose.Settings{IgnoreOrphans: true}, want: Policy{Ignore: true}},
+		"ignored, but removed": {settings: compose.Settings{IgnoreOrphans: true}, option: &yes, fails: true},
+		"both by variable":     {settings: compose.Settings{IgnoreOrphans: true, RemoveOrphans: true}, fails: true},
+		"both, option says not": {
+			settings: compose.Settings{IgnoreOrphans: true, RemoveOrphans: true}, option: &no,
+			want: Policy{Ignore: true},
+		},
 	} {
 		if got, err := ReadPolicy(c.settings, c.option); (err != nil) != c.fails || !c.fails && got != c.want {
 			t.Errorf("%s: got %+v, %v", name, got, err)

@@ -18,7 +18,8 @@ import (
 // one is a container in that state.
 func one(status moby.ContainerState, change func(*container.Replica)) container.Replica {
 	c := container.Replica{InspectResponse: moby.InspectResponse{
-		Name: "/p-s-1", State: &moby.State{Status: status, Running: status == moby.StateRunning}, Config: &moby.Config{},
+		Name: "/p-s-1", State: &moby.State{Status: status, Running: status == moby.StateRunning},
+		Config: &moby.Config{},
 	}}
 	if change != nil {
 		change(&c)
@@ -37,10 +38,14 @@ func TestStateChange(t *testing.T) {
 		have    []container.Replica
 		want    Change
 	}{
-		"as it should be":    {have: []container.Replica{up}},
-		"stopped":            {have: []container.Replica{ended(3)}, want: Change{Why: "p-s-1 exited (exit 3)", Start: true}},
+		"as it should be": {have: []container.Replica{up}},
+		"stopped": {
+			have: []container.Replica{ended(3)}, want: Change{Why: "p-s-1 exited (exit 3)", Start: true},
+		},
 		"a job that is done": {have: []container.Replica{ended(0)}},
-		"a job that failed":  {have: []container.Replica{ended(1)}, want: Change{Why: "p-s-1 exited (exit 1)", Start: true}},
+		"a job that failed": {
+			have: []container.Replica{ended(1)}, want: Change{Why: "p-s-1 exited (exit 1)", Start: true},
+		},
 		"never started": {
 			have: []container.Replica{one(moby.StateCreated, nil)},
 			want: Change{Why: "p-s-1 was made and never started", Start: true},
@@ -188,7 +193,8 @@ func TestReplacedByTheRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 		one := replaced(mounted, info, unseen, record, byRecord)
-		if other := replaced(mounted, info, unseen, record, byContainer); other != one { // its process is none of the container's
+		// its process is none of the container's
+		if other := replaced(mounted, info, unseen, record, byContainer); other != one {
 			t.Errorf("by record %v, else %v", one, other)
 		}
 		return one

@@ -67,22 +67,35 @@ func TestCause(t *testing.T) {
 		diverged []string
 		want     string
 	}{
-		"keys":                            {"web", []string{"a", "b"}, true, imageState{missing: true}, right, nil, "its configuration changed: a, b"},
-		"no image":                        {"web", nil, true, imageState{missing: true}, right, nil, "its image is not there"},
-		"another image":                   {"web", nil, true, imageState{id: "newer"}, right, nil, "its image changed"},
-		"the engine does not tell":        {"web", nil, false, imageState{}, right, nil, "its configuration changed"},
-		"a namespace":                     {"sidecar", nil, true, here, right, []string{"plain", "web"}, "it shares the network of web"},
-		"a network":                       {"web", nil, true, here, unplugged, []string{"plain"}, "it is not attached to its network front"},
-		"it never ran, so is in no one":   {"web", nil, false, here, never, nil, "its configuration changed"},
-		"a volume":                        {"web", nil, true, here, unmounted, nil, "it does not mount the volume v-data"},
-		"nothing that we see":             {"web", nil, true, here, right, nil, "docker compose's record of its configuration or image changed"},
+		"keys": {
+			"web", []string{"a", "b"}, true, imageState{missing: true}, right, nil, "its configuration changed: a, b",
+		},
+		"no image": {
+			"web", nil, true, imageState{missing: true}, right, nil, "its image is not there",
+		},
+		"another image":            {"web", nil, true, imageState{id: "newer"}, right, nil, "its image changed"},
+		"the engine does not tell": {"web", nil, false, imageState{}, right, nil, "its configuration changed"},
+		"a namespace": {
+			"sidecar", nil, true, here, right, []string{"plain", "web"}, "it shares the network of web",
+		},
+		"a network": {
+			"web", nil, true, here, unplugged, []string{"plain"}, "it is not attached to its network front",
+		},
+		"it never ran, so is in no one": {"web", nil, false, here, never, nil, "its configuration changed"},
+		"a volume": {
+			"web", nil, true, here, unmounted, nil, "it does not mount the volume v-data",
+		},
+		"nothing that we see": {
+			"web", nil, true, here, right, nil, "docker compose's record of its configuration or image changed",
+		},
 		"nothing that we see, nor record": {"web", nil, false, here, right, nil, "its configuration changed"},
 	} {
 		replicas := []moby.Summary{right, c.replica}
 		if c.image.id == "newer" {
 			replicas[0].ImageID = "newer"
 		}
-		if got := cause(project, project.Services[c.service], c.keys, c.recorded, c.image, replicas, c.diverged); got != c.want {
+		if got := cause(project, project.Services[c.service], c.keys, c.recorded, c.image, replicas,
+			c.diverged); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -105,7 +118,8 @@ func TestMoreReasons(t *testing.T) {
 		"web": {ours}, "sidecar": {ours, theirs}, "plain": {theirs},
 	})
 	if want := map[string]string{
-		"plain": "its secret changed", "web": "the settings of its network back changed", "sidecar": "another checkout made it, " + other.WorkingDir,
+		"plain": "its secret changed", "web": "the settings of its network back changed",
+		"sidecar": "another checkout made it, " + other.WorkingDir,
 	}; !maps.Equal(reasons, want) {
 		t.Errorf("got %v, want %v", reasons, want)
 	}
@@ -173,14 +187,20 @@ func TestDivergedNetworks(t *testing.T) {
 		has  []network.Summary
 		want string
 	}{
-		"none":                     {nil, ""},
-		"as it should be":          {[]network.Summary{has("back", "n-back", hash("back"))}, ""},
-		"another":                  {[]network.Summary{has("back", "n-back", "old"), has("front", "n-front", hash("front"))}, "back"},
-		"without a record":         {[]network.Summary{has("back", "n-back", "")}, ""},
-		"of two the one so named":  {[]network.Summary{has("back", "older", "old"), has("back", "n-back", hash("back"))}, ""},
-		"of two the other is fine": {[]network.Summary{has("back", "older", hash("back")), has("back", "n-back", "old")}, "back"},
-		"another name":             {[]network.Summary{has("back", "older", "old")}, "back"},
-		"not ours":                 {[]network.Summary{has("outside", "outside", "old")}, ""},
+		"none":            {nil, ""},
+		"as it should be": {[]network.Summary{has("back", "n-back", hash("back"))}, ""},
+		"another": {
+			[]network.Summary{has("back", "n-back", "old"), has("front", "n-front", hash("front"))}, "back",
+		},
+		"without a record": {[]network.Summary{has("back", "n-back", "")}, ""},
+		"of two the one so named": {
+			[]network.Summary{has("back", "older", "old"), has("back", "n-back", hash("back"))}, "",
+		},
+		"of two the other is fine": {
+			[]network.Summary{has("back", "older", hash("back")), has("back", "n-back", "old")}, "back",
+		},
+		"another name": {[]network.Summary{has("back", "older", "old")}, "back"},
+		"not ours":     {[]network.Summary{has("outside", "outside", "old")}, ""},
 	} {
 		got, err := diverged(project, c.has)
 		if err != nil || strings.Join(slices.Sorted(maps.Keys(got)), " ") != c.want {
@@ -248,9 +268,11 @@ func TestOccupied(t *testing.T) {
 		n    network.Inspect
 		want string
 	}{
-		"nobody":                        {in(), ""},
-		"those that are started":        {in("web"), ""},
-		"another's":                     {in("web", "stranger"), "next: docker network disconnect n-back name-of-stranger"},
+		"nobody":                 {in(), ""},
+		"those that are started": {in("web"), ""},
+		"another's": {
+			in("web", "stranger"), "next: docker network disconnect n-back name-of-stranger",
+		},
 		"of a service that stays":       {in("plain"), "next: go tool mage start sidecar tunnel web plain"},
 		"of one that the files lack":    {in("gone"), "next: docker network disconnect n-back name-of-gone"},
 		"it is named which is in there": {in("gone"), "while name-of-gone, which is not to be started here, is in it"},
@@ -364,15 +386,21 @@ func TestOutdatedFile(t *testing.T) {
 		files   sight
 		want    string
 	}{
-		"as it should be":           {bind(there, "/conf"), true, Record{}, byContainer, ""},
-		"the engine is elsewhere":   {bind(gone, "/conf"), false, old, noFiles, ""},
-		"from another place":        {bind(elsewhere, "/conf"), false, Record{}, byContainer, "it mounts " + elsewhere + ", not ./conf"},
+		"as it should be":         {bind(there, "/conf"), true, Record{}, byContainer, ""},
+		"the engine is elsewhere": {bind(gone, "/conf"), false, old, noFiles, ""},
+		"from another place": {
+			bind(elsewhere, "/conf"), false, Record{}, byContainer, "it mounts " + elsewhere + ", not ./conf",
+		},
 		"from where can't be known": {bind(elsewhere, "/conf"), false, Record{}, byRecord, ""},
-		"gone":                      {bind(gone, "/other"), false, Record{}, byContainer, "it mounts ./gone, which is gone"},
-		"gone, and it runs":         {bind(gone, "/other"), true, Record{}, byContainer, ""},
-		"gone, elsewhere":           {bind(gone, "/other"), false, Record{}, byRecord, ""},
-		"replaced":                  {bind(there, "/other"), true, old, byRecord, "it still has the old ./conf, which was replaced"},
-		"replaced, and it is down":  {bind(there, "/other"), false, old, byRecord, ""},
+		"gone": {
+			bind(gone, "/other"), false, Record{}, byContainer, "it mounts ./gone, which is gone",
+		},
+		"gone, and it runs": {bind(gone, "/other"), true, Record{}, byContainer, ""},
+		"gone, elsewhere":   {bind(gone, "/other"), false, Record{}, byRecord, ""},
+		"replaced": {
+			bind(there, "/other"), true, old, byRecord, "it still has the old ./conf, which was replaced",
+		},
+		"replaced, and it is down": {bind(there, "/other"), false, old, byRecord, ""},
 	} {
 		r := one(moby.StateExited, nil)
 		if c.running {
@@ -428,7 +456,8 @@ func TestRecordOfAStart(t *testing.T) {
 	})
 	keys := Keys{"image": "x"}
 	want := Record{
-		Service: "web", Keys: keys, Started: "now", Files: map[string]string{"/x": FileID(path)}, Contents: map[string]string{"/inline": Digest("id", "secret")},
+		Service: "web", Keys: keys, Started: "now", Files: map[string]string{"/x": FileID(path)},
+		Contents: map[string]string{"/inline": Digest("id", "secret")},
 	}
 	if got := recordOf(project, "web", r.InspectResponse, keys, byRecord); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -449,7 +478,10 @@ func TestFileID(t *testing.T) {
 	for name, c := range map[string]struct {
 		path  string
 		parts int
-	}{"a file": {small, 2}, "a large one": {large, 1}, "a directory": {dir, 1}, "nothing": {filepath.Join(dir, "nosuch"), 0}} {
+	}{
+		"a file": {small, 2}, "a large one": {large, 1}, "a directory": {dir, 1},
+		"nothing": {filepath.Join(dir, "nosuch"), 0},
+	} {
 		if got := FileID(c.path); len(strings.Fields(got)) != c.parts {
 			t.Errorf("%s: %q", name, got)
 		}

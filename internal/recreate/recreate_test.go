@@ -45,12 +45,22 @@ func TestDifferences(t *testing.T) {
 		change func(*types.ServiceConfig)
 		want   []string
 	}{
-		"nothing":                    {nil, nil},
-		"an environment variable":    {func(s *types.ServiceConfig) { s.Environment["V"] = &two }, []string{"environment.V"}},
-		"a variable without a value": {func(s *types.ServiceConfig) { s.Environment["V"] = nil }, []string{"environment.V"}},
-		"a new variable":             {func(s *types.ServiceConfig) { s.Environment["W"] = &two }, []string{"environment.W (new)"}},
-		"all variables gone":         {func(s *types.ServiceConfig) { s.Environment = nil }, []string{"environment (gone)"}},
-		"the image":                  {func(s *types.ServiceConfig) { s.Image = "web:2" }, []string{"image web:1 -> web:2"}},
+		"nothing": {nil, nil},
+		"an environment variable": {
+			func(s *types.ServiceConfig) { s.Environment["V"] = &two }, []string{"environment.V"},
+		},
+		"a variable without a value": {
+			func(s *types.ServiceConfig) { s.Environment["V"] = nil }, []string{"environment.V"},
+		},
+		"a new variable": {
+			func(s *types.ServiceConfig) { s.Environment["W"] = &two }, []string{"environment.W (new)"},
+		},
+		"all variables gone": {
+			func(s *types.ServiceConfig) { s.Environment = nil }, []string{"environment (gone)"},
+		},
+		"the image": {
+			func(s *types.ServiceConfig) { s.Image = "web:2" }, []string{"image web:1 -> web:2"},
+		},
 		"a long value": {
 			func(s *types.ServiceConfig) { s.Image = strings.Repeat("é", 60) },
 			[]string{"image web:1 -> " + strings.Repeat("é", 39) + "…"},
@@ -69,7 +79,9 @@ func TestDifferences(t *testing.T) {
 			func(s *types.ServiceConfig) { s.HealthCheck = &types.HealthCheckConfig{Test: []string{"CMD", "x"}} },
 			[]string{"healthcheck (new)"},
 		},
-		"a list": {func(s *types.ServiceConfig) { s.Ports = []types.ServicePortConfig{{Target: 80}} }, []string{"ports (new)"}},
+		"a list": {
+			func(s *types.ServiceConfig) { s.Ports = []types.ServicePortConfig{{Target: 80}} }, []string{"ports (new)"},
+		},
 		"what makes no container anew": {func(s *types.ServiceConfig) {
 			s.Scale, s.PullPolicy, s.Profiles, s.Deploy.Replicas = &seven, "always", []string{"p"}, &seven
 			s.DependsOn, s.Build = types.DependsOnConfig{"db": {}}, &types.BuildConfig{Context: "."}
@@ -94,7 +106,11 @@ func TestDifferences(t *testing.T) {
 func TestRecordHoldsNoSecret(t *testing.T) {
 	dir := t.TempDir()
 	records := In(dir, "shop")
-	if err := records.Keep("abc", Record{Service: "web", Keys: keys(t, nil), Contents: map[string]string{"/run/secrets/tok": Digest("abc", "hunter2")}}); err != nil {
+	if err := records.Keep("abc",
+		Record{
+			Service: "web", Keys: keys(t, nil),
+			Contents: map[string]string{"/run/secrets/tok": Digest("abc", "hunter2")},
+		}); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "projects", "shop", "models", "abc.json")

@@ -85,7 +85,8 @@ func kept(project *types.Project, has []volume.Volume) ([]string, error) {
 		}
 		for _, v := range has {
 			was := v.Labels[container.ConfigHashLabel]
-			if v.Name != desired.Name || v.Labels[container.VolumeLabel] != key || bool(desired.External) || was == "" ||
+			if v.Name != desired.Name || v.Labels[container.VolumeLabel] != key || bool(desired.External) ||
+				was == "" ||
 				was == hash {
 				continue
 			}

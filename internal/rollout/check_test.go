@@ -42,9 +42,12 @@ volumes: {data: {}}
 networks: {fixed: {ipam: {config: [{subnet: 172.30.0.0/16}]}}}
 `)
 	for name, want := range map[string]string{
-		"free": "", "ports": "host port 8080", "name": "container_name mine", "host": "hostname host", "mode": "network_mode host", "mac": "mac_address",
-		"address": "fixed address in network fixed", "volume": "volume data (mounted at /data)", "anonymous": "anonymous volume at /data",
-		"bind": "mounted at /src", "device": "/dev/ttyS0", "parent": "child shares its pid", "reader": "volumes from source are writable", "readonly": "",
+		"free": "", "ports": "host port 8080", "name": "container_name mine", "host": "hostname host",
+		"mode": "network_mode host", "mac": "mac_address",
+		"address": "fixed address in network fixed", "volume": "volume data (mounted at /data)",
+		"anonymous": "anonymous volume at /data",
+		"bind":      "mounted at /src", "device": "/dev/ttyS0", "parent": "child shares its pid",
+		"reader": "volumes from source are writable", "readonly": "",
 	} {
 		got := strings.Join(fixed(project, project.Services[name]), "\n")
 		if (want == "") != (got == "") || !strings.Contains(got, want) || strings.Contains(got, "\n") {
@@ -146,11 +149,15 @@ func TestNetworkRefusal(t *testing.T) {
 		api, own string
 		want     string
 	}{
-		"the address comes back":     {plain, found("same", "172.20.0.2"), "1.41", "172.20.0.2", ""},
-		"two are free below it":      {plain, found("same", "172.20.0.4"), "1.41", "172.20.0.4", "its open connections would break"},
-		"any address can be had":     {plain, found("same", "172.20.0.4"), "1.52", "172.20.0.4", ""},
-		"no pool is known":           {plain, bare, "1.41", "172.20.0.5", ""},
-		"its settings changed":       {plain, found("other"), "1.52", "172.20.0.2", "the configuration of its network back changed"},
+		"the address comes back": {plain, found("same", "172.20.0.2"), "1.41", "172.20.0.2", ""},
+		"two are free below it": {
+			plain, found("same", "172.20.0.4"), "1.41", "172.20.0.4", "its open connections would break",
+		},
+		"any address can be had": {plain, found("same", "172.20.0.4"), "1.52", "172.20.0.4", ""},
+		"no pool is known":       {plain, bare, "1.41", "172.20.0.5", ""},
+		"its settings changed": {
+			plain, found("other"), "1.52", "172.20.0.2", "the configuration of its network back changed",
+		},
 		"of one that is not ours":    {external, found("other"), "1.52", "172.20.0.2", ""},
 		"it was made by another one": {plain, found(""), "1.52", "172.20.0.2", ""},
 	} {
@@ -174,10 +181,17 @@ func TestSameAddresses(t *testing.T) {
 		is   map[string]*network.EndpointSettings
 		want string
 	}{
-		"same":           {map[string]*network.EndpointSettings{"n": at("10.0.0.2", "fd00::2")}, ""},
-		"another":        {map[string]*network.EndpointSettings{"n": at("10.0.0.3", "fd00::2")}, "its address in n changed from 10.0.0.2 to 10.0.0.3"},
-		"another in v6":  {map[string]*network.EndpointSettings{"n": at("10.0.0.2", "fd00::3")}, "its address in n changed"},
-		"a new network":  {map[string]*network.EndpointSettings{"n": at("10.0.0.2", "fd00::2"), "new": at("10.1.0.2", "")}, ""},
+		"same": {map[string]*network.EndpointSettings{"n": at("10.0.0.2", "fd00::2")}, ""},
+		"another": {
+			map[string]*network.EndpointSettings{"n": at("10.0.0.3", "fd00::2")},
+			"its address in n changed from 10.0.0.2 to 10.0.0.3",
+		},
+		"another in v6": {
+			map[string]*network.EndpointSettings{"n": at("10.0.0.2", "fd00::3")}, "its address in n changed",
+		},
+		"a new network": {
+			map[string]*network.EndpointSettings{"n": at("10.0.0.2", "fd00::2"), "new": at("10.1.0.2", "")}, "",
+		},
 		"it was removed": {nil, ""},
 	} {
 		err := sameAddresses(was, c.is)
@@ -215,9 +229,13 @@ func TestSharedMounts(t *testing.T) {
 		"read-only": {types.ServiceVolumeConfig{Type: "volume", Source: "data", ReadOnly: true}, ""},
 		"in memory": {types.ServiceVolumeConfig{Type: "tmpfs", Target: "/x"}, ""},
 		"an image":  {types.ServiceVolumeConfig{Type: "image", Source: "i"}, ""},
-		"a file":    {types.ServiceVolumeConfig{Type: "bind", Source: "/a", Target: "/b"}, "would write to /a (mounted at /b)"},
-		"unnamed":   {types.ServiceVolumeConfig{Type: "volume", Target: "/b"}, "its anonymous volume at /b"},
-		"named":     {types.ServiceVolumeConfig{Type: "volume", Source: "d", Target: "/b"}, "the volume d (mounted at /b)"},
+		"a file": {
+			types.ServiceVolumeConfig{Type: "bind", Source: "/a", Target: "/b"}, "would write to /a (mounted at /b)",
+		},
+		"unnamed": {types.ServiceVolumeConfig{Type: "volume", Target: "/b"}, "its anonymous volume at /b"},
+		"named": {
+			types.ServiceVolumeConfig{Type: "volume", Source: "d", Target: "/b"}, "the volume d (mounted at /b)",
+		},
 	} {
 		if got := exclusive(c.v); (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q", name, got)
@@ -226,10 +244,13 @@ func TestSharedMounts(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	project := composetest.Load(t, "services: {web: {image: x, networks: {n: {aliases: [www]}, m: {}}}}\nnetworks: {n: {}, m: {}}\n")
+	project := composetest.Load(t,
+		"services: {web: {image: x, networks: {n: {aliases: [www]}, m: {}}}}\nnetworks: {n: {}, m: {}}\n")
 	project.Name = "shop"
 	r := &Rollout{Project: project}
-	for key, want := range map[string]string{"n": "shop-web-2 web www", "m": "shop-web-2 web", "nosuch": "shop-web-2 web"} {
+	for key, want := range map[string]string{
+		"n": "shop-web-2 web www", "m": "shop-web-2 web", "nosuch": "shop-web-2 web",
+	} {
 		if got := strings.Join(r.names("web", 2, key), " "); got != want {
 			t.Errorf("%s: %q, want %q", key, got, want)
 		}

@@ -16,13 +16,25 @@ func TestAccepted(t *testing.T) {
 		table string
 		want  bool
 	}{
-		"nobody":                 {head + listens, false},
-		"no table":               {"what?\n", false},
-		"a torn line":            {head + listens + "   1: 030014AC:1F90 040014AC:9C40\n", false},
-		"a client":               {head + listens + "   1: 030014AC:1F90 040014AC:9C40 01 00000000:00000000 00:00000000 00000000 10001 0 2 1\n", true},
-		"its own health check":   {head + listens + "   1: 0100007F:1F90 0100007F:9C40 01 00000000:00000000 00:00000000 00000000 10001 0 2 1\n", false},
-		"what it connects to":    {head + listens + "   1: 030014AC:9C40 040014AC:1F90 01 00000000:00000000 00:00000000 00000000 10001 0 2 1\n", false},
-		"a client that has gone": {head + listens + "   1: 030014AC:1F90 040014AC:9C40 06 00000000:00000000 00:00000000 00000000 10001 0 2 1\n", false},
+		"nobody":      {head + listens, false},
+		"no table":    {"what?\n", false},
+		"a torn line": {head + listens + "   1: 030014AC:1F90 040014AC:9C40\n", false},
+		"a client": {
+			head + listens +
+				"   1: 030014AC:1F90 040014AC:9C40 01 00000000:00000000 00:00000000 00000000 10001 0 2 1\n", true,
+		},
+		"its own health check": {
+			head + listens +
+				"   1: 0100007F:1F90 0100007F:9C40 01 00000000:00000000 00:00000000 00000000 10001 0 2 1\n", false,
+		},
+		"what it connects to": {
+			head + listens +
+				"   1: 030014AC:9C40 040014AC:1F90 01 00000000:00000000 00:00000000 00000000 10001 0 2 1\n", false,
+		},
+		"a client that has gone": {
+			head + listens +
+				"   1: 030014AC:1F90 040014AC:9C40 06 00000000:00000000 00:00000000 00000000 10001 0 2 1\n", false,
+		},
 		"mapped in IPv6": {
 			head + "   0: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 0 0 0 0\n" +
 				"   1: 0000000000000000FFFF0000030014AC:1F90 0000000000000000FFFF0000040014AC:9C40 01 0 0 0 0\n", true,
@@ -85,8 +97,10 @@ func TestConnectedIn(t *testing.T) {
 		files map[string]string
 		want  bool
 	}{
-		"a client":             {map[string]string{"cgroup": "0::/docker/id\n", "net/tcp": table}, true},
-		"a client in IPv6":     {map[string]string{"cgroup": "0::/docker/id\n", "net/tcp": "", "net/tcp6": table}, true},
+		"a client": {map[string]string{"cgroup": "0::/docker/id\n", "net/tcp": table}, true},
+		"a client in IPv6": {
+			map[string]string{"cgroup": "0::/docker/id\n", "net/tcp": "", "net/tcp6": table}, true,
+		},
 		"nobody":               {map[string]string{"cgroup": "0::/docker/id\n", "net/tcp": "", "net/tcp6": ""}, false},
 		"another's process":    {map[string]string{"cgroup": "0::/docker/other\n", "net/tcp": table}, false},
 		"no process":           {map[string]string{"net/tcp": table}, false},

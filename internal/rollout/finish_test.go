@@ -14,7 +14,8 @@ import (
 // made is a container that replaces another, "" for none.
 func made(id, replaces string, running bool) container.Replica {
 	return container.Replica{InspectResponse: moby.InspectResponse{
-		ID: id, State: &moby.State{Running: running}, Config: &moby.Config{Labels: map[string]string{replacesLabel: replaces}},
+		ID: id, State: &moby.State{Running: running},
+		Config:          &moby.Config{Labels: map[string]string{replacesLabel: replaces}},
 		NetworkSettings: &moby.NetworkSettings{},
 	}}
 }
@@ -24,12 +25,21 @@ func TestLeftOf(t *testing.T) {
 		replicas []container.Replica
 		want     string
 	}{
-		"nothing":                             {[]container.Replica{made("a", "", true), made("b", "", true)}, ""},
-		"a pair":                              {[]container.Replica{made("a", "", true), made("b", "a", true)}, "b for a"},
-		"the old one is gone":                 {[]container.Replica{made("b", "gone", true)}, "b alone"},
-		"a replacement that is replaced":      {[]container.Replica{made("b", "gone", true), made("c", "b", true)}, "c for b"},
-		"two pairs":                           {[]container.Replica{made("a", "", true), made("b", "a", true), made("c", "", true), made("d", "c", true)}, "b for a, d for c"},
-		"one alone beside one that is no one": {[]container.Replica{made("a", "", true), made("b", "gone", true)}, "b alone"},
+		"nothing": {[]container.Replica{made("a", "", true), made("b", "", true)}, ""},
+		"a pair": {
+			[]container.Replica{made("a", "", true), made("b", "a", true)}, "b for a",
+		},
+		"the old one is gone": {[]container.Replica{made("b", "gone", true)}, "b alone"},
+		"a replacement that is replaced": {
+			[]container.Replica{made("b", "gone", true), made("c", "b", true)}, "c for b",
+		},
+		"two pairs": {
+			[]container.Replica{made("a", "", true), made("b", "a", true), made("c", "", true), made("d", "c", true)},
+			"b for a, d for c",
+		},
+		"one alone beside one that is no one": {
+			[]container.Replica{made("a", "", true), made("b", "gone", true)}, "b alone",
+		},
 	} {
 		var got []string
 		for _, l := range leftOf(c.replicas) {
@@ -79,7 +89,8 @@ networks: {one: {name: n1}, two: {name: n2}}
 		one, two *network.EndpointSettings
 		want     bool
 	}{
-		"in both": {named, named, true}, "in one": {named, nil, false}, "unnamed in one": {named, unnamed, false}, "in none": {nil, nil, false},
+		"in both": {named, named, true}, "in one": {named, nil, false}, "unnamed in one": {named, unnamed, false},
+		"in none": {nil, nil, false},
 	} {
 		fresh := made("a", "", true)
 		fresh.NetworkSettings.Networks = map[string]*network.EndpointSettings{"n1": c.one, "n2": c.two}

@@ -17,13 +17,20 @@ import (
 func TestOnlyTheContainersOwnShim(t *testing.T) {
 	id := strings.Repeat("0123456789abcdef", 4)
 	for line, want := range map[string]bool{
-		"/usr/bin/containerd-shim-runc-v2 -namespace moby -id " + id + " -address /run/containerd/containerd.sock": true,
-		"/usr/bin/containerd-shim-runsc-v1 -id " + id:                                                              true,
-		"/usr/bin/containerd-shim-runc-v2 -namespace moby -id " + strings.Repeat("f", 64):                          false,
-		"/usr/bin/containerd-shim-runc-v2 -namespace moby -id " + id[:12]:                                          false,
-		"/usr/bin/docker-proxy -id " + id:                                                                          false,
-		"vim containerd-shim -id " + id:                                                                            false,
-		"/usr/bin/containerd-shim-runc-v2 -namespace moby -address /x/" + id + "/containerd.sock -id":              false,
+		"/usr/bin/containerd-shim-runc-v2 -namespace moby -id " + id +
+			" -address /run/containerd/containerd.sock": true,
+		"/usr/bin/containerd-shim-runsc-v1 -id " +
+			id: true,
+		"/usr/bin/containerd-shim-runc-v2 -namespace moby -id " +
+			strings.Repeat("f", 64): false,
+		"/usr/bin/containerd-shim-runc-v2 -namespace moby -id " +
+			id[:12]: false,
+		"/usr/bin/docker-proxy -id " +
+			id: false,
+		"vim containerd-shim -id " +
+			id: false,
+		"/usr/bin/containerd-shim-runc-v2 -namespace moby -address /x/" + id +
+			"/containerd.sock -id": false,
 	} {
 		if got := (process{args: strings.Split(line, " ")}).isShim(id); got != want {
 			t.Errorf("%s: %v", line, got)
@@ -52,8 +59,10 @@ func TestOnlyTheEnginesOwnSocket(t *testing.T) {
 		"the system's":                         {unnamed, daemon, systemContainerd, []process{daemon}, true},
 		"the system's, by systemd":             {unnamed, systemd, systemContainerd, []process{systemd}, true},
 		"the system's, but it started its own": {unnamed, daemon, systemContainerd, []process{daemon, own}, false},
-		"one that nobody listens on":           {unnamed, daemon, "/nowhere/containerd.sock", []process{daemon, own}, false},
-		"another's":                            {unnamed, daemon, "/run/a/containerd.sock", []process{daemon}, false},
+		"one that nobody listens on": {
+			unnamed, daemon, "/nowhere/containerd.sock", []process{daemon, own}, false,
+		},
+		"another's": {unnamed, daemon, "/run/a/containerd.sock", []process{daemon}, false},
 	} {
 		if got := socketOf(c.e, c.daemon, c.socket, c.all); got != c.want {
 			t.Errorf("%s: %v", name, got)
@@ -91,7 +100,10 @@ func TestASignalMeetsOnlyTheProcessThatWasLookedAt(t *testing.T) {
 
 func TestTheProgramEndsByItsOwnSignalAndPeriod(t *testing.T) {
 	seconds := 3
-	for text, want := range map[string]syscall.Signal{"": syscall.SIGTERM, "SIGQUIT": syscall.SIGQUIT, "int": syscall.SIGINT, "10": syscall.SIGUSR1, "what": syscall.SIGTERM} {
+	for text, want := range map[string]syscall.Signal{
+		"": syscall.SIGTERM, "SIGQUIT": syscall.SIGQUIT, "int": syscall.SIGINT, "10": syscall.SIGUSR1,
+		"what": syscall.SIGTERM,
+	} {
 		if got := stopSignal(moby.InspectResponse{Config: &moby.Config{StopSignal: text}}); got != want {
 			t.Errorf("%q: %v", text, got)
 		}
@@ -103,13 +115,17 @@ func TestTheProgramEndsByItsOwnSignalAndPeriod(t *testing.T) {
 
 func TestAnEngineElsewhereHasNoProcessesHere(t *testing.T) {
 	id := strings.Repeat("0123456789abcdef", 4)
-	for name, host := range map[string]string{"by SSH": "ssh://ann@server", "by a socket that nobody listens on": "unix:///nowhere.sock"} {
-		if n, err := End(t.Context(), &engine.Engine{Host: host}, moby.InspectResponse{ID: id, State: &moby.State{}}); n != 0 ||
+	for name, host := range map[string]string{
+		"by SSH": "ssh://ann@server", "by a socket that nobody listens on": "unix:///nowhere.sock",
+	} {
+		if n, err := End(t.Context(), &engine.Engine{Host: host},
+			moby.InspectResponse{ID: id, State: &moby.State{}}); n != 0 ||
 			!errors.Is(err, ErrElsewhere) {
 			t.Errorf("%s: %d, %v", name, n, err)
 		}
 	}
-	if _, err := End(t.Context(), &engine.Engine{Host: "unix:///nowhere.sock"}, moby.InspectResponse{ID: id, State: &moby.State{Running: true}}); err == nil ||
+	if _, err := End(t.Context(), &engine.Engine{Host: "unix:///nowhere.sock"},
+		moby.InspectResponse{ID: id, State: &moby.State{Running: true}}); err == nil ||
 		errors.Is(err, ErrElsewhere) {
 		t.Errorf("a container that the engine runs is ended: %v", err)
 	}

@@ -36,7 +36,8 @@ func (h haunted) ContainerInspect(
 	client.ContainerInspectOptions,
 ) (client.ContainerInspectResult, error) {
 	return client.ContainerInspectResult{Container: moby.InspectResponse{
-		ID: h.id, Name: "/shop-db-1", State: &moby.State{}, Config: &moby.Config{Labels: map[string]string{api.ProjectLabel: h.project}},
+		ID: h.id, Name: "/shop-db-1", State: &moby.State{},
+		Config: &moby.Config{Labels: map[string]string{api.ProjectLabel: h.project}},
 	}}, nil
 }
 
@@ -49,7 +50,11 @@ func TestASurvivorElsewhereIsLeftToItsMachine(t *testing.T) {
 		api  haunted
 		next string
 	}{
-		"elsewhere":          {haunted{id: id, project: "shop", answer: left}, "on the engine's machine: sudo pkill -KILL -f 'containerd-shi[m].* -id " + id + "', then go tool mage start"},
+		"elsewhere": {
+			haunted{id: id, project: "shop", answer: left},
+			"on the engine's machine: sudo pkill -KILL -f 'containerd-shi[m].* -id " + id +
+				"', then go tool mage start",
+		},
 		"of another project": {haunted{id: id, project: "other", answer: left}, ""},
 		"another failure":    {haunted{id: id, project: "shop", answer: errors.New("no such device")}, ""},
 	} {

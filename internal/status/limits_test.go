@@ -15,7 +15,13 @@ func TestLimitsInTheOtherSpelling(t *testing.T) {
 	for _, c := range []struct {
 		has  moby.Resources
 		want int
-	}{{moby.Resources{CPUQuota: 50_000}, 0}, {moby.Resources{CPUQuota: 25_000, CPUPeriod: 50_000}, 0}, {moby.Resources{NanoCPUs: 5e8}, 0}, {moby.Resources{}, 1}, {moby.Resources{CPUQuota: 90_000}, 1}} {
+	}{
+		{moby.Resources{CPUQuota: 50_000}, 0},
+		{moby.Resources{CPUQuota: 25_000, CPUPeriod: 50_000}, 0},
+		{moby.Resources{NanoCPUs: 5e8}, 0},
+		{moby.Resources{}, 1},
+		{moby.Resources{CPUQuota: 90_000}, 1},
+	} {
 		got := misfits(
 			project,
 			engine.Machine{CPUs: 2, Memory: 4 << 30},
@@ -51,13 +57,18 @@ func TestMisfits(t *testing.T) {
 		{
 			"as asked",
 			engine.Machine{CPUs: 2, Memory: 4 << 30},
-			map[string][]moby.HostConfig{"api": {host(1<<30, 2<<30, 512<<20, 5e8)}, "db": {host(1<<30, 2<<30, 512<<20, 1e9)}, "free": {{}}},
+			map[string][]moby.HostConfig{
+				"api": {host(1<<30, 2<<30, 512<<20, 5e8)}, "db": {host(1<<30, 2<<30, 512<<20, 1e9)}, "free": {{}},
+			},
 			nil,
 		},
 		{
 			"no swap limit",
 			engine.Machine{CPUs: 2, Memory: 4 << 30},
-			map[string][]moby.HostConfig{"api": {host(1<<30, -1, 512<<20, 5e8), host(1<<30, -1, 512<<20, 5e8)}, "db": {host(1<<30, -1, 512<<20, 1e9)}},
+			map[string][]moby.HostConfig{
+				"api": {host(1<<30, -1, 512<<20, 5e8), host(1<<30, -1, 512<<20, 5e8)},
+				"db":  {host(1<<30, -1, 512<<20, 1e9)},
+			},
 			[]string{"api, db: swap is not limited"},
 		},
 		{
@@ -65,15 +76,20 @@ func TestMisfits(t *testing.T) {
 			engine.Machine{CPUs: 2, Memory: 4 << 30},
 			map[string][]moby.HostConfig{"api": {host(0, 0, 0, 0)}, "db": {host(512<<20, 1<<30, 512<<20, 1e9)}},
 			[]string{
-				"api: memory limit 1GiB is not in force, the engine has none", "api: cpus limit 0.5 is not in force, the engine has 0",
-				"api: memory reservation 512MiB is not in force, the engine has none", "db: memory limit 1GiB is not in force, the engine has 512MiB",
+				"api: memory limit 1GiB is not in force, the engine has none",
+				"api: cpus limit 0.5 is not in force, the engine has 0",
+				"api: memory reservation 512MiB is not in force, the engine has none",
+				"db: memory limit 1GiB is not in force, the engine has 512MiB",
 			},
 		},
 		{
 			"a small machine",
 			engine.Machine{CPUs: 1, Memory: 512 << 20},
 			nil,
-			[]string{"the memory reservations add up to 1GiB", "the memory limits add up to 2GiB", "the cpus limits add up to 1.5, above the machine's 1"},
+			[]string{
+				"the memory reservations add up to 1GiB", "the memory limits add up to 2GiB",
+				"the cpus limits add up to 1.5, above the machine's 1",
+			},
 		},
 	} {
 		got := misfits(project, c.machine, c.applied)
