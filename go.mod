@@ -2,8 +2,6 @@ module github.com/25eloquence/compose-mage
 
 go 1.26.8
 
-tool github.com/magefile/mage
-
 require (
 	github.com/agext/levenshtein v1.2.3
 	github.com/charmbracelet/x/ansi v0.11.9
@@ -130,3 +128,5 @@ require (
 	gotest.tools/v3 v3.5.2 // indirect
 	tags.cncf.io/container-device-interface v1.1.1 // indirect
 )
+
+tool github.com/25eloquence/compose-mage/cmd/mage

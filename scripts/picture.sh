@@ -4,7 +4,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 go tool mage stop
-export MAGEFILE_HASHFAST=1
 run='stty cols 110; echo "$ go tool mage build start"; go tool mage build start'
 go run github.com/charmbracelet/freeze@v0.2.2 --execute "sh -c '$run'" --execute.timeout 5m \
   --font.family monospace --font.size 13 --padding 20 --border.radius 8 --output docs/run.svg

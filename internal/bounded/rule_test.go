@@ -58,6 +58,7 @@ var readings = map[string]string{
 	"internal/stepnet/rules_linux.go Network.Guard":      kernel,
 	"internal/stepnet/rules_linux.go Taken":              kernel,
 	"internal/stepnet/rules_linux.go MTU":                kernel,
+	"cmd/mage/main.go looksAtSources":                    "the magefiles, which are compiled and run anyway",
 	"internal/verify/verify.go otherPackages":            "of the go command, a line a package",
 	"internal/extension/extension.go decode":             "of a text in memory",
 	"internal/pinned/pinned.go program.cache":            "of a file of this module's",

@@ -63,7 +63,7 @@ func Root(t testing.TB) string {
 }
 
 // trees are the directories of the module whose code this package walks, as far as they are there.
-var trees = []string{"internal", "magefiles", "stack"}
+var trees = []string{"cmd", "internal", "magefiles", "stack"}
 
 // forTests are the packages whose code no target runs.
 var forTests = []string{

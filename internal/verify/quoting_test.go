@@ -31,7 +31,7 @@ var plainNames = regexp.MustCompile(`^(p\.key|known|example|Extension|compose\.E
 // outside, as the name of a service, a profile, a file or an image, goes through fault.Quote.
 func TestNamesInCommandsToCopyAreQuoted(t *testing.T) {
 	root, count := filepath.Join("..", ".."), 0
-	for _, top := range []string{"internal", "magefiles", "stack"} {
+	for _, top := range []string{"cmd", "internal", "magefiles", "stack"} {
 		err := filepath.WalkDir(filepath.Join(root, top), func(path string, d fs.DirEntry, err error) error {
 			switch {
 			case err != nil:
