@@ -25,6 +25,8 @@ const (
 	quietest = 300
 	// answerSilence ends the answer; the voice's pauses between sentences are shorter.
 	answerSilence = time.Second
+	// answerHeard is how much of the answer is listened to: it is spoken in real time, and its end proves nothing more.
+	answerHeard = 3 * time.Second
 )
 
 // loop is one run through the stack; each step fills in what the next ones need.
@@ -164,7 +166,7 @@ func (l *loop) join(ctx context.Context) (err error) {
 	l.room, err = room.Join(ctx, l.livekit, l.opened.Token, room.Events{
 		Closed: func(reason string) { l.closed <- reason },
 		Listen: func(string) func([]int16) {
-			detector := utterance.New(answerSilence)
+			detector := utterance.NewCut(answerSilence, answerHeard)
 			return func(samples []int16) {
 				for _, answer := range detector.Write(samples) {
 					select {

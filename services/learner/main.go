@@ -28,7 +28,7 @@ const defaultSentence = "good morning my name is john and today i want to talk a
 const pause = 700 * time.Millisecond
 
 // result is what the loop measured. Seconds has the duration of each step: answer runs from the
-// report to the end of the spoken answer.
+// report to the end of what was listened to of the spoken answer.
 type result struct {
 	Sentence       string             `json:"sentence"`
 	Heard          string             `json:"heard"`

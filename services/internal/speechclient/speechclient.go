@@ -24,8 +24,8 @@ const (
 	requestTimeout = 2 * time.Minute
 	retries        = 3
 	firstPause     = 500 * time.Millisecond // before the first retry; then twice as long each time
-	maxAnswer      = 64 << 20 // bytes: over half an hour of sound
-	maxMessage     = 300      // bytes of an error answer worth telling
+	maxAnswer      = 64 << 20               // bytes: over half an hour of sound
+	maxMessage     = 300                    // bytes of an error answer worth telling
 )
 
 // Service is where a speech service is and what it demands.

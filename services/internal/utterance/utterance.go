@@ -34,6 +34,7 @@ const DefaultSilence = 1200 * time.Millisecond
 // Detector finds the utterances of one stream; not safe for concurrent use.
 type Detector struct {
 	silence int // frames that end an utterance
+	longest int // samples at which one is cut
 
 	pending  []int16 // less than a frame
 	before   []int16 // the last preRoll frames, while nobody speaks
@@ -46,7 +47,14 @@ type Detector struct {
 
 // New makes a detector that ends an utterance after that much silence.
 func New(silence time.Duration) *Detector {
-	return &Detector{silence: int(silence * 50 / time.Second)}
+	return NewCut(silence, longest)
+}
+
+// NewCut makes one that cuts what is said on at that length too, of at most a minute.
+func NewCut(silence, length time.Duration) *Detector {
+	return &Detector{
+		silence: int(silence * 50 / time.Second), longest: int(min(length, longest) * speech.Rate / time.Second),
+	}
 }
 
 // Write takes the next samples and returns the utterances that ended within them.
@@ -79,7 +87,7 @@ func (d *Detector) step(samples []int16) []int16 {
 	} else {
 		d.run++
 	}
-	if d.run < d.silence && len(d.spoken) < int(longest/time.Second)*speech.Rate {
+	if d.run < d.silence && len(d.spoken) < d.longest {
 		return nil
 	}
 	return d.end()

@@ -65,6 +65,19 @@ func TestDetector(t *testing.T) {
 	}
 }
 
+func TestWhatIsSaidOnIsCut(t *testing.T) {
+	for length, want := range map[time.Duration]float64{2 * time.Second: 2, time.Hour: 5} {
+		d := NewCut(time.Second, length)
+		got := d.Write(over(0).add(1, 0).add(5, 5000).add(2, 0).samples)
+		if len(got) == 0 {
+			t.Fatalf("cut at %s: no utterance", length)
+		}
+		if seconds := float64(len(got[0])) / speech.Rate; math.Abs(seconds-want) > 0.8 { // what is kept before the onset and after the end
+			t.Errorf("cut at %s: the first has %.2f s, want %.0f", length, seconds, want)
+		}
+	}
+}
+
 func TestRMS(t *testing.T) {
 	if got := RMS([]int16{3, -4, 3, -4}); math.Abs(got-math.Sqrt(12.5)) > 1e-9 {
 		t.Errorf("got %v", got)
