@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/magefile/mage/mage"
 	"github.com/magefile/mage/mg"
@@ -26,11 +27,19 @@ func main() {
 			_ = os.Setenv(mg.HashFastEnv, "1")
 			ownCache(files)
 		}
-		if inv.Force || !compiled(inv, files) {
-			fmt.Fprintln(os.Stderr, "compiling the targets; the first time this takes a minute or two")
+		switch {
+		case inv.List || inv.Help: // of these Mage keeps no program: only what takes long is worth a word
+			time.AfterFunc(5*time.Second, announce)
+		case inv.Force || !compiled(inv, files):
+			announce()
 		}
 	}
 	os.Exit(mage.Main())
+}
+
+// announce says what is going on before a target can.
+func announce() {
+	fmt.Fprintln(os.Stderr, "compiling the targets; the first time this takes a minute or two")
 }
 
 // magefiles lists the files that Mage would compile, as Mage finds them; none where it finds none.

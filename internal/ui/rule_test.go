@@ -12,7 +12,7 @@ import (
 var printings = map[string]string{
 	"internal/image/build.go Build":             "to BuildKit's display, which internal/builddisplay feeds",
 	"internal/daemon/run.go Run":                "to a log file",
-	"cmd/mage/main.go main":                     "the one line before the targets are compiled",
+	"cmd/mage/main.go announce":                 "the one line before the targets are compiled",
 	"magefiles/positional/positional.go help":   "texts of ours: the help",
 	"magefiles/positional/positional.go settle": "texts of ours: the help",
 	"magefiles/targets/menu.go Menu":            "what it prints goes through this package",

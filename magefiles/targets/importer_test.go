@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"os"
@@ -117,9 +118,11 @@ func ownMage(t *testing.T, args ...string) string {
 	command := exec.Command("go", append([]string{"tool", "mage"}, args...)...)
 	command.Dir = filepath.Join("..", "..")
 	command.Env = append(os.Environ(), "NO_COLOR=1")
-	out, err := command.CombinedOutput()
+	var said bytes.Buffer // that it compiles, for one
+	command.Stderr = &said
+	out, err := command.Output()
 	if err != nil {
-		t.Fatalf("mage %v: %v\n%s", args, err, out)
+		t.Fatalf("mage %v: %v\n%s%s", args, err, out, said.String())
 	}
 	return string(out)
 }
