@@ -60,7 +60,7 @@ func (w *Waiter) probe(
 // judge says whether a container is ready of which the check said this; an error where it will not be. c is how the
 // container was before the check ran.
 func (w *Waiter) judge(c container.Replica, said result) (ready bool, err error) {
-	if said.code == 0 && !(w.HeedDocker && c.Unhealthy()) {
+	if said.code == 0 && (!w.HeedDocker || !c.Unhealthy()) {
 		return true, nil
 	}
 	if said.code == 0 {
