@@ -61,7 +61,8 @@ func (f *Feed) listen(stream client.EventsResult) {
 		select {
 		case m := <-stream.Messages:
 			f.tell(m)
-		case <-stream.Err: // whatever the error is, the stream is opened again
+		case err := <-stream.Err:
+			_ = err // whatever the error is, the stream is opened again
 			return
 		}
 	}
