@@ -1,7 +1,6 @@
 package targets
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -159,9 +158,9 @@ func typed(dir, line string) (string, error) {
 }
 
 var importerEnvironment = sync.OnceValue(func() []string {
-	out, _ := exec.Command("go", "env", "GOMODCACHE").Output()
-	cache := filepath.ToSlash(filepath.Join(strings.TrimSpace(string(out)), "cache", "download"))
-	last := cmp.Or(os.Getenv("GOPROXY"), "https://proxy.golang.org")
+	out, _ := exec.Command("go", "env", "GOMODCACHE", "GOPROXY").Output()
+	modules, last, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	cache := filepath.ToSlash(filepath.Join(modules, "cache", "download"))
 	return append(os.Environ(), "NO_COLOR=1", "GOFLAGS=", "GOWORK=", "GOSUMDB=off", "GOTOOLCHAIN=local",
 		"GOPROXY=file:///"+strings.TrimPrefix(cache, "/")+","+last)
 })
