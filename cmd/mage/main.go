@@ -20,11 +20,16 @@ import (
 // positional is the package that compiles targets again which are older than their sources.
 const positional = `"github.com/25eloquence/compose-mage/magefiles/positional"`
 
+// setVariable names what this program has set, for magefiles/positional to unset: a Mage that a target runs in another
+// repository is none of ours.
+const setVariable = "COMPOSE_MAGE_SET"
+
 func main() {
 	if inv, cmd, err := mage.Parse(io.Discard, io.Discard, os.Args[1:]); err == nil && cmd == mage.None {
 		files := magefiles(inv)
 		if os.Getenv(mg.HashFastEnv) == "" && looksAtSources(files) && !inWorkspace(files) {
 			_ = os.Setenv(mg.HashFastEnv, "1")
+			_ = os.Setenv(setVariable, mg.HashFastEnv)
 			ownCache(files)
 		}
 		switch {
@@ -97,6 +102,7 @@ func ownCache(files []string) {
 	if dir, err := filepath.Abs(filepath.Dir(files[0])); os.Getenv(mg.CacheEnv) == "" && err == nil {
 		sum := sha256.Sum256([]byte(dir))
 		_ = os.Setenv(mg.CacheEnv, filepath.Join(mg.CacheDir(), fmt.Sprintf("%.8x", sum)))
+		_ = os.Setenv(setVariable, os.Getenv(setVariable)+" "+mg.CacheEnv)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 
 	"github.com/25eloquence/compose-mage/internal/commandline"
@@ -30,6 +31,7 @@ import (
 const (
 	mageHelpVariable = "MAGEFILE_HELP"
 	helpVariable     = "COMPOSE_MAGE_HELP"
+	setVariable      = "COMPOSE_MAGE_SET" // names what cmd/mage has set
 )
 
 func init() { settle() }
@@ -46,6 +48,7 @@ func settle() {
 	if code, done := renew(dir, args); done {
 		os.Exit(code)
 	}
+	unsetOurs()
 	table := tableOf(dir)
 	if target, asked := table.HelpAsked(args, os.Getenv(mageHelpVariable)); asked {
 		os.Exit(exitCode(help(table, target, os.Stdout)))
@@ -55,6 +58,14 @@ func settle() {
 		os.Exit(exitCode(err))
 	}
 	os.Args = append(os.Args[:1], args...)
+}
+
+// unsetOurs takes out of the environment what cmd/mage has put into it for this program alone.
+func unsetOurs() {
+	for name := range strings.FieldsSeq(os.Getenv(setVariable)) {
+		_ = os.Unsetenv(name)
+	}
+	_ = os.Unsetenv(setVariable)
 }
 
 // serviceNames gives the services of the stack, those of every profile. An error is as good as a doubt: a stack

@@ -96,3 +96,19 @@ func TestPlacesOfAMagefile(t *testing.T) {
 		}
 	}
 }
+
+// A Mage that a target runs, as our own tests do, has its own cache and asks Go.
+func TestWhatOurMageHasSetEndsHere(t *testing.T) {
+	t.Setenv(setVariable, "MAGEFILE_HASHFAST MAGEFILE_CACHE")
+	t.Setenv("MAGEFILE_HASHFAST", "1")
+	t.Setenv("MAGEFILE_CACHE", "/ours")
+	t.Setenv("MAGEFILE_VERBOSE", "1")
+	unsetOurs()
+	for name, want := range map[string]string{
+		setVariable: "", "MAGEFILE_HASHFAST": "", "MAGEFILE_CACHE": "", "MAGEFILE_VERBOSE": "1",
+	} {
+		if got := os.Getenv(name); got != want {
+			t.Errorf("%s=%s, want %q", name, got, want)
+		}
+	}
+}
