@@ -89,7 +89,8 @@ func tools(ctx context.Context, work string) ([]look, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids, err := exec.CommandContext(ctx, "docker", "ps", "-q", "--filter", "label=com.docker.compose.project=25eloquence").Output()
+	ids, err := exec.CommandContext(ctx, "docker", "ps", "-q",
+		"--filter", "label=com.docker.compose.project=25eloquence").Output()
 	if err != nil {
 		return nil, fmt.Errorf("listing the stack's containers: %w", err)
 	}
@@ -118,7 +119,8 @@ func (l look) take(ctx context.Context) (float64, error) {
 
 func report(looks []look) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d CPUs; mage is an installed `mage` with MAGEFILE_HASHFAST=1; whole processes\n\n", runtime.Version(), runtime.NumCPU())
+	fmt.Fprintf(&b, "%s, %d CPUs; mage is an installed `mage` with MAGEFILE_HASHFAST=1; whole processes\n\n",
+		runtime.Version(), runtime.NumCPU())
 	figures.Head(&b, []string{"one look", "seconds", "mage's time ÷ this one's"})
 	ours := looks[slices.IndexFunc(looks, func(l look) bool { return l.name == "mage monitor" })]
 	for _, l := range looks {

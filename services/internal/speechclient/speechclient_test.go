@@ -11,7 +11,8 @@ import (
 	"github.com/25eloquence/compose-mage/services/internal/speech"
 )
 
-// TestAsksAgainUntilAnswered: a service that restarts or is busy is asked again with the whole request, one that refuses is not.
+// TestAsksAgainUntilAnswered: a service that restarts or is busy is asked again with the whole request, one that
+// refuses is not.
 func TestAsksAgainUntilAnswered(t *testing.T) {
 	for name, c := range map[string]struct {
 		statuses []int

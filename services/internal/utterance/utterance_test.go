@@ -72,7 +72,8 @@ func TestWhatIsSaidOnIsCut(t *testing.T) {
 		if len(got) == 0 {
 			t.Fatalf("cut at %s: no utterance", length)
 		}
-		if seconds := float64(len(got[0])) / speech.Rate; math.Abs(seconds-want) > 0.8 { // what is kept before the onset and after the end
+		// Up to 0.7 s are kept of what is before the onset and after the end.
+		if seconds := float64(len(got[0])) / speech.Rate; math.Abs(seconds-want) > 0.8 {
 			t.Errorf("cut at %s: the first has %.2f s, want %.0f", length, seconds, want)
 		}
 	}
