@@ -108,12 +108,14 @@ func readPrograms(texts []string) ([]program, error) {
 
 // tool is the program as one of the tools; it has a state directory of its own.
 func (p program) tool() tool {
-	return tool{name: p.name, title: p.name, family: "mage", args: "mage", waits: true,
+	return tool{
+		name: p.name, title: p.name, family: "mage", args: "mage", waits: true,
 		command: func(ctx context.Context, b *bench, s *stack, args []string) *exec.Cmd {
 			cmd := b.mageCommand(ctx, s, append([]string{p.path}, args...))
 			cmd.Env = append(cmd.Env, "COMPOSE_MAGE_STATE="+filepath.Join(b.work, "state-"+p.name))
 			return cmd
-		}}
+		},
+	}
 }
 
 func (b *bench) mageCommand(ctx context.Context, s *stack, args []string) *exec.Cmd {

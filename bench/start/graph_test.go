@@ -32,7 +32,9 @@ func TestLongestPath(t *testing.T) {
 		{"nothing", nil, nil, 0, ""},
 		{"one", graph{{name: "a"}}, map[string]cost{"a": {0.5, 1}}, 1.5, "a"},
 		{
-			"a chain adds up", chain(3), map[string]cost{"s00": {0.5, 1}, "s01": {0.5, 1}, "s02": {0.5, 1}}, 4.5,
+			"a chain adds up", chain(3),
+			map[string]cost{"s00": {0.5, 1}, "s01": {0.5, 1}, "s02": {0.5, 1}},
+			4.5,
 			"s00 s01 s02",
 		},
 		{"the slower side counts", diamond, costs, 11, "base slow top"},

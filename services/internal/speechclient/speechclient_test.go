@@ -43,11 +43,14 @@ func TestAsksAgainUntilAnswered(t *testing.T) {
 				_, _ = io.WriteString(w, `{"text":"good morning"}`)
 			}))
 			defer server.Close()
-			got, err := Transcribe(t.Context(), Service{URL: server.URL, Token: "secret"}, speech.PCM{Rate: 16000, Samples: make([]int16, 160)}, "en")
+			sound := speech.PCM{Rate: 16000, Samples: make([]int16, 160)}
+			got, err := Transcribe(t.Context(), Service{URL: server.URL, Token: "secret"}, sound, "en")
 			if asked != c.asked {
 				t.Errorf("asked %d times, want %d", asked, c.asked)
 			}
-			if c.says == "" && (err != nil || got.Text != "good morning") || c.says != "" && (err == nil || !strings.HasSuffix(err.Error(), c.says)) {
+			answered := err == nil && got.Text == "good morning"
+			refused := err != nil && strings.HasSuffix(err.Error(), c.says)
+			if c.says == "" && !answered || c.says != "" && !refused {
 				t.Errorf("got %+v, %v", got, err)
 			}
 			if refused := (*RefusedError)(nil); errors.As(err, &refused) != (name == "refused") {
