@@ -111,7 +111,10 @@ var jsonShapes = []struct {
 				Condition: "healthy", Fine: true,
 			},
 		}}, Disk: Disk{Root: "/var/lib/docker", Space: &Space{Free: 60 << 30, Total: 100 << 30}},
-		Findings: []Problem{{Service: "web", Text: "web was restarted once", Next: "go tool mage logs web"}},
+		Findings: []Finding{{
+			ID: "service.restarted", Severity: "warning", Subjects: []string{"web"},
+			Evidence: "web was restarted once", Remedy: "go tool mage logs web",
+		}},
 	}},
 	{"monitor -disk -json", DiskReport{Items: []DiskItem{
 		{

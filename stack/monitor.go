@@ -26,7 +26,7 @@ type Snapshot struct {
 	// Services are in the order of their names; a service that should run but has no container is one too.
 	Services []Replica `json:"services"`
 	Disk     Disk      `json:"disk"`
-	Findings []Problem `json:"findings"`
+	Findings []Finding `json:"findings"`
 
 	printed printed
 }
@@ -52,6 +52,14 @@ type Replica struct {
 	MemoryUsed       int64   `json:"memory_used_bytes"`     // without the inactive file cache, as docker stats counts
 	MemoryLimit      int64   `json:"memory_limit_bytes"`    // 0: none
 	MemoryPercent    float64 `json:"memory_percent"`        // of the limit, or of the machine where there is none
+
+	// Source is where the figures of CPU, memory, network and block I/O are from: cgroup v1, cgroup v2, hybrid or
+	// engine; empty where none were taken.
+	Source   string    `json:"source,omitempty"`
+	Counters Counters  `json:"counters"`          // what the kernel has counted since the container started
+	Rates    Rates     `json:"rates"`             // what happened a second between two samples
+	Answer   Answer    `json:"response,omitzero"` // of the service itself
+	Log      LogErrors `json:"log,omitzero"`
 
 	Restarts int       `json:"restarts"`
 	OOMKills int       `json:"oom_kills"`
@@ -115,13 +123,6 @@ type Space struct {
 	Total int64 `json:"total_bytes"` // the file system's size
 }
 
-// Problem is one thing that is wrong or soon will be, with the command to run next.
-type Problem struct {
-	Service string `json:"service,omitempty"`
-	Text    string `json:"text"`
-	Next    string `json:"next"`
-}
-
 // DiskReport is everything that the engine stores and every build cache, for all projects, as docker system df -v,
 // network ls and volume ls list it.
 type DiskReport struct {
@@ -180,7 +181,8 @@ func (s *Stack) Watch(ctx context.Context, o MonitorOptions) error {
 	if o.Every == 0 {
 		o.Every = 2 * time.Second
 	}
-	return fault.Exit(ctx, monitor.Watch(ctx, p.engine, p.model.Project, p.engine.Machine(), p.out, o.Every))
+	observer := monitor.NewObserver(p.engine, p.model.Project, p.engine.Machine(), o.Every)
+	return fault.Exit(ctx, monitor.Watch(ctx, observer, p.out))
 }
 
 // Disk lists what the engine stores, for all projects.

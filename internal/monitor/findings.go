@@ -6,6 +6,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -19,8 +20,8 @@ const (
 )
 
 // findings says what is wrong, worst first within each service, and what to run next.
-func findings(s Snapshot) []Finding {
-	var all []Finding
+func findings(s Snapshot) []finding.Finding {
+	var all []finding.Finding
 	for _, r := range s.Services {
 		all = append(all, stateFindings(r)...)
 		all = append(all, loadFindings(r)...)
@@ -28,29 +29,29 @@ func findings(s Snapshot) []Finding {
 	return append(all, diskFindings(s.Disk)...)
 }
 
-func stateFindings(r Replica) []Finding {
-	var all []Finding
-	say := func(next, format string, args ...any) {
-		all = append(all, Finding{Service: r.Service, Text: r.Service + " " + fmt.Sprintf(format, args...), Next: next})
+func stateFindings(r Replica) []finding.Finding {
+	var all []finding.Finding
+	say := func(id, next, format string, args ...any) {
+		all = append(all, finding.Warn(id, next, r.Service+" "+format, args...).Of(r.Service))
 	}
 	if r.OOMKills > 0 {
-		say("raise deploy.resources.limits.memory of "+fault.Quote(r.Service)+", then go tool mage start", "%s",
-			r.memoryKills())
+		say("memory.killed", "raise deploy.resources.limits.memory of "+fault.Quote(r.Service)+
+			", then go tool mage start", "%s", r.memoryKills())
 	}
 	v := r.Verdict
 	switch {
 	case r.Error != "":
-		say("go tool mage logs "+fault.Quote(r.Service), "could not be looked at: %s", r.Error)
+		say("service.unseen", "go tool mage logs "+fault.Quote(r.Service), "could not be looked at: %s", r.Error)
 	case r.OOMKills > 0 && v.End != nil: // the end is said already
 	case !v.Fine && v.Why != "" &&
 		(r.Expected || r.State == StateSurplus || v.Condition == container.Unhealthy ||
 			v.Condition == container.Looping):
-		say(v.Next, "%s", v.Why)
+		say(conditionID(v.Condition), v.Next, "%s", v.Why)
 	case r.Running() && r.Restarts > 0 && r.OOMKills == 0:
-		say("go tool mage logs "+fault.Quote(r.Service), "was restarted %s", times(r.Restarts))
+		say("service.restarted", "go tool mage logs "+fault.Quote(r.Service), "was restarted %s", times(r.Restarts))
 	}
 	if r.Orphan && r.Running() {
-		say("go tool mage start -remove-orphans", "runs, but the project no longer has this service")
+		say("service.orphan", "go tool mage start -remove-orphans", "runs, but the project no longer has this service")
 	}
 	return all
 }
@@ -74,49 +75,46 @@ func (r Replica) memoryKills() string {
 	return fmt.Sprintf("was killed for want of memory %s, %s", times(r.OOMKills), limit)
 }
 
-func loadFindings(r Replica) []Finding {
+// conditionID names the rule by the condition that it found: service.unhealthy.
+func conditionID(c container.Condition) string {
+	return "service." + strings.ReplaceAll(string(c), " ", "-")
+}
+
+func loadFindings(r Replica) []finding.Finding {
 	if !r.Running() {
 		return nil
 	}
-	var all []Finding
-	if r.MemoryPercent >= memoryHigh {
-		of, next := "the machine's memory", "set deploy.resources.limits.memory of "+fault.Quote(r.Service)
-		if r.MemoryLimit > 0 {
-			of, next = "its limit of "+ui.Bytes(r.MemoryLimit), "raise deploy.resources.limits.memory of "+
-				fault.Quote(r.Service)
-		}
+	var all []finding.Finding
+	say := func(id, next, format string, args ...any) {
 		all = append(all,
-			Finding{
-				r.Service, fmt.Sprintf("%s uses %.0f %% of %s", r.Service, r.MemoryPercent, of), next +
-					", then go tool mage start",
-			})
+			finding.Warn(id, next+", then go tool mage start", r.Service+" "+format, args...).Of(r.Service))
+	}
+	if r.MemoryPercent >= memoryHigh {
+		of, next := "the machine's memory", "set deploy.resources.limits.memory of "
+		if r.MemoryLimit > 0 {
+			of, next = "its limit of "+ui.Bytes(r.MemoryLimit), "raise deploy.resources.limits.memory of "
+		}
+		say("memory.high", next+fault.Quote(r.Service), "uses %.0f %% of %s", r.MemoryPercent, of)
 	}
 	switch {
 	case r.CPULimit > 0 && (r.CPULimitPercent >= cpuHigh || r.ThrottledPercent >= throttledHigh):
-		all = append(all,
-			Finding{
-				r.Service,
-				fmt.Sprintf("%s is held back by its CPU limit of %s (%.0f %% of it used, throttled in %.0f %% of "+
-					"periods)",
-					r.Service, cores(r.CPULimit), r.CPULimitPercent, r.ThrottledPercent),
-				"raise deploy.resources.limits.cpus of " + r.Service + ", then go tool mage start",
-			})
+		say("cpu.limited", "raise deploy.resources.limits.cpus of "+fault.Quote(r.Service),
+			"is held back by its CPU limit of %s (%.0f %% of it used, throttled in %.0f %% of periods)",
+			cores(r.CPULimit), r.CPULimitPercent, r.ThrottledPercent)
 	case r.CPULimit == 0 && r.CPULimitPercent >= cpuHigh:
-		all = append(all, Finding{
-			r.Service, fmt.Sprintf("%s saturates the machine's CPUs (%.0f %%)", r.Service, r.CPULimitPercent),
-			"set deploy.resources.limits.cpus of " + r.Service + ", then go tool mage start",
-		})
+		say("cpu.saturated", "set deploy.resources.limits.cpus of "+fault.Quote(r.Service),
+			"saturates the machine's CPUs (%.0f %%)", r.CPULimitPercent)
 	}
 	return all
 }
 
-func diskFindings(d Disk) []Finding {
+func diskFindings(d Disk) []finding.Finding {
 	if d.Space == nil || (d.Space.FreePercent() >= diskFreePercent && d.Space.Free >= diskFreeBytes) {
 		return nil
 	}
-	text := fmt.Sprintf("the disk of %s is nearly full: %s of %s free (%.0f %%), %s could be reclaimed",
-		d.Root, ui.Bytes(d.Space.Free), ui.Bytes(d.Space.Total), d.Space.FreePercent(), ui.Bytes(d.Reclaimable()))
-	return []Finding{{Text: text, Next: "go tool mage cleanup"}}
+	return []finding.Finding{finding.Warn("disk.low", "go tool mage cleanup",
+		"the disk of %s is nearly full: %s of %s free (%.0f %%), %s could be reclaimed",
+		d.Root, ui.Bytes(d.Space.Free), ui.Bytes(d.Space.Total), d.Space.FreePercent(), ui.Bytes(d.Reclaimable()))}
 }
 
 func times(n int) string {

@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/compose-spec/compose-go/v2/types"
-
 	"github.com/25eloquence/compose-mage/internal/container"
-	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -28,8 +25,8 @@ func (s Snapshot) Print(out *ui.Out) {
 		out.Done("nothing is wrong")
 	}
 	for _, f := range s.Findings {
-		out.Warn("%s", f.Text)
-		out.Info("  next: %s", f.Next)
+		out.Warn("%s", f.Evidence)
+		out.Info("  next: %s", f.Remedy)
 	}
 }
 
@@ -138,24 +135,17 @@ func (r Replica) line() string {
 
 // Watch takes a snapshot every so often until ctx ends, which is no error: redrawn in place on a terminal, appended
 // as lines elsewhere. An engine that goes away is an error.
-func Watch(ctx context.Context, api API, project *types.Project, machine engine.Machine, out *ui.Out,
-	every time.Duration,
-) error {
-	tick := time.NewTicker(max(every, SampleInterval))
-	defer tick.Stop()
+func Watch(ctx context.Context, o *Observer, out *ui.Out) error {
+	snapshots, stop := o.Follow()
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- o.Run(ctx) }()
 	for {
-		s, err := Take(ctx, api, project, machine)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		show(s, out)
 		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
+		case err := <-ended:
+			return err
+		case s := <-snapshots:
+			show(s, out)
 		}
 	}
 }
@@ -170,6 +160,6 @@ func show(s Snapshot, out *ui.Out) {
 		ui.Fprintf(out.Writer(), "%s %s\n", stamp, r.line())
 	}
 	for _, f := range s.Findings {
-		ui.Fprintf(out.Writer(), "%s ! %s\n", stamp, f.Text)
+		ui.Fprintf(out.Writer(), "%s ! %s\n", stamp, f.Evidence)
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
+	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/sampler"
 )
 
 // Snapshot is the state of a project at one moment. It marshals to JSON with its units in the names.
@@ -16,9 +18,9 @@ type Snapshot struct {
 	CPUs    int       `json:"machine_cpus"`
 	Memory  int64     `json:"machine_memory_bytes"`
 	// in the order of their names; a service that should run but has no container is one too
-	Services []Replica `json:"services"`
-	Disk     Disk      `json:"disk"`
-	Findings []Finding `json:"findings"`
+	Services []Replica         `json:"services"`
+	Disk     Disk              `json:"disk"`
+	Findings []finding.Finding `json:"findings"`
 }
 
 // The states that are not the engine's.
@@ -51,6 +53,14 @@ type Replica struct {
 	MemoryLimit      int64   `json:"memory_limit_bytes"`    // 0: none
 	MemoryPercent    float64 `json:"memory_percent"`        // of the limit, or of the machine where there is none
 
+	// Source is where the figures of CPU, memory, network and block I/O are from: cgroup v1, cgroup v2, hybrid or
+	// engine; empty where none were taken.
+	Source   string           `json:"source,omitempty"`
+	Counters sampler.Counters `json:"counters"`          // what the kernel has counted since the container started
+	Rates    sampler.Rates    `json:"rates"`             // what happened a second between two samples
+	Answer   Answer           `json:"response,omitzero"` // of the service itself
+	Log      LogErrors        `json:"log,omitzero"`
+
 	Restarts int       `json:"restarts"`
 	OOMKills int       `json:"oom_kills"`
 	ExitCode int       `json:"last_exit_code"` // meaningful where the container ended at least once
@@ -63,6 +73,30 @@ type Replica struct {
 
 	seen *container.Replica // nil where it could not be looked at
 	lost error              // why it could not be
+}
+
+// Answer is how the service itself answered, asked from outside of its container: by an HTTP request to the address
+// under x-compose-mage, or by connecting to a port that it publishes. Its zero value is that nobody asked.
+type Answer struct {
+	Of    string    `json:"of"`              // what was asked: http://127.0.0.1:8000/health, tcp://127.0.0.1:6379
+	At    time.Time `json:"at,omitzero"`     // when
+	MS    float64   `json:"ms"`              // how long the answer took, in milliseconds; 0 where there was none
+	Error string    `json:"error,omitempty"` // why there was none, or why it is no good one
+}
+
+// LogErrors is what the container's log says of errors, counted since somebody reads it. Its zero value is that
+// nobody does.
+type LogErrors struct {
+	Total     int64      `json:"errors_total"`
+	PerMinute float64    `json:"errors_per_minute"` // in the last minute
+	Groups    []LogGroup `json:"groups,omitempty"`  // the most frequent, at most ten
+}
+
+// LogGroup is lines of errors that differ in numbers, identifiers and the like alone.
+type LogGroup struct {
+	Template string    `json:"template"` // the line with what differs as *
+	Count    int64     `json:"count"`
+	Last     time.Time `json:"last"` // when such a line was last read
 }
 
 // Running says whether processes of this container are at work.
@@ -90,11 +124,4 @@ type DiskUse struct {
 // Reclaimable is what all kinds together could give back, in bytes; volumes, which hold data, are left out.
 func (d Disk) Reclaimable() int64 {
 	return d.Images.Reclaimable + d.Containers.Reclaimable + d.BuildCache.Reclaimable
-}
-
-// Finding is one thing that is wrong or soon will be, with the command to run next.
-type Finding struct {
-	Service string `json:"service,omitempty"`
-	Text    string `json:"text"`
-	Next    string `json:"next"`
 }

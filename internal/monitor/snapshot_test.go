@@ -179,7 +179,7 @@ func TestThresholds(t *testing.T) {
 				}
 				return
 			}
-			if len(got) != 1 || !strings.Contains(got[0].Text, c.want) || got[0].Next == "" {
+			if len(got) != 1 || !strings.Contains(got[0].Evidence, c.want) || got[0].Remedy == "" {
 				t.Errorf("got %+v, want one with %q and a next step", got, c.want)
 			}
 		})

@@ -19,6 +19,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/finding"
 )
 
 // API is what a snapshot asks of the engine; *engine.Engine has it.
@@ -55,7 +56,7 @@ func Take(ctx context.Context, api API, project *types.Project, machine engine.M
 	s.Findings = findings(s)
 	for _, c := range others {
 		text, next := c.Says(project)
-		s.Findings = append(s.Findings, Finding{Text: text, Next: next})
+		s.Findings = append(s.Findings, finding.Warn("project.other-checkout", next, "%s", text))
 	}
 	return s, nil
 }
