@@ -49,20 +49,41 @@ func TryLockProject(project string) func() {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil // Lock says what is wrong with it
 	}
+	release, _ := TryLock(path)
+	return release
+}
+
+// TryLock takes the lock at path for this process and gives the way to release it; nil where another process has it.
+// What is there and no file is set aside.
+func TryLock(path string) (func(), error) {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		if _, err := SetAside(path); err != nil {
+			return nil, fmt.Errorf("locking %q: %w", path, err)
+		}
+	}
 	l := flock.New(path, flock.SetPermissions(0o600))
-	if got, err := l.TryLock(); err != nil || !got {
-		return nil
+	got, err := l.TryLock()
+	if err != nil {
+		return nil, Unwritable(path, fmt.Errorf("locking %q: %w", path, err))
+	}
+	if !got {
+		return nil, nil //nolint:nilnil // no lock, and nothing is wrong
 	}
 	_ = Keep(path+holderSuffix, thisHolder())
-	return func() { _ = l.Unlock() }
+	return func() { _ = l.Unlock() }, nil
+}
+
+// ProjectDir is the directory of a project in the state directory; it need not exist.
+func ProjectDir(project string) (string, error) {
+	dir, err := Dir()
+	return filepath.Join(dir, "projects", project), err
 }
 
 func projectDir(project string) (string, error) {
-	dir, err := Dir()
+	dir, err := ProjectDir(project)
 	if err != nil {
 		return "", err
 	}
-	dir = filepath.Join(dir, "projects", project)
 	return dir, MakeDir(dir)
 }
 
