@@ -36,14 +36,16 @@ type Replica struct {
 	Service   string `json:"service"`
 	Container string `json:"container,omitempty"` // its name
 	ID        string `json:"id,omitempty"`
+	Image     string `json:"image,omitempty"`  // as the container was made from it: redis:7
 	Orphan    bool   `json:"orphan,omitempty"` // the model no longer has this service
 	// State is the engine's: created, running, paused, restarting, removing, exited or dead; or missing, surplus,
 	// provider or gone.
 	State  string `json:"state"`
 	Health string `json:"health,omitempty"` // starting, healthy or unhealthy; empty without a health check
 	// HealthOutput is the first line of what the last failed health check said.
-	HealthOutput string  `json:"health_output,omitempty"`
-	ResponseMS   float64 `json:"health_check_ms"` // how long the last health check took; 0 where none ran yet
+	HealthOutput string    `json:"health_output,omitempty"`
+	ResponseMS   float64   `json:"health_check_ms"`           // how long the last check took; 0 where none ran yet
+	Checked      time.Time `json:"health_check_end,omitzero"` // when that check ended
 
 	CPUPercent       float64 `json:"cpu_percent"`           // of one core, as docker stats counts
 	CPULimit         float64 `json:"cpu_limit_cores"`       // 0: none
@@ -58,6 +60,7 @@ type Replica struct {
 	Source   string    `json:"source,omitempty"`
 	Counters Counters  `json:"counters"`          // what the kernel has counted since the container started
 	Rates    Rates     `json:"rates"`             // what happened a second between two samples
+	Written  int64     `json:"layer_bytes"`       // into the container's own layer, as the engine last told
 	Answer   Answer    `json:"response,omitzero"` // of the service itself
 	Log      LogErrors `json:"log,omitzero"`
 

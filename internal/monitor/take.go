@@ -53,6 +53,9 @@ func Take(ctx context.Context, api API, project *types.Project, machine engine.M
 		return s, err
 	}
 	s.Services, s.Disk = services, disk
+	for i := range s.Services {
+		s.Services[i].Written = disk.layers[s.Services[i].ID]
+	}
 	s.Findings = findings(s)
 	for _, c := range others {
 		text, next := c.Says(project)
@@ -161,6 +164,9 @@ func (r *Replica) describe(c moby.InspectResponse) {
 		}
 		r.readHealth(st.Health)
 	}
+	if c.Config != nil {
+		r.Image = c.Config.Image
+	}
 	if h := c.HostConfig; h != nil {
 		r.MemoryLimit = h.Memory
 		if h.NanoCPUs > 0 {
@@ -181,7 +187,7 @@ func (r *Replica) readHealth(h *moby.Health) {
 		return
 	}
 	last := h.Log[len(h.Log)-1]
-	r.ResponseMS = float64(last.End.Sub(last.Start).Microseconds()) / 1000
+	r.ResponseMS, r.Checked = float64(last.End.Sub(last.Start).Microseconds())/1000, last.End
 	if last.ExitCode != 0 {
 		line, _, _ := strings.Cut(strings.TrimSpace(last.Output), "\n")
 		line = bounded.Line(line)
@@ -240,7 +246,7 @@ func compareWithModel(replicas []Replica, project *types.Project, now time.Time)
 
 func takeDisk(ctx context.Context, api API) (Disk, error) {
 	use, err := diskspace.Stored(ctx, api,
-		client.DiskUsageOptions{Containers: true, Images: true, BuildCache: true, Volumes: true})
+		client.DiskUsageOptions{Containers: true, Images: true, BuildCache: true, Volumes: true, Verbose: true})
 	if err != nil {
 		return Disk{}, fmt.Errorf("asking the engine for its disk usage: %w", err)
 	}
@@ -257,6 +263,10 @@ func takeDisk(ctx context.Context, api API) (Disk, error) {
 		BuildCache: DiskUse{
 			use.BuildCache.TotalCount, use.BuildCache.ActiveCount, use.BuildCache.TotalSize, use.BuildCache.Reclaimable,
 		},
+	}
+	d.layers = make(map[string]int64, len(use.Containers.Items))
+	for _, c := range use.Containers.Items {
+		d.layers[c.ID] = c.SizeRw
 	}
 	e, ok := api.(*engine.Engine) // which keeps what the engine said of itself when it was connected
 	if !ok {
