@@ -54,6 +54,7 @@ var readings = map[string]string{
 	"internal/daemon/process_linux.go identity":          kernel,
 	"internal/daemon/process_linux.go Find":              kernel,
 	"internal/daemon/process_linux.go Runs":              kernel,
+	"internal/sampler/engine.go frames":                  "of a limited reader",
 	"internal/registry/local.go Local.Blob":              "of a limited reader",
 	"internal/stepnet/rules_linux.go Network.Guard":      kernel,
 	"internal/stepnet/rules_linux.go Taken":              kernel,

@@ -7,6 +7,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -112,7 +113,12 @@ func TestCountsAsDockerStats(t *testing.T) {
 		&container.HostConfig{Resources: container.Resources{Memory: 256 << 20}})
 	var r Replica
 	enginetest.Until(t, 10*time.Second, "64 MiB taken", func() bool {
-		r = takeReplica(t.Context(), e, container.Summary{ID: id}, e.Machine())
+		s, err := Take(t.Context(), e, &types.Project{Name: project}, e.Machine())
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(s.Services, func(r Replica) bool { return r.ID == id })
+		r = s.Services[i]
 		return r.MemoryUsed > 64<<20
 	})
 	text, err := exec.Command("docker", "stats", "--no-stream", "--format", "{{.MemUsage}}", id).Output()
@@ -160,7 +166,7 @@ func TestWatchAppendsUntilCancelled(t *testing.T) {
 	defer cancel()
 	var b bytes.Buffer
 	model := &types.Project{Name: project, Services: types.Services{"watched": {Name: "watched"}}}
-	if err := Watch(ctx, e, model, e.Machine(), ui.New(&b), time.Second); err != nil {
+	if err := Watch(ctx, NewObserver(e, model, e.Machine(), time.Second), ui.New(&b)); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(b.String(), "watched running"); n < 2 {

@@ -8,6 +8,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/sampler"
 )
 
 // Observer keeps looking at a project, and gives each snapshot to all that follow it: the live view, the page, the
@@ -23,10 +24,10 @@ type Observer struct {
 	followers map[chan Snapshot]bool
 }
 
-// NewObserver makes one that takes a snapshot every so often, at most once in SampleInterval. Run starts it.
+// NewObserver makes one that takes a snapshot every so often, at most once in sampler.Window. Run starts it.
 func NewObserver(api API, project *types.Project, machine engine.Machine, every time.Duration) *Observer {
 	return &Observer{
-		api: api, project: project, machine: machine, every: max(every, SampleInterval),
+		api: api, project: project, machine: machine, every: max(every, sampler.Window),
 		followers: map[chan Snapshot]bool{},
 	}
 }

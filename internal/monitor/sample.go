@@ -4,93 +4,113 @@ import (
 	"context"
 	"time"
 
-	moby "github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/client"
-
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/sampler"
 )
 
-// SampleInterval lies between the two samples of which a CPU share is made. Under a second the kernel's 10 ms clock
-// ticks would show as noise.
-const SampleInterval = time.Second
-
-// sampleTwice takes two one-shot samples. The engine's own pair (stats without one-shot) costs up to two seconds.
-func sampleTwice(ctx context.Context, api API, id string) (before, after moby.StatsResponse, err error) {
-	if before, err = sample(ctx, api, id); err != nil {
+// sample reads the container's counters, or begins to ask the engine for them.
+func (s subject) sample(ctx context.Context, r *row) {
+	if !r.Running() {
 		return
+	}
+	if r.group != nil {
+		if counters, err := r.group.Read(); err == nil {
+			r.Source = r.group.Source()
+			r.measure(counters, s.machine)
+			return
+		}
+		r.group = nil // it has ended just now, or this user may not read: the engine is asked
+	}
+	r.asked = make(chan readings, 1)
+	go func() {
+		var got readings
+		got.before, got.after, got.err = sampler.Ask(ctx, s.api, r.ID)
+		r.asked <- got
+	}()
+}
+
+// sampleAgain waits until the Window has passed for every container and reads the counters for the second time.
+func (s subject) sampleAgain(ctx context.Context, rows []*row) error {
+	var last time.Time
+	for _, r := range rows {
+		if r.Counters.Read.After(last) {
+			last = r.Counters.Read
+		}
 	}
 	select {
 	case <-ctx.Done():
-		return before, after, ctx.Err()
-	case <-time.After(SampleInterval):
+		return ctx.Err()
+	case <-time.After(time.Until(last.Add(sampler.Window))):
 	}
-	after, err = sample(ctx, api, id)
-	return
+	for _, r := range rows {
+		if r.group == nil {
+			continue
+		}
+		counters, err := r.group.Read()
+		if err != nil {
+			s.lookAgain(ctx, r, err)
+			continue
+		}
+		r.measure(counters, s.machine)
+	}
+	for _, r := range rows {
+		if r.asked == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case got := <-r.asked:
+			if got.err != nil {
+				s.lookAgain(ctx, r, got.err)
+				continue
+			}
+			r.Source = sampler.SourceEngine
+			r.measure(got.before, s.machine)
+			r.measure(got.after, s.machine)
+		}
+	}
+	return lost(ctx, rows)
 }
 
-func sample(ctx context.Context, api API, id string) (moby.StatsResponse, error) {
-	var s moby.StatsResponse
-	got, err := api.ContainerStats(ctx, id, client.ContainerStatsOptions{})
-	if err != nil {
-		return s, err
+// lookAgain says of a container that can't be sampled what it is now, which tells more than that: the statistics of a
+// container that ends or is removed meanwhile just end.
+func (s subject) lookAgain(ctx context.Context, r *row, err error) {
+	before := r.Started
+	r.unsample()
+	s.inspect(ctx, r)
+	if r.Running() && r.lost == nil && r.Started.Equal(before) {
+		r.fail(err)
 	}
-	defer got.Body.Close()
-	return s, engine.StatsLimit.Decode(got.Body, &s)
 }
 
-// measure fills in CPU and memory. A container that ended between the samples keeps zeros.
-func (r *Replica) measure(before, after moby.StatsResponse, machine engine.Machine) {
-	r.CPUPercent = cpuPercent(before, after)
+// unsample forgets what was measured: it was of an earlier run of the container.
+func (r *Replica) unsample() {
+	r.Source, r.Counters, r.Rates = "", sampler.Counters{}, sampler.Rates{}
+	r.CPUPercent, r.CPULimitPercent, r.ThrottledPercent, r.MemoryUsed, r.MemoryPercent = 0, 0, 0, 0, 0
+}
+
+// measure takes down counters, and what has happened since those before them.
+func (r *Replica) measure(now sampler.Counters, machine engine.Machine) {
+	r.Rates = sampler.Between(r.Counters, now)
+	r.Counters = now
+	r.CPUPercent, r.ThrottledPercent = r.Rates.CPUPercent, r.Rates.Throttled
 	cores := r.CPULimit
 	if cores == 0 {
 		cores = float64(machine.CPUs)
 	}
+	r.CPULimitPercent = 0
 	if cores > 0 {
 		r.CPULimitPercent = r.CPUPercent / cores
 	}
-	b, a := before.CPUStats.ThrottlingData, after.CPUStats.ThrottlingData
-	if a.Periods > b.Periods && a.ThrottledPeriods >= b.ThrottledPeriods {
-		r.ThrottledPercent = 100 * float64(a.ThrottledPeriods-b.ThrottledPeriods) / float64(a.Periods-b.Periods)
-	}
-	r.MemoryUsed = memoryUsed(after.MemoryStats)
+	r.MemoryUsed = now.MemoryWorkingSet
 	limit := r.MemoryLimit
 	if limit == 0 {
 		limit = machine.Memory
 	}
+	r.MemoryPercent = 0
 	if limit > 0 {
 		r.MemoryPercent = 100 * float64(r.MemoryUsed) / float64(limit)
 	}
-}
-
-// cpuPercent is Docker's formula, in percent of one core: the container's share of the machine's CPU time, times the
-// number of CPUs. Where the engine leaves the machine's time out, the wall clock between the samples stands in.
-func cpuPercent(before, after moby.StatsResponse) float64 {
-	if after.CPUStats.CPUUsage.TotalUsage < before.CPUStats.CPUUsage.TotalUsage {
-		return 0 // restarted, or ended, in between
-	}
-	used := float64(after.CPUStats.CPUUsage.TotalUsage - before.CPUStats.CPUUsage.TotalUsage)
-	cpus := float64(after.CPUStats.OnlineCPUs)
-	if cpus == 0 {
-		cpus = float64(len(after.CPUStats.CPUUsage.PercpuUsage)) // engines before 17.03, and some cgroup v1 kernels
-	}
-	if after.CPUStats.SystemUsage > before.CPUStats.SystemUsage && before.CPUStats.SystemUsage > 0 && cpus > 0 {
-		return 100 * cpus * used / float64(after.CPUStats.SystemUsage-before.CPUStats.SystemUsage)
-	}
-	if elapsed := after.Read.Sub(before.Read); elapsed > 0 {
-		return 100 * used / float64(elapsed.Nanoseconds())
-	}
-	return 0
-}
-
-// memoryUsed leaves the inactive file cache out, as docker stats does: the kernel gives it back when asked. cgroup v1
-// calls it total_inactive_file, v2 inactive_file.
-func memoryUsed(m moby.MemoryStats) int64 {
-	cache, v1 := m.Stats["total_inactive_file"]
-	if !v1 {
-		cache = m.Stats["inactive_file"]
-	}
-	if cache < m.Usage {
-		return int64(m.Usage - cache)
-	}
-	return int64(m.Usage)
+	r.OOMKills = max(r.OOMKills, int(now.OOMKills))
 }

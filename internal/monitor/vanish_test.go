@@ -38,13 +38,17 @@ func (s *shaky) Events(context.Context, client.EventsListOptions) client.EventsR
 	return client.EventsResult{Err: done}
 }
 
+func (s *shaky) DiskUsage(context.Context, client.DiskUsageOptions) (client.DiskUsageResult, error) {
+	return client.DiskUsageResult{}, nil
+}
+
 func (s *shaky) ContainerList(context.Context, client.ContainerListOptions) (client.ContainerListResult, error) {
 	var out client.ContainerListResult
 	for id := range s.looks {
 		out.Items = append(out.Items,
 			moby.Summary{
 				ID: id, Names: []string{"/" + id}, State: moby.StateRunning,
-				Labels: map[string]string{api.ServiceLabel: strings.TrimSuffix(id, "2")},
+				Labels: map[string]string{api.ServiceLabel: strings.TrimSuffix(id, "2"), api.OneoffLabel: "False"},
 			})
 	}
 	return out, nil
@@ -75,13 +79,15 @@ func (s *shaky) ContainerStats(_ context.Context, id string,
 	return client.ContainerStatsResult{Body: io.NopCloser(strings.NewReader(s.stats[id]))}, nil
 }
 
+const frame = `{"read": "2025-01-01T00:00:00Z", "memory_stats": {"usage": 5}}`
+
 // TestOneContainersErrorHidesNoOther: the stream of statistics of a container that is removed just ends ("EOF").
 // An engine that goes away in mid-look is said as that, and not in a row of each container.
 func TestAnEngineThatGoesAwayEndsTheLook(t *testing.T) {
 	lost := &net.OpError{Op: "dial", Net: "unix", Err: syscall.ECONNREFUSED}
 	e := &shaky{looks: map[string][]error{"app": {nil, lost}, "other": {lost}}}
 	project := &types.Project{Name: "p", Services: types.Services{"app": {Name: "app"}, "other": {Name: "other"}}}
-	_, err := takeServices(t.Context(), e, project, engine.Machine{CPUs: 1, Memory: 100})
+	_, err := Take(t.Context(), e, project, engine.Machine{CPUs: 1, Memory: 100})
 	var f *fault.Error
 	if !errors.As(fault.Exit(t.Context(), err), &f) || f.Code != fault.Engine || f.Next != fault.Again {
 		t.Errorf("got %v", err)
@@ -96,18 +102,18 @@ func TestOneContainersErrorHidesNoOther(t *testing.T) {
 			"silent": {nil},
 		},
 		after: map[string]moby.ContainerState{"stopped": moby.StateExited},
-		stats: map[string]string{"app": `{"memory_stats": {"usage": 5}}`},
+		stats: map[string]string{"app": frame + frame},
 	}
 	project := &types.Project{Name: "p", Services: types.Services{}}
 	for _, name := range []string{"app", "early", "stopped", "broken", "silent"} {
 		project.Services[name] = types.ServiceConfig{Name: name}
 	}
-	rows, err := takeServices(t.Context(), e, project, engine.Machine{CPUs: 1, Memory: 100})
+	s, err := Take(t.Context(), e, project, engine.Machine{CPUs: 1, Memory: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]Replica{}
-	for _, r := range rows {
+	for _, r := range s.Services {
 		got[r.Service+" "+r.Container] = r
 	}
 	if r := got["app app"]; r.MemoryUsed != 5 || !r.Verdict.Fine {
@@ -131,8 +137,8 @@ func TestOneContainersErrorHidesNoOther(t *testing.T) {
 	if r := got["silent silent"]; !strings.Contains(r.Error, "reading stats") || !r.Verdict.Fine {
 		t.Errorf("without statistics: %+v", r)
 	}
-	said := findings(Snapshot{Services: rows})
-	if len(said) != 4 { // early is missing, stopped exited, broken and silent could not be looked at
+	// early is missing, stopped exited, broken and silent could not be looked at
+	if said := s.Findings; len(said) != 4 {
 		t.Errorf("findings: %+v", said)
 	}
 }
