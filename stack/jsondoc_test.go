@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/commandline"
+	"github.com/25eloquence/compose-mage/internal/diskspace"
+	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/projects"
 )
 
 var jsonIntro = strings.ReplaceAll(`# What -json prints
@@ -123,6 +126,16 @@ var jsonShapes = []struct {
 		},
 		{Kind: "cache", Name: "engine's build cache", Bytes: 7340032, Owner: []string{}, Users: []string{}},
 	}}},
+	{"status -all -json, monitor -all -json", projects.Report{
+		Time: at, CPUs: 4, Memory: 16 << 30, Fine: true, Root: "/var/lib/docker",
+		Space: &diskspace.Space{Free: 60 << 30, Total: 100 << 30},
+		Projects: []projects.Project{{
+			Name: "shop", State: "running", Fine: true, Folders: []projects.Folder{{Path: "/srv/shop"}}, Services: 2,
+			FineServices: 2, Containers: 2, Running: 2, Ports: []string{"127.0.0.1:8000->8000/tcp"}, CPUPercent: 3.5,
+			MemoryUsed: 64 << 20, MemoryLimit: 512 << 20, Networks: 1, Volumes: 1, ImageBytes: 150 << 20,
+			VolumeBytes: -1, ContainerBytes: -1, LogBytes: 4096, Findings: []finding.Finding{},
+		}},
+	}},
 	{"fit -json", FitReport{
 		Tier: "16g", Why: "the machine has 16GiB", Machine: Machine{CPUs: 4, Memory: 16 << 30, OpenFiles: 1048576},
 		Services: []FittedService{{

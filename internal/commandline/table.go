@@ -58,7 +58,7 @@ var Packages = map[string]map[string]Command{
 		"logs":    {Services: true, Options: Options{"services": List, "follow": Flag, "tail": Text, "since": Text}},
 		"menu":    {},
 		"monitor": {Services: true, Options: Options{
-			"services": List, "watch": Flag, "every": Duration, "disk": Flag, "json": Flag,
+			"services": List, "watch": Flag, "every": Duration, "disk": Flag, "all": Flag, "json": Flag,
 		}},
 		"restart": {Services: true, Options: Options{
 			"services": List, "all": Flag, "rolling": Flag, "timeout": Duration, "take-over": Flag, "json": Flag,
@@ -70,7 +70,7 @@ var Packages = map[string]map[string]Command{
 			"services": List, "timeout": Duration, "remove-orphans": Flag, "take-over": Flag, "json": Flag,
 			"dry-run": Flag,
 		}},
-		"status":   {Services: true, Options: Options{"services": List, "json": Flag}},
+		"status":   {Services: true, Options: Options{"services": List, "all": Flag, "json": Flag}},
 		"stop":     {Services: true, Options: Options{"services": List, "take-over": Flag}},
 		"teardown": {},
 	},

@@ -6,19 +6,28 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/stack"
+	"github.com/25eloquence/compose-mage/stack/host"
 )
 
 // Monitor shows CPU, memory, health, restarts, OOM kills and disk use.
 //
 // One snapshot by default, with what is wrong and what to do about it. With -disk it lists what the engine stores
-// instead: every image, container, volume, network and build cache, of all projects.
+// instead: every image, container, volume, network and build cache, of all projects. With -all it shows what each
+// Compose project on the engine uses, and needs no Compose file.
 func Monitor(ctx context.Context,
 	services *string, // comma-separated services; all by default
 	watch *bool, // go on until Ctrl-C
 	every *time.Duration, // between snapshots; 2s by default
 	disk *bool, // list what is stored, by size and owner
+	all *bool, // every Compose project on the engine, with its memory, CPU and disk
 	json *bool, // print the snapshot or the list as JSON
 ) error {
+	if value(all, false) {
+		if services != nil || value(disk, false) {
+			return fault.Exit(ctx, refuseAll("monitor"))
+		}
+		return fault.Exit(ctx, monitorAll(ctx, value(every, 0), value(watch, false), value(json, false)))
+	}
 	o := stack.MonitorOptions{Every: value(every, 0)}
 	if !value(disk, false) {
 		return fault.Exit(ctx, monitor(ctx, services, o, value(watch, false), value(json, false)))
@@ -54,6 +63,25 @@ func showDisk(ctx context.Context, asJSON bool) error {
 		return err
 	}
 	report, err := s.Disk(ctx)
+	if err != nil {
+		return err
+	}
+	return show(report, asJSON)
+}
+
+// refuseAll says that -all does not go with options of one project.
+func refuseAll(target string) error {
+	return fault.New(fault.Usage, "go tool mage "+target+" -all",
+		"-all shows every project of the engine: it goes with no service and no option of one project")
+}
+
+func monitorAll(ctx context.Context, every time.Duration, watch, asJSON bool) error {
+	collectLess()
+	o := host.Options{Resources: true, Every: every}
+	if watch {
+		return host.Watch(ctx, o)
+	}
+	report, err := host.Projects(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/stack"
+	"github.com/25eloquence/compose-mage/stack/host"
 )
 
 // Start starts the services in dependency order and waits until healthy.
@@ -72,11 +73,19 @@ func stop(ctx context.Context, services *string, takeOver bool) error {
 // Status shows every service's state, image and ports.
 //
 // The exit code is 1 where a service is not as it should be. A job that is done, a service scaled to 0 and one that
-// a provider gives are. Containers of services that the Compose files no longer have are named.
+// a provider gives are. Containers of services that the Compose files no longer have are named. With -all it shows
+// every Compose project on the engine, its folder and its ports, and needs no Compose file.
 func Status(ctx context.Context,
 	services *string, // comma-separated services; all by default
+	all *bool, // every Compose project on the engine
 	json *bool, // print JSON
 ) error {
+	if value(all, false) {
+		if services != nil {
+			return fault.Exit(ctx, refuseAll("status"))
+		}
+		return fault.Exit(ctx, statusAll(ctx, value(json, false)))
+	}
 	return fault.Exit(ctx, status(ctx, services, value(json, false)))
 }
 
@@ -90,6 +99,18 @@ func status(ctx context.Context, services *string, asJSON bool) error {
 		return err
 	}
 	report, err := s.Status(ctx, stack.StatusOptions{Services: named})
+	if err != nil {
+		return err
+	}
+	if err := show(report, asJSON); err != nil {
+		return err
+	}
+	return report.Err()
+}
+
+func statusAll(ctx context.Context, asJSON bool) error {
+	collectLess()
+	report, err := host.Projects(ctx, host.Options{})
 	if err != nil {
 		return err
 	}
