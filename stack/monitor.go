@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"time"
@@ -8,6 +9,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/cleanup"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/monitor"
+	"github.com/25eloquence/compose-mage/internal/page"
+	"github.com/25eloquence/compose-mage/internal/serve"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -186,6 +189,44 @@ func (s *Stack) Watch(ctx context.Context, o MonitorOptions) error {
 	}
 	observer := monitor.NewObserver(p.engine, p.model.Project, p.engine.Machine(), o.Every)
 	return fault.Exit(ctx, monitor.Watch(ctx, observer, p.out))
+}
+
+// ServeOptions are the choices of a server that watches a running stack.
+type ServeOptions struct {
+	// Listen is the address of the page: host and port. "" is 127.0.0.1 and a port that is free, or that of the server
+	// which ended a moment ago.
+	Listen string
+	Every  time.Duration // between two looks; 0 is 2 s
+	Logs   bool          // the page shows the services' logs, too
+}
+
+// Serve watches the project and shows it on a web page until ctx is cancelled, which is no error. It prints the page's
+// address, with the token without which nobody gets anything. Where the engine goes away the page says so.
+func (s *Stack) Serve(ctx context.Context, o ServeOptions) error {
+	p, err := s.loadWhole(ctx)
+	if err != nil {
+		return fault.Exit(ctx, err)
+	}
+	p.putRight(ctx)
+	return fault.Exit(ctx, serve.Run(ctx, serve.Options{
+		Engine: p.engine, Model: p.model, Named: s.options.Files, Out: p.out, Listen: o.Listen,
+		Every: cmp.Or(o.Every, 2*time.Second), Logs: o.Logs,
+	}))
+}
+
+// MonitorServed gives the newest snapshot of the server that this user runs for the project, and a sentence that says
+// so; false where there is none, or it can't say what is asked for. No engine is asked for it.
+func MonitorServed(ctx context.Context, project Options, o MonitorOptions) (Snapshot, string, bool) {
+	if len(o.Services) == 0 {
+		o.Services = project.Services
+	}
+	found, record, ok := page.Ask(ctx, page.Caller(project.Files), o.Services)
+	if !ok {
+		return Snapshot{}, "", false
+	}
+	out, err := shaped[Snapshot](found)
+	out.printed = func(to *ui.Out) { found.Print(to) }
+	return out, record.Says(found), err == nil
 }
 
 // Disk lists what the engine stores, for all projects.

@@ -27,6 +27,17 @@ func (s Severity) String() string { return [...]string{"ok", "info", "warning", 
 // MarshalText makes it a word in JSON.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// UnmarshalText reads the word.
+func (s *Severity) UnmarshalText(word []byte) error {
+	for _, known := range []Severity{OK, Info, Warning, Failure} {
+		if known.String() == string(word) {
+			*s = known
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no severity", word)
+}
+
 // Finding is one fact.
 type Finding struct {
 	ID       string   `json:"id"`       // which rule found it, dotted and stable: image.missing

@@ -3,6 +3,7 @@ package finding
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"testing"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -25,6 +26,16 @@ func TestJSON(t *testing.T) {
 		if got, err := json.Marshal(c.finding); err != nil || string(got) != c.want {
 			t.Errorf("got %s, %v; want %s", got, err, c.want)
 		}
+		var back Finding
+		if err := json.Unmarshal([]byte(c.want), &back); err != nil || !reflect.DeepEqual(back, c.finding) {
+			t.Errorf("read back: %+v, %v; want %+v", back, err, c.finding)
+		}
+	}
+}
+
+func TestUnknownSeverity(t *testing.T) {
+	if err := json.Unmarshal([]byte(`{"severity":"bad"}`), &Finding{}); err == nil {
+		t.Error("an unknown severity was read")
 	}
 }
 

@@ -2,9 +2,11 @@ package targets
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ui"
 	"github.com/25eloquence/compose-mage/stack"
 	"github.com/25eloquence/compose-mage/stack/host"
 )
@@ -21,6 +23,9 @@ func Monitor(ctx context.Context,
 	disk *bool, // list what is stored, by size and owner
 	all *bool, // every Compose project on the engine, with its memory, CPU and disk
 	json *bool, // print the snapshot or the list as JSON
+	serve *bool, // show the project on a web page until Ctrl-C; a look asks that server meanwhile
+	listen *string, // -listen: with -serve, host and port; 127.0.0.1 and a free port by default
+	logs *bool, // with -serve, the page shows logs too
 ) error {
 	if value(all, false) {
 		if services != nil || value(disk, false) {
@@ -29,6 +34,15 @@ func Monitor(ctx context.Context,
 		return fault.Exit(ctx, monitorAll(ctx, value(every, 0), value(watch, false), value(json, false)))
 	}
 	o := stack.MonitorOptions{Every: value(every, 0)}
+	if value(serve, false) {
+		more := services != nil || value(watch, false) || value(disk, false) || value(json, false)
+		so := stack.ServeOptions{Every: o.Every, Listen: value(listen, ""), Logs: value(logs, false)}
+		return fault.Exit(ctx, served(ctx, more, so))
+	}
+	if listen != nil || value(logs, false) {
+		return fault.Exit(ctx, fault.New(fault.Usage, "go tool mage monitor -serve",
+			"-listen and -logs go with -serve"))
+	}
 	if !value(disk, false) {
 		return fault.Exit(ctx, monitor(ctx, services, o, value(watch, false), value(json, false)))
 	}
@@ -43,6 +57,11 @@ func monitor(ctx context.Context, services *string, o stack.MonitorOptions, watc
 	if o.Services, err = names(services); err != nil {
 		return err
 	}
+	if !watch {
+		if snapshot, source, ok := stack.MonitorServed(ctx, stack.Options{}, o); ok {
+			return showServed(snapshot, source, asJSON)
+		}
+	}
 	s, err := openJSON(ctx, asJSON && !watch)
 	if err != nil {
 		return err
@@ -55,6 +74,32 @@ func monitor(ctx context.Context, services *string, o stack.MonitorOptions, watc
 		return err
 	}
 	return show(snapshot, asJSON)
+}
+
+// showServed prints the snapshot of a server that runs, and says whose it is; beside JSON on standard error.
+func showServed(snapshot stack.Snapshot, source string, asJSON bool) error {
+	if asJSON {
+		ui.New(os.Stderr).Info("%s", source)
+		return show(snapshot, true)
+	}
+	if err := show(snapshot, false); err != nil {
+		return err
+	}
+	ui.Stdout().Info("%s", source)
+	return nil
+}
+
+// served shows the whole project on a page, for which nothing else is asked.
+func served(ctx context.Context, more bool, o stack.ServeOptions) error {
+	if more {
+		return fault.New(fault.Usage, "go tool mage monitor -serve",
+			"-serve watches the whole project; -services, -watch, -disk and -json don't go with it")
+	}
+	s, err := open(ctx)
+	if err != nil {
+		return err
+	}
+	return s.Serve(ctx, o)
 }
 
 func showDisk(ctx context.Context, asJSON bool) error {
