@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/monitor"
 	"github.com/25eloquence/compose-mage/internal/state"
@@ -90,29 +88,27 @@ const AliveEvery = 10 * time.Second
 
 // Place is the right to be the only server of a project.
 type Place struct {
-	path string
-	lock *flock.Flock
+	path  string
+	leave func()
 	// Before is the record of the server that ran until a moment ago; its zero value is that there was none.
 	Before Record
 }
 
 // Take takes the project for this process. Where another server has it, the error says which.
 func Take(project string) (*Place, error) {
-	dir, err := state.Dir()
+	dir, err := state.ProjectDir(project)
 	if err != nil {
 		return nil, err
 	}
-	p := &Place{path: filepath.Join(dir, "projects", project, recordName)}
-	if err := state.MakeDir(filepath.Dir(p.path)); err != nil {
+	if err := state.MakeDir(dir); err != nil {
 		return nil, err
 	}
-	p.lock = flock.New(p.path+".lock", flock.SetPermissions(0o600))
-	got, err := p.lock.TryLock()
-	if err != nil {
-		return nil, state.Unwritable(p.path, fmt.Errorf("locking %q: %w", p.path+".lock", err))
+	p := &Place{path: filepath.Join(dir, recordName)}
+	if p.leave, err = state.TryLock(p.path + ".lock"); err != nil {
+		return nil, err
 	}
 	r, age, ok := readRecord(p.path)
-	if !got {
+	if p.leave == nil {
 		return nil, taken(project, r, ok)
 	}
 	if ok && age < keptFor && r.Project == project && len(r.Token) == len(NewToken()) {
@@ -145,7 +141,7 @@ func (p *Place) Keep(r Record) error {
 func (p *Place) Mark() { now := time.Now(); _ = os.Chtimes(p.path, now, now) }
 
 // Leave lets another server have the project.
-func (p *Place) Leave() { p.Mark(); _ = p.lock.Unlock() }
+func (p *Place) Leave() { p.Mark(); p.leave() }
 
 // readRecord reads a record that is this user's own and nobody else's to read, and says how long ago its server ran.
 func readRecord(path string) (r Record, age time.Duration, ok bool) {
