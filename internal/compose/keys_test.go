@@ -6,13 +6,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/25eloquence/compose-mage/internal/composetest/keys"
 )
 
 // byLibrary are the keys that Compose's library acts on when it reads the files, creates, starts or stops, by Compose
@@ -173,8 +172,8 @@ var whole = []string{
 // it. TestEveryFieldOfABuildSectionIsDecidedOn does it for builds.
 func TestEveryKeyIsDecided(t *testing.T) {
 	known, tests := map[string]bool{}, testNames(t)
-	for typ, keys := range byLibrary {
-		for _, key := range strings.Fields(keys) {
+	for typ, names := range byLibrary {
+		for _, key := range strings.Fields(names) {
 			known[typ+"."+key] = true
 		}
 	}
@@ -191,7 +190,7 @@ func TestEveryKeyIsDecided(t *testing.T) {
 		known[key] = true
 	}
 	met := map[string]bool{}
-	for _, key := range allKeys() {
+	for _, key := range keys.All(whole...) {
 		met[key] = true
 		if !known[key] {
 			t.Errorf("nobody has decided what is done about %s", key)
@@ -202,36 +201,6 @@ func TestEveryKeyIsDecided(t *testing.T) {
 			t.Errorf("the Compose types have no %s any more", key)
 		}
 	}
-}
-
-// allKeys are the keys of the Compose types, but for those of builds: "ServiceConfig.deploy".
-func allKeys() []string {
-	var out []string
-	seen := map[reflect.Type]bool{}
-	var walk func(reflect.Type)
-	walk = func(x reflect.Type) {
-		for slices.Contains([]reflect.Kind{reflect.Pointer, reflect.Slice, reflect.Map}, x.Kind()) {
-			x = x.Elem()
-		}
-		if x.Kind() != reflect.Struct || !strings.Contains(x.PkgPath(), "compose-go") || seen[x] ||
-			x == reflect.TypeFor[types.BuildConfig]() {
-			return
-		}
-		seen[x] = true
-		for i := range x.NumField() {
-			f := x.Field(i)
-			key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-			if key == "" && f.IsExported() && !f.Anonymous && f.Type != reflect.TypeFor[types.Extensions]() {
-				key = strings.ToLower(f.Name)
-			}
-			if key != "" && key != "-" && key != "#extensions" && !slices.Contains(whole, x.Name()) {
-				out = append(out, x.Name()+"."+key)
-			}
-			walk(f.Type)
-		}
-	}
-	walk(reflect.TypeFor[types.Project]())
-	return out
 }
 
 var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(`)

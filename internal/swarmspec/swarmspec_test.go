@@ -1,0 +1,234 @@
+package swarmspec
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/25eloquence/compose-mage/internal/composetest"
+)
+
+// one converts a file's only service, or the one with the name a.
+func one(t *testing.T, body string, o Options) (swarm.ServiceSpec, []Change) {
+	t.Helper()
+	parts := append(strings.Split(body, "|"), "")
+	stack := convert(t, "name: p\nservices:\n  a: {image: x, "+parts[0]+"}\n"+parts[1]+"\n", o)
+	return stack.Services["a"], stack.Changes
+}
+
+func said(changes []Change, part string) bool {
+	for _, c := range changes {
+		if strings.Contains(c.Path+": "+c.Instead, part) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestNames(t *testing.T) {
+	stack := convert(t, "name: p\nservices: {a: {image: x, volumes: ['vol:/v']}}\nvolumes: {vol: {}}\n", Options{
+		Images: map[string]string{"a": "r/x:1@sha256:ab"},
+	})
+	a := stack.Services["a"]
+	if a.Name != "p_a" || a.Labels[StackLabel] != "p" || a.TaskTemplate.ContainerSpec.Labels[StackLabel] != "p" {
+		t.Errorf("got %q %v", a.Name, a.Labels)
+	}
+	if a.Labels[ImageLabel] != "x" || a.TaskTemplate.ContainerSpec.Image != "r/x:1@sha256:ab" {
+		t.Errorf("the image is %q, said to be %q", a.TaskTemplate.ContainerSpec.Image, a.Labels[ImageLabel])
+	}
+	if m := a.TaskTemplate.ContainerSpec.Mounts[0]; m.Source != "p_vol" || m.VolumeOptions.Labels[StackLabel] != "p" {
+		t.Errorf("got %+v", m)
+	}
+	if n := stack.Networks["default"]; n.Name != "p_default" || n.Options.Driver != "overlay" {
+		t.Errorf("got %+v", n)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for want, text := range map[string]string{
+		"provider":                  "services: {a: {provider: {type: z}}}",
+		`deploy.mode: "z"`:          "services: {a: {image: x, deploy: {mode: z}}}",
+		"seccomp":                   "services: {a: {image: x, security_opt: ['seccomp=/nowhere']}}",
+		`secret "s" has no content`: "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {environment: PATH}}",
+		`config "c" has no content`: "services: {a: {image: x, configs: [c]}}\nconfigs: {c: {content: t}}",
+		"tmpfs":                     "services: {a: {image: x, tmpfs: ['/run:size=z']}}",
+	} {
+		if _, err := Convert(composetest.Load(t, text), Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+func TestPortsOfTheLoopbackStayThere(t *testing.T) {
+	spec, changes := one(t,
+		"ports: ['127.0.0.1:80:80', '[::1]:81:81', '82:82', '10.0.0.1:83:83', '90-91:84']", Options{})
+	var got []uint32
+	for _, p := range spec.EndpointSpec.Ports {
+		got = append(got, p.TargetPort)
+		if p.TargetPort == 84 && p.PublishedPort != 0 {
+			t.Errorf("a range is published as %d", p.PublishedPort)
+		}
+	}
+	if len(got) != 3 || !said(changes, "127.0.0.1 is this machine's own") || !said(changes, "not on 10.0.0.1 alone") ||
+		!said(changes, "can't choose within 90-91") {
+		t.Errorf("published %v, said %v", got, changes)
+	}
+}
+
+func TestWithoutVirtualAddresses(t *testing.T) {
+	spec, changes := one(t, "ports: ['80:80'], deploy: {endpoint_mode: vip}", Options{NoVIP: true})
+	p := spec.EndpointSpec.Ports[0]
+	if spec.EndpointSpec.Mode != swarm.ResolutionModeDNSRR || p.PublishMode != swarm.PortConfigPublishModeHost {
+		t.Errorf("got %+v", spec.EndpointSpec)
+	}
+	if spec.UpdateConfig.Order != swarm.UpdateOrderStopFirst {
+		t.Error("two tasks can't have the same port of a node")
+	}
+	if !said(changes, "no IPVS") || !said(changes, "no routing mesh") {
+		t.Errorf("said %v", changes)
+	}
+	if spec, _ = one(t, "ports: ['80:80']", Options{}); spec.EndpointSpec.Mode == swarm.ResolutionModeDNSRR {
+		t.Error("dnsrr without need")
+	}
+}
+
+func TestUpdateOrder(t *testing.T) {
+	const startFirst = "deploy: {update_config: {order: start-first}}"
+	for body, want := range map[string]swarm.UpdateOrder{
+		"":                 swarm.UpdateOrderStartFirst,
+		"ports: ['80:80']": swarm.UpdateOrderStartFirst,
+		"ports: [{target: 80, published: 80, mode: host}]":      swarm.UpdateOrderStopFirst,
+		"ports: [{target: 80, mode: host}]":                     swarm.UpdateOrderStartFirst,
+		"volumes: ['vol:/v']|volumes: {vol: {}}":                swarm.UpdateOrderStopFirst,
+		"volumes: ['vol:/v:ro']|volumes: {vol: {}}":             swarm.UpdateOrderStartFirst,
+		"volumes: ['/v']":                                       swarm.UpdateOrderStartFirst,
+		startFirst + ", volumes: ['vol:/v']|volumes: {vol: {}}": swarm.UpdateOrderStartFirst,
+	} {
+		if spec, _ := one(t, body, Options{}); spec.UpdateConfig.Order != want || spec.RollbackConfig.Order != want {
+			t.Errorf("%s: %s, and back %s", body, spec.UpdateConfig.Order, spec.RollbackConfig.Order)
+		}
+	}
+}
+
+func TestUpdatesAreWatchedUntilACheckCanFail(t *testing.T) {
+	seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
+	for name, c := range map[string]struct {
+		check *container.HealthConfig
+		want  time.Duration
+	}{
+		"none":         {nil, seconds(15)},
+		"disabled":     {&container.HealthConfig{Test: []string{"NONE"}, Interval: seconds(60)}, seconds(15)},
+		"the engine's": {&container.HealthConfig{Test: []string{"CMD", "a"}}, seconds(3*60 + 5)},
+		"said": {&container.HealthConfig{
+			Test: []string{"CMD", "a"}, Interval: seconds(5), Timeout: seconds(2), Retries: 4, StartPeriod: seconds(10),
+		}, seconds(10 + 4*7 + 5)},
+		"quick": {&container.HealthConfig{Interval: seconds(1), Timeout: seconds(1), Retries: 1}, seconds(15)},
+	} {
+		if got := MonitorTime(c.check); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+	spec, _ := one(t, "", Options{Checks: map[string]*container.HealthConfig{"a": {Interval: seconds(60)}}})
+	if u := spec.UpdateConfig; u.Monitor < seconds(180) || u.FailureAction != swarm.UpdateFailureActionRollback {
+		t.Errorf("by the image's check: %+v", u)
+	}
+}
+
+func TestJobsAndRestarts(t *testing.T) {
+	job := "|  b: {image: y, depends_on: {a: {condition: service_completed_successfully}}}"
+	for body, want := range map[string]string{
+		"":                                 "replicated any",
+		"restart: always":                  "replicated any",
+		"restart: unless-stopped":          "replicated any",
+		"restart: 'no'":                    "replicated none",
+		"restart: on-failure:3":            "replicated on-failure 3",
+		job:                                "job none",
+		"restart: on-failure" + job:        "job on-failure",
+		"deploy: {mode: global}":           "global any",
+		"deploy: {mode: global-job}":       "global-job none",
+		"deploy: {mode: replicated}" + job: "replicated any",
+	} {
+		spec, _ := one(t, body, Options{})
+		got := map[bool]string{
+			spec.Mode.Replicated != nil: "replicated", spec.Mode.Global != nil: "global",
+			spec.Mode.ReplicatedJob != nil: "job", spec.Mode.GlobalJob != nil: "global-job",
+		}[true] + " " + string(spec.TaskTemplate.RestartPolicy.Condition)
+		if n := spec.TaskTemplate.RestartPolicy.MaxAttempts; n != nil {
+			got += " " + string(rune('0'+*n))
+		}
+		if got != want {
+			t.Errorf("%q: %s, want %s", body, got, want)
+		}
+		if isJob := strings.Contains(got, "job"); (spec.UpdateConfig == nil) != isJob {
+			t.Errorf("%q: update config %v", body, spec.UpdateConfig)
+		}
+	}
+}
+
+func TestPlacement(t *testing.T) {
+	data := "volumes: ['vol:/v'], deploy: {placement: {constraints: [node.role==worker]}}|volumes: {vol: {}}"
+	spec, _ := one(t, data, Options{VolumeNodes: map[string]string{"p_vol": "n1"}})
+	if got := strings.Join(spec.TaskTemplate.Placement.Constraints, " "); got != "node.role==worker node.id==n1" {
+		t.Errorf("got %q", got)
+	}
+	spec, changes := one(t, "gpus: all", Options{})
+	got := spec.TaskTemplate.Placement.Constraints
+	if len(got) != 1 || got[0] != gpuLabel || !said(changes, "gpu=true") {
+		t.Errorf("got %q, said %v", got, changes)
+	}
+	spec, _ = one(t, "gpus: [{count: 2, capabilities: [gpu]}]", Options{GPU: "NVIDIA-GPU"})
+	if r := spec.TaskTemplate.Resources.Reservations.GenericResources; len(r) != 1 ||
+		r[0].DiscreteResourceSpec.Value != 2 || r[0].DiscreteResourceSpec.Kind != "NVIDIA-GPU" ||
+		len(spec.TaskTemplate.Placement.Constraints) != 0 {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestBraces(t *testing.T) {
+	spec, changes := one(t, `environment: {A: "{{.x}}", B: "{{.Node.Hostname}}"}`, Options{})
+	if got := strings.Join(spec.TaskTemplate.ContainerSpec.Env, " "); got != `A={{"{{"}}.x}} B={{.Node.Hostname}}` {
+		t.Errorf("got %s", got)
+	}
+	if !said(changes, "environment.B: the Swarm fills in") || said(changes, "environment.A") {
+		t.Errorf("said %v", changes)
+	}
+}
+
+func TestAnotherContentIsAnotherSecret(t *testing.T) {
+	const file = "name: p\nservices: {a: {image: x, secrets: [s]}}\nsecrets: {s: {environment: PATH}}\n"
+	project := composetest.Load(t, file)
+	name := func(content string) string {
+		stack, err := Convert(project, Options{Secrets: map[string][]byte{"s": []byte(content)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reference := stack.Services["a"].TaskTemplate.ContainerSpec.Secrets[0]
+		if reference.SecretName != stack.Secrets["s"].Name || reference.File.Name != "s" {
+			t.Errorf("got %+v", reference)
+		}
+		return reference.SecretName
+	}
+	if name("1") != name("1") || name("1") == name("2") || !strings.HasPrefix(name("1"), "p_s-") {
+		t.Errorf("got %s, %s", name("1"), name("2"))
+	}
+	long := composetest.Load(t, file)
+	long.Name = strings.Repeat("p", 80)
+	stack, err := Convert(long, Options{Secrets: map[string][]byte{"s": nil}})
+	if err != nil || len(stack.Secrets["s"].Name) > 64 {
+		t.Errorf("%v, %d bytes", err, len(stack.Secrets["s"].Name))
+	}
+}
+
+func TestTmpfs(t *testing.T) {
+	spec, changes := one(t, "tmpfs: ['/run:size=64m,mode=1777,uid=9,noexec,nosuid,huge=always']", Options{})
+	m := spec.TaskTemplate.ContainerSpec.Mounts[0]
+	if o := m.TmpfsOptions; o.SizeBytes != 64<<20 || o.Mode.String() != "trwxrwxrwx" || len(o.Options) != 2 {
+		t.Errorf("got %+v", o)
+	}
+	if !said(changes, `"huge=always" of /run`) || said(changes, "nosuid") {
+		t.Errorf("said %v", changes)
+	}
+}
