@@ -60,12 +60,15 @@ type Rates struct {
 }
 
 // Answer is how the service itself answered, asked from outside of its container: by an HTTP request to the address
-// under x-compose-mage, or by connecting to a port that it publishes. Its zero value is that nobody asked.
+// under x-compose-mage, or by connecting to a port. Its zero value is that nobody asked.
 type Answer struct {
-	Of    string    `json:"of"`              // what was asked: http://127.0.0.1:8000/health, tcp://127.0.0.1:6379
-	At    time.Time `json:"at,omitzero"`     // when
-	MS    float64   `json:"ms"`              // how long the answer took, in milliseconds; 0 where there was none
-	Error string    `json:"error,omitempty"` // why there was none, or why it is no good one
+	Of string    `json:"of"`          // what was asked: http://172.18.0.2:8000/health, tcp://127.0.0.1:6379
+	At time.Time `json:"at,omitzero"` // when
+	// MS is how long the answer took, in milliseconds: until the connection, or the head of the HTTP answer, was there.
+	MS      float64 `json:"ms"`
+	Error   string  `json:"error,omitempty"`   // why there was none, or why it is no good one: "HTTP 503"
+	Pending bool    `json:"pending,omitempty"` // the service has not answered yet, after MS
+	Named   bool    `json:"named,omitempty"`   // the Compose file names what was asked; else it is a published port
 }
 
 // LogErrors is what the container's log says of errors, counted since somebody reads it. Its zero value is that

@@ -107,6 +107,11 @@ func (p place) check(lineOf func(path []string) string) error {
 				readyStarted,
 				fault.DidYouMean(e.Ready, known[1:]))
 		}
+		if e.Answers != nil {
+			if err := e.Answers.check(); err != nil {
+				return fail(append(path, "answers"), "%s.answers: %w", Key, err)
+			}
+		}
 	}
 	return nil
 }

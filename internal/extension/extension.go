@@ -33,7 +33,8 @@ type onProject struct {
 // onService is what the key may hold on a service.
 type onService struct {
 	Runtime nameList `yaml:"runtime"`
-	Ready   string   `yaml:"ready"` // readyPort or readyStarted
+	Ready   string   `yaml:"ready"`   // readyPort or readyStarted
+	Answers *Answers `yaml:"answers"` // nil where monitor asks a published port, if there is one
 }
 
 // When a service without a health check is ready.

@@ -26,6 +26,7 @@ func findings(s Snapshot) []finding.Finding {
 		all = append(all, stateFindings(r)...)
 		all = append(all, loadFindings(r)...)
 	}
+	all = append(all, answerFindings(s.Services)...)
 	return append(all, diskFindings(s.Disk)...)
 }
 

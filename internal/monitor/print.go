@@ -16,8 +16,9 @@ func (s Snapshot) Print(out *ui.Out) {
 	for _, r := range s.Services {
 		rows = append(rows, r.row(s.Time))
 	}
-	ui.Table(out.Writer(),
-		[]string{"SERVICE", "STATE", "CPU", "OF LIMIT", "MEMORY", "LIMIT", "", "CHECK", "RESTARTS", "OOM", "UP"}, rows)
+	ui.Table(out.Writer(), []string{
+		"SERVICE", "STATE", "CPU", "OF LIMIT", "MEMORY", "LIMIT", "", "CHECK", "ANSWER", "RESTARTS", "OOM", "UP",
+	}, rows)
 	ui.Fprintf(out.Writer(), "\n")
 	s.Disk.print(out)
 	ui.Fprintf(out.Writer(), "\n")
@@ -37,10 +38,10 @@ func (r Replica) row(now time.Time) []string {
 		name += " (orphan)"
 	}
 	row := []string{
-		name, r.stateCell(), "-", "-", "-", "-", "", "-", fmt.Sprint(r.Restarts), fmt.Sprint(r.OOMKills), "-",
+		name, r.stateCell(), "-", "-", "-", "-", "", "-", "-", fmt.Sprint(r.Restarts), fmt.Sprint(r.OOMKills), "-",
 	}
 	if r.Container == "" { // it has none
-		row[8], row[9] = "-", "-"
+		row[9], row[10] = "-", "-"
 	}
 	if r.MemoryLimit > 0 {
 		row[5] = ui.Bytes(r.MemoryLimit)
@@ -57,7 +58,8 @@ func (r Replica) row(now time.Time) []string {
 	if r.ResponseMS > 0 {
 		row[7] = fmt.Sprintf("%.0f ms", r.ResponseMS)
 	}
-	row[10] = age(now.Sub(r.Started))
+	row[8] = r.answerCell()
+	row[11] = age(now.Sub(r.Started))
 	return row
 }
 

@@ -5,6 +5,7 @@ package monitor
 import (
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/answer"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/finding"
@@ -78,14 +79,8 @@ type Replica struct {
 	lost error              // why it could not be
 }
 
-// Answer is how the service itself answered, asked from outside of its container: by an HTTP request to the address
-// under x-compose-mage, or by connecting to a port that it publishes. Its zero value is that nobody asked.
-type Answer struct {
-	Of    string    `json:"of"`              // what was asked: http://127.0.0.1:8000/health, tcp://127.0.0.1:6379
-	At    time.Time `json:"at,omitzero"`     // when
-	MS    float64   `json:"ms"`              // how long the answer took, in milliseconds; 0 where there was none
-	Error string    `json:"error,omitempty"` // why there was none, or why it is no good one
-}
+// Answer is how the service itself answered, asked from outside of its container.
+type Answer = answer.Answer
 
 // LogErrors is what the container's log says of errors, counted since somebody reads it. Its zero value is that
 // nobody does.

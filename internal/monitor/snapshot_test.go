@@ -38,6 +38,7 @@ func trouble() Snapshot {
 				Service: "api-backend", Container: "a-1", State: "running", Health: "healthy", ResponseMS: 12.4,
 				CPUPercent: 97, CPULimit: 1, CPULimitPercent: 97, ThrottledPercent: 70, MemoryUsed: 100 << 20,
 				MemoryLimit: 2 << 30, MemoryPercent: 4.9, Started: up, Expected: true, Verdict: fine(container.Healthy),
+				Answer: Answer{Of: "http://172.18.0.2:8000/health", MS: 512, Pending: true, Named: true},
 			},
 			{
 				Service: "azure-tts", Container: "t-1", State: "running", Health: "unhealthy",
@@ -67,6 +68,7 @@ func trouble() Snapshot {
 			},
 			{
 				Service: "whisper-stt", Container: "w-1", State: "running", Health: "healthy", ResponseMS: 4,
+				Answer:     Answer{Of: "http://172.18.0.3:8001/health", MS: 1.44, Named: true},
 				CPUPercent: 1, MemoryUsed: 15 << 30, MemoryLimit: 16 << 30, MemoryPercent: 93.75,
 				Started: noon.Add(-70 * time.Second), Expected: true, Verdict: fine(container.Healthy),
 			},

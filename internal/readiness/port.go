@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/answer"
 	"github.com/25eloquence/compose-mage/internal/container"
 )
 
@@ -15,6 +16,8 @@ const (
 	portPatience = 30 * time.Second
 	// silentPatience is the same for a service of which an earlier start has seen that nothing listens.
 	silentPatience = 2 * time.Second
+	// dialTimeout bounds one attempt to connect.
+	dialTimeout = 300 * time.Millisecond
 )
 
 // waitForPort waits until a running container without a check accepts connections on one of the TCP ports that it
@@ -26,7 +29,8 @@ func (w *Waiter) waitForPort(ctx context.Context, c container.Replica) error {
 	}
 	for first := true; ; first = false {
 		if c.State.Running && !c.State.Restarting {
-			says, port := w.askPorts(ctx, publishedPorts(c)) // a restart may have given the container another address
+			// A restart may have given the container another address.
+			says, port := w.askPorts(ctx, answer.PublishedPorts(c))
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -50,17 +54,17 @@ func (w *Waiter) waitForPort(ctx context.Context, c container.Replica) error {
 // portDecides says whether the container counts as ready after its ports have answered so; port is one that
 // refuses. first says that they were asked for the first time: a container that has run for longer than the
 // patience by then is not waited for.
-func (w *Waiter) portDecides(c container.Replica, says answer, port uint16, first bool) bool {
+func (w *Waiter) portDecides(c container.Replica, says answer.Said, port uint16, first bool) bool {
 	patience := portPatience
 	if w.Silent.has(w.Service) {
 		patience = silentPatience
 	}
 	switch {
-	case says == accepted:
+	case says == answer.Accepted:
 		w.answered = true
 		w.Silent.set(w.Service, false)
 		return true
-	case says == unknown, first && time.Since(startOf(c)) > patience:
+	case says == answer.Unknown, first && time.Since(startOf(c)) > patience:
 		return true
 	case time.Since(w.began) > patience:
 		w.Silent.set(w.Service, true)
@@ -79,19 +83,19 @@ func (w *Waiter) portDecides(c container.Replica, says answer, port uint16, firs
 
 // askPorts asks the ports: accepted where one accepts, unknown where nothing can be told of any, else refused, with
 // the first port that refuses.
-func (w *Waiter) askPorts(ctx context.Context, ports []published) (answer, uint16) {
+func (w *Waiter) askPorts(ctx context.Context, ports []answer.Port) (said answer.Said, port uint16) {
 	ask := w.ask
 	if ask == nil {
-		ask = published.ask
+		reach := answer.Reach{Local: w.Local, SharesNetwork: w.SharesNetwork}
+		ask = func(p answer.Port) answer.Said { return p.Ask(ctx, reach, dialTimeout) }
 	}
-	said, port := unknown, uint16(0)
 	for _, p := range ports {
-		switch ask(p, ctx, w.SharesNetwork) {
-		case accepted:
-			return accepted, p.inside.Port()
-		case refused:
-			if said != refused {
-				said, port = refused, p.inside.Port()
+		switch ask(p) { //nolint:exhaustive // of an unknown one nothing follows
+		case answer.Accepted:
+			return answer.Accepted, p.Number
+		case answer.Refused:
+			if said != answer.Refused {
+				said, port = answer.Refused, p.Number
 			}
 		}
 	}

@@ -2,13 +2,8 @@ package readiness
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/netip"
-	"os"
-	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +12,7 @@ import (
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/answer"
 	"github.com/25eloquence/compose-mage/internal/container"
 )
 
@@ -113,11 +109,11 @@ func (c portCase) run(t *testing.T) {
 		API: portsOf{started: start, ports: c.ports}, Service: "a", Shells: NewShells(),
 		Local: !c.remote, Silent: silent, ReadyOnceStarted: c.started,
 		Warn: func(f string, a ...any) { warned = append(warned, fmt.Sprintf(f, a...)) },
-		ask: func(p published, _ context.Context, _ bool) answer {
-			if time.Since(start) >= c.listens[p.inside.Port()] {
-				return accepted
+		ask: func(p answer.Port) answer.Said {
+			if time.Since(start) >= c.listens[p.Number] {
+				return answer.Accepted
 			}
-			return refused
+			return answer.Refused
 		},
 	}
 	if err := w.WaitReady(t.Context()); err != nil {
@@ -137,21 +133,21 @@ func TestPortDecides(t *testing.T) {
 		"because it runs (x-compose-mage: {ready: started} on the service: no port is waited for)"
 	const waits = "port 80 accepts no connection yet"
 	for name, c := range map[string]struct {
-		says      answer
+		says      answer.Said
 		first     bool
 		ran, late time.Duration // since the container's start, and since ours
 		ready     bool
 		answered  bool
 		said      string
 	}{
-		"accepted":                  {accepted, true, 0, 0, true, true, ""},
-		"unknown":                   {unknown, true, 0, 0, true, false, ""},
-		"refused":                   {refused, true, 0, 0, false, false, waits},
-		"refused, runs for long":    {refused, true, time.Minute, 0, true, false, ""},
-		"refused, runs for 30 s":    {refused, true, portPatience, 0, false, false, waits},
-		"refused, for 30 s now":     {refused, false, time.Minute, portPatience, false, false, waits},
-		"refused, ran long by now":  {refused, false, time.Minute, 10 * time.Second, false, false, waits},
-		"refused, patience is over": {refused, false, time.Minute, 31 * time.Second, true, false, warning},
+		"accepted":                  {answer.Accepted, true, 0, 0, true, true, ""},
+		"unknown":                   {answer.Unknown, true, 0, 0, true, false, ""},
+		"refused":                   {answer.Refused, true, 0, 0, false, false, waits},
+		"refused, runs for long":    {answer.Refused, true, time.Minute, 0, true, false, ""},
+		"refused, runs for 30 s":    {answer.Refused, true, portPatience, 0, false, false, waits},
+		"refused, for 30 s now":     {answer.Refused, false, time.Minute, portPatience, false, false, waits},
+		"refused, ran long by now":  {answer.Refused, false, time.Minute, 10 * time.Second, false, false, waits},
+		"refused, patience is over": {answer.Refused, false, time.Minute, 31 * time.Second, true, false, warning},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			said := ""
@@ -177,74 +173,25 @@ func TestPortDecides(t *testing.T) {
 	}
 }
 
-func TestPublishedPorts(t *testing.T) {
-	at := func(ip, port string) []network.PortBinding {
-		b := network.PortBinding{HostPort: port}
-		if ip != "" {
-			b.HostIP = netip.MustParseAddr(ip)
-		}
-		return []network.PortBinding{b, {HostPort: "9"}}
-	}
-	c := replica(nil, nil)
-	if got := publishedPorts(c); got != nil {
-		t.Errorf("a container without a network publishes %v", got)
-	}
-	c.NetworkSettings = &moby.NetworkSettings{
-		Networks: map[string]*network.EndpointSettings{
-			"none": {}, "back": {IPAddress: netip.MustParseAddr("172.20.0.2")},
-		},
-		Ports: network.PortMap{
-			network.MustParsePort("443/tcp"): at("10.0.0.1", "8443"),
-			network.MustParsePort("80/tcp"):  at("0.0.0.0", "8080"),
-			network.MustParsePort("81/tcp"):  at("", "8081"),
-			network.MustParsePort("82/tcp"):  nil,
-			network.MustParsePort("53/udp"):  at("", "53"),
-		},
-	}
-	want := "172.20.0.2:80 127.0.0.1:8080, 172.20.0.2:81 127.0.0.1:8081, 172.20.0.2:443 10.0.0.1:8443"
-	var got []string
-	for _, p := range publishedPorts(c) {
-		got = append(got, p.inside.String()+" "+p.outside)
-	}
-	if got := strings.Join(got, ", "); got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-}
-
 // TestAnswersOfSeveralPorts has one that accepts count, and of those that refuse the first.
 func TestAnswersOfSeveralPorts(t *testing.T) {
 	for _, c := range []struct {
-		answers map[uint16]answer
-		says    answer
+		answers map[uint16]answer.Said
+		says    answer.Said
 		port    uint16
 	}{
-		{nil, unknown, 0},
-		{map[uint16]answer{1: unknown, 2: unknown}, unknown, 0},
-		{map[uint16]answer{1: unknown, 2: refused, 3: refused}, refused, 2},
-		{map[uint16]answer{1: refused, 2: accepted, 3: refused}, accepted, 2},
+		{nil, answer.Unknown, 0},
+		{map[uint16]answer.Said{1: answer.Unknown, 2: answer.Unknown}, answer.Unknown, 0},
+		{map[uint16]answer.Said{1: answer.Unknown, 2: answer.Refused, 3: answer.Refused}, answer.Refused, 2},
+		{map[uint16]answer.Said{1: answer.Refused, 2: answer.Accepted, 3: answer.Refused}, answer.Accepted, 2},
 	} {
-		w := &Waiter{ask: func(p published, _ context.Context, _ bool) answer { return c.answers[p.inside.Port()] }}
-		var ports []published
+		w := &Waiter{ask: func(p answer.Port) answer.Said { return c.answers[p.Number] }}
+		var ports []answer.Port
 		for port := uint16(1); int(port) <= len(c.answers); port++ {
-			ports = append(ports, published{inside: netip.AddrPortFrom(netip.Addr{}, port)})
+			ports = append(ports, answer.Port{Number: port})
 		}
 		if says, port := w.askPorts(t.Context(), ports); says != c.says || port != c.port {
 			t.Errorf("%v: got %v of %d, want %v of %d", c.answers, says, port, c.says, c.port)
-		}
-	}
-}
-
-// TestProxied has what reading from the engine's port proxy means.
-func TestProxied(t *testing.T) {
-	for want, errs := range map[answer][]error{
-		accepted: {nil, fmt.Errorf("reading: %w", os.ErrDeadlineExceeded)},
-		refused:  {io.EOF, fmt.Errorf("reading: %w", syscall.ECONNRESET)},
-		unknown:  {errors.New("no route")},
-	} {
-		for _, err := range errs {
-			if got := proxied(err); got != want {
-				t.Errorf("%v: got %v, want %v", err, got, want)
-			}
 		}
 	}
 }

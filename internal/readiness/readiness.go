@@ -10,6 +10,7 @@ import (
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/answer"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/semaphore"
@@ -38,7 +39,7 @@ type Waiter struct {
 	Progress             func(text string)        // takes what the last probe said; nil for nobody
 	Warn                 func(f string, a ...any) // takes what the user should know; nil for nobody
 
-	ask      func(p published, ctx context.Context, sharesNetwork bool) answer // nil for published.ask
+	ask      func(answer.Port) answer.Said // nil for one that connects
 	session  *session
 	began    time.Time
 	took     time.Duration // of the last probe
