@@ -47,7 +47,9 @@ func web(t *testing.T, secure bool) (address string, requests *atomic.Pointer[ht
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	})
-	handle("/head", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 2*maxHead)) })
+	handle("/head", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X", strings.Repeat("x", 2*maxHead))
+	})
 	handle("/closed", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	server := httptest.NewUnstartedServer(mux)
 	if secure {
@@ -184,15 +186,19 @@ func TestConnecting(t *testing.T) {
 		ports [][]place
 		want  string // what was asked, and its error; empty where nothing could be
 	}{
-		"it accepts":                 {[][]place{{{open, own}}}, open},
-		"it accepts behind a proxy":  {[][]place{{{open, published}}}, open},
-		"it refuses":                 {[][]place{{{shut, own}, {open, published}}}, shut + " refuses the connection"},
-		"it refuses behind a proxy":  {[][]place{{{closes, published}}}, closes + " closes the connection without an answer"},
-		"it is published elsewhere":  {[][]place{{{shut, published}}}, ""},
-		"it can't be reached":        {[][]place{{{"[fe80::1%nowhere]:80", own}, {open, published}}}, open},
-		"there is no such name":      {[][]place{{{"nowhere.invalid:80", published}}}, ""},
-		"the second port accepts":    {[][]place{{{shut, own}}, {{open, own}}}, open},
-		"both refuse":                {[][]place{{{shut, own}}, {{closes, published}}}, shut + " refuses the connection"},
+		"it accepts":                {[][]place{{{open, own}}}, open},
+		"it accepts behind a proxy": {[][]place{{{open, published}}}, open},
+		"it refuses":                {[][]place{{{shut, own}, {open, published}}}, shut + " refuses the connection"},
+		"it refuses behind a proxy": {
+			[][]place{{{closes, published}}}, closes + " closes the connection without an answer",
+		},
+		"it is published elsewhere": {[][]place{{{shut, published}}}, ""},
+		"it can't be reached":       {[][]place{{{"[fe80::1%nowhere]:80", own}, {open, published}}}, open},
+		"there is no such name":     {[][]place{{{"nowhere.invalid:80", published}}}, ""},
+		"the second port accepts":   {[][]place{{{shut, own}}, {{open, own}}}, open},
+		"both refuse": {
+			[][]place{{{shut, own}}, {{closes, published}}}, shut + " refuses the connection",
+		},
 		"a person wrote it":          {[][]place{{{shut, written}}}, shut + " refuses the connection"},
 		"what a person wrote closes": {[][]place{{{closes, written}}}, closes},
 	} {
@@ -221,7 +227,8 @@ func TestProxied(t *testing.T) {
 
 // TestReasonsAreShort has an error that somebody else has written.
 func TestReasonsAreShort(t *testing.T) {
-	if got := reason(errors.New("\x1b[2J" + strings.Repeat("x", 1<<20))); len(got) > 5<<10 || strings.Contains(got, "\x1b") {
+	got := reason(errors.New("\x1b[2J" + strings.Repeat("x", 1<<20)))
+	if len(got) > 5<<10 || strings.Contains(got, "\x1b") {
 		t.Errorf("%d bytes: %.100s", len(got), got)
 	}
 }

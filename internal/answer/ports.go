@@ -135,8 +135,8 @@ type place struct {
 type kind int
 
 const (
-	own       kind = iota // the container's: who refuses there is the container
-	published             // the engine's: its proxy accepts for a container that does not, or the engine publishes elsewhere
+	own       kind = iota // the container's own: who refuses there is the container
+	published             // the engine's, whose proxy accepts for a container that does not, or who publishes elsewhere
 	written               // by a person, in the Compose file
 )
 

@@ -75,16 +75,26 @@ func TestWhereAPublishedPortIsAsked(t *testing.T) {
 		"of a desktop":        {on("172.20.0.2", web), desktop, "published 127.0.0.1:8080"},
 		"of another machine":  {on("172.20.0.2", web), remote, "published docker.example:8080"},
 		"of a socket of ours": {on("172.20.0.2", web), Reach{}, ""},
-		"on loopback":         {on("172.20.0.2", map[string]string{"80/tcp": "127.0.0.1:80"}), desktop, "published 127.0.0.1:80"},
+		"on loopback": {
+			on("172.20.0.2", map[string]string{"80/tcp": "127.0.0.1:80"}), desktop, "published 127.0.0.1:80",
+		},
 		"on another's loopback": {
 			on("172.20.0.2", map[string]string{"80/tcp": "127.0.0.1:80"}), remote, "",
 		},
-		"on one address":         {on("", map[string]string{"80/tcp": "10.0.0.1:80"}), here, "published 10.0.0.1:80"},
-		"on another's address":   {on("", map[string]string{"80/tcp": "10.0.0.1:80"}), remote, "published 10.0.0.1:80"},
-		"of IPv6 alone":          {on("", map[string]string{"80/tcp": "[::]:80"}), here, "published [::1]:80"},
-		"of IPv6 first":          {on("", map[string]string{"80/tcp": "[::]:81 0.0.0.0:80"}), here, "published 127.0.0.1:80"},
-		"without an address":     {on("", map[string]string{"80/tcp": ":80"}), here, "published 127.0.0.1:80"},
-		"of a container in IPv6": {on("fd00::2", map[string]string{"80/tcp": ":80"}), here, "own [fd00::2]:80 published 127.0.0.1:80"},
+		"on one address": {
+			on("", map[string]string{"80/tcp": "10.0.0.1:80"}), here, "published 10.0.0.1:80",
+		},
+		"on another's address": {
+			on("", map[string]string{"80/tcp": "10.0.0.1:80"}), remote, "published 10.0.0.1:80",
+		},
+		"of IPv6 alone": {on("", map[string]string{"80/tcp": "[::]:80"}), here, "published [::1]:80"},
+		"of IPv6 first": {
+			on("", map[string]string{"80/tcp": "[::]:81 0.0.0.0:80"}), here, "published 127.0.0.1:80",
+		},
+		"without an address": {on("", map[string]string{"80/tcp": ":80"}), here, "published 127.0.0.1:80"},
+		"of a container in IPv6": {
+			on("fd00::2", map[string]string{"80/tcp": ":80"}), here, "own [fd00::2]:80 published 127.0.0.1:80",
+		},
 		"several": {
 			on("", map[string]string{"443/tcp": ":8443", "80/tcp": ":8080", "82/tcp": "", "53/udp": ":53"}), here,
 			"published 127.0.0.1:8080, published 127.0.0.1:8443",

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/answer"
 	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
@@ -17,8 +19,34 @@ import (
 // answerPatience is how long a service without a health check may refuse after its container has started.
 const answerPatience = 30 * time.Second
 
+// signals are what the services themselves tell: how they answer. An observer keeps them from one look to the next.
+type signals struct {
+	reach answer.Reach
+	asked *answer.Rounds
+}
+
+func newSignals(api API) *signals {
+	s := &signals{asked: answer.NewRounds()}
+	if e, ok := api.(*engine.Engine); ok {
+		s.reach = answer.ReachOf(e)
+	}
+	return s
+}
+
+// begin asks the services whose turn it is; the questions end with ctx.
+func (s *signals) begin(ctx context.Context, rows []*row, project *types.Project) {
+	s.asked.Begin(ctx, answerTargets(rows, project, s.reach))
+}
+
+// take takes down what is known by now. The window between the samples has passed: nobody waits for it any longer.
+func (s *signals) take(rows []*row, now time.Time) {
+	for _, r := range rows {
+		r.takeAnswer(s.asked.Of(r.ID), now)
+	}
+}
+
 // answerTargets gives where each container is asked, by its ID: none that does not run, or is starting.
-func answerTargets(rows []*Replica, project *types.Project, reach answer.Reach) map[string]answer.Target {
+func answerTargets(rows []*row, project *types.Project, reach answer.Reach) map[string]answer.Target {
 	var all []container.Replica
 	for _, r := range rows {
 		if r.seen != nil {

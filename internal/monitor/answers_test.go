@@ -28,24 +28,24 @@ func TestWhoIsAsked(t *testing.T) {
 		},
 		DisabledServices: types.Services{"off": says(map[string]any{"ready": "started"})},
 	}
-	row := func(service, state, health string) *Replica {
+	with := func(service, state, health string) *row {
 		ports := network.PortMap{network.MustParsePort("80/tcp"): []network.PortBinding{
 			{HostIP: netip.MustParseAddr("10.0.0.1"), HostPort: "80"},
 		}}
-		return &Replica{
+		return &row{Replica: Replica{
 			Service: service, ID: service + " " + state + " " + health, State: state, Health: health,
 			seen: &container.Replica{InspectResponse: moby.InspectResponse{
 				NetworkSettings: &moby.NetworkSettings{Ports: ports},
 			}},
-		}
+		}}
 	}
-	unseen := row("plain", "running", "unseen")
+	unseen := with("plain", "running", "unseen")
 	unseen.seen = nil
-	rows := []*Replica{
-		row("named", "running", ""), row("named", "running", "healthy"), row("named", "running", "unhealthy"),
-		row("named", "running", "starting"), row("named", "paused", ""), row("named", "exited", ""),
-		row("plain", "running", ""), row("debugger", "running", ""), row("off", "running", ""),
-		row("orphan", "running", ""), unseen,
+	rows := []*row{
+		with("named", "running", ""), with("named", "running", "healthy"), with("named", "running", "unhealthy"),
+		with("named", "running", "starting"), with("named", "paused", ""), with("named", "exited", ""),
+		with("plain", "running", ""), with("debugger", "running", ""), with("off", "running", ""),
+		with("orphan", "running", ""), unseen,
 	}
 	var got []string
 	for id := range answerTargets(rows, project, answer.Reach{Local: true}) {

@@ -36,8 +36,9 @@ func NewObserver(api API, project *types.Project, machine engine.Machine, every 
 func (o *Observer) Run(ctx context.Context) error {
 	tick := time.NewTicker(o.every)
 	defer tick.Stop()
+	subject := subjectOf(o.api, o.project, o.machine)
 	for {
-		s, err := Take(ctx, o.api, o.project, o.machine)
+		s, err := subject.look(ctx, nil)
 		if ctx.Err() != nil {
 			return nil
 		}

@@ -37,11 +37,17 @@ func Take(ctx context.Context, api API, project *types.Project, machine engine.M
 // Look is Take, and gives to first what is known before the second sample: everything but CPU and the other rates.
 func Look(ctx context.Context, api API, project *types.Project, machine engine.Machine, first func(Snapshot),
 ) (Snapshot, error) {
-	s := subjectOf(api, project, machine)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // the questions to services that have not answered
+	return subjectOf(api, project, machine).look(ctx, first)
+}
+
+// look is Look. Questions to services may go on after it, until ctx ends.
+func (s subject) look(ctx context.Context, first func(Snapshot)) (Snapshot, error) {
 	var disk Disk
 	var diskErr error
 	var wait sync.WaitGroup
-	wait.Go(func() { disk, diskErr = takeDisk(ctx, api) })
+	wait.Go(func() { disk, diskErr = takeDisk(ctx, s.api) })
 	list, others, err := s.list(ctx)
 	if err != nil {
 		return Snapshot{}, err
@@ -50,6 +56,7 @@ func Look(ctx context.Context, api API, project *types.Project, machine engine.M
 	if err != nil {
 		return Snapshot{}, err
 	}
+	s.signals.begin(ctx, rows, s.project)
 	if first != nil {
 		first(s.snapshot(rows, Disk{}, others))
 	}
@@ -60,6 +67,7 @@ func Look(ctx context.Context, api API, project *types.Project, machine engine.M
 	if diskErr != nil {
 		return Snapshot{}, diskErr
 	}
+	s.signals.take(rows, s.now())
 	return s.snapshot(rows, disk, others), nil
 }
 
@@ -69,6 +77,7 @@ type subject struct {
 	project *types.Project
 	machine engine.Machine
 	host    *sampler.Host // nil where there are no cgroups
+	signals *signals
 }
 
 func subjectOf(api API, project *types.Project, machine engine.Machine) subject {
@@ -76,7 +85,7 @@ func subjectOf(api API, project *types.Project, machine engine.Machine) subject 
 	if err != nil {
 		host = nil // on other systems, and where /proc is hidden: the engine is asked
 	}
-	return subject{api: api, project: project, machine: machine, host: host}
+	return subject{api: api, project: project, machine: machine, host: host, signals: newSignals(api)}
 }
 
 // now is the time by the engine's clock, as far as that is known.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"strconv"
@@ -36,12 +37,39 @@ func main() {
 		time.Sleep(time.Duration(number(2)) * time.Millisecond)
 		fmt.Println("probe says", os.Args[3])
 		os.Exit(number(3))
+	case "serve": // port, HTTP status, milliseconds
+		go serve(os.Args[2], os.Args[3], number(4))
+	case "say": // text, times, milliseconds between
+		for range number(3) {
+			fmt.Println(os.Args[2])
+			time.Sleep(time.Duration(number(4)) * time.Millisecond)
+		}
 	default:
 		os.Exit(2)
 	}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	<-stop
+}
+
+// serve gives every request this answer, after so many milliseconds.
+func serve(port, status string, after int) {
+	listener, err := net.Listen("tcp", ":"+port)
+	if err != nil {
+		os.Exit(4)
+	}
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			os.Exit(5)
+		}
+		go func() {
+			_, _ = conn.Read(make([]byte, 4096))
+			time.Sleep(time.Duration(after) * time.Millisecond)
+			fmt.Fprintf(conn, "HTTP/1.1 %s X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status)
+			_ = conn.Close()
+		}()
+	}
 }
 
 var held [][]byte
