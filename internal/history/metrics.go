@@ -11,11 +11,9 @@ import (
 // The metrics that are kept. A unit stands at the end of each name. A metric that is not among them is kept too.
 const (
 	CPUPercent          = "cpu_percent"              // of one core
-	CPULimitPercent     = "cpu_percent_of_limit"     // of the CPU limit, or of the machine where there is none
 	CPUThrottled        = "cpu_throttled_percent"    // of the CPU limit's periods
 	MemoryWorkingSet    = "memory_working_set_bytes" // without the inactive file cache
 	MemoryUnreclaimable = "memory_unreclaimable_bytes"
-	MemoryPercent       = "memory_percent"       // of the memory limit, or of the machine where there is none
 	PressureCPU         = "pressure_cpu_percent" // of the last ten seconds, in which a process waited for a CPU
 	PressureMemory      = "pressure_memory_percent"
 	PressureIO          = "pressure_io_percent"
@@ -35,9 +33,9 @@ const (
 // Metrics gives the metrics that are known, in the order in which they are shown.
 func Metrics() []string {
 	return []string{
-		CPUPercent, CPULimitPercent, CPUThrottled, MemoryWorkingSet, MemoryUnreclaimable, MemoryPercent,
-		PressureCPU, PressureMemory, PressureIO, NetworkReceived, NetworkSent, BlockRead, BlockWritten,
-		HealthCheckMS, ResponseMS, LogErrors, Restarts, OOMKills, Healthy, DiskFree,
+		CPUPercent, CPUThrottled, MemoryWorkingSet, MemoryUnreclaimable, PressureCPU, PressureMemory, PressureIO,
+		NetworkReceived, NetworkSent, BlockRead, BlockWritten, HealthCheckMS, ResponseMS, LogErrors,
+		Restarts, OOMKills, Healthy, DiskFree,
 	}
 }
 
