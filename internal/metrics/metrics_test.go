@@ -238,6 +238,24 @@ func TestStaleContainersDisappear(t *testing.T) {
 	}
 }
 
+// While the engine is away the last rows stand in the snapshots, with an error each.
+func TestContainersThatCannotBeLookedAt(t *testing.T) {
+	s := full()
+	s.Services[0].Error = "the engine is away"
+	for _, f := range New(fixed(s), time.Second).gather(noon) {
+		switch name := f.GetName(); {
+		case name == "container_last_seen":
+			t.Errorf("it was seen: %v", f)
+		case name == "compose_mage_service_up", name == "compose_mage_service_healthy":
+			for _, m := range f.GetMetric() {
+				if m.GetGauge().GetValue() != 0 {
+					t.Errorf("%s: %v", name, m)
+				}
+			}
+		}
+	}
+}
+
 // No two series of a scrape have the same name and labels: Prometheus refuses such a scrape.
 func TestSeriesAreUnique(t *testing.T) {
 	seen := map[string]bool{}

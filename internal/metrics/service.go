@@ -17,7 +17,7 @@ func (f families) snapshot(s monitor.Snapshot, counted counts) {
 		if r.ID == "" || r.State == monitor.StateGone {
 			continue
 		}
-		if r.Running() {
+		if r.Running() && r.Error == "" {
 			f.container(s, r)
 		}
 		f.events(s, r, counted[r.ID])
@@ -64,10 +64,10 @@ func (f families) services(s monitor.Snapshot) {
 			n = new(numbers)
 			all[r.Service] = n
 		}
-		n.up += one(r.Running())
+		n.up += one(r.Running() && r.Error == "") // of one that could not be looked at nobody knows
 		n.expected += one(r.Expected)
 		n.checked += one(r.Health != "")
-		n.healthy += one(r.Health == "healthy")
+		n.healthy += one(r.Health == "healthy" && r.Error == "")
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		n, l := all[name], labelled(map[string]string{"project": s.Project, "service": name})

@@ -79,6 +79,9 @@ func Caller(files []string) string {
 // recordName is the record's file in the directory that the state has for each project.
 const recordName = "serve.json"
 
+// tokenName is the file beside it that has the token alone, for scrapers, which read it anew each time.
+const tokenName = "serve.token"
+
 // keptFor is how long after its end a server's address and token are the next one's of the same project, so that a
 // page that is open connects to it again.
 const keptFor = 2 * time.Minute
@@ -133,6 +136,9 @@ func (p *Place) Keep(r Record) error {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("writing %q: %w", p.path, err)
+	}
+	if err := state.Keep(filepath.Join(filepath.Dir(p.path), tokenName), []byte(r.Token)); err != nil {
+		return err
 	}
 	return state.Keep(p.path, data)
 }

@@ -57,6 +57,13 @@ func TestAskFindsTheServer(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the record is %v, %v", info.Mode(), err)
 	}
+	token := filepath.Join(filepath.Dir(p.path), "serve.token") // as docs/metrics.md has it
+	if info, err = os.Stat(token); err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatal(info, err)
+	}
+	if text, err := os.ReadFile(token); err != nil || string(text) != r.Token {
+		t.Errorf("scrapers would send %q, %v", text, err)
+	}
 }
 
 // Whatever is not as it should be, a look is taken without the server.

@@ -18,6 +18,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/metrics"
 	"github.com/25eloquence/compose-mage/internal/monitor"
 	"github.com/25eloquence/compose-mage/internal/page"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -72,14 +73,16 @@ func (w *watching) run(ctx context.Context) error {
 	if err := w.place.Keep(record); err != nil {
 		return err
 	}
+	exporter := metrics.New(w.observer, w.Every)
 	w.server = page.New(page.Options{
 		Project: record.Project, Address: w.listener.Addr().String(), Token: record.Token, Every: w.Every,
-		From: w.observer, Handlers: w.handlers(),
+		From: w.observer, Handlers: map[string]http.Handler{"/metrics": exporter},
 	})
 	w.say(record)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return w.server.Serve(ctx, w.listener) })
 	group.Go(func() error { w.server.Run(ctx); return nil })
+	group.Go(func() error { exporter.Run(ctx); return nil })
 	group.Go(func() error { w.observe(ctx); return nil })
 	group.Go(func() error {
 		for wait.For(ctx, page.AliveEvery) == nil {
@@ -89,9 +92,6 @@ func (w *watching) run(ctx context.Context) error {
 	})
 	return group.Wait()
 }
-
-// handlers are those of others than the page.
-func (w *watching) handlers() map[string]http.Handler { return nil }
 
 // observe looks again and again, also after the engine was away.
 func (w *watching) observe(ctx context.Context) {
