@@ -107,12 +107,14 @@ type End struct {
 // Disk is the engine's use of disk, as docker system df shows it, and the space left where the engine's files can
 // be seen.
 type Disk struct {
-	Images     DiskUse `json:"images"`
-	Containers DiskUse `json:"containers"`
-	Volumes    DiskUse `json:"volumes"`
-	BuildCache DiskUse `json:"build_cache"`
-	Root       string  `json:"data_root"`
-	Space      *Space  `json:"space,omitempty"` // of the data root; nil where the engine is elsewhere
+	// At is when the engine was asked what it stores; zero where it has not answered yet, and the uses are not known.
+	At         time.Time `json:"at,omitzero"`
+	Images     DiskUse   `json:"images"`
+	Containers DiskUse   `json:"containers"`
+	Volumes    DiskUse   `json:"volumes"`
+	BuildCache DiskUse   `json:"build_cache"`
+	Root       string    `json:"data_root"`
+	Space      *Space    `json:"space,omitempty"` // of the data root; nil where the engine is elsewhere
 }
 
 // DiskUse is one line of docker system df.

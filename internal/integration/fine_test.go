@@ -267,7 +267,9 @@ func (f *fixture) monitorAgrees(bad map[string]container.Condition) {
 	}
 	said := map[string]bool{}
 	for _, finding := range s.Findings {
-		said[finding.Service] = true
+		for _, service := range finding.Subjects {
+			said[service] = true
+		}
 	}
 	for name := range f.load().Project.Services {
 		if _, listed := bad[name]; listed != got[name] {

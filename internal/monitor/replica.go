@@ -21,24 +21,22 @@ func (r *Replica) fail(err error) {
 	r.Error, r.lost = err.Error(), err
 }
 
-// describe reads what inspect tells without sampling.
+// describe reads what inspect tells without sampling; it may be called again and again.
 func (r *Replica) describe(c moby.InspectResponse) {
 	r.seen, r.Container, r.ID, r.Restarts = &container.Replica{
 		InspectResponse: c,
 	}, strings.TrimPrefix(c.Name, "/"), c.ID, c.RestartCount
+	r.Error, r.lost = "", nil
 	if st := c.State; st != nil {
 		r.State, r.ExitCode = string(st.Status), st.ExitCode
 		r.Started, r.Finished = instant(st.StartedAt), instant(st.FinishedAt)
-		if st.OOMKilled {
-			r.OOMKills = max(1, r.OOMKills)
-		}
 		r.readHealth(st.Health)
 	}
 	if c.Config != nil {
 		r.Image = c.Config.Image
 	}
 	if h := c.HostConfig; h != nil {
-		r.MemoryLimit = h.Memory
+		r.MemoryLimit, r.CPULimit = h.Memory, 0
 		if h.NanoCPUs > 0 {
 			r.CPULimit = float64(h.NanoCPUs) / 1e9
 		} else if h.CPUQuota > 0 {
@@ -49,6 +47,7 @@ func (r *Replica) describe(c moby.InspectResponse) {
 }
 
 func (r *Replica) readHealth(h *moby.Health) {
+	r.Health, r.HealthOutput = "", ""
 	if h == nil || h.Status == moby.NoHealthcheck {
 		return
 	}

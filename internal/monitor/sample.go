@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/sampler"
 )
@@ -13,13 +14,8 @@ func (s subject) sample(ctx context.Context, r *row) {
 	if !r.Running() {
 		return
 	}
-	if r.group != nil {
-		if counters, err := r.group.Read(); err == nil {
-			r.Source = r.group.Source()
-			r.measure(counters, s.machine)
-			return
-		}
-		r.group = nil // it has ended just now, or this user may not read: the engine is asked
+	if s.readFirst(r) {
+		return
 	}
 	r.asked = make(chan readings, 1)
 	go func() {
@@ -27,6 +23,21 @@ func (s subject) sample(ctx context.Context, r *row) {
 		got.before, got.after, got.err = sampler.Ask(ctx, s.api, r.ID)
 		r.asked <- got
 	}()
+}
+
+// readFirst reads the counters from the cgroup files, where that can be.
+func (s subject) readFirst(r *row) bool {
+	if r.group == nil {
+		return false
+	}
+	counters, err := r.group.Read()
+	if err != nil { // it has ended just now, or this user may not read
+		r.group = nil
+		return false
+	}
+	r.Source = r.group.Source()
+	r.measure(counters, s.machine)
+	return true
 }
 
 // sampleAgain waits until the Window has passed for every container and reads the counters for the second time.
@@ -78,7 +89,7 @@ func (s subject) sampleAgain(ctx context.Context, rows []*row) error {
 func (s subject) lookAgain(ctx context.Context, r *row, err error) {
 	before := r.Started
 	r.unsample()
-	s.inspect(ctx, r)
+	s.inspect(ctx, r, container.EndedByStop(s.project.Name))
 	if r.Running() && r.lost == nil && r.Started.Equal(before) {
 		r.fail(err)
 	}
@@ -112,5 +123,4 @@ func (r *Replica) measure(now sampler.Counters, machine engine.Machine) {
 	if limit > 0 {
 		r.MemoryPercent = 100 * float64(r.MemoryUsed) / float64(limit)
 	}
-	r.OOMKills = max(r.OOMKills, int(now.OOMKills))
 }

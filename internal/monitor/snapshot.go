@@ -103,6 +103,8 @@ func (r Replica) Running() bool { return r.State == "running" }
 // Disk is the engine's use of disk, as docker system df shows it, and the space left where the engine's files can be
 // seen.
 type Disk struct {
+	// At is when the engine was asked what it stores; zero where it has not answered yet, and the uses are not known.
+	At         time.Time        `json:"at,omitzero"`
 	Images     DiskUse          `json:"images"`
 	Containers DiskUse          `json:"containers"`
 	Volumes    DiskUse          `json:"volumes"`

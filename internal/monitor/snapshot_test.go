@@ -263,7 +263,7 @@ func TestDescribe(t *testing.T) {
 	r.describe(moby.InspectResponse{
 		Name: "/p-web-1", RestartCount: 2,
 		State: &moby.State{
-			Status: "running", StartedAt: "2025-11-24T11:00:00.5Z", FinishedAt: "0001-01-01T00:00:00Z", OOMKilled: true,
+			Status: "running", StartedAt: "2025-11-24T11:00:00.5Z", FinishedAt: "0001-01-01T00:00:00Z",
 			Health: &moby.Health{Status: "unhealthy", Log: []*moby.HealthcheckResult{
 				{Start: noon, End: noon.Add(time.Second)},
 				{Start: noon, End: noon.Add(42500 * time.Microsecond), ExitCode: 1, Output: "\nno answer\nmore\n"},
@@ -271,7 +271,7 @@ func TestDescribe(t *testing.T) {
 		},
 		HostConfig: &moby.HostConfig{Resources: moby.Resources{Memory: 1 << 20, CPUQuota: 50_000}},
 	})
-	if r.Container != "p-web-1" || r.Restarts != 2 || r.OOMKills != 1 || r.MemoryLimit != 1<<20 || r.CPULimit != 0.5 {
+	if r.Container != "p-web-1" || r.Restarts != 2 || r.MemoryLimit != 1<<20 || r.CPULimit != 0.5 {
 		t.Errorf("got %+v", r)
 	}
 	if r.ResponseMS != 42.5 || r.HealthOutput != "no answer" || r.Health != "unhealthy" {

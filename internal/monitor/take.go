@@ -37,38 +37,33 @@ func Take(ctx context.Context, api API, project *types.Project, machine engine.M
 // Look is Take, and gives to first what is known before the second sample: everything but CPU and the other rates.
 func Look(ctx context.Context, api API, project *types.Project, machine engine.Machine, first func(Snapshot),
 ) (Snapshot, error) {
+	s := subjectOf(api, project, machine)
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // the questions to services that have not answered
-	return subjectOf(api, project, machine).look(ctx, first)
-}
-
-// look is Look. Questions to services may go on after it, until ctx ends.
-func (s subject) look(ctx context.Context, first func(Snapshot)) (Snapshot, error) {
-	var disk Disk
-	var diskErr error
-	var wait sync.WaitGroup
-	wait.Go(func() { disk, diskErr = takeDisk(ctx, s.api) })
+	defer cancel() // what nobody waits for: the engine's disk figures, and services that have not answered
+	answer := diskAnswer(ctx, api)
 	list, others, err := s.list(ctx)
 	if err != nil {
 		return Snapshot{}, err
 	}
-	rows, err := s.rows(ctx, list)
+	rows, err := s.inspectAll(ctx, list)
 	if err != nil {
 		return Snapshot{}, err
 	}
+	for _, r := range rows {
+		s.sample(ctx, r)
+	}
 	s.signals.begin(ctx, rows, s.project)
+	disk := keptDisk(api)
 	if first != nil {
-		first(s.snapshot(rows, Disk{}, others))
+		disk = disk.newer(answer)
+		first(s.snapshot(rows, disk.now(api), others))
 	}
 	if err := s.sampleAgain(ctx, rows); err != nil {
 		return Snapshot{}, err
 	}
-	wait.Wait()
-	if diskErr != nil {
-		return Snapshot{}, diskErr
-	}
 	s.signals.take(rows, s.now())
-	return s.snapshot(rows, disk, others), nil
+	disk = disk.newer(answer)
+	return s.snapshot(rows, disk.now(api), others), nil
 }
 
 // subject is what is looked at.
@@ -111,24 +106,27 @@ func (s subject) list(ctx context.Context) ([]moby.Summary, []container.Checkout
 	return services, container.CheckoutsAmong(all, s.project), nil
 }
 
-// rows inspects all containers at once and reads their counters for the first time. What can't be had of one is said
-// in its row: the others' rows don't depend on it.
-func (s subject) rows(ctx context.Context, list []moby.Summary) ([]*row, error) {
+// inspectAll inspects all containers at once. What can't be had of one is said in its row: the others' rows don't
+// depend on it.
+func (s subject) inspectAll(ctx context.Context, list []moby.Summary) ([]*row, error) {
 	rows := make([]*row, len(list))
-	var kills map[string]int
+	byStop := container.EndedByStop(s.project.Name)
+	kept := readKills(s.project.Name)
+	var heard map[string][]time.Time
 	var wait sync.WaitGroup
-	wait.Go(func() { kills = oomEvents(ctx, s.api, s.project.Name, list) })
+	wait.Go(func() { heard = oomEvents(ctx, s.api, s.project.Name, list, s.now()) })
 	for i, c := range list {
 		rows[i] = newRow(c)
+		rows[i].kills = kept[c.ID]
 		wait.Go(func() {
-			s.inspect(ctx, rows[i])
-			s.sample(ctx, rows[i])
+			s.inspect(ctx, rows[i], byStop)
 		})
 	}
 	wait.Wait()
 	for _, r := range rows {
-		r.OOMKills = max(r.OOMKills, kills[r.ID])
+		r.count(heard[r.ID]...)
 	}
+	keepKills(s.project.Name, kept, rows)
 	return rows, lost(ctx, rows)
 }
 
@@ -150,12 +148,9 @@ func (s subject) snapshot(rows []*row, disk Disk, others []container.Checkout) S
 	out := Snapshot{
 		Time: time.Now(), Project: s.project.Name, CPUs: s.machine.CPUs, Memory: s.machine.Memory, Disk: disk,
 	}
-	byStop := container.EndedByStop(s.project.Name)
 	replicas := make([]Replica, 0, len(rows))
 	for _, r := range rows {
-		if r.seen != nil {
-			r.seen.Stopped = byStop(r.seen.InspectResponse)
-		}
+		r.count()
 		replicas = append(replicas, r.Replica)
 	}
 	out.Services = compareWithModel(replicas, s.project, s.now())
@@ -174,7 +169,13 @@ func (s subject) snapshot(rows []*row, disk Disk, others []container.Checkout) S
 type row struct {
 	Replica
 	group *sampler.Group // nil where the engine is asked
-	asked chan readings  // of the engine; nil where it is not asked
+	asked chan readings  // of the engine, for one look; nil where it is not asked
+
+	stream *stream // of the engine's readings, for an observer; nil where there is none
+	checks checks
+
+	kills kills
+	heard []time.Time // the engine's oom events
 }
 
 // readings are two of one container.
@@ -192,14 +193,16 @@ func newRow(listed moby.Summary) *row {
 }
 
 // inspect reads what the engine says of the container, and finds its cgroups.
-func (s subject) inspect(ctx context.Context, r *row) {
+func (s subject) inspect(ctx context.Context, r *row, byStop func(moby.InspectResponse) bool) {
+	r.group = nil
 	got, err := s.api.ContainerInspect(ctx, r.ID, client.ContainerInspectOptions{})
 	if err != nil {
 		r.fail(err)
 		return
 	}
 	r.describe(got.Container)
-	r.group = nil
+	r.seen.Stopped = byStop(got.Container)
+	r.checks.last = time.Now()
 	if r.Running() && s.host != nil {
 		r.group = s.host.Find(got.Container.State.Pid, r.ID, hostNetwork(got.Container))
 	}
