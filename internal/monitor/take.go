@@ -37,10 +37,14 @@ func Take(ctx context.Context, api API, project *types.Project, machine engine.M
 // Look is Take, and gives to first what is known before the second sample: everything but CPU and the other rates.
 func Look(ctx context.Context, api API, project *types.Project, machine engine.Machine, first func(Snapshot),
 ) (Snapshot, error) {
-	s := subjectOf(api, project, machine)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // what nobody waits for: the engine's disk figures, and services that have not answered
-	answer := diskAnswer(ctx, api)
+	return subjectOf(api, project, machine).look(ctx, first)
+}
+
+// look is Look. Questions to the engine and to services may go on after it, until ctx ends.
+func (s subject) look(ctx context.Context, first func(Snapshot)) (Snapshot, error) {
+	answer := diskAnswer(ctx, s.api)
 	list, others, err := s.list(ctx)
 	if err != nil {
 		return Snapshot{}, err
@@ -53,17 +57,17 @@ func Look(ctx context.Context, api API, project *types.Project, machine engine.M
 		s.sample(ctx, r)
 	}
 	s.signals.begin(ctx, rows, s.project)
-	disk := keptDisk(api)
+	disk := keptDisk(s.api)
 	if first != nil {
 		disk = disk.newer(answer)
-		first(s.snapshot(rows, disk.now(api), others))
+		first(s.snapshot(rows, disk.now(s.api), others))
 	}
 	if err := s.sampleAgain(ctx, rows); err != nil {
 		return Snapshot{}, err
 	}
 	s.signals.take(rows, s.now())
 	disk = disk.newer(answer)
-	return s.snapshot(rows, disk.now(api), others), nil
+	return s.snapshot(rows, disk.now(s.api), others), nil
 }
 
 // subject is what is looked at.
