@@ -21,11 +21,17 @@ COPY services/livekit/go.mod services/livekit/go.sum ./
 RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     go mod download
-# The server needs nothing but the module files: a change of the launcher doesn't build it again.
+# The server's own main package, and beside it what gives memory back once nobody speaks. The server needs nothing but these
+# and the module files: a change of the launcher doesn't build it again.
+COPY services/internal/idle/idle.go server/
 RUN --mount=type=cache,id=gomod,target=/go/pkg/mod \
     --mount=type=cache,id=gobuild,target=/root/.cache/go-build \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    go build -trimpath -ldflags "-s -w" -o /out/livekit-server github.com/livekit/livekit-server/cmd/server \
+    cp "$(go list -m -f '{{.Dir}}' github.com/livekit/livekit-server)"/cmd/server/main.go server/ \
+ && cp "$(go list -m -f '{{.Dir}}' github.com/livekit/livekit-server)"/cmd/server/commands.go server/ \
+ && sed -i 's/^package idle$/package main/' server/idle.go \
+ && echo 'func init() { go GiveBack(context.Background()) }' >>server/idle.go \
+ && go build -trimpath -ldflags "-s -w" -o /out/livekit-server ./server \
  && install -d -o 10001 -g 10001 -m 2775 /volumes/data
 # The tmpfs gets the mode of this folder when a container is started again (runc 1.1).
 RUN install -d -m 1777 /volumes/tmp

@@ -19,6 +19,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/25eloquence/compose-mage/services/internal/idle"
 )
 
 // Version is what /health and the logs report; set it with
@@ -117,6 +119,7 @@ func Serve(ctx context.Context, name string, listener net.Listener, service *Ser
 			cancel(err)
 		}
 	}()
+	go idle.GiveBack(ctx)
 	slog.Info("listening", "address", listener.Addr().String(), "version", version())
 	<-ctx.Done()
 	slog.Info("stopping")
