@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/cleanup"
+	"github.com/25eloquence/compose-mage/internal/dashboard"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/monitor"
 	"github.com/25eloquence/compose-mage/internal/page"
@@ -17,7 +18,7 @@ import (
 // MonitorOptions are the choices of a look at a running stack.
 type MonitorOptions struct {
 	Services []string      // only these; empty is all
-	Every    time.Duration // of Watch: between two looks; 0 is 2 s
+	Every    time.Duration // of Watch: between two looks; 0 is 1 s for the live view, 2 s for lines
 }
 
 // Snapshot is the state of a project at one moment.
@@ -179,18 +180,43 @@ func (s *Stack) snapshot(ctx context.Context, o MonitorOptions) (Snapshot, error
 	return out, err
 }
 
-// Watch prints a snapshot again and again until ctx is cancelled.
+// Watch shows the project until ctx is cancelled, or its reader ends that: as the live view where Options.Output is a
+// terminal, else as lines that are appended. Neither end is an error.
 func (s *Stack) Watch(ctx context.Context, o MonitorOptions) error {
 	p, err := s.loadOnly(ctx, o.Services)
 	if err != nil {
 		return fault.Exit(ctx, err)
 	}
 	p.putRight(ctx)
+	live := dashboard.Suits(p.out)
 	if o.Every == 0 {
 		o.Every = 2 * time.Second
+		if live {
+			o.Every = time.Second
+		}
 	}
 	observer := monitor.NewObserver(p.engine, p.model.Project, p.engine.Machine(), o.Every)
-	return fault.Exit(ctx, monitor.Watch(ctx, observer, p.out))
+	if !live {
+		return fault.Exit(ctx, monitor.Watch(ctx, observer, p.out))
+	}
+	err = dashboard.Run(ctx, dashboard.Options{
+		Project: p.model.Project, Every: o.Every, Observer: observer, Engine: p.engine.APIClient, Out: p.out,
+		Restart: func(ctx context.Context, service string, out io.Writer) error {
+			_, err := s.printingTo(out).Restart(ctx, RestartOptions{Services: []string{service}})
+			return err
+		},
+	})
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fault.Exit(ctx, err)
+}
+
+// printingTo is the stack with another reader, beside whom the first one goes on.
+func (s *Stack) printingTo(w io.Writer) *Stack {
+	other := *s
+	other.out, other.errors, other.options.Output, other.options.Errors = ui.New(w), ui.New(w), w, w
+	return &other
 }
 
 // ServeOptions are the choices of a server that watches a running stack.

@@ -31,6 +31,7 @@ var readings = map[string]string{
 	"internal/state/read.go ReadFile":                    "of a limited reader",
 	"internal/state/stopped_linux.go stopped":            kernel,
 	"internal/engine/exec.go Process.Copy":               "into a tail, or to a reader that cuts lines",
+	"internal/logstream/follow.go split":                 "to a reader that cuts lines",
 	"internal/diagnosis/diagnosis.go LastLines":          "into a tail",
 	"internal/buildinputs/disk.go disk.hash":             "into a hash, of a file of at most 64 MiB",
 	"internal/imageload/tarball.go tarLayer":             "to the engine, piece by piece",

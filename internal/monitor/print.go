@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -59,30 +58,20 @@ func (r Replica) row(now time.Time) []string {
 		row[7] = fmt.Sprintf("%.0f ms", r.ResponseMS)
 	}
 	row[8] = r.answerCell()
-	row[11] = age(now.Sub(r.Started))
+	row[11] = Age(now.Sub(r.Started))
 	return row
 }
 
 func (r Replica) stateCell() string {
-	text := r.State
-	switch {
-	case r.Verdict.Condition == container.Looping:
-		text = "restarting"
-	case r.Running() && r.Health != "":
-		text = r.Health
-	case r.State == "exited":
-		text = fmt.Sprintf("exited (%d)", r.ExitCode)
-	}
-	switch v := r.Verdict; {
-	case r.Error != "" || !v.Fine &&
-		r.Expected, v.Condition == container.Unhealthy, v.Condition == container.Looping, r.State == StateSurplus:
+	text := r.StateText()
+	switch r.Judgement() {
+	case Bad:
 		return ui.Red(text)
-	case v.Condition == container.Done:
-		return "done"
-	case v.Condition == container.Healthy:
+	case Good:
 		return ui.Green(text)
-	case v.Condition == container.Starting:
+	case Wait:
 		return ui.Yellow(text)
+	case Neither:
 	}
 	return text
 }
@@ -108,21 +97,6 @@ func (d Disk) print(out *ui.Out) {
 	}
 }
 
-// age is a duration at the precision a person wants: "42s", "17m", "5h", "3d".
-func age(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "0s"
-	case d < 100*time.Second:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < 100*time.Minute:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
-	}
-	return fmt.Sprintf("%dd", int(d.Hours()/24))
-}
-
 // line is a replica in one line, for output that is appended to a log.
 func (r Replica) line() string {
 	text := fmt.Sprintf("%s %s", r.Service, r.State)
@@ -135,8 +109,7 @@ func (r Replica) line() string {
 	return text + fmt.Sprintf(" restarts=%d oom=%d", r.Restarts, r.OOMKills)
 }
 
-// Watch takes a snapshot every so often until ctx ends, which is no error: redrawn in place on a terminal, appended
-// as lines elsewhere. An engine that goes away is an error.
+// Watch appends what each snapshot says as lines, until ctx ends, which is no error. An engine that goes away is one.
 func Watch(ctx context.Context, o *Observer, out *ui.Out) error {
 	snapshots, stop := o.Follow()
 	defer stop()
@@ -153,10 +126,6 @@ func Watch(ctx context.Context, o *Observer, out *ui.Out) error {
 }
 
 func show(s Snapshot, out *ui.Out) {
-	if out.Terminal() {
-		out.Redraw(s.Print)
-		return
-	}
 	stamp := s.Time.Format("15:04:05")
 	for _, r := range s.Services {
 		ui.Fprintf(out.Writer(), "%s %s\n", stamp, r.line())

@@ -11,6 +11,8 @@ import (
 // printings are the places that print past this package, or are given a writer that does not filter.
 var printings = map[string]string{
 	"internal/image/build.go Build":             "to BuildKit's display, which internal/builddisplay feeds",
+	"internal/dashboard/dashboard.go Suits":     "asks whether it is a terminal",
+	"internal/dashboard/dashboard.go Run":       "to the live view, whose lines are printable",
 	"internal/daemon/run.go Run":                "to a log file",
 	"cmd/mage/main.go announce":                 "the one line before the targets are compiled",
 	"magefiles/positional/positional.go help":   "texts of ours: the help",

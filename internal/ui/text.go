@@ -49,6 +49,9 @@ func Cyan(text string) string { return paint(cyan, text) }
 // Grey is for what matters less.
 func Grey(text string) string { return paint(grey, text) }
 
+// Coloured says whether text is shown in colours: not with NO_COLOR set, nor where no terminal reads it.
+func Coloured() bool { return !color.NoColor }
+
 func paint(colour, text string) string {
 	if color.NoColor {
 		return text

@@ -18,8 +18,8 @@ import (
 // Compose project on the engine uses, and needs no Compose file.
 func Monitor(ctx context.Context,
 	services *string, // comma-separated services; all by default
-	watch *bool, // go on until Ctrl-C
-	every *time.Duration, // between snapshots; 2s by default
+	watch *bool, // go on until q or Ctrl-C: a live view on a terminal, lines elsewhere
+	every *time.Duration, // between snapshots; 1s by default in the live view, else 2s
 	disk *bool, // list what is stored, by size and owner
 	all *bool, // every Compose project on the engine, with its memory, CPU and disk
 	json *bool, // print the snapshot or the list as JSON
