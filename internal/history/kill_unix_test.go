@@ -71,7 +71,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		if notes := reader.Notes(); err != nil || len(notes) > 0 {
 			t.Fatalf("%v, notes %q", err, notes)
 		}
-		if reached == 0 { // killed before it wrote anything
+		if len(got) == 0 && reached <= 60 { // killed before its first minute was written
 			continue
 		}
 		if len(got) == 0 {
