@@ -45,8 +45,9 @@ func (c *converter) mounts(s types.ServiceConfig) ([]mount.Mount, error) {
 func (c *converter) mount(service string, v types.ServiceVolumeConfig) (mount.Mount, error) {
 	m := mount.Mount{
 		Type: mount.Type(v.Type), Source: c.literal(service, "volumes", v.Source), Target: v.Target,
-		ReadOnly: v.ReadOnly, Consistency: mount.Consistency(v.Consistency),
+		ReadOnly: v.ReadOnly,
 	}
+	c.change(service, v.Consistency != "", "volumes.consistency", "left out: nodes have one file system")
 	switch v.Type {
 	case types.VolumeTypeBind:
 		c.bind(service, v, &m)

@@ -4,6 +4,7 @@
 package swarmspec
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,6 +33,8 @@ type Options struct {
 	Seccomp map[string][]byte
 	// VolumeNodes are the IDs of the nodes on which volumes have their data, by the volume's name on the engine.
 	VolumeNodes map[string]string
+	// API is the version of the engine API that the Swarm's manager has; empty is the newest.
+	API string
 	// GPU is the kind under which nodes offer their GPUs as a generic resource ("NVIDIA-GPU"); where it is empty a
 	// service that asks for one is bound to nodes with the label gpu=true.
 	GPU string
@@ -72,6 +75,7 @@ type converter struct {
 	project *types.Project
 	options Options
 	stack   Stack
+	refused []error
 }
 
 // Convert makes the stack of the project. What can't be on a Swarm at all is an error; all other differences are
@@ -94,7 +98,11 @@ func Convert(project *types.Project, o Options) (Stack, error) {
 		if err != nil {
 			return Stack{}, fmt.Errorf("service %q: %w", name, err)
 		}
+		c.old(name, &spec)
 		c.stack.Services[name] = spec
+	}
+	if err := errors.Join(c.refused...); err != nil {
+		return Stack{}, err
 	}
 	for kind, used := range map[string]bool{"models": len(project.Models) > 0, "jobs": len(project.Jobs) > 0} {
 		c.change("", used, kind, "left out: a Swarm has nothing of the kind")
@@ -118,6 +126,11 @@ func (c *converter) change(service string, set bool, path, instead string, args 
 		c.stack.Changes = append(c.stack.Changes,
 			Change{Service: service, Path: path, Instead: fmt.Sprintf(instead, args...)})
 	}
+}
+
+// refuse takes an error down that is one of several.
+func (c *converter) refuse(service, format string, args ...any) {
+	c.refused = append(c.refused, fmt.Errorf("service %q: "+format, append([]any{service}, args...)...))
 }
 
 // scoped is the name on the Swarm of something of this stack.

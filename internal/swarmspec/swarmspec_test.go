@@ -1,6 +1,7 @@
 package swarmspec
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -230,5 +231,39 @@ func TestTmpfs(t *testing.T) {
 	}
 	if !said(changes, `"huge=always" of /run`) || said(changes, "nosuid") {
 		t.Errorf("said %v", changes)
+	}
+}
+
+func TestWhatAnOldSwarmLacksIsNamed(t *testing.T) {
+	body := "healthcheck: {test: [CMD, a], start_interval: 1s}, security_opt: [no-new-privileges], oom_score_adj: 5, " +
+		"mem_limit: 64m, memswap_limit: 128m, mem_swappiness: 5, tmpfs: ['/run:uid=9']"
+	all := []string{
+		"healthcheck.start_interval", "security_opt", "oom_score_adj", "memswap_limit", "mem_swappiness", "tmpfs",
+	}
+	for api, want := range map[string][]string{"1.41": all, "1.44": all[2:], "1.46": all[3:5], "1.52": nil, "": nil} {
+		spec, changes := one(t, body, Options{API: api})
+		for _, path := range all {
+			if named := said(changes, path+": left out"); named != slices.Contains(want, path) {
+				t.Errorf("API %s: %s named: %t", api, path, named)
+			}
+		}
+		c, r := spec.TaskTemplate.ContainerSpec, spec.TaskTemplate.Resources
+		set := []bool{
+			c.Healthcheck.StartInterval != 0, c.Privileges.NoNewPrivileges, c.OomScoreAdj != 0, r.SwapBytes != nil,
+			r.MemorySwappiness != nil, len(c.Mounts[0].TmpfsOptions.Options) > 0,
+		}
+		for i, path := range all {
+			if set[i] == slices.Contains(want, path) {
+				t.Errorf("API %s: %s set: %t", api, path, set[i])
+			}
+		}
+	}
+	for _, volume := range []string{
+		"{type: volume, target: /v, volume: {subpath: s}}", "{type: image, source: y, target: /v}",
+	} {
+		project := composetest.Load(t, "services: {a: {image: x, volumes: ["+volume+"]}}")
+		if _, err := Convert(project, Options{API: "1.41"}); err == nil || !strings.Contains(err.Error(), "needs API 1.4") {
+			t.Errorf("%s: %v", volume, err)
+		}
 	}
 }
