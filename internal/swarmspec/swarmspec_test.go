@@ -262,7 +262,8 @@ func TestWhatAnOldSwarmLacksIsNamed(t *testing.T) {
 		"{type: volume, target: /v, volume: {subpath: s}}", "{type: image, source: y, target: /v}",
 	} {
 		project := composetest.Load(t, "services: {a: {image: x, volumes: ["+volume+"]}}")
-		if _, err := Convert(project, Options{API: "1.41"}); err == nil || !strings.Contains(err.Error(), "needs API 1.4") {
+		_, err := Convert(project, Options{API: "1.41"})
+		if err == nil || !strings.Contains(err.Error(), "needs API 1.4") {
 			t.Errorf("%s: %v", volume, err)
 		}
 	}
