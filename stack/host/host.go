@@ -70,5 +70,6 @@ func Watch(ctx context.Context, o Options) error {
 func options(e *engine.Engine, o Options) projects.Options {
 	return projects.Options{
 		Machine: e.Machine(), Now: e.Now(), Local: e.Local(), Root: e.Info.DockerRootDir, Resources: o.Resources,
+		Loads: projects.Sampler(e, o.Resources),
 	}
 }
