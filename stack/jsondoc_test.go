@@ -17,6 +17,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/commandline"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/jobs"
 	"github.com/25eloquence/compose-mage/internal/projects"
 )
 
@@ -134,6 +135,13 @@ var jsonShapes = []struct {
 			FineServices: 2, Containers: 2, Running: 2, Ports: []string{"127.0.0.1:8000->8000/tcp"}, CPUPercent: 3.5,
 			MemoryUsed: 64 << 20, MemoryLimit: 512 << 20, Networks: 1, Volumes: 1, ImageBytes: 150 << 20,
 			VolumeBytes: -1, ContainerBytes: -1, LogBytes: 4096, Findings: []finding.Finding{},
+		}},
+	}},
+	{"schedule -json", jobs.Report{
+		Project: "shop", Folder: "/srv/shop", Findings: []finding.Finding{}, Jobs: []jobs.Status{{
+			Job: "cleanup", Does: "removes what is the project's and no longer used", Scheduled: true, At: "03:30",
+			By: "systemd", Next: at.Add(15*time.Hour + 30*time.Minute), Log: "/root/.cache/compose-mage/…/log",
+			Last: &jobs.Run{Started: at.Add(-8 * time.Hour), Ended: at.Add(-8 * time.Hour), Words: "freed 3B"},
 		}},
 	}},
 	{"fit -json", FitReport{

@@ -27,6 +27,7 @@ type StatusReport struct {
 	// Checkouts are other folders with a project of this name that has containers: start, restart, stop and cleanup
 	// refuse to touch them.
 	Checkouts []Checkout `json:"other_checkouts"`
+	Findings  []Finding  `json:"findings"` // scheduled jobs that failed or did not run
 
 	printed printed
 	unfit   error

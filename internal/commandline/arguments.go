@@ -65,11 +65,28 @@ func (t Table) Settle(args []string, services func() ([]string, error)) ([]strin
 		}
 		out = append(append(out, p.name), p.words...)
 		if len(p.named) > 0 {
-			out = append(out, "-services="+strings.Join(p.named, ","))
+			out = append(out, "-"+p.namesOption()+"="+strings.Join(p.named, ","))
 		}
 		out = append(out, p.options...)
 	}
 	return out, nil
+}
+
+// namesOption is the option that the names which follow the target are; "" where none may.
+func (p *part) namesOption() string {
+	switch {
+	case p.Services:
+		return "services"
+	case len(p.Jobs) > 0:
+		return "jobs"
+	}
+	return ""
+}
+
+// takesAsJob says whether the word is a job of the target: one word can be a job and a target, and after schedule it
+// is the job.
+func (p *part) takesAsJob(word string) bool {
+	return p != nil && slices.Contains(p.Jobs, strings.ToLower(word))
 }
 
 // takesAsValue says whether the word is one of those that the target needs. Of a target that is not ours it may
@@ -103,6 +120,9 @@ func (t Table) addWord(p *part, word string, services func() ([]string, error)) 
 	switch {
 	case strings.TrimSpace(word) == "":
 		return nil, emptyName(p)
+	case p.takesAsJob(word):
+		p.named = append(p.named, key)
+		return nil, nil
 	case isTarget && isService:
 		return nil, fault.New(fault.Usage, fmt.Sprintf(
 			"go tool mage %s -services=%s for the service, or go tool mage %s by itself for the target",
@@ -116,6 +136,10 @@ func (t Table) addWord(p *part, word string, services func() ([]string, error)) 
 	case t.Open:
 		return &part{Command: Command{Foreign: true}, table: t, name: word, key: key}, nil
 	case p != nil && !takes && !isOther:
+		if len(p.Jobs) > 0 {
+			return nil, fault.New(fault.Usage, "go tool mage "+p.key+", which lists the jobs", "no job %q%s", word,
+				fault.DidYouMean(word, p.Jobs))
+		}
 		return nil, fault.New(fault.Usage, "go tool mage "+p.key+" -h",
 			"no target %q%s, and %s takes no service names", word, t.didYouMean(word), p.key)
 	}
@@ -164,7 +188,7 @@ func (p *part) addOption(arg string, following []string) error {
 	if err := p.checkValue(known, k, value, hasValue); err != nil {
 		return err
 	}
-	if known == "services" && p.Services {
+	if known == p.namesOption() {
 		all, err := Names(value)
 		p.named = append(p.named, all...)
 		return err

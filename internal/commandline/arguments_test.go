@@ -41,6 +41,10 @@ func TestArguments(t *testing.T) {
 		"start -json=false":                 "start -json=false",
 		"-l":                                "-l",
 		"-h logs":                           "-h logs",
+		"schedule cleanup":                  "schedule -jobs=cleanup",
+		"schedule Cleanup monitor -remove":  "schedule -jobs=cleanup,monitor -remove",
+		"schedule -remove -jobs=cleanup":    "schedule -jobs=cleanup -remove",
+		"schedule -run=cleanup status":      "schedule -run=cleanup status",
 	} {
 		got, err := ours.Settle(strings.Fields(line), stackOf("test", "up"))
 		if err != nil || strings.Join(got, " ") != want {
@@ -52,11 +56,12 @@ func TestArguments(t *testing.T) {
 // Words are separated by "|", so that some can be empty.
 func TestWrongArgumentsAreRefusedWithAWay(t *testing.T) {
 	for line, want := range map[string]string{
-		"biuld":       `no target "biuld" (did you mean "build"?)`,
-		"setup|ful":   `no target "ful" (did you mean "full"?), and setup takes no service names`,
-		"lgos|redis":  `no target "lgos" (did you mean "logs"?)`,
-		"nosuchthing": "no target \"nosuchthing\"\n  next: go tool mage -l",
-		"":            `no target ""`,
+		"biuld":           `no target "biuld" (did you mean "build"?)`,
+		"setup|ful":       `no target "ful" (did you mean "full"?), and setup takes no service names`,
+		"lgos|redis":      `no target "lgos" (did you mean "logs"?)`,
+		"schedule|clenup": "no job \"clenup\" (did you mean \"cleanup\"?)\n  next: go tool mage schedule, which lists",
+		"nosuchthing":     "no target \"nosuchthing\"\n  next: go tool mage -l",
+		"":                `no target ""`,
 		"stop|test": "\"test\" after stop may be the service or the target of that name\n  next: go " +
 			"tool mage stop -services=test for the service, or go tool mage test by itself for the target",
 		"logs|redis|TEST": `"TEST" after logs may be the service`,

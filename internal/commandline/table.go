@@ -26,6 +26,7 @@ type Options = map[string]Kind
 // Command is what the command line has to know of a target before Mage runs it.
 type Command struct {
 	Services bool     // service names may follow it
+	Jobs     []string // these words may follow it, whatever else they name: they are its option -jobs
 	Values   []string // names of the words that it needs, which are neither targets nor services
 	Options  Options
 	Foreign  bool   // it is not one of ours: what is not known of it is left to Mage
@@ -64,6 +65,9 @@ var Packages = map[string]map[string]Command{
 		"restart": {Services: true, Options: Options{
 			"services": List, "all": Flag, "rolling": Flag, "timeout": Duration, "take-over": Flag, "json": Flag,
 			"dry-run": Flag,
+		}},
+		"schedule": {Jobs: []string{"cleanup", "monitor"}, Options: Options{
+			"jobs": List, "at": Text, "remove": Flag, "run": Text, "json": Flag, "dry-run": Flag,
 		}},
 		"setup": {Options: Options{"dry-run": Flag}},
 		"smoke": {},

@@ -68,7 +68,7 @@ func Look(ctx context.Context, in Input, tell func(finding.Finding)) (Report, er
 	}
 	for _, check := range []func(context.Context, Input) []finding.Finding{
 		checkEngine, checkMachine, checkBuilder, checkRegistry, checkDisk, checkProject, checkBuilds, checkPreflight,
-		checkPorts, checkLogs,
+		checkPorts, checkLogs, checkJobs,
 	} {
 		found := check(ctx, in)
 		if err := ctx.Err(); err != nil { // what was found meanwhile may only say that it was interrupted

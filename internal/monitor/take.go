@@ -15,6 +15,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/jobs"
 	"github.com/25eloquence/compose-mage/internal/sampler"
 )
 
@@ -161,7 +162,7 @@ func (s subject) snapshot(rows []*row, disk Disk, others []container.Checkout) S
 	for i := range out.Services {
 		out.Services[i].Written = disk.layers[out.Services[i].ID]
 	}
-	out.Findings = findings(out)
+	out.Findings = append(findings(out), jobs.Findings(s.project.Name, s.project.WorkingDir, time.Now())...)
 	for _, c := range others {
 		text, next := c.Says(s.project)
 		out.Findings = append(out.Findings, finding.Warn("project.other-checkout", next, "%s", text))

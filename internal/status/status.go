@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
@@ -15,6 +16,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/composelib"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/jobs"
 	"github.com/25eloquence/compose-mage/internal/orphan"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -28,6 +31,7 @@ type Report struct {
 	// Checkouts are other folders with a project of this name that has containers: start, restart, stop and cleanup
 	// refuse to touch them.
 	Checkouts []container.Checkout `json:"other_checkouts"`
+	Findings  []finding.Finding    `json:"findings"` // scheduled jobs that failed or did not run
 
 	verdicts []container.Verdict // on the services that are not
 	project  *types.Project
@@ -54,6 +58,7 @@ func Of(ctx context.Context, e *engine.Engine, project *types.Project) (Report, 
 		Fine:     true,
 		Services: []Service{},
 		Orphans:  []orphan.Container{},
+		Findings: append([]finding.Finding{}, jobs.Findings(project.Name, project.WorkingDir, time.Now())...),
 		project:  project,
 	}
 	library, err := composelib.New(e)
@@ -122,6 +127,10 @@ func (r Report) Print(out *ui.Out) {
 		text, next := c.Says(r.project)
 		out.Warn("%s", text)
 		out.Info("  next: %s", next)
+	}
+	for _, f := range r.Findings {
+		out.Warn("%s", f.Evidence)
+		out.Info("  next: %s", f.Remedy)
 	}
 	for _, v := range r.verdicts {
 		out.Warn("%s", v.Says())

@@ -1,0 +1,134 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/25eloquence/compose-mage/internal/bounded"
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// Machine is who runs jobs on this machine, for this user.
+type Machine struct {
+	By      string // systemd, systemd --user or cron; "" where there is neither
+	UnitDir string // where systemd's units are
+	CronRun bool   // a cron daemon is at work
+	Lingers bool   // a user's manager runs while the user is not logged in
+}
+
+// Look finds out who can run jobs.
+func Look(ctx context.Context) (Machine, error) {
+	if runtime.GOOS != "linux" {
+		return Machine{}, nil
+	}
+	m := Machine{}
+	if _, err := exec.LookPath("systemctl"); err == nil && isDir("/run/systemd/system") {
+		if os.Geteuid() == 0 {
+			m.By, m.UnitDir = BySystem, "/etc/systemd/system"
+			return m, nil
+		}
+		config, err := os.UserConfigDir()
+		if err != nil {
+			return m, fmt.Errorf("finding the units of this user: %w", err)
+		}
+		// Without a session of its own, as under sudo -u, there is no manager to talk to.
+		if _, err := command(ctx, "", "systemctl", "--user", "show", "--property=Version"); err == nil {
+			m.By, m.UnitDir = ByUser, filepath.Join(config, "systemd", "user")
+			user := fmt.Sprint(os.Geteuid())
+			out, err := command(ctx, "", "loginctl", "show-user", user, "--property=Linger", "--value")
+			m.Lingers = err != nil || strings.TrimSpace(out) == "yes"
+			return m, nil
+		}
+	}
+	if _, err := exec.LookPath("crontab"); err == nil {
+		m.By, m.CronRun = ByCron, cronRuns()
+	}
+	return m, nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// cronRuns looks for a cron daemon among the processes.
+func cronRuns() bool {
+	names, _ := filepath.Glob("/proc/[0-9]*/comm")
+	for _, name := range names {
+		text, err := bounded.ReadFile(name)
+		if err == nil && slices.Contains([]string{"cron", "crond", "fcron", "dcron"}, strings.TrimSpace(string(text))) {
+			return true
+		}
+	}
+	return false
+}
+
+// mostOutput is the most that is read of another program's output: far above any crontab.
+const mostOutput = 4 << 20
+
+// command runs a program of the system and gives its standard output; the error has its last words.
+func command(ctx context.Context, stdin string, argv ...string) (string, error) {
+	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	c.Stdin = strings.NewReader(stdin)
+	c.Env = append(os.Environ(), "LC_ALL=C")
+	var out bytes.Buffer
+	said := &bounded.Tail{Bytes: bounded.MaxLine}
+	c.Stdout, c.Stderr = &out, said
+	err := c.Run()
+	if out.Len() > mostOutput {
+		return "", fault.New(fault.Failed, "", "%s printed more than can be one", argv[0])
+	}
+	if err != nil {
+		return out.String(), fmt.Errorf("%s: %w: %s", fault.Quote(argv...), err, bounded.LastLine(said.String()))
+	}
+	return out.String(), nil
+}
+
+// crontab reads the user's crontab; empty where there is none, of which crontab makes an error with exit code 1.
+func crontab(ctx context.Context) (string, error) {
+	text, err := command(ctx, "", "crontab", "-l")
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit) && text == "" && fault.NoCrontab(err):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("reading the crontab: %w", err)
+	}
+	return text, nil
+}
+
+// Unsupported is the error of a machine on which nobody runs jobs, with what to type instead.
+func Unsupported(p Place, at, dir string) error {
+	what := p.Job.Command
+	switch runtime.GOOS {
+	case "windows":
+		return fault.New(fault.Usage, fmt.Sprintf(
+			`schtasks /Create /SC DAILY /ST %s /TN "%s" /TR "cmd /c cd /d \"%s\" && %s"`, at, p.unit(), dir, what),
+			"jobs are not scheduled on Windows: its Task Scheduler does it by hand")
+	case "darwin":
+		return fault.New(fault.Usage, "crontab -e, with the line: "+p.Job.plainLine(at, dir),
+			"jobs are not scheduled on macOS: launchd, or its crontab, does it by hand")
+	case "linux":
+		return fault.New(fault.Config, "sudo apt-get install cron, and start it; then the same command again",
+			"there is neither systemd nor crontab on this machine: nothing was scheduled").
+			WithDetail("any other scheduler can run this, in " + dir + ": " + what)
+	}
+	return fault.New(fault.Usage, "crontab -e, with the line: "+p.Job.plainLine(at, dir),
+		"jobs are not scheduled on %s: its cron does it by hand", runtime.GOOS)
+}
+
+func (j Job) plainLine(at, dir string) string {
+	when := "@reboot"
+	if len(at) == len(clock) {
+		when = fmt.Sprintf("%s %s * * *", at[3:], at[:2])
+	}
+	return when + " cd " + fault.Quote(dir) + " && " + j.Command
+}
