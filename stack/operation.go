@@ -4,7 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
+
+	"github.com/25eloquence/compose-mage/internal/operation"
+	"github.com/25eloquence/compose-mage/internal/page"
 )
 
 // RunReport is what a start or a restart did, and when.
@@ -36,6 +40,20 @@ func (r *eventReader) Write(line []byte) (int, error) {
 func (r *eventReader) report(project string) RunReport {
 	return RunReport{
 		Project: project, Seconds: r.last.Seconds, Operations: r.last.Operations, Critical: r.last.Critical,
+	}
+}
+
+// keepStart keeps what a start did for the page of monitor -serve, but not that it found nothing to do.
+func (p *project) keepStart(report RunReport) {
+	if !slices.ContainsFunc(report.Operations, func(o Operation) bool { return o.Kind != string(operation.Wait) }) {
+		return
+	}
+	data, err := json.Marshal(report)
+	if err == nil {
+		err = page.KeepStart(report.Project, data)
+	}
+	if err != nil {
+		p.out.Warn("the page of monitor -serve will not show this start: %v", err)
 	}
 }
 

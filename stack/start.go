@@ -130,7 +130,9 @@ func (s *Stack) start(ctx context.Context, o StartOptions) (RunReport, error) {
 	if err == nil {
 		p.sayMisfits(ctx)
 	}
-	return events.report(p.model.Project.Name), err
+	report := events.report(p.model.Project.Name)
+	p.keepStart(report)
+	return report, err
 }
 
 // PlanStart says what Start would do, and why.

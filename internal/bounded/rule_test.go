@@ -32,6 +32,7 @@ var readings = map[string]string{
 	"internal/state/stopped_linux.go stopped":            kernel,
 	"internal/engine/exec.go Process.Copy":               "into a tail, or to a reader that cuts lines",
 	"internal/logstream/follow.go split":                 "to a reader that cuts lines",
+	"internal/serve/logs.go containerLines":              "into a tail",
 	"internal/diagnosis/diagnosis.go LastLines":          "into a tail",
 	"internal/buildinputs/disk.go disk.hash":             "into a hash, of a file of at most 64 MiB",
 	"internal/imageload/tarball.go tarLayer":             "to the engine, piece by piece",

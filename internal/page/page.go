@@ -33,6 +33,7 @@ type Options struct {
 	Token   string // without which nobody gets anything
 	Every   time.Duration
 	From    Snapshots
+	History History // nil where nothing is kept
 	// Handlers are further ones by their paths, such as "/metrics". They are asked by those alone who have the token.
 	Handlers map[string]http.Handler
 	// Logs gives the last lines of a service's logs; nil where they are not shown.
@@ -66,6 +67,10 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { writeShell(w, http.StatusOK) })
 	s.mux.HandleFunc("/snapshot.json", s.snapshot)
 	s.mux.HandleFunc("/events", s.events)
+	s.mux.HandleFunc("/start.json", s.start)
+	if o.History != nil {
+		s.mux.HandleFunc("/history.json", s.history)
+	}
 	if o.Logs != nil {
 		s.mux.HandleFunc("/logs.json", s.logs)
 	}

@@ -74,10 +74,14 @@ func (w *watching) run(ctx context.Context) error {
 		return err
 	}
 	exporter := metrics.New(w.observer, w.Every)
-	w.server = page.New(page.Options{
+	about := page.Options{
 		Project: record.Project, Address: w.listener.Addr().String(), Token: record.Token, Every: w.Every,
 		From: w.observer, Handlers: map[string]http.Handler{"/metrics": exporter},
-	})
+	}
+	if w.Logs {
+		about.Logs = w.logs
+	}
+	w.server = page.New(about)
 	w.say(record)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return w.server.Serve(ctx, w.listener) })
