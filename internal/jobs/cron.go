@@ -17,8 +17,9 @@ func (p Place) cronLines(at string) string {
 	if !p.Job.Always() {
 		when = fmt.Sprintf("%s %s * * *", strings.TrimPrefix(at[3:], "0"), strings.TrimPrefix(at[:2], "0"))
 	}
-	return fmt.Sprintf("%s%s in %s; go tool mage schedule -remove %s takes it away\n%s %s\n", cronMark, p.title(),
-		printable.Line(p.Folder), p.Job.Name, when, p.cronCommand())
+	removal := "go tool mage schedule -remove " + p.Job.Name
+	return fmt.Sprintf("%s%s in %s; %s takes it away\n%s %s\n", cronMark, p.title(), printable.Line(p.Folder), removal,
+		when, p.cronCommand())
 }
 
 func (p Place) cronCommand() string {

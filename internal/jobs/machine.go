@@ -107,21 +107,23 @@ func crontab(ctx context.Context) (string, error) {
 
 // Unsupported is the error of a machine on which nobody runs jobs, with what to type instead.
 func Unsupported(p Place, at, dir string) error {
-	what := p.Job.Command
+	setting := p.Job.Command
+	unit, byHand := p.unit(), "crontab -e, with the line: "+p.Job.plainLine(at, dir)
 	switch runtime.GOOS {
 	case "windows":
 		return fault.New(fault.Usage, fmt.Sprintf(
-			`schtasks /Create /SC DAILY /ST %s /TN "%s" /TR "cmd /c cd /d \"%s\" && %s"`, at, p.unit(), dir, what),
+			`schtasks /Create /SC DAILY /ST %s /TN "%s" /TR "cmd /c cd /d %s && %s"`,
+			fault.Quote(at), unit, fault.Quote(dir), setting),
 			"jobs are not scheduled on Windows: its Task Scheduler does it by hand")
 	case "darwin":
-		return fault.New(fault.Usage, "crontab -e, with the line: "+p.Job.plainLine(at, dir),
+		return fault.New(fault.Usage, byHand,
 			"jobs are not scheduled on macOS: launchd, or its crontab, does it by hand")
 	case "linux":
 		return fault.New(fault.Config, "sudo apt-get install cron, and start it; then the same command again",
 			"there is neither systemd nor crontab on this machine: nothing was scheduled").
-			WithDetail("any other scheduler can run this, in " + dir + ": " + what)
+			WithDetail("any other scheduler can run this, in " + dir + ": " + setting)
 	}
-	return fault.New(fault.Usage, "crontab -e, with the line: "+p.Job.plainLine(at, dir),
+	return fault.New(fault.Usage, byHand,
 		"jobs are not scheduled on %s: its cron does it by hand", runtime.GOOS)
 }
 

@@ -86,9 +86,9 @@ func loadFindings(r Replica) []finding.Finding {
 		return nil
 	}
 	var all []finding.Finding
-	say := func(id, next, format string, args ...any) {
+	say := func(id, setting, format string, args ...any) {
 		all = append(all,
-			finding.Warn(id, next+", then go tool mage start", r.Service+" "+format, args...).Of(r.Service))
+			finding.Warn(id, setting+", then go tool mage start", r.Service+" "+format, args...).Of(r.Service))
 	}
 	if r.MemoryPercent >= memoryHigh {
 		of, next := "the machine's memory", "set deploy.resources.limits.memory of "

@@ -25,7 +25,8 @@ var plainCalls = []string{"fault.Quote", "ui.Bytes", "ui.Seconds", "engineComman
 
 // plainNames are our own words: constants, a target's key and its options.
 var plainNames = regexp.MustCompile(`^(p\.key|known|example|Extension|compose\.Extension|(\w+\.)?\w*Variable|` +
-	`builderContainer|unit|labelProject|h\.pid|s\.pid|r\.PID|s\.kind|setting|err)$`)
+	`builderContainer|unit|byHand|target|[pj]\.(Job\.)?Name|is\.Job|` +
+	`labelProject|h\.pid|s\.pid|r\.PID|s\.kind|setting|err)$`)
 
 // TestNamesInCommandsToCopyAreQuoted reads every text that tells a user what to do next: what is put into it from
 // outside, as the name of a service, a profile, a file or an image, goes through fault.Quote.
