@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -52,14 +53,14 @@ func places(project *types.Project) []place {
 // there is none.
 func Check(project *types.Project, lineOf func(path []string) string) (notices []string, err error) {
 	for _, p := range places(project) {
-		if err := p.check(lineOf); err != nil {
+		if err := p.check(project, lineOf); err != nil {
 			return nil, err
 		}
 	}
 	return formerKeys(project), nil
 }
 
-func (p place) check(lineOf func(path []string) string) error {
+func (p place) check(project *types.Project, lineOf func(path []string) string) error {
 	value, has := p.of[Key]
 	if !has || value == nil {
 		return nil
@@ -96,6 +97,12 @@ func (p place) check(lineOf func(path []string) string) error {
 		}
 		if _, key, err := readNeeds(e.Needs); err != nil {
 			return fail(append(path, "needs", key), "%s.needs.%s: %w", Key, key, err)
+		}
+		for i, a := range e.Alerts {
+			if p := a.check(project); p != nil {
+				keys := append([]string{"alerts", strconv.Itoa(i)}, p.path...)
+				return fail(append(path, keys...), "%s.%s %s", Key, strings.Join(keys, "."), p.text)
+			}
 		}
 	case onService:
 		if i := slices.IndexFunc(e.Runtime, unknownRuntime); i >= 0 {
@@ -136,10 +143,21 @@ func unknownKey(keys map[string]any, t reflect.Type, path []string) *unknown {
 		if field.Kind() == reflect.Pointer {
 			field = field.Elem()
 		}
-		below, isMap := keys[key].(map[string]any)
-		if field.Kind() == reflect.Struct && isMap {
-			if u := unknownKey(below, field, append(slices.Clone(path), key)); u != nil {
+		at := append(slices.Clone(path), key)
+		if below, isMap := keys[key].(map[string]any); field.Kind() == reflect.Struct && isMap {
+			if u := unknownKey(below, field, at); u != nil {
 				return u
+			}
+		}
+		list, isList := keys[key].([]any)
+		if !isList || field.Kind() != reflect.Slice || field.Elem().Kind() != reflect.Struct {
+			continue
+		}
+		for i, one := range list {
+			if below, isMap := one.(map[string]any); isMap {
+				if u := unknownKey(below, field.Elem(), append(slices.Clone(at), strconv.Itoa(i))); u != nil {
+					return u
+				}
 			}
 		}
 	}

@@ -28,6 +28,8 @@ const (
 type onProject struct {
 	Smoke *Smoke         `yaml:"smoke"`
 	Needs map[string]any `yaml:"needs"` // of the machine, as readNeeds has it
+	// Alerts are those who are told of what is wrong and lasts.
+	Alerts []Alert `yaml:"alerts"`
 }
 
 // onService is what the key may hold on a service.
