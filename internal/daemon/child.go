@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"syscall"
 	"time"
 )
 
@@ -68,6 +69,12 @@ func (c *Child) Stop(signal os.Signal, within time.Duration) (killed bool) {
 		c.Kill()
 		return true
 	}
+}
+
+// KillGroup is Kill for the child and all that it has started, as far as that stayed in its process group.
+func (c *Child) KillGroup() {
+	_ = signalGroup(c.cmd.Process, syscall.SIGKILL) // fails only where they have ended
+	<-c.ended
 }
 
 // Kill ends the child at once and waits until it has ended.
