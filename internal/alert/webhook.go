@@ -103,15 +103,12 @@ func waitFor(text string, now time.Time) time.Duration {
 func reason(err error) error {
 	var name *net.DNSError
 	var certificate *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
 	var slow interface{ Timeout() bool }
 	switch {
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
 	case errors.As(err, &certificate):
 		return errors.New("its certificate is not trusted")
-	case errors.As(err, &record):
-		return errors.New("it does not speak TLS")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return errors.New("it refuses the connection")
 	case errors.As(err, &slow) && slow.Timeout():

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type Observer struct {
 	mutex     sync.Mutex
 	latest    Snapshot
 	followers map[chan Snapshot]bool
+	also      func() []finding.Finding // nil where nobody else finds anything
 }
 
 // The pauses between two attempts to reach an engine that went away.
@@ -118,9 +120,15 @@ func (o *Observer) Follow() (snapshots <-chan Snapshot, stop func()) {
 	}
 }
 
+// Also has each snapshot say what others have found, such as that alerts can't be sent. It is called before Run.
+func (o *Observer) Also(found func() []finding.Finding) { o.also = found }
+
 func (o *Observer) give(s Snapshot) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
+	if o.also != nil {
+		s.Findings = append(slices.Clone(s.Findings), o.also()...)
+	}
 	o.latest = s
 	for c := range o.followers {
 		select {
