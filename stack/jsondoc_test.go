@@ -17,8 +17,10 @@ import (
 	"github.com/25eloquence/compose-mage/internal/commandline"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/history"
 	"github.com/25eloquence/compose-mage/internal/jobs"
 	"github.com/25eloquence/compose-mage/internal/projects"
+	"github.com/25eloquence/compose-mage/internal/record"
 )
 
 var jsonIntro = strings.ReplaceAll(`# What -json prints
@@ -143,6 +145,15 @@ var jsonShapes = []struct {
 			By: "systemd", Next: at.Add(15*time.Hour + 30*time.Minute), Log: "/root/.cache/compose-mage/…/log",
 			Last: &jobs.Run{Started: at.Add(-8 * time.Hour), Ended: at.Add(-8 * time.Hour), Words: "freed 3B"},
 		}},
+	}},
+	{"monitor -since -json", record.Past{
+		Project: "shop", From: at.Add(-time.Hour), To: at, Recorded: 3600, Services: []record.Service{{
+			Service: "web", Figures: []record.Figure{{
+				Metric: "cpu_percent", Min: 0.5, Median: 2, P95: 9, Max: 40,
+				Points: []history.Point{{Time: at.Add(-time.Hour), Min: 1, Mean: 2, Max: 3}},
+			}},
+		}},
+		Events: []record.Event{{Time: at.Add(-time.Minute), Service: "web", Kind: "restarted", Count: 1}},
 	}},
 	{"fit -json", FitReport{
 		Tier: "16g", Why: "the machine has 16GiB", Machine: Machine{CPUs: 4, Memory: 16 << 30, OpenFiles: 1048576},

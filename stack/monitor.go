@@ -11,6 +11,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/monitor"
 	"github.com/25eloquence/compose-mage/internal/page"
+	"github.com/25eloquence/compose-mage/internal/record"
 	"github.com/25eloquence/compose-mage/internal/serve"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -196,16 +197,20 @@ func (s *Stack) Watch(ctx context.Context, o MonitorOptions) error {
 		}
 	}
 	observer := monitor.NewObserver(p.engine, p.model.Project, p.engine.Machine(), o.Every)
-	if !live {
-		return fault.Exit(ctx, monitor.Watch(ctx, observer, p.out))
+	show := func() error { return monitor.Watch(ctx, observer, p.out) }
+	if live {
+		show = func() error {
+			return dashboard.Run(ctx, dashboard.Options{
+				Project: p.model.Project, Every: o.Every, Observer: observer, Engine: p.engine.APIClient, Out: p.out,
+				Restart: func(ctx context.Context, service string, out io.Writer) error {
+					_, err := s.printingTo(out).Restart(ctx, RestartOptions{Services: []string{service}})
+					return err
+				},
+			})
+		}
 	}
-	err = dashboard.Run(ctx, dashboard.Options{
-		Project: p.model.Project, Every: o.Every, Observer: observer, Engine: p.engine.APIClient, Out: p.out,
-		Restart: func(ctx context.Context, service string, out io.Writer) error {
-			_, err := s.printingTo(out).Restart(ctx, RestartOptions{Services: []string{service}})
-			return err
-		},
-	})
+	err = record.While(ctx, p.model.Project.Name, observer, p.errors, live,
+		func(*record.Recorder) error { return show() })
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -255,6 +260,15 @@ func MonitorServed(ctx context.Context, project Options, o MonitorOptions) (Snap
 	out, err := shaped[Snapshot](found)
 	out.printed = func(to *ui.Out) { found.Print(to) }
 	return out, record.Says(found), err == nil
+}
+
+// ProjectName is the project's name, as docker compose has it. A service that the project lacks is an error.
+func (s *Stack) ProjectName(ctx context.Context, services []string) (string, error) {
+	p, err := s.loadOnly(ctx, services)
+	if err != nil {
+		return "", fault.Exit(ctx, err)
+	}
+	return p.model.Project.Name, nil
 }
 
 // Disk lists what the engine stores, for all projects.

@@ -113,7 +113,9 @@ func TestCounted(t *testing.T) {
 	var c counted
 	m := new(machine)
 	look := func(at time.Duration, kills int) (out []Event) {
-		s := monitor.Snapshot{Time: noon.Add(at), Services: []monitor.Replica{{Service: "redis", ID: "a", OOMKills: kills}}}
+		s := monitor.Snapshot{
+			Time: noon.Add(at), Services: []monitor.Replica{{Service: "redis", ID: "a", OOMKills: kills}},
+		}
 		if kills > 0 {
 			s.Findings = []finding.Finding{finding.Warn("memory.killed", "", "killed").Of("redis")}
 		}

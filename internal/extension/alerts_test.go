@@ -40,22 +40,22 @@ secrets:
 
 func TestAlertsThatMeanNothing(t *testing.T) {
 	for text, want := range map[string]string{
-		"{}":                                         "alerts.0: x-compose-mage.alerts.0 needs a webhook or a command, and not both",
+		"{}":                                         "alerts.0 needs a webhook or a command, and not both",
 		"{for: 1m}":                                  "needs a webhook or a command",
 		"{command: []}":                              "needs a webhook or a command",
-		"{command: [' ']}":                           "alerts.0.command: x-compose-mage.alerts.0.command names no program",
+		"{command: [' ']}":                           "x-compose-mage.alerts.0.command names no program",
 		"{command: [x], for: 25h}":                   "for is between 0s and 24h",
 		"{command: [x], for: -1s}":                   "for is between 0s and 24h",
 		"{command: [x], for: soon}":                  "x-compose-mage: ",
 		"{command: [x], ids: ['[']}":                 "ids has a pattern",
-		"{command: [x], idz: [a]}":                   `unknown key "idz" in x-compose-mage.alerts.0 (did you mean "ids"?)`,
+		"{command: [x], idz: [a]}":                   `"idz" in x-compose-mage.alerts.0 (did you mean "ids"?)`,
 		"{webhook: {}}":                              "webhook names one place",
 		"{webhook: {url: x}}":                        `unknown key "url" in x-compose-mage.alerts.0.webhook`,
 		"{webhook: {secret: hok}}":                   `names no secret of the project (did you mean "hook"?)`,
 		"{webhook: {secret: cloud}}":                 "names a secret without a file",
 		"{webhook: https://x.test/y}":                "x-compose-mage: ",
 		"{webhook: {file: f, environment: E}}":       "webhook names one place",
-		"{webhook: {file: f, format: slak}}":         `webhook.format is one of json, slack, ntfy (did you mean "slack"?)`,
+		"{webhook: {file: f, format: slak}}":         `is one of json, slack, ntfy (did you mean "slack"?)`,
 		"{webhook: {file: f}, command: [x]}":         "and not both",
 		"{command: [x]}\n    - {command: [x], a: b}": "in x-compose-mage.alerts.1",
 	} {

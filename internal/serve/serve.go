@@ -15,12 +15,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/25eloquence/compose-mage/internal/alert"
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/metrics"
 	"github.com/25eloquence/compose-mage/internal/monitor"
 	"github.com/25eloquence/compose-mage/internal/page"
+	"github.com/25eloquence/compose-mage/internal/record"
 	"github.com/25eloquence/compose-mage/internal/ui"
 	"github.com/25eloquence/compose-mage/internal/wait"
 )
@@ -56,7 +58,9 @@ func Run(ctx context.Context, o Options) error {
 	defer listener.Close()
 	w := &watching{Options: o, place: place, listener: listener}
 	w.observer = monitor.NewObserver(o.Engine, o.Model.Project, o.Engine.Machine(), o.Every)
-	return w.run(ctx)
+	return record.While(ctx, o.Model.Project.Name, w.observer, o.Out, false, func(r *record.Recorder) error {
+		return w.run(ctx, r)
+	})
 }
 
 // watching is the process of monitor -serve: one observer, and all that follow it.
@@ -68,25 +72,31 @@ type watching struct {
 	server   *page.Server
 }
 
-func (w *watching) run(ctx context.Context) error {
-	record := w.record()
-	if err := w.place.Keep(record); err != nil {
+func (w *watching) run(ctx context.Context, past page.History) error {
+	r := w.record()
+	if err := w.place.Keep(r); err != nil {
 		return err
 	}
 	exporter := metrics.New(w.observer, w.Every)
+	alerts, err := alert.Open(r.Project, alert.Receivers(w.Model.Project))
+	if err != nil {
+		return err
+	}
+	w.observer.Also(alerts.Findings)
 	about := page.Options{
-		Project: record.Project, Address: w.listener.Addr().String(), Token: record.Token, Every: w.Every,
-		From: w.observer, Handlers: map[string]http.Handler{"/metrics": exporter},
+		Project: r.Project, Address: w.listener.Addr().String(), Token: r.Token, Every: w.Every,
+		From: w.observer, Handlers: map[string]http.Handler{"/metrics": exporter}, History: past,
 	}
 	if w.Logs {
 		about.Logs = w.logs
 	}
 	w.server = page.New(about)
-	w.say(record)
+	w.say(r)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return w.server.Serve(ctx, w.listener) })
 	group.Go(func() error { w.server.Run(ctx); return nil })
 	group.Go(func() error { exporter.Run(ctx); return nil })
+	group.Go(func() error { alerts.Run(ctx, w.observer); return nil })
 	group.Go(func() error { w.observe(ctx); return nil })
 	group.Go(func() error {
 		for wait.For(ctx, page.AliveEvery) == nil {

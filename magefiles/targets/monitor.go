@@ -9,13 +9,14 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 	"github.com/25eloquence/compose-mage/stack"
 	"github.com/25eloquence/compose-mage/stack/host"
+	"github.com/25eloquence/compose-mage/stack/past"
 )
 
 // Monitor shows CPU, memory, health, restarts, OOM kills and disk use.
 //
 // One snapshot by default, with what is wrong and what to do about it. With -disk it lists what the engine stores
 // instead: every image, container, volume, network and build cache, of all projects. With -all it shows what each
-// Compose project on the engine uses, and needs no Compose file.
+// Compose project on the engine uses, and needs no Compose file. With -since it shows what a watcher recorded.
 func Monitor(ctx context.Context,
 	services *string, // comma-separated services; all by default
 	watch *bool, // go on until q or Ctrl-C: a live view on a terminal, lines elsewhere
@@ -26,7 +27,12 @@ func Monitor(ctx context.Context,
 	serve *bool, // show the project on a web page until Ctrl-C; a look asks that server meanwhile
 	listen *string, // -listen: with -serve, host and port; 127.0.0.1 and a free port by default
 	logs *bool, // with -serve, the page shows logs too
+	since *time.Duration, // what was recorded in this time, such as 1h: figures of each service, and what went wrong
 ) error {
+	if since != nil {
+		more := value(all, false) || value(watch, false) || value(disk, false) || value(serve, false)
+		return fault.Exit(ctx, monitorPast(ctx, services, *since, more, value(json, false)))
+	}
 	if value(all, false) {
 		if services != nil || value(disk, false) {
 			return fault.Exit(ctx, refuseAll("monitor"))
@@ -100,6 +106,28 @@ func served(ctx context.Context, more bool, o stack.ServeOptions) error {
 		return err
 	}
 	return s.Serve(ctx, o)
+}
+
+// monitorPast shows what was recorded; more says that something else is asked for too.
+func monitorPast(ctx context.Context, services *string, since time.Duration, more, asJSON bool) error {
+	if more {
+		return fault.New(fault.Usage, "go tool mage monitor -since=1h",
+			"-since shows what was recorded: -all, -watch, -disk and -serve don't go with it")
+	}
+	o := past.Options{Since: since}
+	var err error
+	if o.Services, err = names(services); err != nil {
+		return err
+	}
+	s, err := openJSON(ctx, asJSON)
+	if err != nil {
+		return err
+	}
+	report, err := past.Of(ctx, s, o)
+	if err != nil {
+		return err
+	}
+	return show(report, asJSON)
 }
 
 func showDisk(ctx context.Context, asJSON bool) error {
