@@ -3,6 +3,7 @@ package figures
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 )
@@ -89,4 +90,23 @@ func LastWords(output []byte) string {
 // Split reads a command-line list: names with commas or spaces between them.
 func Split(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// Bootstrap gives the bounds of the 95 % interval of the ratios' median: the 2.5th and 97.5th percentile of the
+// medians of 10,000 samples that are drawn from the ratios with replacement, the same ones in every run. A round's
+// ratio is drawn whole, so that what both sides of a round share counts for neither.
+func Bootstrap(ratios []float64) (low, high float64) {
+	if len(ratios) == 0 {
+		return 0, 0
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	medians, drawn := make([]float64, 10_000), make([]float64, len(ratios))
+	for i := range medians {
+		for j := range drawn {
+			drawn[j] = ratios[random.IntN(len(ratios))]
+		}
+		medians[i] = Median(drawn)
+	}
+	slices.Sort(medians)
+	return medians[len(medians)*25/1000], medians[len(medians)*975/1000-1]
 }

@@ -38,3 +38,20 @@ func TestLastWordsSkipRawProgress(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// The interval is about the rounds' ratios: equal ones leave no doubt, and one outlier among six widens one side only.
+func TestBootstrap(t *testing.T) {
+	if low, high := Bootstrap(nil); low != 0 || high != 0 {
+		t.Errorf("of nothing: %v to %v", low, high)
+	}
+	if low, high := Bootstrap([]float64{0.8, 0.8, 0.8}); low != 0.8 || high != 0.8 {
+		t.Errorf("of equal ratios: %v to %v", low, high)
+	}
+	low, high := Bootstrap([]float64{0.79, 0.80, 0.80, 0.81, 0.80, 1.5})
+	if low < 0.79 || low > 0.80 || high <= 0.81 || high > 1.5 {
+		t.Errorf("with an outlier: %v to %v", low, high)
+	}
+	if again, _ := Bootstrap([]float64{0.79, 0.80, 0.80, 0.81, 0.80, 1.5}); again != low {
+		t.Errorf("another run gives %v, not %v", again, low)
+	}
+}
