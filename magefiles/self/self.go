@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/provision"
 	"github.com/25eloquence/compose-mage/internal/ui"
 	"github.com/25eloquence/compose-mage/internal/verify"
 	"github.com/25eloquence/compose-mage/stack"
@@ -23,6 +24,9 @@ func Test(ctx context.Context) error {
 }
 
 func test(ctx context.Context) error {
+	if err := provision.Browser(ctx, ui.Stdout()); err != nil {
+		return err
+	}
 	s, err := stack.Open(ctx, stack.Options{})
 	if err != nil {
 		return err
