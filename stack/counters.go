@@ -74,9 +74,15 @@ type Answer struct {
 // LogErrors is what the container's log says of errors, counted since somebody reads it. Its zero value is that
 // nobody does.
 type LogErrors struct {
-	Total     int64      `json:"errors_total"`
-	PerMinute float64    `json:"errors_per_minute"` // in the last minute
-	Groups    []LogGroup `json:"groups,omitempty"`  // the most frequent, at most ten
+	Total     int64   `json:"errors_total"`
+	PerMinute float64 `json:"errors_per_minute"` // in the last minute
+	// Usual is how many a minute had on average, in the hour before the last minute; 0 where nobody has read for longer.
+	Usual  float64    `json:"usual_errors_per_minute"`
+	Groups []LogGroup `json:"groups,omitempty"` // the most frequent, at most ten
+	// Source is how the log is read: file, or engine.
+	Source string `json:"source,omitempty"`
+	// Skipped are bytes that were not looked at, since more was written than is read.
+	Skipped int64 `json:"skipped_bytes,omitempty"`
 }
 
 // LogGroup is lines of errors that differ in numbers, identifiers and the like alone.

@@ -49,3 +49,6 @@ func (t *trace) errorOf(raw []byte) (message string, is bool) {
 	message, t.after = errorOf(line)
 	return message, t.after
 }
+
+// wants says whether a line must be looked at: the others are no error's, and end none.
+func (c *Counter) wants(line []byte) bool { return c.trace.after || c.trace.python || hinted(line) }

@@ -14,15 +14,17 @@ import (
 	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/logerrors"
 )
 
 // answerPatience is how long a service without a health check may refuse after its container has started.
 const answerPatience = 30 * time.Second
 
-// signals are what the services themselves tell: how they answer. An observer keeps them from one look to the next.
+// signals are what the services themselves tell: how they answer, and what their logs say of errors. An observer keeps them from one look to the next.
 type signals struct {
 	reach answer.Reach
 	asked *answer.Rounds
+	logs  *logerrors.Readers // nil in a single look, which has nothing to compare with
 }
 
 func newSignals(api API) *signals {
@@ -36,12 +38,18 @@ func newSignals(api API) *signals {
 // begin asks the services whose turn it is; the questions end with ctx.
 func (s *signals) begin(ctx context.Context, rows []*row, project *types.Project) {
 	s.asked.Begin(ctx, answerTargets(rows, project, s.reach))
+	if s.logs != nil {
+		s.logs.Read(ctx, logsOf(rows))
+	}
 }
 
 // take takes down what is known by now. The window between the samples has passed: nobody waits for it any longer.
 func (s *signals) take(rows []*row, now time.Time) {
 	for _, r := range rows {
 		r.takeAnswer(s.asked.Of(r.ID), now)
+		if s.logs != nil {
+			r.Log = s.logs.Of(r.ID)
+		}
 	}
 }
 

@@ -39,8 +39,10 @@ const (
 // NewObserver makes one that takes a snapshot every so often, at most once in sampler.Window, and after each change.
 // Run starts it.
 func NewObserver(api API, project *types.Project, machine engine.Machine, every time.Duration) *Observer {
+	observed := subjectOf(api, project, machine)
+	observed.signals.readLogs(api)
 	return &Observer{
-		subject: subjectOf(api, project, machine), every: max(every, sampler.Window),
+		subject: observed, every: max(every, sampler.Window),
 		followers: map[chan Snapshot]bool{},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/logerrors"
 	"github.com/25eloquence/compose-mage/internal/sampler"
 )
 
@@ -82,20 +83,8 @@ type Replica struct {
 // Answer is how the service itself answered, asked from outside of its container.
 type Answer = answer.Answer
 
-// LogErrors is what the container's log says of errors, counted since somebody reads it. Its zero value is that
-// nobody does.
-type LogErrors struct {
-	Total     int64      `json:"errors_total"`
-	PerMinute float64    `json:"errors_per_minute"` // in the last minute
-	Groups    []LogGroup `json:"groups,omitempty"`  // the most frequent, at most ten
-}
-
-// LogGroup is lines of errors that differ in numbers, identifiers and the like alone.
-type LogGroup struct {
-	Template string    `json:"template"` // the line with what differs as *
-	Count    int64     `json:"count"`
-	Last     time.Time `json:"last"` // when such a line was last read
-}
+// LogErrors is what the container's log says of errors; only an Observer reads logs.
+type LogErrors = logerrors.Errors
 
 // Running says whether processes of this container are at work.
 func (r Replica) Running() bool { return r.State == "running" }

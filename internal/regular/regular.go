@@ -92,3 +92,24 @@ func SameFile(a, b string) bool {
 	other, err := os.Stat(b)
 	return err == nil && os.SameFile(one, other)
 }
+
+// Open opens the regular file at path for reading, also through links. The error is the operating system's, or a
+// *Refusal of what is no regular file.
+func Open(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, asOpen(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &Refusal{Path: path, Why: "is a " + kind(info.Mode()) + ", which is not read", Dir: info.IsDir()}
+	}
+	file, err := os.OpenFile(path, os.O_RDONLY|nonBlocking, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err = file.Stat(); err != nil || !info.Mode().IsRegular() { // it is another one by now
+		_ = file.Close()
+		return nil, &Refusal{Path: path, Why: "is no regular file any longer"}
+	}
+	return file, nil
+}

@@ -1,0 +1,51 @@
+package monitor
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/logerrors"
+)
+
+// readLogs makes the signals of an observer read logs too.
+func (s *signals) readLogs(api API) {
+	if e, ok := api.(*engine.Engine); ok {
+		s.logs = logerrors.NewReaders(e, e.Local())
+	}
+}
+
+// logsOf gives the logs of the containers that run. A driver that keeps none has nothing to read.
+func logsOf(rows []*row) (out []logerrors.Log) {
+	for _, r := range rows {
+		if r.seen == nil || !r.Running() || r.seen.HostConfig == nil || r.seen.HostConfig.LogConfig.Type == "none" {
+			continue
+		}
+		out = append(out, logerrors.Log{
+			ID: r.ID, Driver: r.seen.HostConfig.LogConfig.Type, Path: r.seen.LogPath,
+			Terminal: r.seen.Config != nil && r.seen.Config.Tty,
+		})
+	}
+	return out
+}
+
+// logFindings has the containers that log many more errors than is usual.
+func logFindings(all []Replica, now time.Time) (out []finding.Finding) {
+	for _, r := range all {
+		if !r.Log.Many() || !r.Running() {
+			continue
+		}
+		text := fmt.Sprintf("%s has logged %.0f errors in the last minute", r.Service, r.Log.PerMinute)
+		if r.Log.Usual > 0 {
+			text += fmt.Sprintf(", where %.1f are usual", r.Log.Usual)
+		}
+		if g, ok := r.Log.Newest(now); ok {
+			text += fmt.Sprintf(": %s (%d in all)", strings.TrimSpace(g.Template), g.Count)
+		}
+		out = append(out, finding.Warn("log.errors", "go tool mage logs "+fault.Quote(r.Service), "%s", text).Of(r.Service))
+	}
+	return out
+}
