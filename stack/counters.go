@@ -76,7 +76,8 @@ type Answer struct {
 type LogErrors struct {
 	Total     int64   `json:"errors_total"`
 	PerMinute float64 `json:"errors_per_minute"` // in the last minute
-	// Usual is how many a minute had on average, in the hour before the last minute; 0 where nobody has read for longer.
+	// Usual is how many a minute had on average, in the hour before the last minute; 0 where nobody has read for
+	// longer.
 	Usual  float64    `json:"usual_errors_per_minute"`
 	Groups []LogGroup `json:"groups,omitempty"` // the most frequent, at most ten
 	// Source is how the log is read: file, or engine.

@@ -26,17 +26,20 @@ func counted(text string) string {
 func TestATraceIsOneError(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"python": {
-			"Traceback (most recent call last):\n  File \"/app/a.py\", line 3, in <module>\n    raise ValueError('x')\n" +
+			"Traceback (most recent call last):\n  File \"/app/a.py\", line 3, in <module>\n" +
+				"    raise ValueError('x')\n" +
 				"ValueError: bad order 17\nINFO:root:on we go\n",
 			"1 ValueError: bad order *",
 		},
 		"python, logged": {
-			"ERROR:root:order failed\nTraceback (most recent call last):\n  File \"/app/a.py\", line 3\nValueError: bad\n" +
+			"ERROR:root:order failed\nTraceback (most recent call last):\n  File \"/app/a.py\", line 3\nValueError: " +
+				"bad\n" +
 				"ERROR:root:order failed\n",
 			"2 root:order failed",
 		},
 		"python, two exceptions": {
-			"Traceback (most recent call last):\n  File \"a.py\"\nKeyError: 'a'\n\nDuring handling of the above exception, " +
+			"Traceback (most recent call last):\n  File \"a.py\"\nKeyError: 'a'\n\nDuring handling of the above " +
+				"exception, " +
 				"another exception occurred:\n\nTraceback (most recent call last):\n  File \"a.py\"\nshop.Failed: b\n",
 			"1 KeyError: '*'",
 		},
@@ -45,17 +48,20 @@ func TestATraceIsOneError(t *testing.T) {
 			"1 after a restart",
 		},
 		"java": {
-			"2026-11-27 08:00:01.123 ERROR 1 --- [main] c.e.App : order 7 failed\njava.lang.IllegalStateException: boom\n" +
+			"2026-11-27 08:00:01.123 ERROR 1 --- [main] c.e.App : order 7 failed\njava.lang.IllegalStateException: " +
+				"boom\n" +
 				"\tat c.e.App.main(App.java:7)\nCaused by: java.io.IOException: no\n\t... 3 more\n" +
 				"2026-11-27 08:00:01.123 ERROR 1 --- [main] c.e.App : order 8 failed\n",
 			"2 [main] c.e.App : order * failed",
 		},
 		"java, printed": {
-			"java.lang.IllegalStateException: boom\n\tat c.e.App.main(App.java:7)\nCaused by: java.io.IOException: no\n",
+			"java.lang.IllegalStateException: boom\n\tat c.e.App.main(App.java:7)\n" +
+				"Caused by: java.io.IOException: no\n",
 			"1 java.lang.IllegalStateException: boom",
 		},
 		"go": {
-			"panic: boom\n\ngoroutine 1 [running]:\nmain.main()\n\t/app/main.go:3 +0x1d\nexit status 2\n", "1 panic: boom",
+			"panic: boom\n\ngoroutine 1 [running]:\nmain.main()\n\t/app/main.go:3 +0x1d\nexit status 2\n",
+			"1 panic: boom",
 		},
 		"node": {
 			"/app/a.js:3\n\tthrow new Error('boom')\n\t^\n\nError: boom\n    at Object.<anonymous> (/app/a.js:3:7)\n" +
@@ -63,7 +69,8 @@ func TestATraceIsOneError(t *testing.T) {
 			"1 Error: boom",
 		},
 		"dotnet": {
-			"fail: Shop.Orders[0]\n      order 3 failed\n      System.InvalidOperationException: boom\n         at Shop.X()\n" +
+			"fail: Shop.Orders[0]\n      order 3 failed\n      System.InvalidOperationException: boom\n         at " +
+				"Shop.X()\n" +
 				"info: Shop[0]\n      error page\n",
 			"1 Shop.Orders[*]",
 		},
@@ -207,9 +214,11 @@ func FuzzLine(f *testing.F) {
 
 func BenchmarkLine(b *testing.B) {
 	for name, line := range map[string]string{
-		"ordinary": `172.18.0.1 - - [27/Nov/2026:08:00:01 +0000] "GET /v1/orders/17 HTTP/1.1" 200 153 "-" "curl/8.1" "-"`,
-		"hinted":   `{"time":"2026-11-27T08:00:01.123Z","level":"INFO","msg":"request","path":"/v1/orders","status":200}`,
-		"error":    `{"time":"2026-11-27T08:00:01.123Z","level":"ERROR","msg":"order 17 failed","error":"dial 10.0.0.7:5432"}`,
+		"ordinary": `172.18.0.1 - - [27/Nov/2026:08:00:01 +0000] "GET /v1/orders/17 HTTP/1.1" 200 153 "-" ` +
+			`"curl/8.1" "-"`,
+		"hinted": `{"time":"2026-11-27T08:00:01.123Z","level":"INFO","msg":"request","path":"/v1/orders","status":200}`,
+		"error": `{"time":"2026-11-27T08:00:01.123Z","level":"ERROR","msg":"order 17 failed","error":"dial ` +
+			`10.0.0.7:5432"}`,
 	} {
 		b.Run(name, func(b *testing.B) {
 			c := NewCounter(noon)

@@ -53,7 +53,8 @@ var (
 	// failure is how a warning of redis says that something went wrong.
 	failure = regexp.MustCompile(`(?i)\b(error|fatal|failed|can't|cannot|crashed)\b`)
 	// raised is how a program says at the beginning of a line, without a level, that something was raised.
-	raised = regexp.MustCompile(`^(Uncaught |Unhandled )?([\w$]+[.:\\]+)*[\w$]*(Error|Exception|Throwable)\b(: |:$|$| \[| in )|` +
+	raised = regexp.MustCompile(`^(Uncaught |Unhandled )?([\w$]+[.:\\]+)*[\w$]*(Error|Exception|Throwable)\b(: ` +
+		`|:$|$| \[| in )|` +
 		`^Exception in thread |^(Uncaught|Unhandled) (exception|Exception|error|rejection)|^(fatal error|panic): |` +
 		`^thread '[^']*' (\(\d+\) )?panicked at |^terminate called after throwing|^\*\*\* panic |` +
 		`^(\[[^\]]*\] )?PHP (Fatal|Parse|Recoverable fatal) error`)
@@ -93,7 +94,8 @@ var (
 		"severe",
 	}
 	goodLevels = []string{
-		"debug", "dbg", "finer", "fine", "info", "information", "inf", "log", "notice", "note", "trace", "trc", "verbose",
+		"debug", "dbg", "finer", "fine", "info", "information", "inf", "log", "notice", "note", "trace", "trc",
+		"verbose",
 		"vrb", "warn", "warning", "wrn", "hint", "detail", "statement", "config",
 	}
 )

@@ -157,7 +157,8 @@ func TestLinesOfManyPrograms(t *testing.T) {
 // TestColours has a line as programs print it for a terminal.
 func TestColours(t *testing.T) {
 	var tr trace
-	if message, is := tr.errorOf([]byte("\x1b[90m8:00AM\x1b[0m \x1b[31mERR\x1b[0m boom")); !is || templateOf(message) != "boom" {
+	if message, is := tr.errorOf([]byte("\x1b[90m8:00AM\x1b[0m \x1b[31mERR\x1b[0m boom")); !is ||
+		templateOf(message) != "boom" {
 		t.Errorf("got %q, %v", message, is)
 	}
 }

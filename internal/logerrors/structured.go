@@ -11,7 +11,8 @@ import (
 // The keys under which programs put a level, what happened, and the error, in JSON.
 var (
 	levelKeys = []string{
-		"level", "lvl", "severity", "log.level", "loglevel", "levelname", "level_name", "log_level", "@l", "s", "priority",
+		"level", "lvl", "severity", "log.level", "loglevel", "levelname", "level_name", "log_level", "@l", "s",
+		"priority",
 	}
 	messageKeys = []string{"msg", "message", "@m", "@mt", "event", "text", "body", "short_message"}
 	errorKeys   = []string{"error", "err", "exception", "exc_info", "@x", "cause"}

@@ -18,7 +18,8 @@ var (
 	// thrown is the last line of Python's tracebacks, and the first of Java's stack traces.
 	thrown = regexp.MustCompile(`^[\w$]+(\.[\w$]+)*(: |$)`)
 	// continued begins lines of a trace that are not indented.
-	continued = regexp.MustCompile(`^(Caused by: |Suppressed: |\.\.\. \d+ more|goroutine \d+ \[|\[signal |During handling of the |` +
+	continued = regexp.MustCompile(`^(Caused by: |Suppressed: |\.\.\. \d+ more|goroutine \d+ \[|\[signal |During ` +
+		`handling of the |` +
 		`The above exception was |created by |exit status )`)
 )
 

@@ -20,7 +20,8 @@ import (
 // answerPatience is how long a service without a health check may refuse after its container has started.
 const answerPatience = 30 * time.Second
 
-// signals are what the services themselves tell: how they answer, and what their logs say of errors. An observer keeps them from one look to the next.
+// signals are what the services themselves tell: how they answer, and what their logs say of errors. An observer
+// keeps them from one look to the next.
 type signals struct {
 	reach answer.Reach
 	asked *answer.Rounds

@@ -45,7 +45,8 @@ func logFindings(all []Replica, now time.Time) (out []finding.Finding) {
 		if g, ok := r.Log.Newest(now); ok {
 			text += fmt.Sprintf(": %s (%d in all)", strings.TrimSpace(g.Template), g.Count)
 		}
-		out = append(out, finding.Warn("log.errors", "go tool mage logs "+fault.Quote(r.Service), "%s", text).Of(r.Service))
+		out = append(out,
+			finding.Warn("log.errors", "go tool mage logs "+fault.Quote(r.Service), "%s", text).Of(r.Service))
 	}
 	return out
 }
