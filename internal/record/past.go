@@ -148,10 +148,10 @@ func quantile(sorted []float64, q float64) float64 {
 func increases(service, kind string, points []history.Point) []Event {
 	var out []Event
 	for i, p := range points {
-		if i == 0 {
-			continue
+		before := p.Min // of the first, what it grew within its step
+		if i > 0 {
+			before = points[i-1].Max
 		}
-		before := points[i-1].Max
 		if grown := int(p.Max - before); grown > 0 {
 			out = append(out, Event{Time: p.Time, Service: service, Kind: kind, Count: grown})
 		}

@@ -61,6 +61,10 @@ func TestEvents(t *testing.T) {
 	if len(grown) != 2 || grown[0].Count != 2 || grown[1].Count != 1 {
 		t.Errorf("got %v", grown)
 	}
+	within := history.Point{Time: noon, Min: 1, Mean: 2, Max: 3}
+	if grown := increases("a", Killed, []history.Point{within}); len(grown) != 1 || grown[0].Count != 2 {
+		t.Errorf("within the first step: %v", grown)
+	}
 	got := ills("a", []history.Point{at(0, 1), at(1, 0), at(2, 0), at(3, 1), at(60, 0), at(120, 0), at(121, 1)})
 	var spans []time.Duration
 	for _, e := range got {
