@@ -16,6 +16,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/golden"
+	"github.com/25eloquence/compose-mage/internal/logerrors"
 	"github.com/25eloquence/compose-mage/internal/monitor"
 	"github.com/25eloquence/compose-mage/internal/sampler"
 )
@@ -79,7 +80,7 @@ func trouble() monitor.Snapshot {
 	all[4].OOMKills, all[4].Restarts = 3, 12
 	all[4].Verdict = container.Opinion{Condition: container.Broken, Why: "has ended (exit code 137)"}
 	all[5].MemoryUsed, all[5].MemoryPercent = 127*mib, 99
-	all[5].Log = monitor.LogErrors{Total: 41, PerMinute: 7, Groups: []monitor.LogGroup{
+	all[5].Log = monitor.LogErrors{Total: 41, PerMinute: 7, Groups: []logerrors.Group{
 		{Template: "cannot read model * \x1b[31mnow", Count: 40},
 	}}
 	s := snapshot(all...)
