@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -44,6 +45,7 @@ func parse(args []string) (config, error) {
 type look struct {
 	name    string
 	command []string
+	cache   string // of compiled targets: one that others share may have been made of other sources
 	seconds []float64
 }
 
@@ -99,7 +101,7 @@ func tools(ctx context.Context, work string) ([]look, error) {
 		return nil, fmt.Errorf("the stack does not run: go tool mage full")
 	}
 	return []look{
-		{name: "mage monitor", command: []string{mage, "monitor"}},
+		{name: "mage monitor", command: []string{mage, "monitor"}, cache: filepath.Join(work, "cache")},
 		{name: "docker stats", command: append([]string{"docker", "stats", "--no-stream"}, containers...)},
 		{name: "docker compose stats", command: []string{paths[0], "-f", "compose/compose.yaml", "stats", "--no-stream"}},
 	}, nil
@@ -108,7 +110,7 @@ func tools(ctx context.Context, work string) ([]look, error) {
 // take runs the command once and gives the seconds that it took.
 func (l look) take(ctx context.Context) (float64, error) {
 	cmd := exec.CommandContext(ctx, l.command[0], l.command[1:]...)
-	cmd.Env = append(os.Environ(), "MAGEFILE_HASHFAST=1")
+	cmd.Env = append(os.Environ(), "MAGEFILE_HASHFAST=1", "MAGEFILE_CACHE="+l.cache)
 	began := time.Now()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
