@@ -91,7 +91,8 @@ type figuresOfRun struct {
 }
 
 func (f figuresOfRun) String() string {
-	return fmt.Sprintf("U peak %.1f, p95 %.1f, idle %.1f MiB; W peak %.1f; a conversation %.1f s, ratio %.3f, CPU %.1f s",
+	return fmt.Sprintf("U peak %.1f, p95 %.1f, idle %.1f MiB; W peak %.1f; a conversation %.1f s, ratio %.3f, CPU "+
+		"%.1f s",
 		f.peak, f.p95, f.idle, f.workingPeak, f.talk, f.ratio, f.cpu)
 }
 
@@ -144,7 +145,8 @@ func summarise(samples []sample, talks []spoken, over time.Time, idle time.Durat
 	unreclaimable := func(s sample) float64 { return s.all.unreclaimable }
 	working := func(s sample) float64 { return s.all.working }
 	share := func(s sample) float64 { return s.proportional }
-	f.peak, f.p95, f.idle = quantile(load, 1, unreclaimable), quantile(load, 0.95, unreclaimable), mean(rest, unreclaimable)
+	f.peak, f.p95, f.idle = quantile(load, 1, unreclaimable), quantile(load, 0.95, unreclaimable), mean(rest,
+		unreclaimable)
 	f.workingPeak, f.workingIdle = quantile(load, 1, working), mean(rest, working)
 	read := func(s sample) bool { return s.proportional == 0 }
 	f.sharePeak = quantile(load, 1, share)

@@ -60,7 +60,8 @@ func TestGroupIn(t *testing.T) {
 func TestReadUnified(t *testing.T) {
 	folder := t.TempDir()
 	for name, text := range map[string]string{
-		"memory.stat":    "anon 100\nfile 1000\nkernel 30\nkernel_stack 7\nshmem 200\nsock 4\nslab 9\ninactive_file 600\n",
+		"memory.stat": "anon 100\nfile 1000\nkernel 30\nkernel_stack 7\nshmem 200\nsock 4\nslab 9\ninactive_file " +
+			"600\n",
 		"memory.current": "1134\n", "cpu.stat": "usage_usec 2500000\nuser_usec 1\n",
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
@@ -85,12 +86,17 @@ func TestSummarise(t *testing.T) {
 		at(0, 10, 1), at(1, 30, 2), at(2, 20, 4), // load
 		at(3, 99, 4), // just after it
 		at(9, 12, 4), at(10, 14, 4),
-	}, []spoken{{Ratio: 0.96, Seconds: map[string]float64{"x": 1, "y": 2}}, {Ratio: 0.9, Seconds: map[string]float64{"x": 5}}},
+	},
+		[]spoken{
+			{Ratio: 0.96, Seconds: map[string]float64{"x": 1, "y": 2}},
+			{Ratio: 0.9, Seconds: map[string]float64{"x": 5}},
+		},
 		began.Add(2*time.Second), 10*time.Second)
 	for name, pair := range map[string][2]float64{
 		"peak": {got.peak, 30}, "p95": {got.p95, 20}, "idle": {got.idle, 13}, "MiB·s a conversation": {got.perTalk, 25},
-		"share": {got.sharePeak, 60}, "share when idle": {got.shareIdle, 26}, "ratio": {got.ratio, 0.9}, "talk": {got.talk, 4},
-		"cpu": {got.cpu, 3}, "the service's peak": {got.servicePeak["a"], 30}, "when idle": {got.serviceIdle["a"], 13},
+		"share": {got.sharePeak, 60}, "share when idle": {got.shareIdle, 26}, "ratio": {got.ratio, 0.9},
+		"talk": {got.talk, 4},
+		"cpu":  {got.cpu, 3}, "the service's peak": {got.servicePeak["a"], 30}, "when idle": {got.serviceIdle["a"], 13},
 	} {
 		if math.Abs(pair[0]-pair[1]) > 1e-9 {
 			t.Errorf("%s: got %v, want %v", name, pair[0], pair[1])
@@ -138,7 +144,10 @@ func TestStrip(t *testing.T) {
 func TestReport(t *testing.T) {
 	round := func(a, c float64) map[string]figuresOfRun {
 		run := func(n float64) figuresOfRun {
-			return figuresOfRun{peak: n, ratio: 0.964, servicePeak: map[string]float64{"redis": n / 10}, serviceIdle: map[string]float64{}}
+			return figuresOfRun{
+				peak: n, ratio: 0.964, servicePeak: map[string]float64{"redis": n / 10},
+				serviceIdle: map[string]float64{},
+			}
 		}
 		return map[string]figuresOfRun{"A": run(a), "C": run(c)}
 	}

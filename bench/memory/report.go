@@ -42,9 +42,10 @@ var lines = []line{
 func (r report) markdown() string {
 	var b strings.Builder
 	c := r.config
-	fmt.Fprintf(&b, "%s. %d rounds, each arm once a round, in alternating order; a run: the stack made anew, one conversation "+
-		"to warm up, %d conversations with %d at a time, %s idle (its last half counts). Medians (least–greatest); "+
-		"ratio to %s: of the medians of the rounds' ratios, with its paired bootstrap 95 %% interval.\n\n",
+	fmt.Fprintf(&b,
+		"%s. %d rounds, each arm once a round, in alternating order; a run: the stack made anew, one conversation "+
+			"to warm up, %d conversations with %d at a time, %s idle (its last half counts). Medians (least–greatest); "+
+			"ratio to %s: of the medians of the rounds' ratios, with its paired bootstrap 95 %% interval.\n\n",
 		r.facts, len(r.rounds), c.conversations, c.atOnce, c.idle, c.arms[0])
 	head := []string{""}
 	for i, arm := range c.arms {
