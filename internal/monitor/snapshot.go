@@ -101,7 +101,8 @@ type Disk struct {
 	Root       string           `json:"data_root"`
 	Space      *diskspace.Space `json:"space,omitempty"` // of the data root; nil where the engine is elsewhere
 
-	layers map[string]int64 // bytes that containers wrote into their own layers, by container ID
+	layers  map[string]int64 // bytes that containers wrote into their own layers, by container ID
+	volumes map[string]int64 // sizes in bytes, by name
 }
 
 // DiskUse is one line of docker system df.

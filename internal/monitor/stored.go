@@ -14,6 +14,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/sampler"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/wait"
 )
@@ -52,6 +53,12 @@ func askDisk(ctx context.Context, api API) (Disk, error) {
 	for _, c := range use.Containers.Items {
 		d.layers[c.ID] = c.SizeRw
 	}
+	d.volumes = make(map[string]int64, len(use.Volumes.Items))
+	for _, v := range use.Volumes.Items {
+		if v.UsageData != nil && v.UsageData.Size >= 0 {
+			d.volumes[v.Name] = v.UsageData.Size
+		}
+	}
 	keepDisk(api, d)
 	return d, nil
 }
@@ -70,7 +77,7 @@ func diskFile(api API) (string, error) {
 // keepDisk is a memory aid: a state directory that can't be written to is said by the targets that need it.
 func keepDisk(api API, d Disk) {
 	if file, err := diskFile(api); err == nil {
-		if text, err := json.Marshal(storedFile{d, d.layers}); err == nil {
+		if text, err := json.Marshal(storedFile{d, d.layers, d.volumes}); err == nil {
 			_ = state.Keep(file, text)
 		}
 	}
@@ -82,14 +89,35 @@ func keptDisk(api API) Disk {
 	if file, err := diskFile(api); err != nil || state.ReadJSON(file, &kept) != nil {
 		return Disk{}
 	}
-	kept.Disk.layers = kept.Layers
+	kept.Disk.layers, kept.Disk.volumes = kept.Layers, kept.Volumes
 	return kept.Disk
 }
 
 // storedFile is what is kept of an answer.
 type storedFile struct {
-	Disk   Disk             `json:"disk"`
-	Layers map[string]int64 `json:"layers"`
+	Disk    Disk             `json:"disk"`
+	Layers  map[string]int64 `json:"layers"`
+	Volumes map[string]int64 `json:"volumes"`
+}
+
+// Sizes are what the engine last said of each thing that it stores, in bytes. At is zero where it never did.
+type Sizes struct {
+	At      time.Time
+	Layers  map[string]int64 // of containers, what they wrote themselves, by ID
+	Volumes map[string]int64 // by name
+}
+
+// StoredSizes gives the engine's sizes of now where it has them within the time that a look takes anyway, else those
+// that were kept the last time.
+func StoredSizes(ctx context.Context, api API) Sizes {
+	answer := diskAnswer(ctx, api)
+	d := keptDisk(api)
+	select {
+	case d = <-answer:
+	case <-time.After(sampler.Window):
+	case <-ctx.Done():
+	}
+	return Sizes{At: d.At, Layers: d.layers, Volumes: d.volumes}
 }
 
 // now adds what is known without the engine's answer: where its files are, and the space that is left there.

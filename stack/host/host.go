@@ -11,6 +11,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/monitor"
 	"github.com/25eloquence/compose-mage/internal/projects"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -68,8 +69,15 @@ func Watch(ctx context.Context, o Options) error {
 }
 
 func options(e *engine.Engine, o Options) projects.Options {
-	return projects.Options{
+	out := projects.Options{
 		Machine: e.Machine(), Now: e.Now(), Local: e.Local(), Root: e.Info.DockerRootDir, Resources: o.Resources,
 		Loads: projects.Sampler(e, o.Resources),
 	}
+	if o.Resources {
+		out.Sizes = func(ctx context.Context) projects.Sizes {
+			s := monitor.StoredSizes(ctx, e)
+			return projects.Sizes{Age: time.Since(s.At), Volumes: s.Volumes, Containers: s.Layers}
+		}
+	}
+	return out
 }
