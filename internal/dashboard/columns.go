@@ -37,10 +37,10 @@ const nameWidth = 16
 var columns = []column{
 	{title: "SERVICE", width: 10, left: true, show: showName},
 	{title: "STATE", width: 9, left: true, show: showState},
-	{title: "CPU", width: 6, rank: 1, show: running(func(r monitor.Replica) piece {
+	{title: "CPU", width: 6, rank: 1, show: sampled(func(r monitor.Replica) piece {
 		return own(percent(r.CPUPercent), ordinary)
 	})},
-	{title: "OF LIMIT", width: 9, left: true, rank: 4, show: running(func(r monitor.Replica) piece {
+	{title: "OF LIMIT", width: 9, left: true, rank: 4, show: sampled(func(r monitor.Replica) piece {
 		return share(r.CPULimitPercent, r.CPULimit > 0, r.HighCPU())
 	})},
 	{title: "CORES", width: 5, rank: 15, show: func(_ *model, r monitor.Replica) piece {
@@ -104,6 +104,16 @@ func running(show func(monitor.Replica) piece) func(*model, monitor.Replica) pie
 		}
 		return show(r)
 	}
+}
+
+// sampled is running for figures that take two samples: the first look has one.
+func sampled(show func(monitor.Replica) piece) func(*model, monitor.Replica) piece {
+	return running(func(r monitor.Replica) piece {
+		if r.Rates.Seconds == 0 {
+			return own("…", quiet)
+		}
+		return show(r)
+	})
 }
 
 func showName(_ *model, r monitor.Replica) piece {

@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -26,7 +25,6 @@ import (
 	"github.com/25eloquence/compose-mage/internal/history"
 	"github.com/25eloquence/compose-mage/internal/logstream"
 	"github.com/25eloquence/compose-mage/internal/monitor"
-	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 	"github.com/25eloquence/compose-mage/internal/wait"
 )
@@ -80,11 +78,11 @@ func Run(ctx context.Context, o Options) error {
 		model:    &model{project: o.Project.Name, every: o.Every, colour: ui.Coloured()},
 		observer: o.Observer, restartWith: o.Restart,
 	}
-	dir, err := state.ProjectDir(o.Project.Name)
+	dir, err := history.Dir(o.Project.Name)
 	if err != nil {
 		return err
 	}
-	if p.history, err = history.ReadOnly(filepath.Join(dir, "history")); err != nil {
+	if p.history, err = history.ReadOnly(dir); err != nil {
 		return err
 	}
 	p.readWith = func(ctx context.Context, id string, line func(string)) error {

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -218,6 +219,12 @@ func (m *model) diskLines() []line {
 		}
 		out = append(out, own(fmt.Sprintf("%s of %s free (%.0f %%)", ui.Bytes(d.Space.Free), ui.Bytes(d.Space.Total),
 			d.Space.FreePercent()), l), own(", ", ordinary))
+	}
+	switch age := m.snapshot.Time.Sub(d.At); {
+	case d.At.IsZero():
+		return []line{append(out, own("what the engine stores is not known yet", quiet))}
+	case age >= time.Minute:
+		out = append(out, own("as of "+monitor.Age(age)+" ago: ", quiet))
 	}
 	out = append(out, own(fmt.Sprintf("%s reclaimable; images %s, build cache %s, containers %s, volumes %s",
 		ui.Bytes(d.Reclaimable()), ui.Bytes(d.Images.Size), ui.Bytes(d.BuildCache.Size), ui.Bytes(d.Containers.Size),

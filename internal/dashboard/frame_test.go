@@ -50,6 +50,7 @@ func snapshot(services ...monitor.Replica) monitor.Snapshot {
 	return monitor.Snapshot{
 		Time: noon, Project: "voice", CPUs: 2, Memory: 8 << 30, Services: services,
 		Disk: monitor.Disk{
+			At:     noon.Add(-3 * time.Minute),
 			Images: monitor.DiskUse{Total: 8, Active: 3, Size: 872 * mib, Reclaimable: 137 * mib},
 			Root:   "/var/lib/docker", Space: &diskspace.Space{Free: 66 << 30, Total: 252 << 30},
 			BuildCache: monitor.DiskUse{Total: 50, Active: 15, Size: 743 * mib, Reclaimable: 743 * mib},
@@ -110,6 +111,22 @@ func fifty() []monitor.Replica {
 func named(name string) monitor.Snapshot {
 	s := snapshot(six()...)
 	s.Services[2].Service = name
+	return s
+}
+
+// without is what an observer says while the engine is away.
+func without(s monitor.Snapshot, at time.Time) monitor.Snapshot {
+	s.Time = at
+	s.Findings = []finding.Finding{finding.Warn(engineLost, "docker info", "the engine can't be asked: \x1b[2Jgone")}
+	return s
+}
+
+// first is a snapshot with one sample, before what the engine stores is known.
+func first(s monitor.Snapshot) monitor.Snapshot {
+	for i := range s.Services {
+		s.Services[i].Rates, s.Services[i].CPUPercent = sampler.Rates{}, 0
+	}
+	s.Disk = monitor.Disk{Space: s.Disk.Space}
 	return s
 }
 
@@ -190,6 +207,9 @@ var states = map[string][]tea.Msg{
 	"long-name":   one(lookedMsg{named(longName)}),
 	"wide":        one(lookedMsg{named("日本語のサービス👍🏽🇩🇪❤️e\u0301\u200d名")}),
 	"engine-gone": after(seesSix, one(lostMsg{away, noon}, lostMsg{away, noon.Add(time.Minute)})),
+	"engine-lost": after(seesSix, one(lookedMsg{without(snapshot(six()[:2]...), noon)},
+		lookedMsg{without(snapshot(six()[:2]...), noon.Add(time.Minute))})),
+	"first-look":  one(lookedMsg{first(snapshot(six()...))}),
 	"never-there": one(lostMsg{errors.New("cannot connect"), noon}),
 	"filter":      after(seesFifty, press("s", "S", "/", "4", "7")),
 	"no-match":    after(seesSix, press("/", "nosuch", "enter")),

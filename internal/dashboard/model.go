@@ -1,11 +1,14 @@
 package dashboard
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/history"
 	"github.com/25eloquence/compose-mage/internal/monitor"
 )
@@ -165,15 +168,24 @@ func (m *model) update(msg tea.Msg) []effect {
 	return nil
 }
 
-// look takes a snapshot down.
+// engineLost is the finding of an observer whose engine can't be reached.
+const engineLost = "engine.lost"
+
+// look takes a snapshot down. One without an engine says no more of the containers than the last one that had it.
 func (m *model) look(s monitor.Snapshot) []effect {
+	lost := slices.IndexFunc(s.Findings, func(f finding.Finding) bool { return f.ID == engineLost })
+	if lost >= 0 && m.looked {
+		return m.update(lostMsg{errors.New(s.Findings[lost].Evidence), s.Time})
+	}
 	m.snapshot, m.looked, m.lost = s, true, nil
 	there := make(map[string]bool, len(s.Services))
 	for _, r := range s.Services {
 		there[key(r)] = true
 		if r.Running() {
 			p := m.pastOf(key(r))
-			p.figures[cpuFigure].add(s.Time, r.CPUPercent)
+			if r.Rates.Seconds > 0 {
+				p.figures[cpuFigure].add(s.Time, r.CPUPercent)
+			}
 			p.figures[memoryFigure].add(s.Time, float64(r.MemoryUsed))
 			if r.Answer.Error == "" && !r.Answer.At.IsZero() {
 				p.figures[answerFigure].add(s.Time, r.Answer.MS)

@@ -168,10 +168,8 @@ func modes(f *os.File) (found *unix.Termios, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if failed := c.Control(func(fd uintptr) { found, err = unix.IoctlGetTermios(int(fd), unix.TCGETS) }); failed != nil {
-		return nil, failed
-	}
-	return found, err
+	failed := c.Control(func(fd uintptr) { found, err = unix.IoctlGetTermios(int(fd), unix.TCGETS) })
+	return found, errors.Join(failed, err)
 }
 
 // listen draws what the view writes.
@@ -235,7 +233,8 @@ func (term *terminal) until(what string, is func(screen string) bool) {
 		}
 	}
 	written := term.written()
-	term.t.Fatalf("%s: never; the screen is\n%s\nwritten last:\n%q", what, term.shows(), written[max(0, len(written)-3000):])
+	term.t.Fatalf("%s: never; the screen is\n%s\nwritten last:\n%q", what, term.shows(),
+		written[max(0, len(written)-3000):])
 }
 
 func (term *terminal) has(text string) {
