@@ -32,7 +32,10 @@ func TestEffects(t *testing.T) {
 		"a log":                 {keys: press("l", "l"), want: "ask agent-py, log 0, leave"},
 		"the log goes along":    {keys: press("l", "tab"), want: "ask agent-py, log 0, ask api-backend, log 1"},
 		"a log and back":        {keys: press("l", "esc", "esc"), want: "ask agent-py, log 0, leave"},
-		"no log of none":        {before: one(lookedMsg{trouble()}), keys: press("/", "livekit", "enter", "l"), want: ""},
+		"no log of none": {
+			before: one(lookedMsg{trouble()}), keys: press("/", "livekit", "enter", "l"),
+			want: "",
+		},
 		"restart, no":           {keys: press("r", "n", "r", "enter", "r", "esc"), want: ""},
 		"restart, yes":          {keys: press("down", "r", "y"), want: "restart api-backend"},
 		"one restart at a time": {keys: press("r", "y", "down", "r", "y"), want: "restart agent-py"},
