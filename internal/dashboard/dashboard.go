@@ -62,8 +62,9 @@ func Suits(out *ui.Out) bool {
 }
 
 const (
-	// framesPerSecond is how often it is looked whether there is another frame to draw; a key is answered within that.
-	framesPerSecond = 20
+	// framesPerSecond is how often it is looked whether there is another frame to draw. A key is answered within that;
+	// and each look costs, so that twenty were more than half of all that the view took.
+	framesPerSecond = 10
 	// linesEvery is the least time between two redraws for new lines of a log.
 	linesEvery = 250 * time.Millisecond
 	// firstLines is how much of a log is read before what is new.
