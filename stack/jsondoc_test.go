@@ -17,10 +17,12 @@ import (
 	"github.com/25eloquence/compose-mage/internal/commandline"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/fit"
 	"github.com/25eloquence/compose-mage/internal/history"
 	"github.com/25eloquence/compose-mage/internal/jobs"
 	"github.com/25eloquence/compose-mage/internal/projects"
 	"github.com/25eloquence/compose-mage/internal/record"
+	"github.com/25eloquence/compose-mage/stack/measured"
 )
 
 var jsonIntro = strings.ReplaceAll(`# What -json prints
@@ -161,6 +163,21 @@ var jsonShapes = []struct {
 			Service: "web", Given: Resources{CPUs: 8}, Fitted: Resources{CPUs: 4},
 			Settings: []Setting{{Name: "GOMAXPROCS", Value: "4", Why: "the cpus limit, rounded up"}},
 		}},
+	}},
+	{"fit -measured -json", measured.Report{
+		Project: "shop", Services: []fit.Measured{{
+			Service: "web", Need: fit.Need{
+				Recorded: 7200, P99: 40 << 20, Most: 44 << 20, WorkingP99: 60 << 20, WorkingMost: 64 << 20,
+				Started: true,
+			},
+			Changes: []fit.Change{{
+				Service: "web", Key: "mem_limit", Old: "1GiB", New: "80MiB",
+				Why: "working set: 99 % of the time at most 60MiB",
+			}},
+			Notes: []string{"GOMEMLIMIT stays 500MiB, which the Compose file sets"},
+		}},
+		Overlay: "services:\n  \"web\":\n    mem_limit: \"80MiB\"\n", Written: "compose/measured.yaml",
+		Use: "COMPOSE_FILE=compose.yaml:compose/measured.yaml",
 	}},
 }
 

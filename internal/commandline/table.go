@@ -53,11 +53,15 @@ var Packages = map[string]map[string]Command{
 			"dry-run": Flag,
 		}},
 		"explain": {Services: true, Options: Options{"services": List}},
-		"fit":     {Services: true, Options: Options{"services": List, "json": Flag}},
-		"full":    {Services: true, Options: Options{"services": List}},
-		"lock":    {Options: Options{"check": Flag}},
-		"logs":    {Services: true, Options: Options{"services": List, "follow": Flag, "tail": Text, "since": Text}},
-		"menu":    {},
+		"fit": {
+			Services: true, Options: Options{
+				"services": List, "measured": Flag, "least": Duration, "write": Text, "json": Flag,
+			},
+		},
+		"full": {Services: true, Options: Options{"services": List}},
+		"lock": {Options: Options{"check": Flag}},
+		"logs": {Services: true, Options: Options{"services": List, "follow": Flag, "tail": Text, "since": Text}},
+		"menu": {},
 		"monitor": {Services: true, Options: Options{
 			"services": List, "watch": Flag, "every": Duration, "disk": Flag, "all": Flag, "json": Flag,
 			"serve": Flag, "listen": Text, "logs": Flag, "since": Duration,

@@ -183,6 +183,9 @@ func TestTheEndOfALogMayBeTorn(t *testing.T) {
 			if err != nil {
 				t.Fatalf("cut at %d: %v", size, err)
 			}
+			if now, _ := os.ReadFile(filepath.Join(dir, "00000001.log")); parse(now).whole != len(now) {
+				t.Fatalf("cut at %d: %d bytes of %d are whole", size, parse(now).whole, len(now))
+			}
 			record(t, s, 4*time.Minute, 4*time.Minute+30*time.Second, 15*time.Second)
 			if err := errorsOf(s.Close(), s.Notes()); err != nil {
 				t.Fatalf("cut at %d: %v", size, err)
@@ -260,9 +263,13 @@ func TestWhatStandsInAFilesPlace(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	third, err := os.ReadFile(filepath.Join(dir, "00000003.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, err := range []error{
 		os.Remove(filepath.Join(dir, "00000001.fine")), os.Mkdir(filepath.Join(dir, "00000001.fine"), 0o700),
-		os.WriteFile(filepath.Join(dir, "00000002.log"), nil, 0o600), // a fine file of it is there
+		os.WriteFile(filepath.Join(dir, "00000002.log"), third, 0o600), // a fine file of it is there, and counts
 		os.WriteFile(filepath.Join(dir, "00000003.log"), []byte("cmhist9\n and what we do not know"), 0o600),
 		os.Chtimes(filepath.Join(dir, "00000003.log"), epoch, epoch),
 		os.WriteFile(filepath.Join(dir, "00000007.fine"+unfinished), []byte("half"), 0o600),
@@ -287,7 +294,10 @@ func TestWhatStandsInAFilesPlace(t *testing.T) {
 	if got := strings.Join(all, " "); got != want {
 		t.Errorf("files: %s", got)
 	}
-	if got, err := s.Query("a", CPUPercent, epoch, epoch.Add(6*time.Hour), 0); err != nil || len(got) != 120 {
-		t.Errorf("%d points: %v", len(got), err)
+	for from, want := range []int{0, 60, 0, 0, 60} { // of each hour
+		begin := epoch.Add(time.Duration(from) * time.Hour)
+		if got, err := s.Query("a", CPUPercent, begin, begin.Add(time.Hour), time.Minute); err != nil || len(got) < want-1 {
+			t.Errorf("%d points of hour %d: %v", len(got), from, err)
+		}
 	}
 }

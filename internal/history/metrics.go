@@ -24,9 +24,10 @@ const (
 	HealthCheckMS       = "health_check_ms" // how long the last health check took
 	ResponseMS          = "response_ms"     // how long the service's own answer took
 	LogErrors           = "log_errors_per_minute"
-	Restarts            = "restarts"  // counted since the container was made
-	OOMKills            = "oom_kills" // counted since the container was made
-	Healthy             = "healthy"   // 1 where the service is as it should be, else 0
+	Restarts            = "restarts"   // counted since the container was made
+	OOMKills            = "oom_kills"  // counted since the container was made
+	Healthy             = "healthy"    // 1 where the service is as it should be, else 0
+	UpSeconds           = "up_seconds" // since the container was started
 	DiskFree            = "disk_free_bytes"
 )
 
@@ -35,7 +36,7 @@ func Metrics() []string {
 	return []string{
 		CPUPercent, CPUThrottled, MemoryWorkingSet, MemoryUnreclaimable, PressureCPU, PressureMemory, PressureIO,
 		NetworkReceived, NetworkSent, BlockRead, BlockWritten, HealthCheckMS, ResponseMS, LogErrors,
-		Restarts, OOMKills, Healthy, DiskFree,
+		Restarts, OOMKills, Healthy, UpSeconds, DiskFree,
 	}
 }
 

@@ -73,6 +73,7 @@ func (l *load) values(second int) []Value {
 		v(HealthCheckMS, math.Round(l.check*1000)/1000), v(ResponseMS, math.Round(l.answer*1000)/1000),
 		v(LogErrors, some(0.02, float64(1+l.random.IntN(5)))),
 		v(Restarts, l.restarts), v(OOMKills, l.ooms), v(Healthy, 1-some(0.001, 1)),
+		v(UpSeconds, float64(second)),
 	}
 }
 

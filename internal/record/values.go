@@ -4,6 +4,7 @@ package record
 
 import (
 	"slices"
+	"time"
 
 	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/history"
@@ -13,16 +14,17 @@ import (
 // engineLost is the finding of a snapshot that knows nothing new: the engine did not answer.
 const engineLost = "engine.lost"
 
-// Values gives the figures of a snapshot. Of a service with several containers it is the greatest of the figures that
-// are held against one container's limits (CPU, memory, throttling, pressure) and of times, the sum of what is sent and
-// written and of what is counted, and healthy is 1 only where all of them are.
+// Values gives the figures of a snapshot. A service with several containers has the greatest of their figures that are
+// held against one container's limits (CPU, memory, throttling, pressure) and of times that somebody waited, and the
+// sum of what is sent and written and of what is counted. It is healthy where all of them are, and up since the last
+// one started.
 func Values(s monitor.Snapshot) []history.Value {
 	if slices.ContainsFunc(s.Findings, func(f finding.Finding) bool { return f.ID == engineLost }) {
 		return nil
 	}
 	v := values{at: map[history.Series]int{}}
 	for _, r := range s.Services {
-		v.replica(r)
+		v.replica(r, s.Time)
 	}
 	if s.Disk.Space != nil {
 		v.greatest("", history.DiskFree, float64(s.Disk.Space.Free))
@@ -53,7 +55,7 @@ func (v *values) sum(service, metric string, figure float64) {
 	v.combine(service, metric, figure, func(a, b float64) float64 { return a + b })
 }
 
-func (v *values) replica(r monitor.Replica) {
+func (v *values) replica(r monitor.Replica, now time.Time) {
 	if r.Expected {
 		healthy := 0.0
 		if r.Verdict.Fine {
@@ -69,6 +71,9 @@ func (v *values) replica(r monitor.Replica) {
 		return
 	}
 	v.load(r)
+	if up := now.Sub(r.Started).Seconds(); !r.Started.IsZero() {
+		v.combine(r.Service, history.UpSeconds, max(0, up), func(a, b float64) float64 { return min(a, b) })
+	}
 	if r.ResponseMS > 0 {
 		v.greatest(r.Service, history.HealthCheckMS, r.ResponseMS)
 	}

@@ -29,9 +29,11 @@ func TestValues(t *testing.T) {
 	full := running("web", 40, 1000)
 	full.ThrottledPercent, full.ResponseMS, full.Answer.MS, full.Restarts, full.OOMKills = 7, 30, 4, 2, 1
 	full.Log.Total, full.Log.PerMinute = 9, 3
+	full.Started = noon.Add(-time.Hour)
 	full.Rates = sampler.Rates{Seconds: 1, Received: 10, Sent: 20, BlockRead: 30, BlockWritten: 40}
 	full.Counters.Pressure = &sampler.Pressures{CPU: sampler.Pressure{Waiting10: 5}}
 	second := running("web", 60, 500)
+	second.Started = noon.Add(-time.Minute)
 	second.Verdict.Fine, second.Rates.Received, second.Restarts = false, 5, 1
 	first := running("web", 0, 1000) // of an observer's first look
 	first.Rates = sampler.Rates{}
@@ -41,23 +43,23 @@ func TestValues(t *testing.T) {
 	}{
 		"everything": {
 			monitor.Snapshot{
-				Services: []monitor.Replica{full}, Disk: monitor.Disk{Space: &diskspace.Space{Free: 99}},
+				Time: noon, Services: []monitor.Replica{full}, Disk: monitor.Disk{Space: &diskspace.Space{Free: 99}},
 			},
 			"web healthy 1, web restarts 2, web oom_kills 1, web memory_working_set_bytes 1000, " +
 				"web memory_unreclaimable_bytes 500, web pressure_cpu_percent 5, web pressure_memory_percent 0, " +
 				"web pressure_io_percent 0, web cpu_percent 40, web cpu_throttled_percent 7, " +
 				"web network_received_bytes_per_second 10, web network_sent_bytes_per_second 20, " +
-				"web block_read_bytes_per_second 30, web block_written_bytes_per_second 40, web health_check_ms 30, " +
-				"web response_ms 4, web log_errors_per_minute 3,  disk_free_bytes 99",
+				"web block_read_bytes_per_second 30, web block_written_bytes_per_second 40, web up_seconds 3600, " +
+				"web health_check_ms 30, web response_ms 4, web log_errors_per_minute 3,  disk_free_bytes 99",
 		},
 		"two containers": {
-			monitor.Snapshot{Services: []monitor.Replica{full, second}},
+			monitor.Snapshot{Time: noon, Services: []monitor.Replica{full, second}},
 			"web healthy 0, web restarts 3, web oom_kills 1, web memory_working_set_bytes 1000, " +
 				"web memory_unreclaimable_bytes 500, web pressure_cpu_percent 5, web pressure_memory_percent 0, " +
 				"web pressure_io_percent 0, web cpu_percent 60, web cpu_throttled_percent 7, " +
 				"web network_received_bytes_per_second 15, web network_sent_bytes_per_second 20, " +
-				"web block_read_bytes_per_second 30, web block_written_bytes_per_second 40, web health_check_ms 30, " +
-				"web response_ms 4, web log_errors_per_minute 3",
+				"web block_read_bytes_per_second 30, web block_written_bytes_per_second 40, web up_seconds 60, " +
+				"web health_check_ms 30, web response_ms 4, web log_errors_per_minute 3",
 		},
 		"no rates yet": {
 			monitor.Snapshot{Services: []monitor.Replica{first}},
@@ -96,7 +98,7 @@ func TestValues(t *testing.T) {
 func TestEveryMetricIsRecorded(t *testing.T) {
 	r := running("web", 1, 1)
 	r.Counters.MemoryUnreclaimable, r.Counters.Pressure = 1, &sampler.Pressures{}
-	r.ResponseMS, r.Answer.MS, r.Log.Total = 1, 1, 1
+	r.ResponseMS, r.Answer.MS, r.Log.Total, r.Started = 1, 1, 1, noon
 	recorded := map[string]bool{}
 	for _, v := range Values(monitor.Snapshot{
 		Services: []monitor.Replica{r}, Disk: monitor.Disk{Space: &diskspace.Space{}},
