@@ -296,7 +296,8 @@ func TestWhatStandsInAFilesPlace(t *testing.T) {
 	}
 	for from, want := range []int{0, 60, 0, 0, 60} { // of each hour
 		begin := epoch.Add(time.Duration(from) * time.Hour)
-		if got, err := s.Query("a", CPUPercent, begin, begin.Add(time.Hour), time.Minute); err != nil || len(got) < want-1 {
+		got, err := s.Query("a", CPUPercent, begin, begin.Add(time.Hour), time.Minute)
+		if err != nil || len(got) < want-1 {
 			t.Errorf("%d points of hour %d: %v", len(got), from, err)
 		}
 	}

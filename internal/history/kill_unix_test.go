@@ -60,7 +60,7 @@ func recordOn(dir string) error {
 // TestKilledAtRandomMoments kills a process that records, again and again: while it appends, closes a log, rolls up and
 // removes. HISTORY_KILLS is how often; 50 is the long form.
 func TestKilledAtRandomMoments(t *testing.T) {
-	kills := number(t, "HISTORY_KILLS", 10)
+	kills := number(t, "HISTORY_KILLS", 6)
 	dir := t.TempDir()
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 	end, mostLost := 0, 0
