@@ -87,7 +87,7 @@ func measure(ctx context.Context, o Options) (Report, error) {
 		out.Services = append(out.Services, m)
 	}
 	if !enough {
-		return out, fault.New(fault.Failed, "go tool mage monitor -serve, for "+o.Least.String()+
+		return out, fault.New(fault.Failed, "go tool mage monitor -serve, for "+fault.Quote(o.Least.String())+
 			" under the usual load and over a restart of the services; then the same command again",
 			"the history of %q has not %s of any service", out.Project, o.Least)
 	}
