@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -205,6 +206,7 @@ func (f *feed) give(s monitor.Snapshot) {
 
 // site is a server of the page, which can be stopped and started again.
 type site struct {
+	project        string // where it is not the snapshots'
 	t              *testing.T
 	feed           *feed
 	address, token string
@@ -246,7 +248,7 @@ func (s *site) start() {
 	s.t.Helper()
 	l := s.listen()
 	o := s.options
-	o.Project, o.Address, o.Token, o.From, o.Every = s.feed.latest.Project, s.address, s.token, s.feed, time.Second
+	o.Project, o.Address, o.Token, o.From, o.Every = cmp.Or(s.project, s.feed.latest.Project), s.address, s.token, s.feed, time.Second
 	s.server = page.New(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	var both sync.WaitGroup

@@ -164,12 +164,11 @@ func TestNoTextIsTakenForMarkup(t *testing.T) {
 func keepStart(t *testing.T, s *site, report []byte) {
 	t.Helper()
 	s.stop()
-	s.feed.latest.Project = "shop"
+	s.project = "shop"
 	if err := page.KeepStart("shop", report); err != nil {
 		t.Fatal(err)
 	}
 	s.start()
-	s.feed.latest.Project = hostileText
 }
 
 func TestThePageWorksByKeyboard(t *testing.T) {
