@@ -231,6 +231,7 @@ type ServeOptions struct {
 	Listen string
 	Every  time.Duration // between two looks; 0 is 2 s
 	Logs   bool          // the page shows the services' logs, too
+	Test   bool          // instead, those who get alerts are told once that it is a test
 }
 
 // Serve watches the project and shows it on a web page until ctx is cancelled, which is no error. It prints the page's
@@ -243,7 +244,7 @@ func (s *Stack) Serve(ctx context.Context, o ServeOptions) error {
 	p.putRight(ctx)
 	return fault.Exit(ctx, serve.Run(ctx, serve.Options{
 		Engine: p.engine, Model: p.model, Named: s.options.Files, Out: p.out, Listen: o.Listen,
-		Every: cmp.Or(o.Every, 2*time.Second), Logs: o.Logs,
+		Every: cmp.Or(o.Every, 2*time.Second), Logs: o.Logs, Test: o.Test,
 	}))
 }
 

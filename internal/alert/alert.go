@@ -233,7 +233,7 @@ func (a *Alerts) Findings() []finding.Finding {
 	for _, r := range a.receivers {
 		if acc := a.book.Accounts[r.Name]; acc.Failed >= 3 {
 			out = append(out, finding.Warn(idUndelivered,
-				"correct its address, or start it: docs/alerts.md",
+				"go tool mage monitor -test-alerts, once its address is right and it runs",
 				"the %s was not told %d alerts since %s: %s", r.Name, len(acc.Queue),
 				acc.Since.Format(time.TimeOnly), fault.Redact(shown(acc.Reason))))
 		}

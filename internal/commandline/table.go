@@ -64,7 +64,7 @@ var Packages = map[string]map[string]Command{
 		"menu": {},
 		"monitor": {Services: true, Options: Options{
 			"services": List, "watch": Flag, "every": Duration, "disk": Flag, "all": Flag, "json": Flag,
-			"serve": Flag, "listen": Text, "logs": Flag, "since": Duration,
+			"serve": Flag, "listen": Text, "logs": Flag, "test-alerts": Flag, "since": Duration,
 		}},
 		"restart": {Services: true, Options: Options{
 			"services": List, "all": Flag, "rolling": Flag, "timeout": Duration, "take-over": Flag, "json": Flag,

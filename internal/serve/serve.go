@@ -13,11 +13,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/compose-spec/compose-go/v2/types"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/25eloquence/compose-mage/internal/alert"
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/metrics"
 	"github.com/25eloquence/compose-mage/internal/monitor"
@@ -38,6 +40,7 @@ type Options struct {
 	Listen string
 	Every  time.Duration // between two looks
 	Logs   bool          // the page shows the services' logs, too
+	Test   bool          // instead, those who get alerts are told once that it is a test
 }
 
 // engineRetry is how long after its loss the engine is asked again.
@@ -46,6 +49,9 @@ const engineRetry = 2 * time.Second
 // Run watches the project and answers until ctx ends, which is no error. It prints the page's address, with the token
 // without which nobody gets anything. Where the engine goes away the page says so.
 func Run(ctx context.Context, o Options) error {
+	if o.Test {
+		return testAlerts(ctx, o.Model.Project, o.Out)
+	}
 	place, err := page.Take(o.Model.Project.Name)
 	if err != nil {
 		return err
@@ -61,6 +67,23 @@ func Run(ctx context.Context, o Options) error {
 	return record.While(ctx, o.Model.Project.Name, w.observer, o.Out, false, func(r *record.Recorder) error {
 		return w.run(ctx, r)
 	})
+}
+
+// testAlerts tells those who get alerts that it is a test, and says who was told.
+func testAlerts(ctx context.Context, project *types.Project, out *ui.Out) error {
+	receivers := alert.Receivers(project)
+	if len(receivers) == 0 {
+		return fault.New(fault.Config, "docs/alerts.md has an example",
+			"the Compose file names nobody who gets alerts: %s.alerts", extension.Key)
+	}
+	told, err := alert.Test(ctx, project.Name, receivers)
+	for _, name := range told {
+		out.Done("the %s was told", name)
+	}
+	if err != nil {
+		return fault.New(fault.Failed, "go tool mage monitor -test-alerts, once that is put right", "%w", err)
+	}
+	return nil
 }
 
 // watching is the process of monitor -serve: one observer, and all that follow it.

@@ -27,6 +27,7 @@ func Monitor(ctx context.Context,
 	serve *bool, // show the project on a web page until Ctrl-C; a look asks that server meanwhile
 	listen *string, // -listen: with -serve, host and port; 127.0.0.1 and a free port by default
 	logs *bool, // with -serve, the page shows logs too
+	testAlerts *bool, // -test-alerts: tell those who get alerts that it is a test
 	since *time.Duration, // what was recorded in this time, such as 1h: figures of each service, and what went wrong
 ) error {
 	if since != nil {
@@ -38,6 +39,11 @@ func Monitor(ctx context.Context,
 			return fault.Exit(ctx, refuseAll("monitor"))
 		}
 		return fault.Exit(ctx, monitorAll(ctx, value(every, 0), value(watch, false), value(json, false)))
+	}
+	if value(testAlerts, false) {
+		more := services != nil || value(watch, false) || value(disk, false) || value(json, false) ||
+			value(serve, false)
+		return fault.Exit(ctx, served(ctx, more, stack.ServeOptions{Test: true}))
 	}
 	o := stack.MonitorOptions{Every: value(every, 0)}
 	if value(serve, false) {
@@ -95,11 +101,11 @@ func showServed(snapshot stack.Snapshot, source string, asJSON bool) error {
 	return nil
 }
 
-// served shows the whole project on a page, for which nothing else is asked.
+// served shows the whole project on a page, or tests its alerts, for which nothing else is asked.
 func served(ctx context.Context, more bool, o stack.ServeOptions) error {
 	if more {
 		return fault.New(fault.Usage, "go tool mage monitor -serve",
-			"-serve watches the whole project; -services, -watch, -disk and -json don't go with it")
+			"-serve and -test-alerts are for the whole project; -services, -watch, -disk and -json don't go with them")
 	}
 	s, err := open(ctx)
 	if err != nil {
