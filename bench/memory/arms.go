@@ -37,7 +37,9 @@ func derived(project *types.Project, m engine.Machine) map[string][]string {
 
 // strip gives an arm's project: A loses limits, reservations and derived variables, B the variables alone.
 func strip(project *types.Project, arm string, derived map[string][]string) (*types.Project, error) {
-	project, err := project.WithServicesTransform(func(name string, s types.ServiceConfig) (types.ServiceConfig, error) {
+	project, err := project.WithServicesTransform(func(name string, s types.ServiceConfig) (types.ServiceConfig,
+		error,
+	) {
 		if arm != "A" && arm != "B" {
 			return s, nil
 		}

@@ -85,7 +85,8 @@ func (c config) check() error {
 	}
 	for i, arm := range c.arms {
 		if !slices.Contains(armNames, arm) || slices.Contains(c.arms[:i], arm) {
-			return fmt.Errorf("reading -arms: %q is unknown or named twice; known: %s", arm, strings.Join(armNames, ", "))
+			return fmt.Errorf("reading -arms: %q is unknown or named twice; known: %s", arm,
+				strings.Join(armNames, ", "))
 		}
 	}
 	return nil

@@ -98,7 +98,8 @@ func (b *bench) close() error {
 func setEnvironment() error {
 	variables := map[string]string{"COMPOSE_PROJECT_NAME": project, "COMPOSE_PROFILES": "agent-v1"}
 	for _, name := range []string{
-		"LIVEKIT_PORT", "LIVEKIT_TCP_PORT", "LIVEKIT_UDP_PORT", "WHISPER_PORT", "AZURE_TTS_PORT", "API_PORT", "AGENT_PORT",
+		"LIVEKIT_PORT", "LIVEKIT_TCP_PORT", "LIVEKIT_UDP_PORT", "WHISPER_PORT", "AZURE_TTS_PORT", "API_PORT",
+		"AGENT_PORT",
 	} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

@@ -32,7 +32,8 @@ func axe(t *testing.T) string {
 // violations has axe look at the page as it is.
 func (p *tab) violations(where string) {
 	p.Helper()
-	for _, text := range eval[[]string](p, `axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v =>
+	for _, text := range eval[[]string](p,
+		`axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v =>
 		v.id + ': ' + v.help + ': ' + v.nodes.map(n => n.target.join(' ') + ' ' + n.failureSummary).join('; ')))`) {
 		p.Errorf("%s: %s", where, text)
 	}
@@ -48,10 +49,12 @@ func TestAccessible(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := open(t, width, 900)
-		p.do(call(cdppage.SetBypassCSP, cdppage.SetBypassCSPParams{Enabled: true}), chromedp.Navigate("http://"+s.address+"/"))
+		p.do(call(cdppage.SetBypassCSP, cdppage.SetBypassCSPParams{Enabled: true}),
+			chromedp.Navigate("http://"+s.address+"/"))
 		p.until(`!document.getElementById('ask').hidden`)
 		p.script(source)
-		if eval[int](p, `axe.run(document.createElement('div')).catch(() => 0).then(() => axe.getRules().length)`) < 80 {
+		if eval[int](p,
+			`axe.run(document.createElement('div')).catch(() => 0).then(() => axe.getRules().length)`) < 80 {
 			t.Fatal("axe has no rules")
 		}
 		both := func(where string) {
@@ -85,7 +88,8 @@ func TestAxeSeesFaults(t *testing.T) {
 	p.script(`document.documentElement.removeAttribute('lang');
 		document.getElementById('findings').style.color = '#999'; document.getElementById('findings').style.background = '#eee';
 		document.querySelector('.controls label').replaceWith(document.getElementById('service'))`)
-	found := eval[[]string](p, `axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v => v.id))`)
+	found := eval[[]string](p,
+		`axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v => v.id))`)
 	for _, want := range []string{"html-has-lang", "select-name"} {
 		if !slices.Contains(found, want) {
 			t.Errorf("%s is not found: %v", want, found)

@@ -124,7 +124,8 @@ func (p *tab) until(condition string) {
 	deadline := time.Now().Add(30 * time.Second)
 	for !eval[bool](p, "!!("+condition+")") {
 		if time.Now().After(deadline) {
-			p.Fatalf("not so after half a minute: %s\nthe page: %s", condition, eval[string](p, "document.body.innerText"))
+			p.Fatalf("not so after half a minute: %s\nthe page: %s", condition,
+				eval[string](p, "document.body.innerText"))
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -248,7 +249,8 @@ func (s *site) start() {
 	s.t.Helper()
 	l := s.listen()
 	o := s.options
-	o.Project, o.Address, o.Token, o.From, o.Every = cmp.Or(s.project, s.feed.latest.Project), s.address, s.token, s.feed, time.Second
+	o.Project, o.Address, o.Token, o.From, o.Every = cmp.Or(s.project,
+		s.feed.latest.Project), s.address, s.token, s.feed, time.Second
 	s.server = page.New(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	var both sync.WaitGroup

@@ -139,14 +139,16 @@ func TestNoTextIsTakenForMarkup(t *testing.T) {
 	p.do(chromedp.Navigate(s.url()))
 	p.live()
 	s.server.Engine(errors.New(hostileText))
-	p.until(`!document.getElementById('engine').hidden && document.getElementById('lines').textContent.includes('<script>')`)
+	p.until(`!document.getElementById('engine').hidden && ` +
+		`document.getElementById('lines').textContent.includes('<script>')`)
 	p.until(`document.querySelector('#operations tbody tr') && document.querySelector('#figures svg')`)
 	if eval[bool](p, "!!window.owned") || eval[int](p, "document.scripts.length") != 1 ||
 		eval[int](p, "document.images.length") != 0 {
 		t.Error("a text was taken for markup")
 	}
 	for _, place := range []string{
-		"#project", "#services tbody th", "#services tbody tr:nth-child(2)", "#findings li span", "#findings code", "#service",
+		"#project", "#services tbody th", "#services tbody tr:nth-child(2)", "#findings li span", "#findings code",
+		"#service",
 		"#operations tbody", "#timeline", "#start-line", "#facts", "#free", "#engine", "#lines",
 	} {
 		text := eval[string](p, "document.querySelector("+quoted(place)+").textContent")
@@ -196,7 +198,8 @@ func TestThePageWorksByKeyboard(t *testing.T) {
 		}
 		if where == "Memory" {
 			p.do(chromedp.KeyEvent(kb.Enter))
-			p.until(`document.querySelector('th[aria-sort=ascending]').textContent === 'Memory' && ` + firstRow + `.includes('mail')`)
+			p.until(`document.querySelector('th[aria-sort=ascending]').textContent === 'Memory' && ` + firstRow +
+				`.includes('mail')`)
 			p.do(chromedp.KeyEvent(kb.Enter))
 			p.until(`document.querySelector('th[aria-sort=descending]').textContent === 'Memory' && ` + firstRow +
 				`.includes('worker') && document.activeElement.textContent === 'Memory'`)
@@ -215,7 +218,8 @@ func TestThePageWorksByKeyboard(t *testing.T) {
 		reached[where] = true
 	}
 	for _, want := range []string{
-		"Copy", "Service", "Memory", "worker", "span", "Numbers: CPU, percent of one core", "Operations as a table", "lines",
+		"Copy", "Service", "Memory", "worker", "span", "Numbers: CPU, percent of one core", "Operations as a table",
+		"lines",
 	} {
 		if !reached[want] {
 			t.Errorf("%q is not reached: %v", want, reached)
@@ -231,7 +235,8 @@ func TestNarrow(t *testing.T) {
 	first.Findings[0].Remedy = strings.Repeat("go-tool-mage-", 20)
 	first.Services[0].Service = strings.Repeat("averylongname", 5)
 	s := serve(t, first, whole())
-	if err := page.KeepStart("shop", lastStart(func(s string) string { return s + strings.Repeat("averylongname", 9) })); err != nil {
+	if err := page.KeepStart("shop",
+		lastStart(func(s string) string { return s + strings.Repeat("averylongname", 9) })); err != nil {
 		t.Fatal(err)
 	}
 	p := open(t, 320, 640)
@@ -243,7 +248,8 @@ func TestNarrow(t *testing.T) {
 	if got := eval[int](p, "document.documentElement.scrollWidth"); got > 320 {
 		t.Errorf("the page is %d pixels wide", got)
 	}
-	wide := eval[[]string](p, `[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll table, svg, .skip, .unseen') &&
+	wide := eval[[]string](p,
+		`[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll table, svg, .skip, .unseen') &&
 		(e.getBoundingClientRect().right > 320.5 || e.getBoundingClientRect().left < -.5)).map(e => e.tagName + '#' + e.id)`)
 	if len(wide) > 0 {
 		t.Errorf("wider than the window: %v", wide)

@@ -28,7 +28,8 @@ func shop() monitor.Snapshot {
 		}
 	}
 	s := monitor.Snapshot{Time: now, Project: "shop", CPUs: 2, Memory: 8 << 30, Services: []monitor.Replica{
-		row("api", 93, 0.5, 41, 12), row("cache", 4, 0.5, 62, 1.4), row("db", 22, 1, 78, 3.2), row("mail", 1, 0.25, 12, 8),
+		row("api", 93, 0.5, 41, 12), row("cache", 4, 0.5, 62, 1.4), row("db", 22, 1, 78, 3.2),
+		row("mail", 1, 0.25, 12, 8),
 		row("web", 37, 1, 35, 21), row("worker", 55, 1, 94, 0),
 	}}
 	s.Services[3].State, s.Services[3].Health, s.Services[3].ExitCode = "exited", "", 3
@@ -82,9 +83,11 @@ func lastStart(name func(string) string) []byte {
 		}
 	}
 	data, _ := json.Marshal(map[string]any{
-		"project": "shop", "seconds": 6.4, "critical": []map[string]any{{"service": name("db")}, {"service": name("api")}},
+		"project": "shop", "seconds": 6.4,
+		"critical": []map[string]any{{"service": name("db")}, {"service": name("api")}},
 		"operations": []any{
-			operation("create", "db", 0, 0, .4), operation("start", "db", .4, .4, .9), operation("wait", "db", .9, .9, 3.1),
+			operation("create", "db", 0, 0, .4), operation("start", "db", .4, .4, .9),
+			operation("wait", "db", .9, .9, 3.1),
 			operation("create", "cache", 0, 0, .5), operation("start", "cache", .5, 1, 1.4),
 			operation("create", "api", .1, .1, .6), operation("start", "api", 3.1, 3.4, 3.9),
 			operation("wait", "api", 3.9, 3.9, 6.4), operation("create", "worker", .2, .2, .7),

@@ -26,7 +26,8 @@ import (
 // stands for all below it.
 var differences = map[string]string{
 	"UpdateConfig": "docker stack leaves it to the engine, which watches a new task for 5 s, less than most health " +
-		"checks take to fail, and stops half way after a failure: ours goes back, and watches as long as the check may take",
+		"checks take to fail, and stops half way after a failure: ours goes back, and watches as long as the check " +
+		"may take",
 	"RollbackConfig":                         "in the update's order, so that going back drops nothing either",
 	"TaskTemplate.RestartPolicy":             "the engine's default, said",
 	"Mode.Replicated.Replicas":               "the engine's default, said",
@@ -35,7 +36,8 @@ var differences = map[string]string{
 	"TaskTemplate.ContainerSpec.OomScoreAdj": "docker stack's schema has the key, and its loader drops it",
 	"TaskTemplate.ContainerSpec.Privileges.NoNewPrivileges": "docker stack ignores security_opt; engines have it " +
 		"from API 1.44 on",
-	"TaskTemplate.ContainerSpec.Mounts": "docker stack ignores tmpfs, shm_size, a bind's recursion, a tmpfs's mode, and " +
+	"TaskTemplate.ContainerSpec.Mounts": "docker stack ignores tmpfs, shm_size, a bind's recursion, a tmpfs's mode, " +
+		"and " +
 		"the options of a volume without a name",
 }
 

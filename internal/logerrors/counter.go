@@ -137,13 +137,3 @@ const (
 	manyErrors = 10 // in the last minute
 	manyTimes  = 3  // of what is usual
 )
-
-// Newest is the most frequent of the groups that had a line in the last minute; ok is false where none had.
-func (e Errors) Newest(now time.Time) (g Group, ok bool) {
-	for _, g := range e.Groups {
-		if now.Sub(g.Last) <= time.Minute {
-			return g, true
-		}
-	}
-	return Group{}, false
-}

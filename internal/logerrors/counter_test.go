@@ -176,13 +176,6 @@ func TestGroupsAreBounded(t *testing.T) {
 	if _, kept := c.groups[word(3*maxGroups-1)]; !kept {
 		t.Error("the newest is not kept")
 	}
-	last := noon.Add(time.Duration(3*maxGroups-1) * time.Second)
-	if g, ok := e.Newest(last.Add(time.Minute)); !ok || g.Template != "often *" {
-		t.Errorf("the newest is %+v, %v", g, ok)
-	}
-	if g, ok := e.Newest(last.Add(time.Minute + 1)); ok {
-		t.Errorf("after a minute, the newest is %+v", g)
-	}
 }
 
 func TestLongLinesAreCut(t *testing.T) {

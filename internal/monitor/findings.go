@@ -27,7 +27,7 @@ func findings(s Snapshot) []finding.Finding {
 		all = append(all, loadFindings(r)...)
 	}
 	all = append(all, answerFindings(s.Services)...)
-	all = append(all, logFindings(s.Services, s.Time)...)
+	all = append(all, logFindings(s.Services)...)
 	return append(all, diskFindings(s.Disk)...)
 }
 

@@ -2,8 +2,6 @@ package monitor
 
 import (
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -15,6 +13,13 @@ import (
 func (s *signals) readLogs(api API) {
 	if e, ok := api.(*engine.Engine); ok {
 		s.logs = logerrors.NewReaders(e, e.Local())
+	}
+}
+
+// close ends the reading of logs.
+func (s *signals) close() {
+	if s.logs != nil {
+		s.logs.Close()
 	}
 }
 
@@ -32,8 +37,9 @@ func logsOf(rows []*row) (out []logerrors.Log) {
 	return out
 }
 
-// logFindings has the containers that log many more errors than is usual.
-func logFindings(all []Replica, now time.Time) (out []finding.Finding) {
+// logFindings has the containers that log many more errors than is usual. A finding is told to webhooks and stands on
+// the page, so it does not quote the log.
+func logFindings(all []Replica) (out []finding.Finding) {
 	for _, r := range all {
 		if !r.Log.Many() || !r.Running() {
 			continue
@@ -41,9 +47,6 @@ func logFindings(all []Replica, now time.Time) (out []finding.Finding) {
 		text := fmt.Sprintf("%s has logged %.0f errors in the last minute", r.Service, r.Log.PerMinute)
 		if r.Log.Usual > 0 {
 			text += fmt.Sprintf(", where %.1f are usual", r.Log.Usual)
-		}
-		if g, ok := r.Log.Newest(now); ok {
-			text += fmt.Sprintf(": %s (%d in all)", strings.TrimSpace(g.Template), g.Count)
 		}
 		out = append(out,
 			finding.Warn("log.errors", "go tool mage logs "+fault.Quote(r.Service), "%s", text).Of(r.Service))

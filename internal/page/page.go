@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -111,7 +112,7 @@ func (s *Server) Run(ctx context.Context) {
 			return
 		case snapshot := <-snapshots:
 			s.Engine(nil)
-			s.journal.add("snapshot", marshal(snapshot))
+			s.journal.add("snapshot", marshal(s.shown(snapshot)))
 		}
 	}
 }
@@ -123,7 +124,19 @@ func (s *Server) snapshot(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "there is no snapshot yet", http.StatusServiceUnavailable)
 		return
 	}
-	writeJSON(w, snapshot)
+	writeJSON(w, s.shown(snapshot))
+}
+
+// shown is a snapshot without what its containers log, where the server was not asked to show logs.
+func (s *Server) shown(snapshot monitor.Snapshot) monitor.Snapshot {
+	if s.Logs != nil {
+		return snapshot
+	}
+	snapshot.Services = slices.Clone(snapshot.Services)
+	for i := range snapshot.Services {
+		snapshot.Services[i].Log.Groups = nil
+	}
+	return snapshot
 }
 
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) {

@@ -24,8 +24,14 @@ func Test(ctx context.Context) error {
 }
 
 func test(ctx context.Context) error {
-	if err := provision.Browser(ctx, ui.Stdout()); err != nil {
+	browser, err := provision.Browser(ctx, ui.Stdout())
+	if err != nil {
 		return err
+	}
+	if browser != "" { // with it the tests of the page can't be skipped
+		if err := os.Setenv("TEST_BROWSER", browser); err != nil {
+			return err
+		}
 	}
 	s, err := stack.Open(ctx, stack.Options{})
 	if err != nil {

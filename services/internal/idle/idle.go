@@ -1,5 +1,6 @@
-// Package idle gives the memory that a service no longer uses back to the machine. Go's collector runs when the heap has
-// doubled, or after two minutes: a service that has nothing to do keeps what its last work left behind until then.
+// Package idle gives the memory that a service no longer uses back to the machine. Go's collector runs when the heap
+// has doubled, or after two minutes: a service that has nothing to do keeps what its last work left behind until
+// then.
 package idle
 
 import (

@@ -26,8 +26,8 @@ const (
 // model doesn't expect. They need -bestpath no: the lattice's third pass drops or aborts on them.
 const fillers = "++UH++ AH\n++UM++ M\n"
 
-// Recogniser implements transcript.Engine. One child takes one CPU and about 51 MiB that are its own; what it reads of the
-// language model is the page cache's, one copy for all children (source/less-memory.patch).
+// Recogniser implements transcript.Engine. One child takes one CPU and about 51 MiB that are its own; what it reads
+// of the language model is the page cache's, one copy for all children (source/less-memory.patch).
 type Recogniser struct {
 	models string // the folder of the model, language model and dictionary
 	noise  []byte // the noise dictionary
