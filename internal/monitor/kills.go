@@ -25,7 +25,7 @@ const mostHeard = 256
 
 // kills is how often the kernel killed a process of one container for want of memory. No single source counts them
 // all: the kernel's counter is exact, and ends with each run of the container; the engine's events are of all runs,
-// but it keeps the last 256 of all containers, and one may be of several kills; the container's state tells of one.
+// but it keeps the last 256 of all containers, and one kill may have many; the container's state tells of one.
 type kills struct {
 	Started time.Time `json:"started"` // of the run that Current is of, by the engine's clock
 	Past    int       `json:"past"`    // in the runs before
@@ -45,26 +45,48 @@ func (k kills) seen(started time.Time, n int) kills {
 	return k
 }
 
-// heard is k after the engine's events told of kills at these times.
-func (k kills) heard(at []time.Time) kills {
+// burst is how close together events are that tell of one kill: while the kernel looks for whom to kill, each attempt
+// to get memory is an event, dozens of them in 40 ms (seen on engine 20.10, cgroup v1).
+const burst = 250 * time.Millisecond
+
+// heard is k after the engine's events told of kills at these times, merged. exact says that the kernel's
+// counter of the current run can be read: then events of that run tell nothing more.
+func (k kills) heard(at []time.Time, exact bool) kills {
 	past := 0
 	for _, t := range at {
 		if t.Before(k.Started) {
 			past++
 		}
 	}
-	k.Past, k.Current = max(k.Past, past), max(k.Current, len(at)-past)
+	k.Past = max(k.Past, past)
+	if !exact {
+		k.Current = max(k.Current, len(at)-past)
+	}
 	return k
+}
+
+// merged adds events to those that were heard, in their order; of each burst the last stays. What came before a start
+// of the container and what came after it are of two kills, however close they are.
+func merged(heard, events []time.Time, started time.Time) []time.Time {
+	for _, t := range events {
+		n := len(heard)
+		if n > 0 && t.Sub(heard[n-1]) < burst && t.Before(started) == heard[n-1].Before(started) {
+			heard[n-1] = t
+			continue
+		}
+		heard = append(heard, t)
+	}
+	return heard[max(0, len(heard)-mostHeard):] // what is left out is in Past
 }
 
 // count takes down what is known of the container's kills now.
 func (r *row) count(heard ...time.Time) {
-	r.heard = append(r.heard, heard...)
-	r.heard = r.heard[max(0, len(r.heard)-mostHeard):] // what is left out is in Past
+	r.heard = merged(r.heard, heard, r.Started)
 	if r.seen == nil {
 		return
 	}
-	r.kills = r.kills.seen(r.Started, int(r.Counters.OOMKills)).heard(r.heard)
+	exact := r.group != nil && r.Running()
+	r.kills = r.kills.seen(r.Started, int(r.Counters.OOMKills)).heard(r.heard, exact)
 	r.OOMKills = r.kills.total()
 	if st := r.seen.State; st != nil && st.OOMKilled {
 		r.OOMKills = max(1, r.OOMKills)

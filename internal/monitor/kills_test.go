@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -19,23 +20,50 @@ func TestKills(t *testing.T) {
 		}
 		return at
 	}
+	kept, twice := kills{Started: first, Current: 2}, merged(nil, bursts(first, 2, 40), first)
 	for name, c := range map[string]struct {
 		got  kills
 		want int
 	}{
-		"none":                            {kills{}.seen(first, 0).heard(nil), 0},
-		"children, one event for three":   {kills{}.seen(first, 3).heard(in(first, 1)), 3},
-		"the counter grows":               {kills{}.seen(first, 3).seen(first, 4), 4},
-		"a counter that can't be read":    {kills{}.seen(first, 3).seen(first, 0), 3},
-		"events, no counter":              {kills{}.seen(first, 0).heard(in(first, 2)), 2},
-		"before the restart, by events":   {kills{}.seen(second, 1).heard(append(in(first, 2), in(second, 1)...)), 3},
+		"none":                          {kills{}.seen(first, 0).heard(nil, false), 0},
+		"children, one event for three": {kills{}.seen(first, 3).heard(in(first, 1), false), 3},
+		"the counter grows":             {kills{}.seen(first, 3).seen(first, 4), 4},
+		"a counter that can't be read":  {kills{}.seen(first, 3).seen(first, 0), 3},
+		"events, no counter":            {kills{}.seen(first, 0).heard(in(first, 2), false), 2},
+		"before the restart, by events": {
+			kills{}.seen(second, 1).heard(slices.Concat(in(first, 2), in(second, 1)), false), 3,
+		},
 		"before the restart, as kept":     {kills{Started: first, Past: 1, Current: 2}.seen(second, 1), 4},
-		"before the restart, by both":     {kills{Started: first, Current: 2}.seen(second, 1).heard(in(first, 2)), 3},
-		"kept, and then killed once more": {kills{Started: first, Current: 2}.seen(second, 0).heard(in(first, 3)), 3},
+		"before the restart, by both":     {kept.seen(second, 1).heard(in(first, 2), false), 3},
+		"a burst of events for each":      {kills{}.seen(first, 0).heard(twice, false), 2},
+		"a burst, and a counter":          {kills{}.seen(first, 2).heard(in(first, 9), true), 2},
+		"a burst before the restart":      {kills{}.seen(second, 1).heard(twice, true), 3},
+		"kept, and then killed once more": {kept.seen(second, 0).heard(in(first, 3), false), 3},
 	} {
 		if got := c.got.total(); got != c.want {
 			t.Errorf("%s: %+v, want %d", name, c.got, c.want)
 		}
+	}
+}
+
+// bursts are n kills of a run, each with so many events.
+func bursts(start time.Time, n, events int) []time.Time {
+	var at []time.Time
+	for i := range n {
+		for j := range events {
+			at = append(at, start.Add(time.Duration(i+1)*time.Second+time.Duration(j)*time.Millisecond))
+		}
+	}
+	return at
+}
+
+func TestBurstsOfTwoRunsAreTwoKills(t *testing.T) {
+	at := []time.Time{noon, noon.Add(10 * time.Millisecond), noon.Add(120 * time.Millisecond)}
+	if got := merged(nil, at, noon.Add(100*time.Millisecond)); len(got) != 2 {
+		t.Errorf("got %v", got)
+	}
+	if got := merged(nil, at, noon.Add(-time.Minute)); len(got) != 1 {
+		t.Errorf("of one run: %v", got)
 	}
 }
 
