@@ -26,10 +26,12 @@ type signals struct {
 	reach answer.Reach
 	asked *answer.Rounds
 	logs  *logerrors.Readers // nil in a single look, which has nothing to compare with
+
+	services map[string]answer.Service // what the Compose file says of each, which is read once
 }
 
 func newSignals(api API) *signals {
-	s := &signals{asked: answer.NewRounds()}
+	s := &signals{asked: answer.NewRounds(), services: map[string]answer.Service{}}
 	if e, ok := api.(*engine.Engine); ok {
 		s.reach = answer.ReachOf(e)
 	}
@@ -38,7 +40,7 @@ func newSignals(api API) *signals {
 
 // begin asks the services whose turn it is; the questions end with ctx.
 func (s *signals) begin(ctx context.Context, rows []*row, project *types.Project) {
-	s.asked.Begin(ctx, answerTargets(rows, project, s.reach))
+	s.asked.Begin(ctx, s.answerTargets(rows, project))
 	if s.logs != nil {
 		s.logs.Read(ctx, logsOf(rows))
 	}
@@ -55,7 +57,7 @@ func (s *signals) take(rows []*row, now time.Time) {
 }
 
 // answerTargets gives where each container is asked, by its ID: none that does not run, or is starting.
-func answerTargets(rows []*row, project *types.Project, reach answer.Reach) map[string]answer.Target {
+func (s *signals) answerTargets(rows []*row, project *types.Project) map[string]answer.Target {
 	var all []container.Replica
 	for _, r := range rows {
 		if r.seen != nil {
@@ -67,7 +69,7 @@ func answerTargets(rows []*row, project *types.Project, reach answer.Reach) map[
 		if r.seen == nil || !r.Running() || r.Health == string(moby.Starting) {
 			continue
 		}
-		if t, ok := answer.Of(asking(project, r.Service), *r.seen, all, reach); ok {
+		if t, ok := answer.Of(s.asking(project, r.Service), *r.seen, all, s.reach); ok {
 			targets[r.ID] = t
 		}
 	}
@@ -75,16 +77,20 @@ func answerTargets(rows []*row, project *types.Project, reach answer.Reach) map[
 }
 
 // asking is what the Compose file says of how a service is asked.
-func asking(project *types.Project, name string) answer.Service {
+func (s *signals) asking(project *types.Project, name string) answer.Service {
+	if known, ok := s.services[name]; ok {
+		return known
+	}
 	service, ok := project.Services[name]
 	if !ok {
 		service = project.DisabledServices[name]
 	}
-	s := answer.Service{ReadyOnceStarted: extension.ReadyOnceStarted(service)}
+	how := answer.Service{ReadyOnceStarted: extension.ReadyOnceStarted(service)}
 	if named, ok := extension.AnswersOf(service); ok {
-		s.Named = &named
+		how.Named = &named
 	}
-	return s
+	s.services[name] = how
+	return how
 }
 
 // takeAnswer takes down how the container answered. One that has started a moment ago, and has no health check to

@@ -48,7 +48,9 @@ func TestWhoIsAsked(t *testing.T) {
 		with("orphan", "running", ""), unseen,
 	}
 	var got []string
-	for id := range answerTargets(rows, project, answer.Reach{Local: true}) {
+	s := newSignals(nil)
+	s.reach = answer.Reach{Local: true}
+	for id := range s.answerTargets(rows, project) {
 		got = append(got, strings.TrimSpace(id))
 	}
 	slices.Sort(got)

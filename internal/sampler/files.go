@@ -2,11 +2,7 @@ package sampler
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
-	"io"
 	"iter"
-	"os"
 	"path"
 	"strconv"
 	"time"
@@ -18,38 +14,11 @@ const (
 	promptRead = time.Millisecond
 )
 
-// readFile reads a file of the kernel's into buf, or a larger one.
-func readFile(name string, buf []byte) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if buf = buf[:cap(buf)]; len(buf) == 0 {
-		buf = make([]byte, 8<<10)
-	}
-	n := 0
-	for {
-		m, err := f.Read(buf[n:])
-		n += m
-		switch {
-		case errors.Is(err, io.EOF):
-			return buf[:n], nil
-		case err != nil:
-			return nil, err
-		case n < len(buf):
-		case n >= largest:
-			return nil, fmt.Errorf("%s has more than %d bytes", name, largest)
-		default:
-			buf = append(buf, make([]byte, len(buf))...)
-		}
-	}
-}
-
 // reader reads the files of one cgroup after the other into the same buffer.
 type reader struct {
-	buf []byte
-	c   Counters
+	open openFiles
+	buf  []byte
+	c    Counters
 }
 
 // file gives the text of a file, nil where it is not there or can't be read.
@@ -57,7 +26,7 @@ func (r *reader) file(dir, name string) []byte {
 	if dir == "" {
 		return nil
 	}
-	text, err := readFile(path.Join(dir, name), r.buf)
+	text, err := r.open.read(path.Join(dir, name), r.buf)
 	if err != nil {
 		return nil
 	}
@@ -71,7 +40,7 @@ func (r *reader) number(dir, name string) int64 { return number(bytes.TrimSpace(
 // Read reads the counters now. The error is that of the CPU time's file, without which there is nothing to say: the
 // container has ended. What else is not there stays 0.
 func (g *Group) Read() (Counters, error) {
-	r := reader{buf: make([]byte, 8<<10)}
+	r := reader{open: g.open, buf: make([]byte, 8<<10)}
 	if err := g.readCPU(&r); err != nil {
 		return Counters{}, err
 	}
@@ -106,7 +75,7 @@ func (g *Group) readCPU(r *reader) error {
 	}
 	for range 3 {
 		began := time.Now()
-		text, err := readFile(name, r.buf)
+		text, err := r.open.read(name, r.buf)
 		took := time.Since(began)
 		if err != nil {
 			return err

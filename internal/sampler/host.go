@@ -72,6 +72,8 @@ type Group struct {
 	cpu, cpuacct, memory, blkio, pids, unified string
 
 	net string // its network devices; "" where they are the host's
+
+	open openFiles // of those directories, from the first reading on
 }
 
 // Find finds the cgroups of the container with the ID whose first process has the PID. A nil Group says that the
@@ -83,7 +85,7 @@ func (h *Host) Find(pid int, id string, hostNetwork bool) *Group {
 	if err != nil || id == "" {
 		return nil
 	}
-	g := &Group{}
+	g := newGroup()
 	for _, is := range membership(string(text), id) {
 		if is.controllers == nil {
 			g.unified = h.dir("", is.path)
