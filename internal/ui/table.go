@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -51,12 +52,15 @@ func size(w io.Writer) (rows, columns int) {
 }
 
 // Table writes rows under a header in aligned columns; colours do not count as width. On a terminal it is no wider
-// than that: long cells end in "…", those of the last column go on below, and where even that is not enough each row
-// is a block of lines.
+// than that: columns that say nothing are left out, long cells end in "…", those of the last column go on below, and
+// where even that is not enough each row is a block of lines.
 func Table(w io.Writer, header []string, rows [][]string) {
 	w = unfiltered(w)
 	rows = printableRows(rows)
 	room := Columns(w)
+	if full, _, _ := columnWidths(header, rows, 0); room > 0 && lineWidth(full, 2) > room {
+		header, rows = withoutEmpty(header, rows)
+	}
 	widths, gap, fits := columnWidths(header, rows, room)
 	if !fits {
 		records(w, header, rows, room)
@@ -83,6 +87,36 @@ func printableRows(rows [][]string) [][]string {
 	return out
 }
 
+// withoutEmpty leaves out the columns in which no row says anything, but for the first and the last.
+func withoutEmpty(header []string, rows [][]string) ([]string, [][]string) {
+	says := func(column int) bool {
+		return column == 0 || column == len(header)-1 || slices.ContainsFunc(rows, func(row []string) bool {
+			return row[column] != "" && row[column] != "-"
+		})
+	}
+	pick := func(row []string) (out []string) {
+		for i, cell := range row {
+			if says(i) {
+				out = append(out, cell)
+			}
+		}
+		return out
+	}
+	kept := make([][]string, len(rows))
+	for i, row := range rows {
+		kept[i] = pick(row)
+	}
+	return pick(header), kept
+}
+
+// lineWidth is how wide columns are with their gaps.
+func lineWidth(widths []int, gap int) (n int) {
+	for _, width := range widths {
+		n += width
+	}
+	return n + gap*(len(widths)-1)
+}
+
 // columnWidths gives each column's cells and the cells between two; fits is false where the table can't be made
 // narrow enough.
 func columnWidths(header []string, rows [][]string, room int) (widths []int, gap int, fits bool) {
@@ -98,12 +132,7 @@ func columnWidths(header []string, rows [][]string, room int) (widths []int, gap
 		widths[i] = max(widest[i], ansi.StringWidth(title))
 		lowest[i] = min(widths[i], max(3, min(widest[i], keeps)))
 	}
-	total := func(of []int) (n int) {
-		for _, width := range of {
-			n += width
-		}
-		return n + gap*(len(of)-1)
-	}
+	total := func(of []int) int { return lineWidth(of, gap) }
 	gap = 2
 	if room == 0 || total(widths) <= room {
 		return widths, gap, true

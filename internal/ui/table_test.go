@@ -68,8 +68,8 @@ func TestTableCutsNoNumbers(t *testing.T) {
 func TestTableCutsTitlesBeforeCells(t *testing.T) {
 	var b bytes.Buffer
 	Table(Within(&b, 40), statusHeader,
-		[][]string{{"api-backend", "not created", "", "", ""}, {"whisper-stt", "not created", "", "", ""}})
-	want := "SERVICE      STATUS       CO…  IM…  POR…\napi-backend  not created\nwhisper-stt  not created\n"
+		[][]string{{"api-backend", "not created", "a", "b", ""}, {"whisper-stt", "not created", "", "", ""}})
+	want := "SERVICE      STATUS       CO…  IM…  POR…\napi-backend  not created  a    b\nwhisper-stt  not created\n"
 	if got := ansi.Strip(b.String()); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
@@ -102,5 +102,20 @@ func TestTableIsWholeWhereThereIsNoTerminal(t *testing.T) {
 	}
 	if lines := strings.Count(b.String(), "\n"); lines != 2 {
 		t.Errorf("%d lines", lines)
+	}
+}
+
+// TestColumnsThatSayNothingGiveWayFirst has a table that fits without them.
+func TestColumnsThatSayNothingGiveWayFirst(t *testing.T) {
+	header := []string{"SERVICE", "ANSWER", "MEMORY", "UP"}
+	rows := [][]string{{"database", "-", "812KiB of 32MiB", "1s"}, {"web", "", "968KiB of 64MiB", "-"}}
+	for columns, want := range map[int]string{
+		31: "SERVICE   MEMORY           UP\n", 60: "SERVICE   ANSWER  MEMORY           UP\n",
+	} {
+		var b strings.Builder
+		Table(Within(&b, columns), header, rows)
+		if got, _, _ := strings.Cut(ansi.Strip(b.String()), "\n"); got+"\n" != want {
+			t.Errorf("%d columns: %q, want %q", columns, got, want)
+		}
 	}
 }
