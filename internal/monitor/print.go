@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -11,13 +12,23 @@ import (
 // Print writes the services, the disk and the findings for a person to read.
 func (s Snapshot) Print(out *ui.Out) {
 	out.Title("%s, %s", s.Project, s.Time.Format("2006-01-02 15:04:05"))
+	header := []string{
+		"SERVICE", "STATE", "CPU", "OF LIMIT", "MEMORY", "LIMIT", "", "CHECK", "ANSWER", "RESTARTS", "OOM", "UP",
+	}
+	narrow := ui.Columns(out.Writer()) > 0 && ui.Columns(out.Writer()) < wholeTable
+	if narrow {
+		header = shortRow(header)
+	}
 	rows := make([][]string, 0, len(s.Services))
 	for _, r := range s.Services {
-		rows = append(rows, r.row(s.Time))
+		row := r.row(s.Time)
+		if narrow {
+			row = shortRow(row)
+			row[3] = r.limitCell(row[3], true)
+		}
+		rows = append(rows, row)
 	}
-	ui.Table(out.Writer(), []string{
-		"SERVICE", "STATE", "CPU", "OF LIMIT", "MEMORY", "LIMIT", "", "CHECK", "ANSWER", "RESTARTS", "OOM", "UP",
-	}, rows)
+	ui.Table(out.Writer(), header, rows)
 	ui.Fprintf(out.Writer(), "\n")
 	s.Disk.print(out)
 	ui.Fprintf(out.Writer(), "\n")
@@ -28,6 +39,18 @@ func (s Snapshot) Print(out *ui.Out) {
 		out.Warn("%s", f.Evidence)
 		out.Info("  next: %s", f.Remedy)
 	}
+}
+
+// wholeTable is how many columns the table has with names as long as those of most stacks.
+const wholeTable = 104
+
+// shortRow is a row, or the header, without how much a limit is: the share of it stays.
+func shortRow(row []string) []string {
+	short := slices.Delete(slices.Clone(row), 5, 6)
+	if short[8] == "RESTARTS" {
+		short[8] = "RST"
+	}
+	return short
 }
 
 // row is one line of the table. Numbers that mean nothing for a container that does not run are left out.
@@ -49,9 +72,7 @@ func (r Replica) row(now time.Time) []string {
 		return row
 	}
 	row[2] = fmt.Sprintf("%.1f %%", r.CPUPercent)
-	if r.CPULimit > 0 {
-		row[3] = high(r.CPULimitPercent >= cpuHigh, fmt.Sprintf("%.0f %% of %s", r.CPULimitPercent, cores(r.CPULimit)))
-	}
+	row[3] = r.limitCell("-", false)
 	row[4] = ui.Bytes(r.MemoryUsed)
 	row[6] = high(r.MemoryPercent >= memoryHigh, fmt.Sprintf("%.0f %%", r.MemoryPercent))
 	if r.ResponseMS > 0 {
@@ -60,6 +81,18 @@ func (r Replica) row(now time.Time) []string {
 	row[8] = r.answerCell()
 	row[11] = Age(now.Sub(r.Started))
 	return row
+}
+
+// limitCell is the share of the CPU limit, and of how much where it is not to be short; none where there is no limit.
+func (r Replica) limitCell(none string, short bool) string {
+	if r.CPULimit == 0 || !r.Running() {
+		return none
+	}
+	text := fmt.Sprintf("%.0f %%", r.CPULimitPercent)
+	if !short {
+		text += " of " + cores(r.CPULimit)
+	}
+	return high(r.CPULimitPercent >= cpuHigh, text)
 }
 
 func (r Replica) stateCell() string {

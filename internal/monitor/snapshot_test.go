@@ -281,3 +281,9 @@ func TestDescribe(t *testing.T) {
 		t.Errorf("times: %v %v", r.Started, r.Finished)
 	}
 }
+
+func TestPrintIn80Columns(t *testing.T) {
+	var b bytes.Buffer
+	trouble().Print(ui.New(ui.Within(&b, 80)))
+	golden.Check(t, "trouble80.txt", b.String())
+}
