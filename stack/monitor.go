@@ -20,6 +20,7 @@ import (
 type MonitorOptions struct {
 	Services []string      // only these; empty is all
 	Every    time.Duration // of Watch: between two looks; 0 is 1 s for the live view, 2 s for lines
+	Print    bool          // Monitor prints while it looks: states at once, rates and findings half a second later
 }
 
 // Snapshot is the state of a project at one moment.
@@ -172,7 +173,7 @@ func (s *Stack) snapshot(ctx context.Context, o MonitorOptions) (Snapshot, error
 		return Snapshot{}, err
 	}
 	p.putRight(ctx)
-	found, err := monitor.Take(ctx, p.engine, p.model.Project, p.engine.Machine())
+	found, err := monitor.Show(ctx, p.engine, p.model.Project, p.engine.Machine(), p.out, o.Print)
 	if err != nil {
 		return Snapshot{}, err
 	}

@@ -119,6 +119,16 @@ func diskFindings(d Disk) []finding.Finding {
 		d.Root, ui.Bytes(d.Space.Free), ui.Bytes(d.Space.Total), d.Space.FreePercent(), ui.Bytes(d.Reclaimable()))}
 }
 
+// needsFinding says that less is free than the Compose file says the stack needs, where that is not near full anyway.
+func needsFinding(d Disk, needs int64) []finding.Finding {
+	if d.Space == nil || d.Space.Free >= needs || len(diskFindings(d)) > 0 {
+		return nil
+	}
+	return []finding.Finding{finding.Warn("disk.needs", "go tool mage cleanup",
+		"%s free on the disk of %s, and the Compose file says that the stack needs %s", ui.Bytes(d.Space.Free), d.Root,
+		ui.Bytes(needs))}
+}
+
 func times(n int) string {
 	if n == 1 {
 		return "once"

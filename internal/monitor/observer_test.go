@@ -4,11 +4,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/compose-spec/compose-go/v2/types"
+
 	"github.com/25eloquence/compose-mage/internal/engine"
 )
 
 func TestFollowersGetTheNewestSnapshot(t *testing.T) {
-	o := NewObserver(nil, nil, engine.Machine{}, 0)
+	o := NewObserver(nil, &types.Project{}, engine.Machine{}, 0)
 	if _, ok := o.Latest(); ok {
 		t.Error("there is a snapshot before the first")
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/golden"
+	"github.com/25eloquence/compose-mage/internal/sampler"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -79,6 +80,15 @@ func trouble() Snapshot {
 			Root: "/var/lib/docker", Space: &diskspace.Space{Free: 4 << 30, Total: 100 << 30},
 		},
 	}
+	s.Disk.At = noon.Add(-3 * time.Minute)
+	for i := range s.Services {
+		if r := &s.Services[i]; r.Running() {
+			r.Source, r.Rates = sampler.SourceHybrid, sampler.Rates{Seconds: 0.5, Received: 2048, BlockWritten: 4096}
+			r.Counters.Pressure = &sampler.Pressures{CPU: sampler.Pressure{Waiting10: 0.04}}
+		}
+	}
+	s.Services[0].Counters.Pressure.IO.Waiting10 = 4.04
+	s.Services[5].Rates, s.Services[5].Counters.Pressure = sampler.Rates{}, nil // one that has just started
 	s.Findings = findings(s)
 	return s
 }
@@ -185,6 +195,39 @@ func TestThresholds(t *testing.T) {
 				t.Errorf("got %+v, want one with %q and a next step", got, c.want)
 			}
 		})
+	}
+}
+
+func TestLessFreeThanTheProjectNeeds(t *testing.T) {
+	half := Disk{Space: &diskspace.Space{Free: 50 << 30, Total: 100 << 30}}
+	for needs, want := range map[int64]int{0: 0, 50 << 30: 0, 51 << 30: 1} {
+		if got := needsFinding(half, needs); len(got) != want {
+			t.Errorf("%d: %+v, want %d", needs, got, want)
+		}
+	}
+	low := Disk{Space: &diskspace.Space{Free: 5 << 30, Total: 100 << 30}}
+	if got := needsFinding(low, 51<<30); len(got) != 0 {
+		t.Errorf("said twice: %+v", got)
+	}
+	if got := needsFinding(Disk{}, 51<<30); len(got) != 0 {
+		t.Errorf("of a disk elsewhere: %+v", got)
+	}
+}
+
+func TestStatesComeBeforeRates(t *testing.T) {
+	var first, rest, whole bytes.Buffer
+	s := trouble()
+	s.PrintStates(ui.New(&first))
+	s.PrintRates(ui.New(&rest))
+	s.Print(ui.New(&whole))
+	if first.String()+rest.String() != whole.String() || strings.Contains(first.String(), "CPU") {
+		t.Errorf("first:\n%s\nthen:\n%s", first.String(), rest.String())
+	}
+	s.Disk.At = time.Time{}
+	first.Reset()
+	s.PrintStates(ui.New(&first))
+	if !strings.Contains(first.String(), "the engine has not yet said") || strings.Contains(first.String(), "images") {
+		t.Errorf("without the engine's answer:\n%s", first.String())
 	}
 }
 

@@ -13,10 +13,12 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/jobs"
 	"github.com/25eloquence/compose-mage/internal/sampler"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // API is what a snapshot asks of the engine; *engine.Engine has it.
@@ -33,6 +35,19 @@ type API interface {
 // sampler.Window, whatever the number of containers. Containers started by docker compose are seen too.
 func Take(ctx context.Context, api API, project *types.Project, machine engine.Machine) (Snapshot, error) {
 	return Look(ctx, api, project, machine, nil)
+}
+
+// Show is Take, and where it is to print, prints what is known as soon as it is known.
+func Show(ctx context.Context, api API, project *types.Project, machine engine.Machine, out *ui.Out, prints bool,
+) (Snapshot, error) {
+	if !prints {
+		return Take(ctx, api, project, machine)
+	}
+	whole, err := Look(ctx, api, project, machine, func(first Snapshot) { first.PrintStates(out) })
+	if err == nil {
+		whole.PrintRates(out)
+	}
+	return whole, err
 }
 
 // Look is Take, and gives to first what is known before the second sample: everything but CPU and the other rates.
@@ -78,6 +93,7 @@ type subject struct {
 	machine engine.Machine
 	host    *sampler.Host // nil where there are no cgroups
 	signals *signals
+	needs   int64 // free space that the Compose file asks for, in bytes
 }
 
 func subjectOf(api API, project *types.Project, machine engine.Machine) subject {
@@ -85,7 +101,10 @@ func subjectOf(api API, project *types.Project, machine engine.Machine) subject 
 	if err != nil {
 		host = nil // on other systems, and where /proc is hidden: the engine is asked
 	}
-	return subject{api: api, project: project, machine: machine, host: host, signals: newSignals(api)}
+	return subject{
+		api: api, project: project, machine: machine, host: host, signals: newSignals(api),
+		needs: extension.NeedsOf(project).Disk,
+	}
 }
 
 // now is the time by the engine's clock, as far as that is known.
@@ -163,6 +182,7 @@ func (s subject) snapshot(rows []*row, disk Disk, others []container.Checkout) S
 		out.Services[i].Written = disk.layers[out.Services[i].ID]
 	}
 	out.Findings = append(findings(out), jobs.Findings(s.project.Name, s.project.WorkingDir, time.Now())...)
+	out.Findings = append(out.Findings, needsFinding(disk, s.needs)...)
 	for _, c := range others {
 		text, next := c.Says(s.project)
 		out.Findings = append(out.Findings, finding.Warn("project.other-checkout", next, "%s", text))

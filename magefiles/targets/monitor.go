@@ -81,8 +81,9 @@ func monitor(ctx context.Context, services *string, o stack.MonitorOptions, watc
 	if watch {
 		return s.Watch(ctx, o)
 	}
+	o.Print = !asJSON
 	snapshot, err := s.Monitor(ctx, o)
-	if err != nil {
+	if err != nil || o.Print {
 		return err
 	}
 	return show(snapshot, asJSON)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strconv"
 	"syscall"
@@ -26,6 +27,11 @@ func main() {
 		}()
 	case "eat": // MiB to hold
 		hold(number(2))
+	case "brood": // MiB, how many children that hold as much, one after the other; their ends are theirs
+		for range number(3) {
+			_ = exec.Command(os.Args[0], "eat", os.Args[2]).Run()
+			time.Sleep(200 * time.Millisecond)
+		}
 	case "exit": // status
 		os.Exit(number(2))
 	case "write": // a file, of 100 kB
