@@ -1,0 +1,100 @@
+// Package cluster owns what is known of a Docker Swarm: its nodes with their room, and what it runs of one stack. It
+// asks the manager whose engine it is given, and changes nothing.
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/swarmspec"
+)
+
+// Cluster is a Swarm at one moment.
+type Cluster struct {
+	Stack string // the stack that Services, Secrets, Configs and Networks are of
+	API   string // the version of the API that is spoken with the manager
+	Self  string // the ID of the node that was asked, a manager
+	Nodes []swarm.Node
+	// Services are the stack's, by their names in the model; in their specs those begin with the stack's.
+	Services map[string]swarm.Service
+	Tasks    []swarm.Task // of all services of the Swarm, whichever stack's: they take room on the nodes
+	Secrets  []swarm.Secret
+	Configs  []swarm.Config
+	Networks []network.Summary
+}
+
+// Manager is what a look asks of an engine.
+type Manager interface {
+	client.NodeAPIClient
+	client.ServiceAPIClient
+	client.TaskAPIClient
+	client.SecretAPIClient
+	client.ConfigAPIClient
+	client.NetworkAPIClient
+	ClientVersion() string
+}
+
+// Check says whether the engine is a manager of a Swarm. The error says what to run where it is none.
+func Check(e *engine.Engine) error {
+	s := e.Info.Swarm
+	switch {
+	case s.LocalNodeState == swarm.LocalNodeStateInactive || s.LocalNodeState == "":
+		return fault.New(fault.Engine, "docker swarm init",
+			"the engine at %q is in no Swarm", e.Host)
+	case !s.ControlAvailable && len(s.RemoteManagers) > 0:
+		host, _, _ := strings.Cut(s.RemoteManagers[0].Addr, ":")
+		return fault.New(fault.Engine, "DOCKER_HOST=ssh://"+host+" go tool mage deploy",
+			"the engine at %q is a worker of its Swarm: deploys go by a manager, such as %s", e.Host, host)
+	case !s.ControlAvailable:
+		return fault.New(fault.Engine, "docker node ls, on a manager", "the Swarm of the engine at %q is %s: %s",
+			e.Host, s.LocalNodeState, s.Error)
+	}
+	return nil
+}
+
+// Look asks the manager what the Swarm is, and what it has of the stack.
+func Look(ctx context.Context, m Manager, self, stack string) (Cluster, error) {
+	c := Cluster{Stack: stack, API: m.ClientVersion(), Self: self, Services: map[string]swarm.Service{}}
+	ours := make(client.Filters).Add("label", swarmspec.StackLabel+"="+stack)
+	nodes, err := m.NodeList(ctx, client.NodeListOptions{})
+	if err != nil {
+		return c, fmt.Errorf("asking the Swarm for its nodes: %w", err)
+	}
+	services, err := m.ServiceList(ctx, client.ServiceListOptions{Filters: ours, Status: true})
+	if err != nil {
+		return c, fmt.Errorf("asking the Swarm for its services: %w", err)
+	}
+	tasks, err := m.TaskList(ctx, client.TaskListOptions{})
+	if err != nil {
+		return c, fmt.Errorf("asking the Swarm for its tasks: %w", err)
+	}
+	secrets, err := m.SecretList(ctx, client.SecretListOptions{Filters: ours})
+	if err != nil {
+		return c, fmt.Errorf("asking the Swarm for its secrets: %w", err)
+	}
+	configs, err := m.ConfigList(ctx, client.ConfigListOptions{Filters: ours})
+	if err != nil {
+		return c, fmt.Errorf("asking the Swarm for its configs: %w", err)
+	}
+	networks, err := m.NetworkList(ctx, client.NetworkListOptions{Filters: ours})
+	if err != nil {
+		return c, fmt.Errorf("asking the Swarm for its networks: %w", err)
+	}
+	c.Nodes, c.Tasks, c.Secrets, c.Configs = nodes.Items, tasks.Items, secrets.Items, configs.Items
+	for _, s := range services.Items {
+		c.Services[strings.TrimPrefix(s.Spec.Name, stack+"_")] = s
+	}
+	for _, n := range networks.Items {
+		if n.Scope == "swarm" {
+			c.Networks = append(c.Networks, n)
+		}
+	}
+	return c, nil
+}
