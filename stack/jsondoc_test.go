@@ -23,6 +23,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/projects"
 	"github.com/25eloquence/compose-mage/internal/record"
 	"github.com/25eloquence/compose-mage/stack/measured"
+	"github.com/25eloquence/compose-mage/stack/swarm"
 )
 
 var jsonIntro = strings.ReplaceAll(`# What -json prints
@@ -68,6 +69,30 @@ var jsonShapes = []struct {
 			Evidence: `secret "token": open secrets/token: no such file or directory`,
 		},
 	}}},
+	{"deploy -json", swarm.Plan{
+		Stack: "shop", Orphans: []string{}, Notes: []string{"volume shop_data: on box1, where its data is"},
+		Steps: []swarm.Step{
+			{Service: "db", Action: "keep", Waits: []swarm.Wait{}},
+			{
+				Service: "web", Action: "replace", Why: "deploy.resources.limits.memory 64MiB -> 128MiB",
+				Waits: []swarm.Wait{{Service: "db", Condition: "service_healthy"}},
+				Differences: []swarm.Difference{
+					{Key: "deploy.resources.limits.memory", Old: "64MiB", New: "128MiB", Replaces: true},
+				},
+			},
+		},
+		Changes: []swarm.Change{{
+			Service: "web", Path: "privileged", Where: "compose.yaml:7",
+			Instead: "left out: a task never is; name what it needs in cap_add",
+		}},
+		Operations: []swarm.Operation{
+			{Kind: "roll", Service: "web", Count: 2, Began: at, Ended: at.Add(time.Second)},
+			{
+				Kind: "wait", Service: "web", Began: at.Add(time.Second), Healthy: at.Add(5 * time.Second),
+				Ended: at.Add(20 * time.Second),
+			},
+		},
+	}},
 	{"start -dry-run -json", StartPlan{
 		Project: "shop", Kept: []string{}, StartsAtOnce: 8, CPUs: 4, Orphans: []Orphan{leftOver}, Steps: []StartStep{
 			{Service: "db", Replicas: 1, CPUs: 0.5, Action: "keep", Waits: []StartWait{}},

@@ -18,17 +18,21 @@ import (
 
 // Cluster is a Swarm at one moment.
 type Cluster struct {
-	Stack string // the stack that Services, Secrets, Configs and Networks are of
+	Stack string // the stack that Services are of
 	API   string // the version of the API that is spoken with the manager
 	Self  string // the ID of the node that was asked, a manager
 	Nodes []swarm.Node
 	// Services are the stack's, by their names in the model; in their specs those begin with the stack's.
 	Services map[string]swarm.Service
-	Tasks    []swarm.Task // of all services of the Swarm, whichever stack's: they take room on the nodes
+	// What follows is all that the Swarm has, whichever stack's; Ours tells.
+	Tasks    []swarm.Task
 	Secrets  []swarm.Secret
 	Configs  []swarm.Config
-	Networks []network.Summary
+	Networks []network.Summary // those that reach all nodes, and every engine's own, such as host
 }
+
+// Ours says whether something with these labels is the stack's.
+func (c Cluster) Ours(labels map[string]string) bool { return labels[swarmspec.StackLabel] == c.Stack }
 
 // Manager is what a look asks of an engine.
 type Manager interface {
@@ -50,7 +54,7 @@ func Check(e *engine.Engine) error {
 			"the engine at %q is in no Swarm", e.Host)
 	case !s.ControlAvailable && len(s.RemoteManagers) > 0:
 		host, _, _ := strings.Cut(s.RemoteManagers[0].Addr, ":")
-		return fault.New(fault.Engine, "DOCKER_HOST=ssh://"+host+" go tool mage deploy",
+		return fault.New(fault.Engine, "DOCKER_HOST=ssh://"+fault.Quote(host)+" go tool mage deploy",
 			"the engine at %q is a worker of its Swarm: deploys go by a manager, such as %s", e.Host, host)
 	case !s.ControlAvailable:
 		return fault.New(fault.Engine, "docker node ls, on a manager", "the Swarm of the engine at %q is %s: %s",
@@ -75,15 +79,15 @@ func Look(ctx context.Context, m Manager, self, stack string) (Cluster, error) {
 	if err != nil {
 		return c, fmt.Errorf("asking the Swarm for its tasks: %w", err)
 	}
-	secrets, err := m.SecretList(ctx, client.SecretListOptions{Filters: ours})
+	secrets, err := m.SecretList(ctx, client.SecretListOptions{})
 	if err != nil {
 		return c, fmt.Errorf("asking the Swarm for its secrets: %w", err)
 	}
-	configs, err := m.ConfigList(ctx, client.ConfigListOptions{Filters: ours})
+	configs, err := m.ConfigList(ctx, client.ConfigListOptions{})
 	if err != nil {
 		return c, fmt.Errorf("asking the Swarm for its configs: %w", err)
 	}
-	networks, err := m.NetworkList(ctx, client.NetworkListOptions{Filters: ours})
+	networks, err := m.NetworkList(ctx, client.NetworkListOptions{})
 	if err != nil {
 		return c, fmt.Errorf("asking the Swarm for its networks: %w", err)
 	}
@@ -92,7 +96,7 @@ func Look(ctx context.Context, m Manager, self, stack string) (Cluster, error) {
 		c.Services[strings.TrimPrefix(s.Spec.Name, stack+"_")] = s
 	}
 	for _, n := range networks.Items {
-		if n.Scope == "swarm" {
+		if n.Scope == "swarm" || n.Name == "host" || n.Name == "none" {
 			c.Networks = append(c.Networks, n)
 		}
 	}

@@ -52,6 +52,9 @@ var Packages = map[string]map[string]Command{
 			"scope": Text, "keep": Text, "volumes": List, "images": List, "take-over": Flag, "json": Flag,
 			"dry-run": Flag,
 		}},
+		"deploy": {Options: Options{
+			"timeout": Duration, "remove-orphans": Flag, "json": Flag, "dry-run": Flag,
+		}},
 		"explain": {Services: true, Options: Options{"services": List}},
 		"fit": {
 			Services: true, Options: Options{

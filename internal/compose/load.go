@@ -57,6 +57,7 @@ type Model struct {
 	Changes     []fit.Change // every value that fitting changed, by service
 	IgnoredKeys []IgnoredKey // keys that have no effect on an engine
 
+	read          []string                 // Files, and what those include and extend
 	explicitFiles bool                     // COMPOSE_FILE or Request.Files says which files are read
 	given         map[string]fit.Resources // as the files say, by service
 }
@@ -92,12 +93,12 @@ func Load(ctx context.Context, r Request) (*Model, error) {
 	if m.Project, err = l.inTime(ctx); err != nil {
 		return nil, err
 	}
-	lineOf := func(path []string) string { return LineOf(slices.Concat(m.Files, l.read), path) }
-	if m.Notices, err = extension.Check(m.Project, lineOf); err != nil {
+	m.read = slices.Concat(m.Files, l.read)
+	if m.Notices, err = extension.Check(m.Project, m.LineOf); err != nil {
 		return nil, err
 	}
 	m.Notices = append(m.Notices, ignoredJobs(m.Project)...)
-	m.IgnoredKeys = ignoredKeys(m.Project, slices.Concat(m.Files, l.read), l.ignoredKeys)
+	m.IgnoredKeys = ignoredKeys(m.Project, m.read, l.ignoredKeys)
 	m.given = fit.ResourcesOfAll(m.Project)
 	if r.Machine.CPUs > 0 {
 		m.Changes = fit.Fit(m.Project, r.Machine)
@@ -105,6 +106,9 @@ func Load(ctx context.Context, r Request) (*Model, error) {
 	}
 	return m, nil
 }
+
+// LineOf gives the file:line of a key of the model, or of as much of its path as the files have; "" for none.
+func (m *Model) LineOf(path []string) string { return LineOf(m.read, path) }
 
 // findFiles reads the environment and settles which files are read.
 func (m *Model) findFiles(dir string, r Request, remotes []loader.ResourceLoader) (*environment, error) {

@@ -18,6 +18,7 @@ const (
 	Recreate Kind = "recreate" // containers are made anew; of a network, that one
 	Remove   Kind = "remove"   // containers that are too many are stopped and removed
 	Roll     Kind = "roll"     // containers are replaced, one at a time, without down-time
+	Update   Kind = "update"   // settings change that no container is made anew for, or how many copies there are
 	Stop     Kind = "stop"     // containers are stopped within their grace periods
 	Start    Kind = "start"    // containers that do not run are started
 	Wait     Kind = "wait"     // until the containers are ready

@@ -35,6 +35,7 @@ func (c *converter) contents() error {
 			spec.Data = data
 		}
 		spec.Name = c.contentName(key, spec.Data, spec)
+		spec.Labels[ContentLabel] = key
 		c.stack.Secrets[key] = spec
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.project.Configs)) {
@@ -52,6 +53,7 @@ func (c *converter) contents() error {
 			Templating: contentDriver(s.TemplateDriver, nil),
 		}
 		spec.Name = c.contentName(key, spec.Data, spec)
+		spec.Labels[ContentLabel] = key
 		c.stack.Configs[key] = spec
 	}
 	return nil

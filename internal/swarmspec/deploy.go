@@ -1,6 +1,7 @@
 package swarmspec
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -167,50 +168,48 @@ func (c *converter) update(
 		out.FailureAction = swarm.UpdateFailureActionRollback
 	}
 	if out.Monitor == 0 {
-		check := spec.Healthcheck
-		if check == nil {
-			check = c.options.Checks[s.Name]
-		}
-		out.Monitor = MonitorTime(check)
+		out.Monitor = MonitorTime(effective(spec.Healthcheck, c.options.Checks[s.Name]))
 	}
 	if out.Order == "" {
 		out.Order = swarm.UpdateOrderStartFirst
-		if mustStopFirst(spec, endpoint) {
+		if stopFirst(spec, endpoint) != "" {
 			out.Order = swarm.UpdateOrderStopFirst
 		}
 	}
 	return out
 }
 
-// mustStopFirst says whether an old and a new task can't run side by side: both would have the port of a node, or
-// write to the same volume.
-func mustStopFirst(spec *swarm.ContainerSpec, endpoint *swarm.EndpointSpec) bool {
-	return slices.ContainsFunc(endpoint.Ports, func(p swarm.PortConfig) bool {
-		return p.PublishMode == swarm.PortConfigPublishModeHost && p.PublishedPort != 0
-	}) || slices.ContainsFunc(spec.Mounts, func(m mount.Mount) bool {
-		return !m.ReadOnly && (m.Type == mount.TypeVolume && m.Source != "" || m.Type == mount.TypeCluster)
-	})
+// StopFirst says why an old and a new task of a service can't run side by side; "" where they can.
+func StopFirst(spec swarm.ServiceSpec) string {
+	return stopFirst(spec.TaskTemplate.ContainerSpec, spec.EndpointSpec)
 }
 
-// MonitorTime is how long a new task is watched: until its health check could have failed for good, and some more. The
-// engine's own 5 s end before most checks have failed once.
+func stopFirst(spec *swarm.ContainerSpec, endpoint *swarm.EndpointSpec) string {
+	if endpoint != nil {
+		for _, p := range endpoint.Ports {
+			if p.PublishMode == swarm.PortConfigPublishModeHost && p.PublishedPort != 0 {
+				return fmt.Sprintf("both would have port %d of their node", p.PublishedPort)
+			}
+		}
+	}
+	for _, m := range spec.Mounts {
+		if !m.ReadOnly && (m.Type == mount.TypeVolume && m.Source != "" || m.Type == mount.TypeCluster) {
+			return fmt.Sprintf("both would write to volume %s", m.Source)
+		}
+	}
+	return ""
+}
+
+// MonitorTime is how long a new task is watched once it runs, which with a health check means that it was healthy:
+// until the check could have failed for good, and some more. The engine's own 5 s end before most checks have failed
+// once.
 func MonitorTime(check *container.HealthConfig) time.Duration {
 	const least, margin = 15 * time.Second, 5 * time.Second
 	if check == nil || len(check.Test) > 0 && check.Test[0] == "NONE" {
 		return least
 	}
-	pick := func(given, usual time.Duration) time.Duration {
-		if given == 0 {
-			return usual
-		}
-		return given
-	}
-	retries := check.Retries
-	if retries == 0 {
-		retries = 3
-	}
-	each := pick(check.Interval, 30*time.Second) + pick(check.Timeout, 30*time.Second)
-	return max(least, check.StartPeriod+time.Duration(retries)*each+margin)
+	each := cmp.Or(check.Interval, 30*time.Second) + cmp.Or(check.Timeout, 30*time.Second)
+	return max(least, time.Duration(cmp.Or(check.Retries, 3))*each+margin)
 }
 
 // rollback is how a service goes back: the file's word, else all at once in the update's order.

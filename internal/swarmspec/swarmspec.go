@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/api/types/container"
@@ -20,6 +21,10 @@ const (
 	StackLabel = "com.docker.stack.namespace"
 	ImageLabel = "com.docker.stack.image"
 )
+
+// ContentLabel is on the secrets and configs that we make: the key of the model that they are the content of. Those
+// without it nobody but their maker removes.
+const ContentLabel = "compose-mage.content"
 
 // Options are what a conversion needs beside the model.
 type Options struct {
@@ -68,6 +73,17 @@ type Change struct {
 	Service string `json:"service,omitempty"` // "" for a key of the project
 	Path    string `json:"path"`              // below the service, or the project: "network_mode"
 	Instead string `json:"instead"`           // a sentence
+	Where   string `json:"where,omitempty"`   // file:line, where that is known
+}
+
+// Key is the path of the change's key in the model: services, web, network_mode.
+func (c Change) Key() []string {
+	var out []string
+	if c.Service != "" {
+		out = []string{"services", c.Service}
+	}
+	path, _, _ := strings.Cut(c.Path, "[") // ports[80/tcp].host_ip: which of a list is not known
+	return append(out, strings.Split(path, ".")...)
 }
 
 // converter gathers a stack.

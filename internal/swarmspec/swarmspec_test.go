@@ -125,14 +125,16 @@ func TestUpdatesAreWatchedUntilACheckCanFail(t *testing.T) {
 		"the engine's": {&container.HealthConfig{Test: []string{"CMD", "a"}}, seconds(3*60 + 5)},
 		"said": {&container.HealthConfig{
 			Test: []string{"CMD", "a"}, Interval: seconds(5), Timeout: seconds(2), Retries: 4, StartPeriod: seconds(10),
-		}, seconds(10 + 4*7 + 5)},
+		}, seconds(4*7 + 5)}, // it has been healthy when that begins
 		"quick": {&container.HealthConfig{Interval: seconds(1), Timeout: seconds(1), Retries: 1}, seconds(15)},
 	} {
 		if got := MonitorTime(c.check); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
-	spec, _ := one(t, "", Options{Checks: map[string]*container.HealthConfig{"a": {Interval: seconds(60)}}})
+	spec, _ := one(t, "", Options{Checks: map[string]*container.HealthConfig{"a": {
+		Test: []string{"CMD", "a"}, Interval: seconds(60),
+	}}})
 	if u := spec.UpdateConfig; u.Monitor < seconds(180) || u.FailureAction != swarm.UpdateFailureActionRollback {
 		t.Errorf("by the image's check: %+v", u)
 	}
@@ -240,10 +242,11 @@ func TestWhatAnOldSwarmLacksIsNamed(t *testing.T) {
 	all := []string{
 		"healthcheck.start_interval", "security_opt", "oom_score_adj", "memswap_limit", "mem_swappiness", "tmpfs",
 	}
+	all[0] = "healthcheck.interval" // which stands in for it
 	for api, want := range map[string][]string{"1.41": all, "1.44": all[2:], "1.46": all[3:5], "1.52": nil, "": nil} {
 		spec, changes := one(t, body, Options{API: api})
 		for _, path := range all {
-			if named := said(changes, path+": left out"); named != slices.Contains(want, path) {
+			if named := said(changes, path+": "); named != slices.Contains(want, path) {
 				t.Errorf("API %s: %s named: %t", api, path, named)
 			}
 		}
@@ -256,6 +259,36 @@ func TestWhatAnOldSwarmLacksIsNamed(t *testing.T) {
 			if set[i] == slices.Contains(want, path) {
 				t.Errorf("API %s: %s set: %t", api, path, set[i])
 			}
+		}
+	}
+	for name, c := range map[string]struct {
+		body     string
+		image    *container.HealthConfig
+		interval time.Duration
+		retries  int
+	}{
+		"as said": {"healthcheck: {test: [CMD, a], interval: 10s, retries: 5}", nil, 4 * time.Second, 13},
+		"its own start": {
+			"healthcheck: {test: [CMD, a], interval: 10s, retries: 2, start_interval: 1s}", nil, time.Second, 20,
+		},
+		"the engine's":  {"healthcheck: {test: [CMD, a]}", nil, 4 * time.Second, 23},
+		"quick already": {"healthcheck: {test: [CMD, a], interval: 2s, retries: 9}", nil, 2 * time.Second, 9},
+		"the image's": {
+			"", &container.HealthConfig{Test: []string{"CMD", "a"}, Interval: 8 * time.Second}, 4 * time.Second, 6,
+		},
+		"the image's, shorter": {
+			"healthcheck: {retries: 1}", &container.HealthConfig{Test: []string{"CMD", "a"}}, 4 * time.Second, 8,
+		},
+	} {
+		spec, _ := one(t, c.body, Options{API: "1.41", Checks: map[string]*container.HealthConfig{"a": c.image}})
+		h := spec.TaskTemplate.ContainerSpec.Healthcheck
+		if h == nil || h.Interval != c.interval || h.Retries != c.retries {
+			t.Errorf("%s: %+v", name, h)
+		}
+	}
+	for _, body := range []string{"", "healthcheck: {disable: true}"} {
+		if spec, changes := one(t, body, Options{API: "1.41"}); said(changes, "healthcheck") {
+			t.Errorf("%q: %+v, %v", body, spec.TaskTemplate.ContainerSpec.Healthcheck, changes)
 		}
 	}
 	for _, volume := range []string{
