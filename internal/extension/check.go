@@ -98,11 +98,11 @@ func (p place) check(project *types.Project, lineOf func(path []string) string) 
 		if _, key, err := readNeeds(e.Needs); err != nil {
 			return fail(append(path, "needs", key), "%s.needs.%s: %w", Key, key, err)
 		}
-		for i, a := range e.Alerts {
-			if p := a.check(project); p != nil {
-				keys := append([]string{"alerts", strconv.Itoa(i)}, p.path...)
-				return fail(append(path, keys...), "%s.%s %s", Key, strings.Join(keys, "."), p.text)
-			}
+		if p := checkAlerts(e.Alerts, project); p != nil {
+			return fail(append(path, p.path...), "%s.%s %s", Key, strings.Join(p.path, "."), p.text)
+		}
+		if name, err := checkNodes(e.Nodes); err != nil {
+			return fail(append(path, "nodes", name), "%s.nodes.%s: %w", Key, name, err)
 		}
 	case onService:
 		if i := slices.IndexFunc(e.Runtime, unknownRuntime); i >= 0 {
@@ -121,6 +121,26 @@ func (p place) check(project *types.Project, lineOf func(path []string) string) 
 		}
 	}
 	return nil
+}
+
+// checkAlerts gives the first problem of all alerts.
+func checkAlerts(alerts []Alert, project *types.Project) *problem {
+	for i, a := range alerts {
+		if p := a.check(project); p != nil {
+			return &problem{append([]string{"alerts", strconv.Itoa(i)}, p.path...), p.text}
+		}
+	}
+	return nil
+}
+
+// checkNodes gives the first node, by name, whose address is wrong.
+func checkNodes(nodes map[string]string) (name string, err error) {
+	for _, name := range slices.Sorted(maps.Keys(nodes)) {
+		if err := CheckNode(nodes[name]); err != nil {
+			return name, err
+		}
+	}
+	return "", nil
 }
 
 // unknown is a key that a struct does not have.

@@ -30,6 +30,8 @@ type onProject struct {
 	Needs map[string]any `yaml:"needs"` // of the machine, as readNeeds has it
 	// Alerts are those who are told of what is wrong and lasts.
 	Alerts []Alert `yaml:"alerts"`
+	// Nodes are the addresses of the engines of a Swarm's nodes, by the nodes' host names.
+	Nodes map[string]string `yaml:"nodes"`
 }
 
 // onService is what the key may hold on a service.

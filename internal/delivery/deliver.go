@@ -1,0 +1,113 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/moby/moby/client"
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/25eloquence/compose-mage/internal/bounded"
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// pushes is how many images are pushed at a time: the engine itself pushes several layers of each.
+const pushes = 3
+
+// Deliver carries the plan out: when it returns without an error, every image is where the nodes get it. The plan
+// comes back with the digests of what was pushed. Nothing of the Swarm is touched.
+func (d *Delivery) Deliver(ctx context.Context, p Plan, out *ui.Out) (Plan, error) {
+	done := Plan{Steps: slices.Clone(p.Steps)}
+	failed := make([]error, len(done.Steps))
+	var g errgroup.Group
+	g.SetLimit(pushes)
+	for i := range done.Steps {
+		step := &done.Steps[i]
+		if step.Way != Push {
+			continue
+		}
+		g.Go(func() error {
+			name := fmt.Sprintf("pushing %s", step.Reference)
+			failed[i] = out.Step(ctx, name, func(ctx context.Context, report func(string)) error {
+				return d.push(ctx, step, report)
+			})
+			return nil
+		})
+	}
+	_ = g.Wait()
+	if err := errors.Join(append(failed, ctx.Err())...); err != nil {
+		return done, err
+	}
+	return done, d.sendAll(ctx, done.Steps, out)
+}
+
+// push has the manager's engine push its image: the very one that runs there, layer for layer. The step gets the
+// digest under which the registry has it.
+func (d *Delivery) push(ctx context.Context, step *Step, report func(string)) error {
+	s := d.subject(step.Image)
+	_, err := d.request.Engine.ImageTag(ctx, client.ImageTagOptions{Source: s.local.id, Target: s.target})
+	if err != nil {
+		return fmt.Errorf("naming the image %q as %q: %w", s.name, s.target, err)
+	}
+	of, err := d.pushNamed(ctx, s, report)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case fault.EngineLost(err):
+		return fmt.Errorf("pushing %q: %w", s.target, err)
+	case err != nil:
+		return registryFault(s, s.target, err)
+	}
+	step.Way, step.Reference = Pushed, pinned(s.target, of)
+	// What the manager is told by the digest is what the nodes will be told.
+	if s.answer, err = d.ask(ctx, withoutTag(s.target)+"@"+of.String()); err != nil {
+		return registryFault(s, s.target, err)
+	}
+	s.answer.digest = of
+	return nil
+}
+
+// pushNamed pushes and gives the digest of the manifest.
+func (d *Delivery) pushNamed(ctx context.Context, s *subject, report func(string)) (digest.Digest, error) {
+	login := s.auth
+	if login == "" { // engine 20.10 refuses a push without any
+		login = "e30="
+	}
+	answer, err := d.request.Engine.ImagePush(ctx, s.target, client.ImagePushOptions{RegistryAuth: string(login)})
+	if err != nil {
+		return "", err
+	}
+	defer answer.Close()
+	pushed, err := readPush(pushAnswer.Reader(answer), report)
+	if err != nil {
+		return "", err
+	}
+	if pushed.Validate() != nil {
+		return "", fmt.Errorf("the engine gave no digest for what it pushed")
+	}
+	return pushed, d.checkPushed(ctx, s, pushed)
+}
+
+// checkPushed checks that what was pushed is the image that was to be pushed: the tag may have been moved meanwhile.
+// Of an image for several platforms that lacks some, an engine with a containerd store pushes the others under a digest
+// that it does not remember.
+func (d *Delivery) checkPushed(ctx context.Context, s *subject, pushed digest.Digest) error {
+	found, err := d.request.Engine.ImageInspect(ctx, s.target)
+	if err != nil {
+		return fmt.Errorf("looking for %q after the push: %w", s.target, err)
+	}
+	if found.ID != s.local.id || !d.request.Engine.ContainerdStore() &&
+		!slices.Contains(localOf(found).digestsIn(s.target), pushed) {
+		return fault.New(fault.Failed, "the same command again",
+			"%s: what was pushed as %q is not the image %q any more: another build or deploy ran meanwhile", s.who(),
+			s.target, s.name)
+	}
+	return nil
+}
+
+// pushAnswer bounds what an engine says while it pushes: a line for each piece of each layer.
+var pushAnswer = bounded.Limit{What: "the engine's answer to a push", Bytes: 64 << 20, Code: fault.Engine}

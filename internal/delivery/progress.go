@@ -1,0 +1,54 @@
+package delivery
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/moby/moby/api/types/jsonstream"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// readPush reads what an engine says while it pushes, to its end, and gives the manifest's digest.
+func readPush(answer io.Reader, report func(string)) (pushed digest.Digest, err error) {
+	decoder := json.NewDecoder(answer)
+	sent, total := map[string]int64{}, int64(0)
+	for {
+		var m jsonstream.Message
+		if err := decoder.Decode(&m); errors.Is(err, io.EOF) {
+			return pushed, nil
+		} else if err != nil {
+			return "", fmt.Errorf("reading the engine's answer: %w", fault.EngineStream(err))
+		}
+		if m.Error != nil {
+			return "", m.Error
+		}
+		if m.Aux != nil {
+			var aux struct{ Digest digest.Digest }
+			if json.Unmarshal(*m.Aux, &aux) == nil && aux.Digest != "" {
+				pushed = aux.Digest
+			}
+		}
+		if p := m.Progress; p != nil && p.Current > sent[m.ID] {
+			total += p.Current - sent[m.ID]
+			sent[m.ID] = p.Current
+			report(ui.Bytes(total))
+		}
+	}
+}
+
+// withoutTag is the repository of a name.
+func withoutTag(name string) string {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		before, _, _ := strings.Cut(name, "@")
+		return before
+	}
+	return reference.FamiliarName(named)
+}
