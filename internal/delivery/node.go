@@ -22,6 +22,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/imageload"
 )
 
 // nodeEngine is the engine of a node, over a connection of its own.
@@ -31,6 +32,7 @@ type nodeEngine struct {
 	containerd        bool
 	failed            error // why it can't be used
 	traffic           *traffic
+	layers            *imageload.EngineLayers // that it holds, as far as known
 }
 
 // ContainerdStore implements imageload.Engine.
@@ -176,9 +178,9 @@ func dial(address string, count *traffic) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := []client.Opt{
-		client.WithHTTPClient(&http.Client{Transport: &http.Transport{MaxConnsPerHost: requests}}),
-	}
+	transport := &http.Transport{MaxConnsPerHost: requests, Protocols: &http.Protocols{}}
+	transport.Protocols.SetHTTP1(true) // one that may speak HTTP 2 has a TLS configuration, and the client then uses it
+	options := []client.Opt{client.WithHTTPClient(&http.Client{Transport: transport})}
 	dialer := (&net.Dialer{}).DialContext
 	switch u.Scheme {
 	case "ssh":

@@ -19,15 +19,13 @@ import (
 // receiver is a node that gets one image.
 type receiver struct {
 	*nodeEngine
-	layers *imageload.EngineLayers
-	lacks  []int // layers of the image, bottom first
-	sent   int64 // bytes
-	err    error
+	lacks []int // layers of the image, bottom first
+	sent  int64 // bytes
+	err   error
 }
 
 // sendAll brings the images to the nodes that lack them: one image after the other, to all its nodes at the same time.
 func (d *Delivery) sendAll(ctx context.Context, steps []Step, out *ui.Out) error {
-	layers := map[string]*imageload.EngineLayers{}
 	for i := range steps {
 		step := &steps[i]
 		var to []*receiver
@@ -36,11 +34,8 @@ func (d *Delivery) sendAll(ctx context.Context, steps []Step, out *ui.Out) error
 			if n.Has {
 				continue
 			}
-			node := d.nodes[n.ID]
-			if layers[n.ID] == nil {
-				layers[n.ID] = imageload.NewEngineLayers(node, d.request.Project.Name, d.names())
-			}
-			to, names = append(to, &receiver{nodeEngine: node, layers: layers[n.ID]}), append(names, n.Name)
+			to = append(to, &receiver{nodeEngine: d.nodes[n.ID]})
+			names = append(names, n.Name)
 		}
 		if len(to) == 0 {
 			continue
@@ -59,15 +54,19 @@ func (d *Delivery) sendAll(ctx context.Context, steps []Step, out *ui.Out) error
 	return nil
 }
 
-// names are those of the images.
-func (d *Delivery) names() []string {
-	var out []string
-	for _, s := range d.subjects {
-		if !s.isID() {
-			out = append(out, s.label())
+// layersOf is what is known of the layers that a node's engine holds.
+func (d *Delivery) layersOf(node string) *imageload.EngineLayers {
+	n := d.nodes[node]
+	if n.layers == nil {
+		var names []string
+		for _, s := range d.subjects {
+			if !s.isID() {
+				names = append(names, s.label())
+			}
 		}
+		n.layers = imageload.NewEngineLayers(n, d.request.Project.Name, names)
 	}
-	return out
+	return n.layers
 }
 
 // send brings one image to its nodes. The error names the nodes that did not get it.
@@ -107,6 +106,7 @@ func each(to []*receiver, f func(*receiver) error) {
 func (d *Delivery) sendLayers(ctx context.Context, s *subject, to []*receiver) error {
 	each(to, func(r *receiver) error {
 		r.lacks = nil
+		d.layersOf(r.id)
 		// Of an image that was built again one layer is new most often; the search for more than that ends when all of
 		// the node's images were looked at.
 		if err := r.layers.Find(ctx, s.local.layers, nil, 1); err != nil {
