@@ -94,7 +94,8 @@ func built(t *testing.T, e *engine.Engine, name string, files ...[]byte) string 
 		t.Fatalf("building %s: %v\n%s", name, err, said)
 	}
 	t.Cleanup(func() {
-		_, _ = e.ImageRemove(context.Background(), found.ID, client.ImageRemoveOptions{Force: true, PruneChildren: true})
+		_, _ = e.ImageRemove(context.Background(), found.ID,
+			client.ImageRemoveOptions{Force: true, PruneChildren: true})
 	})
 	return found.ID
 }
@@ -139,7 +140,8 @@ func TestIntegrationOnlyTheChangedLayerIsSent(t *testing.T) {
 	id := built(t, e, "delivery/sent:1", base, second)
 	p, delta := deliver(t, r)
 	_, nothing := deliver(t, r)
-	t.Logf("bytes to each node: the image %d, one changed layer of %d %d, nothing %d", whole, len(second), delta, nothing)
+	t.Logf("bytes to each node: the image %d, one changed layer of %d %d, nothing %d", whole, len(second), delta,
+		nothing)
 	for i, n := range nodes {
 		if whole[i] < 12*mib || delta[i] > len64(second)*11/10 || delta[i] < len64(second) || nothing[i] > 64<<10 {
 			t.Errorf("%s got %d bytes of the image, then %d of %d, then %d", n.name, whole[i], delta[i], len(second),
@@ -161,7 +163,8 @@ func len64(data []byte) int64 { return int64(len(data)) }
 func TestIntegrationTasksRunWhatWasSent(t *testing.T) {
 	e, nodes := enginetest.Connect(t), swarmNodes(t)
 	id := built(t, e, "delivery/run:1", random(t, 1024))
-	p, _ := deliver(t, sendRequest(t, e, nodes, "name: delivery\nservices:\n  web: {image: 'delivery/run:1', build: .}\n"))
+	r := sendRequest(t, e, nodes, "name: delivery\nservices:\n  web: {image: 'delivery/run:1', build: .}\n")
+	p, _ := deliver(t, r)
 	since := time.Now().Add(-time.Second)
 	manager := nodes[0]
 	made, err := manager.ServiceCreate(t.Context(), client.ServiceCreateOptions{Spec: swarm.ServiceSpec{
