@@ -86,6 +86,9 @@ func (d *Delivery) pushNamed(ctx context.Context, s *subject, report func(string
 	if err != nil {
 		return "", err
 	}
+	if pushed == "" && d.request.Engine.ContainerdStore() { // whose ID is the digest of what it pushes
+		pushed = digest.Digest(s.local.id)
+	}
 	if pushed.Validate() != nil {
 		return "", fmt.Errorf("the engine gave no digest for what it pushed")
 	}

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
+	"github.com/moby/moby/api/types/auxprogress"
 	"github.com/moby/moby/api/types/jsonstream"
 	"github.com/opencontainers/go-digest"
 
@@ -15,7 +17,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// readPush reads what an engine says while it pushes, to its end, and gives the manifest's digest.
+// readPush reads what an engine says while it pushes, to its end, and gives the manifest's digest; "" where the engine
+// does not say it.
 func readPush(answer io.Reader, report func(string)) (pushed digest.Digest, err error) {
 	decoder := json.NewDecoder(answer)
 	sent, total := map[string]int64{}, int64(0)
@@ -30,9 +33,12 @@ func readPush(answer io.Reader, report func(string)) (pushed digest.Digest, err 
 			return "", m.Error
 		}
 		if m.Aux != nil {
-			var aux struct{ Digest digest.Digest }
-			if json.Unmarshal(*m.Aux, &aux) == nil && aux.Digest != "" {
-				pushed = aux.Digest
+			var aux struct {
+				Digest digest.Digest
+				auxprogress.ManifestPushedInsteadOfIndex
+			}
+			if json.Unmarshal(*m.Aux, &aux) == nil {
+				pushed = cmp.Or(aux.Digest, aux.SelectedManifest.Digest, pushed)
 			}
 		}
 		if p := m.Progress; p != nil && p.Current > sent[m.ID] {

@@ -112,7 +112,8 @@ func startSSH(t *testing.T) sshServer {
 	}
 	s.write(t, "authorized", "restrict "+string(public))
 	s.write(t, "server", fmt.Sprintf("ListenAddress 127.0.0.1\nPort %s\nHostKey %s/host\n"+
-		"AuthorizedKeysFile %s/authorized\nPasswordAuthentication no\nUsePAM no\nStrictModes no\nPidFile none\n", port, s.dir, s.dir))
+		"AuthorizedKeysFile %s/authorized\nPasswordAuthentication no\nUsePAM no\nStrictModes no\nPidFile none\n",
+		port, s.dir, s.dir))
 	s.write(t, "client.config", fmt.Sprintf("Host *\nIdentityFile %s/client\nIdentitiesOnly yes\nUserKnownHostsFile "+
 		"%s/known_hosts\nGlobalKnownHostsFile none\nStrictHostKeyChecking yes\n", s.dir, s.dir))
 	client, err := exec.LookPath("ssh")
