@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/moby/moby/client"
 	"github.com/opencontainers/go-digest"
@@ -19,41 +20,58 @@ import (
 const pushes = 3
 
 // Deliver carries the plan out: when it returns without an error, every image is where the nodes get it. The plan
-// comes back with the digests of what was pushed. Nothing of the Swarm is touched.
+// comes back with the digests of what was pushed and the bytes that were sent. Nothing of the Swarm is touched.
 func (d *Delivery) Deliver(ctx context.Context, p Plan, out *ui.Out) (Plan, error) {
 	done := Plan{Steps: slices.Clone(p.Steps)}
-	failed := make([]error, len(done.Steps))
-	var g errgroup.Group
-	g.SetLimit(pushes)
 	for i := range done.Steps {
-		step := &done.Steps[i]
-		if step.Way != Push {
-			continue
-		}
-		g.Go(func() error {
-			name := fmt.Sprintf("pushing %s", step.Reference)
-			failed[i] = out.Step(ctx, name, func(ctx context.Context, report func(string)) error {
-				return d.push(ctx, step, report)
-			})
-			return nil
-		})
+		done.Steps[i].Nodes = slices.Clone(done.Steps[i].Nodes)
 	}
-	_ = g.Wait()
-	if err := errors.Join(append(failed, ctx.Err())...); err != nil {
+	if err := d.pushAll(ctx, done.Steps, out); err != nil {
 		return done, err
 	}
 	return done, d.sendAll(ctx, done.Steps, out)
 }
 
+// pushAll pushes what is to be pushed. The error joins the failures.
+func (d *Delivery) pushAll(ctx context.Context, steps []Step, out *ui.Out) error {
+	var push []*Step
+	for i := range steps {
+		if steps[i].Way == Push {
+			push = append(push, &steps[i])
+		}
+	}
+	if len(push) == 0 {
+		return nil
+	}
+	return out.Step(ctx, fmt.Sprintf("pushing %d images", len(push)),
+		func(ctx context.Context, report func(string)) error {
+			failed := make([]error, len(push))
+			var total atomic.Int64
+			var g errgroup.Group
+			g.SetLimit(pushes)
+			for i, step := range push {
+				g.Go(func() error {
+					failed[i] = d.push(ctx, step, func(bytes int64) { report(ui.Bytes(total.Add(bytes))) })
+					if failed[i] == nil {
+						out.Done("pushed %s", step.Reference)
+					}
+					return nil
+				})
+			}
+			_ = g.Wait()
+			return errors.Join(append(failed, ctx.Err())...)
+		})
+}
+
 // push has the manager's engine push its image: the very one that runs there, layer for layer. The step gets the
 // digest under which the registry has it.
-func (d *Delivery) push(ctx context.Context, step *Step, report func(string)) error {
+func (d *Delivery) push(ctx context.Context, step *Step, sent func(int64)) error {
 	s := d.subject(step.Image)
 	_, err := d.request.Engine.ImageTag(ctx, client.ImageTagOptions{Source: s.local.id, Target: s.target})
 	if err != nil {
 		return fmt.Errorf("naming the image %q as %q: %w", s.name, s.target, err)
 	}
-	of, err := d.pushNamed(ctx, s, report)
+	of, err := d.pushNamed(ctx, s, sent)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
@@ -72,7 +90,7 @@ func (d *Delivery) push(ctx context.Context, step *Step, report func(string)) er
 }
 
 // pushNamed pushes and gives the digest of the manifest.
-func (d *Delivery) pushNamed(ctx context.Context, s *subject, report func(string)) (digest.Digest, error) {
+func (d *Delivery) pushNamed(ctx context.Context, s *subject, sent func(int64)) (digest.Digest, error) {
 	login := s.auth
 	if login == "" { // engine 20.10 refuses a push without any
 		login = "e30="
@@ -82,7 +100,7 @@ func (d *Delivery) pushNamed(ctx context.Context, s *subject, report func(string
 		return "", err
 	}
 	defer answer.Close()
-	pushed, err := readPush(pushAnswer.Reader(answer), report)
+	pushed, err := readPush(pushAnswer.Reader(answer), sent)
 	if err != nil {
 		return "", err
 	}

@@ -49,6 +49,8 @@ type Node struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 	Has  bool   `json:"has"` // it has the image
+	// Sent are the bytes that went over its connections for the image.
+	Sent int64 `json:"sent,omitempty"`
 }
 
 // Print writes the plan as a table.
@@ -98,6 +100,10 @@ func (d *Delivery) route(ctx context.Context, s *subject, fits []swarm.Node) (St
 	step := Step{Image: s.name, Services: s.services, ID: s.image().ID}
 	if s.instead != nil {
 		step.Why = "the manager's own image goes to the nodes, since its registry gives none: " + cause(s.instead)
+	}
+	if len(s.several) > 0 {
+		step.Why = fmt.Sprintf("for %s alone, not for %s: an engine holds one platform, and tasks run on its nodes",
+			s.local.platform.OS+"/"+s.local.platform.Architecture, strings.Join(s.several, ", "))
 	}
 	switch {
 	case s.target != "" && s.answer != nil:

@@ -14,14 +14,13 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // readPush reads what an engine says while it pushes, to its end, and gives the manifest's digest; "" where the engine
 // does not say it.
-func readPush(answer io.Reader, report func(string)) (pushed digest.Digest, err error) {
+func readPush(answer io.Reader, more func(bytes int64)) (pushed digest.Digest, err error) {
 	decoder := json.NewDecoder(answer)
-	sent, total := map[string]int64{}, int64(0)
+	sent := map[string]int64{}
 	for {
 		var m jsonstream.Message
 		if err := decoder.Decode(&m); errors.Is(err, io.EOF) {
@@ -42,9 +41,8 @@ func readPush(answer io.Reader, report func(string)) (pushed digest.Digest, err 
 			}
 		}
 		if p := m.Progress; p != nil && p.Current > sent[m.ID] {
-			total += p.Current - sent[m.ID]
+			more(p.Current - sent[m.ID])
 			sent[m.ID] = p.Current
-			report(ui.Bytes(total))
 		}
 	}
 }

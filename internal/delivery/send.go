@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/opencontainers/go-digest"
@@ -19,39 +21,64 @@ import (
 // receiver is a node that gets one image.
 type receiver struct {
 	*nodeEngine
+	node  *Node // of the plan
 	lacks []int // layers of the image, bottom first
-	sent  int64 // bytes
 	err   error
 }
 
 // sendAll brings the images to the nodes that lack them: one image after the other, to all its nodes at the same time.
 func (d *Delivery) sendAll(ctx context.Context, steps []Step, out *ui.Out) error {
-	for i := range steps {
-		step := &steps[i]
+	for _, step := range steps {
 		var to []*receiver
 		var names []string
-		for _, n := range step.Nodes {
-			if n.Has {
-				continue
+		for i := range step.Nodes {
+			if n := &step.Nodes[i]; !n.Has {
+				to, names = append(to, &receiver{nodeEngine: d.nodes[n.ID], node: n}), append(names, n.Name)
 			}
-			to = append(to, &receiver{nodeEngine: d.nodes[n.ID]})
-			names = append(names, n.Name)
 		}
 		if len(to) == 0 {
 			continue
 		}
 		title := fmt.Sprintf("sending %s to %s", step.Image, strings.Join(names, ", "))
 		err := out.Step(ctx, title, func(ctx context.Context, report func(string)) error {
-			return d.send(ctx, d.subject(step.Image), to, report)
+			defer showTraffic(to, report)()
+			return d.send(ctx, d.subject(step.Image), to)
 		})
 		if err != nil {
 			return err
 		}
-		for j := range step.Nodes {
-			step.Nodes[j].Has = true
+		for _, r := range to {
+			out.Info("%s to %s", ui.Bytes(r.node.Sent), r.node.Name)
 		}
 	}
 	return nil
+}
+
+// showTraffic reports what has gone to the nodes, until stop is called.
+func showTraffic(to []*receiver, report func(string)) (stop func()) {
+	sum := func() (n int64) {
+		for _, r := range to {
+			n += r.traffic.sent.Load()
+		}
+		return n
+	}
+	before, tick, ended := sum(), time.NewTicker(time.Second/2), make(chan struct{})
+	var shown sync.WaitGroup
+	shown.Go(func() {
+		for {
+			select {
+			case <-tick.C:
+				report(ui.Bytes(sum() - before))
+			case <-ended:
+				return
+			}
+		}
+	})
+	return func() {
+		tick.Stop()
+		close(ended)
+		shown.Wait()
+	}
 }
 
 // layersOf is what is known of the layers that a node's engine holds.
@@ -70,19 +97,17 @@ func (d *Delivery) layersOf(node string) *imageload.EngineLayers {
 }
 
 // send brings one image to its nodes. The error names the nodes that did not get it.
-func (d *Delivery) send(ctx context.Context, s *subject, to []*receiver, report func(string)) error {
+func (d *Delivery) send(ctx context.Context, s *subject, to []*receiver) error {
 	if d.request.Engine.ContainerdStore() {
 		each(to, func(r *receiver) error { return d.sendWhole(ctx, s, r) })
 	} else if err := d.sendLayers(ctx, s, to); err != nil {
 		return err
 	}
-	var failed []error
-	var said []string
-	for _, r := range to {
-		failed = append(failed, r.err)
-		said = append(said, r.name+" "+ui.Bytes(r.sent))
+	failed := make([]error, len(to))
+	for i, r := range to {
+		failed[i] = r.err
+		r.node.Has = r.err == nil
 	}
-	report(strings.Join(said, ", "))
 	return errors.Join(failed...)
 }
 
@@ -192,7 +217,7 @@ func (d *Delivery) sendWhole(ctx context.Context, s *subject, r *receiver) error
 // what it loads.
 func (r *receiver) load(ctx context.Context, write func(io.Writer) error) error {
 	before := r.traffic.sent.Load()
-	defer func() { r.sent += r.traffic.sent.Load() - before }()
+	defer func() { r.node.Sent += r.traffic.sent.Load() - before }()
 	reader, writer := io.Pipe()
 	wrote := make(chan error, 1)
 	go func() {

@@ -26,6 +26,7 @@ type subject struct {
 	project  string   // the project's name
 	services []string // whose image it is
 	built    bool     // from a build section
+	several  []string // the platforms of that section, where there are several
 	local    *local   // nil where the manager's engine lacks it
 	target   string   // name:tag under which it is pushed; "" for none
 	answer   *answer  // of the registry that the nodes pull it from; nil where it is not there, or not asked
@@ -55,7 +56,12 @@ func subjectsOf(project *types.Project) []*subject {
 			byName[name] = &subject{name: name, project: project.Name}
 		}
 		byName[name].services = append(byName[name].services, service)
-		byName[name].built = byName[name].built || s.Build != nil
+		if s.Build != nil {
+			byName[name].built = true
+			if len(s.Build.Platforms) > 1 {
+				byName[name].several = s.Build.Platforms
+			}
+		}
 	}
 	return slices.SortedFunc(maps.Values(byName), func(a, b *subject) int { return cmp.Compare(a.name, b.name) })
 }
