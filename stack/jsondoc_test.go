@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	plans "github.com/25eloquence/compose-mage/internal/backup"
 	"github.com/25eloquence/compose-mage/internal/commandline"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/finding"
@@ -22,6 +23,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/jobs"
 	"github.com/25eloquence/compose-mage/internal/projects"
 	"github.com/25eloquence/compose-mage/internal/record"
+	"github.com/25eloquence/compose-mage/internal/snapshots"
+	"github.com/25eloquence/compose-mage/stack/backup"
 	"github.com/25eloquence/compose-mage/stack/measured"
 	"github.com/25eloquence/compose-mage/stack/swarm"
 )
@@ -166,6 +169,18 @@ var jsonShapes = []struct {
 			VolumeBytes: -1, ContainerBytes: -1, LogBytes: 4096, Findings: []finding.Finding{},
 		}},
 	}},
+	{"backup -dry-run -json", plans.Plan{
+		Project: "shop", Repository: "/mnt/backup", Seconds: 3, Dumps: []snapshots.User{},
+		Volumes: []snapshots.Volume{{Key: "data", Name: "shop_data", Driver: "local", Holds: "data"}},
+		Users: []snapshots.User{{
+			Container: "shop-db-1", Service: "db", By: "freeze", Recipe: "postgres", Before: []string{"sh", "-c", "…"},
+		}},
+		Left: []plans.Left{{Name: "tiles", Why: "a cache that the services fill again; -caches=tiles saves it too"}},
+	}},
+	{"backup -list -json", backup.Snapshots{
+		Project: "shop", Repository: "/mnt/backup",
+		Snapshots: []snapshots.Snapshot{{ID: "17bfd609", Time: at, Host: "host", Volumes: []string{"data"}}},
+	}},
 	{"schedule -json", jobs.Report{
 		Project: "shop", Folder: "/srv/shop", Findings: []finding.Finding{}, Jobs: []jobs.Status{{
 			Job: "cleanup", Does: "removes what is the project's and no longer used", Scheduled: true, At: "03:30",
@@ -252,7 +267,7 @@ func writeKeys(t *testing.T, page *strings.Builder, shape reflect.Type, prefix s
 	for i := range shape.NumField() {
 		field := shape.Field(i)
 		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if !field.IsExported() {
+		if !field.IsExported() || key == "-" {
 			continue
 		}
 		if key == "" {
@@ -282,6 +297,9 @@ func jsonType(of reflect.Type) (kind string, below reflect.Type, suffix string) 
 	case of.Kind() == reflect.Slice:
 		kind, _, _ := jsonType(of.Elem())
 		return "list of " + kind + "s", nil, ""
+	case of.Kind() == reflect.Map:
+		kind, _, _ := jsonType(of.Elem())
+		return "object of " + kind + "s", nil, ""
 	case of.Kind() == reflect.String:
 		return "string", nil, ""
 	case of.Kind() == reflect.Bool:

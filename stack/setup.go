@@ -14,6 +14,7 @@ import (
 type SetupOptions struct {
 	Options      // of the project, which is not opened: the engine may not be there yet
 	DryRun  bool // print what would be done, and change nothing
+	Backup  bool // restic too, by which volumes are saved
 }
 
 // SetupMachine makes what the machine lacks for the project: the engine (on Debian and Ubuntu, as root), a BuildKit
@@ -22,7 +23,7 @@ type SetupOptions struct {
 func SetupMachine(ctx context.Context, o SetupOptions) error {
 	options, err := provisionOptions(ctx, o.Options)
 	if err == nil {
-		options.DryRun = o.DryRun
+		options.DryRun, options.Restic = o.DryRun, o.Backup
 		err = provision.Setup(ctx, options)
 	}
 	return fault.Exit(ctx, err)

@@ -52,6 +52,7 @@ var readings = map[string]string{
 	"internal/recreate/inside_linux.go openInside":       kernel,
 	"internal/rollout/drain.go connectedIn":              kernel,
 	"internal/freezer/group.go group.frozen":             kernel,
+	"internal/volumes/mounted_linux.go isMount":          kernel,
 	"internal/freezer/group.go group.held":               kernel,
 	"internal/freezer/group.go find":                     kernel,
 	"internal/freezer/process.go look":                   kernel,

@@ -43,6 +43,9 @@ type Table struct {
 // packages hold them against what Mage lists.
 var Packages = map[string]map[string]Command{
 	"targets": {
+		"backup": {Options: Options{
+			"caches": List, "list": Flag, "key": Flag, "prune": Flag, "json": Flag, "dry-run": Flag,
+		}},
 		"build": {Services: true, Options: Options{
 			"services": List, "no-cache": Flag, "pull": Flag, "fail-fast": Flag, "push": Flag, "attest": Flag,
 			"platform": Text, "progress": Text, "json": Flag, "dry-run": Flag,
@@ -73,10 +76,13 @@ var Packages = map[string]map[string]Command{
 			"services": List, "all": Flag, "rolling": Flag, "timeout": Duration, "take-over": Flag, "json": Flag,
 			"dry-run": Flag,
 		}},
+		"restore": {Options: Options{
+			"volumes": List, "at": Text, "swap": Flag, "file": List, "from": Text, "project": Text,
+		}},
 		"schedule": {Jobs: []string{"cleanup", "monitor"}, Options: Options{
 			"jobs": List, "at": Text, "remove": Flag, "run": Text, "json": Flag, "dry-run": Flag,
 		}},
-		"setup": {Options: Options{"dry-run": Flag}},
+		"setup": {Options: Options{"backup": Flag, "dry-run": Flag}},
 		"smoke": {},
 		"start": {Services: true, Options: Options{
 			"services": List, "timeout": Duration, "remove-orphans": Flag, "take-over": Flag, "json": Flag,

@@ -49,6 +49,7 @@ type Request struct {
 type Model struct {
 	Project  *types.Project // Environment has every variable that docker compose would use, .env files included
 	Files    []string       // Compose files, overlays included, in order
+	Read     []string       // what the Compose files include and extend, as far as it was read
 	Tier     string         // "8g", "16g", "32g", or "" where there is no such overlay
 	GPU      bool           // the GPU overlay is applied
 	Settings Settings       // of docker compose's command
@@ -57,7 +58,6 @@ type Model struct {
 	Changes     []fit.Change // every value that fitting changed, by service
 	IgnoredKeys []IgnoredKey // keys that have no effect on an engine
 
-	read          []string                 // Files, and what those include and extend
 	explicitFiles bool                     // COMPOSE_FILE or Request.Files says which files are read
 	given         map[string]fit.Resources // as the files say, by service
 }
@@ -93,12 +93,12 @@ func Load(ctx context.Context, r Request) (*Model, error) {
 	if m.Project, err = l.inTime(ctx); err != nil {
 		return nil, err
 	}
-	m.read = slices.Concat(m.Files, l.read)
+	m.Read = l.read
 	if m.Notices, err = extension.Check(m.Project, m.LineOf); err != nil {
 		return nil, err
 	}
 	m.Notices = append(m.Notices, ignoredJobs(m.Project)...)
-	m.IgnoredKeys = ignoredKeys(m.Project, m.read, l.ignoredKeys)
+	m.IgnoredKeys = ignoredKeys(m.Project, slices.Concat(m.Files, m.Read), l.ignoredKeys)
 	m.given = fit.ResourcesOfAll(m.Project)
 	if r.Machine.CPUs > 0 {
 		m.Changes = fit.Fit(m.Project, r.Machine)
@@ -108,7 +108,7 @@ func Load(ctx context.Context, r Request) (*Model, error) {
 }
 
 // LineOf gives the file:line of a key of the model, or of as much of its path as the files have; "" for none.
-func (m *Model) LineOf(path []string) string { return LineOf(m.read, path) }
+func (m *Model) LineOf(path []string) string { return LineOf(slices.Concat(m.Files, m.Read), path) }
 
 // findFiles reads the environment and settles which files are read.
 func (m *Model) findFiles(dir string, r Request, remotes []loader.ResourceLoader) (*environment, error) {

@@ -10,6 +10,7 @@ import (
 // The labels by which docker compose knows what is a project's: containers, networks, volumes and the images that a
 // build made. No other package spells them.
 const (
+	LabelPrefix          = "com.docker.compose."     // begins all of them
 	ProjectLabel         = api.ProjectLabel          // the project's name
 	ServiceLabel         = api.ServiceLabel          // the service's name
 	OneOffLabel          = api.OneoffLabel           // "True" for a container of compose run, "False" for a service's

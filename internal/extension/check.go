@@ -37,7 +37,7 @@ func places(project *types.Project) []place {
 		add("secrets", name, project.Secrets[name].Extensions, reflect.TypeFor[onSecret]())
 	}
 	for _, name := range slices.Sorted(maps.Keys(project.Volumes)) {
-		add("volumes", name, project.Volumes[name].Extensions, reflect.TypeFor[onOthers]())
+		add("volumes", name, project.Volumes[name].Extensions, reflect.TypeFor[onVolume]())
 	}
 	for _, name := range slices.Sorted(maps.Keys(project.Networks)) {
 		add("networks", name, project.Networks[name].Extensions, reflect.TypeFor[onOthers]())
@@ -90,45 +90,18 @@ func (p place) check(project *types.Project, lineOf func(path []string) string) 
 		lines := strings.Split(err.Error(), "\n") // the last says what does not fit; a heading may come before
 		return fail(path, "%s: %s", Key, strings.TrimSpace(lines[len(lines)-1]))
 	}
+	var (
+		below []string
+		err   error
+	)
 	switch e := into.Elem().Interface().(type) {
 	case onProject:
-		if e.Smoke != nil && (e.Smoke.Service == "" || len(e.Smoke.Command) == 0) {
-			return fail(append(path, "smoke"), "%s.smoke needs a service and a command", Key)
-		}
-		if _, key, err := readNeeds(e.Needs); err != nil {
-			return fail(append(path, "needs", key), "%s.needs.%s: %w", Key, key, err)
-		}
-		if p := checkAlerts(e.Alerts, project); p != nil {
-			return fail(append(path, p.path...), "%s.%s %s", Key, strings.Join(p.path, "."), p.text)
-		}
-		if name, err := checkNodes(e.Nodes); err != nil {
-			return fail(append(path, "nodes", name), "%s.nodes.%s: %w", Key, name, err)
-		}
+		below, err = e.check(project)
 	case onService:
-		if i := slices.IndexFunc(e.Runtime, unknownRuntime); i >= 0 {
-			return fail(append(path, "runtime"), "unknown runtime %q%s; there are %s", e.Runtime[i],
-				fault.DidYouMean(e.Runtime[i], knownRuntimes), strings.Join(knownRuntimes, ", "))
-		}
-		if known := []string{"", readyPort, readyStarted}; !slices.Contains(known, e.Ready) {
-			return fail(append(path, "ready"), "%s.ready: %q is neither %s nor %s%s", Key, e.Ready, readyPort,
-				readyStarted,
-				fault.DidYouMean(e.Ready, known[1:]))
-		}
-		if e.Answers != nil {
-			if err := e.Answers.check(); err != nil {
-				return fail(append(path, "answers"), "%s.answers: %w", Key, err)
-			}
-		}
+		below, err = e.check()
 	}
-	return nil
-}
-
-// checkAlerts gives the first problem of all alerts.
-func checkAlerts(alerts []Alert, project *types.Project) *problem {
-	for i, a := range alerts {
-		if p := a.check(project); p != nil {
-			return &problem{append([]string{"alerts", strconv.Itoa(i)}, p.path...), p.text}
-		}
+	if err != nil {
+		return fail(append(path, below...), "%w", err)
 	}
 	return nil
 }
@@ -141,6 +114,54 @@ func checkNodes(nodes map[string]string) (name string, err error) {
 		}
 	}
 	return "", nil
+}
+
+// check says what is wrong with the key on a project, and the keys that lead to it.
+func (e onProject) check(project *types.Project) (keys []string, err error) {
+	if e.Smoke != nil && (e.Smoke.Service == "" || len(e.Smoke.Command) == 0) {
+		return []string{"smoke"}, fmt.Errorf("%s.smoke needs a service and a command", Key)
+	}
+	if _, key, err := readNeeds(e.Needs); err != nil {
+		return []string{"needs", key}, fmt.Errorf("%s.needs.%s: %w", Key, key, err)
+	}
+	if e.Backup != nil {
+		if err := e.Backup.check(); err != nil {
+			return []string{"backup"}, fmt.Errorf("%s.backup: %w", Key, err)
+		}
+	}
+	if name, err := checkNodes(e.Nodes); err != nil {
+		return []string{"nodes", name}, fmt.Errorf("%s.nodes.%s: %w", Key, name, err)
+	}
+	for i, a := range e.Alerts {
+		if p := a.check(project); p != nil {
+			keys := append([]string{"alerts", strconv.Itoa(i)}, p.path...)
+			return keys, fmt.Errorf("%s.%s %s", Key, strings.Join(keys, "."), p.text)
+		}
+	}
+	return nil, nil
+}
+
+// check says what is wrong with the key on a service, and the keys that lead to it.
+func (e onService) check() (keys []string, err error) {
+	if i := slices.IndexFunc(e.Runtime, unknownRuntime); i >= 0 {
+		return []string{"runtime"}, fmt.Errorf("unknown runtime %q%s; there are %s", e.Runtime[i],
+			fault.DidYouMean(e.Runtime[i], knownRuntimes), strings.Join(knownRuntimes, ", "))
+	}
+	if known := []string{"", readyPort, readyStarted}; !slices.Contains(known, e.Ready) {
+		return []string{"ready"}, fmt.Errorf("%s.ready: %q is neither %s nor %s%s", Key, e.Ready, readyPort,
+			readyStarted, fault.DidYouMean(e.Ready, known[1:]))
+	}
+	if e.Answers != nil {
+		if err := e.Answers.check(); err != nil {
+			return []string{"answers"}, fmt.Errorf("%s.answers: %w", Key, err)
+		}
+	}
+	if e.Backup != nil {
+		if err := e.Backup.check(); err != nil {
+			return []string{"backup"}, fmt.Errorf("%s.backup: %w", Key, err)
+		}
+	}
+	return nil, nil
 }
 
 // unknown is a key that a struct does not have.

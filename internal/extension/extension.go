@@ -1,6 +1,6 @@
 // Package extension owns x-compose-mage, the one key under which a Compose file says something to the targets: on the
-// project, a service or a secret. The package reads the key from a loaded project and refuses what the key can't
-// mean. What a target does with an answer (limits, secrets, smoke tests) is the target's.
+// project, a service, a volume or a secret. The package reads the key from a loaded project and refuses
+// what the key can't mean. What a target does with an answer (limits, secrets, smoke tests) is the target's.
 package extension
 
 import (
@@ -31,7 +31,8 @@ type onProject struct {
 	// Alerts are those who are told of what is wrong and lasts.
 	Alerts []Alert `yaml:"alerts"`
 	// Nodes are the addresses of the engines of a Swarm's nodes, by the nodes' host names.
-	Nodes map[string]string `yaml:"nodes"`
+	Nodes  map[string]string `yaml:"nodes"`
+	Backup *Backups          `yaml:"backup"`
 }
 
 // onService is what the key may hold on a service.
@@ -39,6 +40,7 @@ type onService struct {
 	Runtime nameList `yaml:"runtime"`
 	Ready   string   `yaml:"ready"`   // readyPort or readyStarted
 	Answers *Answers `yaml:"answers"` // nil where monitor asks a published port, if there is one
+	Backup  *Backup  `yaml:"backup"`
 }
 
 // When a service without a health check is ready.
@@ -52,7 +54,12 @@ type onSecret struct {
 	Generate *string `yaml:"generate"`
 }
 
-// onOthers is what the key may hold on volumes, networks and configs: nothing.
+// onVolume is what the key may hold on a volume.
+type onVolume struct {
+	Backup *bool `yaml:"backup"` // whether a backup saves the volume; nil where its label decides
+}
+
+// onOthers is what the key may hold on networks and configs: nothing.
 type onOthers struct{}
 
 // Smoke is the proof that a started stack does its job: a command that is run in a service's container.

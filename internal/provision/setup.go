@@ -37,6 +37,7 @@ type Options struct {
 	ToolsDir string
 	// DryRun has Setup print what it would do, and change nothing.
 	DryRun bool
+	Restic bool // install restic too, by which volumes are saved
 }
 
 // setup is one run, under the state directory's lock.
@@ -78,6 +79,11 @@ func Setup(ctx context.Context, o Options) error {
 		s.prepare, s.ensureEngine, s.ensureRegistry, s.ensureBuilder, s.ensureBases,
 	} {
 		if err := step(ctx, f, p); err != nil {
+			return err
+		}
+	}
+	if o.Restic {
+		if err := Restic(ctx, s.out, false); err != nil {
 			return err
 		}
 	}
@@ -136,6 +142,9 @@ func dryRun(ctx context.Context, o Options) error {
 		operations = append(operations, fileOperations(files)...)
 	}
 	printOperations(o.Out, operations)
+	if o.Restic {
+		return Restic(ctx, o.Out, true)
+	}
 	return nil
 }
 

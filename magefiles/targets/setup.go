@@ -12,9 +12,10 @@ import (
 // root), a BuildKit builder, a local registry, base images where Docker Hub can't be reached, and the secrets and .env
 // file that the Compose file asks for. It can be run again at any time, also after having been killed.
 func Setup(ctx context.Context,
+	backup *bool, // restic too, by which go tool mage backup saves the volumes
 	dryRun *bool, // -dry-run: print what would be done, and change nothing
 ) error {
-	return stack.SetupMachine(ctx, stack.SetupOptions{DryRun: value(dryRun, false)})
+	return stack.SetupMachine(ctx, stack.SetupOptions{DryRun: value(dryRun, false), Backup: value(backup, false)})
 }
 
 // Teardown stops what setup started; data and images stay.

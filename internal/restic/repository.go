@@ -1,0 +1,212 @@
+package restic
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// Snapshot is what a repository says of one of its snapshots.
+type Snapshot struct {
+	ID     string    `json:"id"`
+	Time   time.Time `json:"time"` // when it was begun
+	Host   string    `json:"hostname"`
+	Tags   []string  `json:"tags"`
+	Parent string    `json:"parent"`
+}
+
+// Has says whether the snapshot has the tag.
+func (s Snapshot) Has(tag string) bool { return slices.Contains(s.Tags, tag) }
+
+// Short is the beginning of the ID, which is enough to name the snapshot.
+func (s Snapshot) Short() string { return short(s.ID) }
+
+// Saved is what a run of backup came to.
+type Saved struct {
+	ID    string `json:"snapshot_id"`
+	Files int64  `json:"total_files_processed"`
+	Bytes int64  `json:"total_bytes_processed"`
+	Added int64  `json:"data_added"` // bytes, before compression
+}
+
+// Exists says whether there is a repository at the place, and this password opens it.
+func (r Repository) Exists(ctx context.Context) (bool, error) {
+	err := r.run(ctx, call{what: "opening the repository", args: []string{"cat", "config"}})
+	if CauseOf(err) == fault.ResticNoRepository {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Init makes the repository. One that is there already is an error.
+func (r Repository) Init(ctx context.Context) error {
+	return r.run(ctx, call{what: "making the repository", args: []string{"init"}})
+}
+
+// Source is what a snapshot is made of: paths below a directory, which the snapshot has as they are.
+type Source struct {
+	Dir    string
+	Paths  []string
+	Mounts []Mount // that restic alone sees
+	Parent string  // the snapshot to compare files with; "" for the last of the same directory
+	Tags   []string
+}
+
+// message is a line of what backup prints.
+type message struct {
+	Type  string          `json:"message_type"`
+	Item  string          `json:"item"`
+	Error json.RawMessage `json:"error"`
+	Saved
+}
+
+// Backup makes a snapshot. Where some files could not be read it gives the snapshot and an error that Incomplete
+// knows.
+func (r Repository) Backup(ctx context.Context, s Source) (Saved, error) {
+	args := []string{"backup", "--json"}
+	if s.Parent != "" {
+		args = append(args, "--parent", s.Parent)
+	}
+	args = append(append(args, tagList(s.Tags)...), "--")
+	var saved Saved
+	err := r.locked(ctx, call{
+		what: "saving", args: append(args, s.Paths...), dir: s.Dir, mounts: s.Mounts,
+		out: &lines{each: func(line []byte) {
+			var m message
+			if json.Unmarshal(line, &m) == nil && m.Type == "summary" {
+				saved = m.Saved
+			}
+		}},
+	})
+	if err == nil && saved.ID == "" {
+		err = fault.New(fault.Failed, "", "saving: restic named no snapshot")
+	}
+	return saved, err
+}
+
+// locked runs restic, and where a run that was killed has left a lock, once more without that one. The lock of a run
+// that is at work stays, for restic knows by its process.
+func (r Repository) locked(ctx context.Context, c call) error {
+	err := r.run(ctx, c)
+	if CauseOf(err) != fault.ResticLocked {
+		return err
+	}
+	if unlocked := r.Unlock(ctx); unlocked != nil {
+		return errors.Join(err, unlocked)
+	}
+	return r.run(ctx, c)
+}
+
+// Unlock removes locks of runs that are no more.
+func (r Repository) Unlock(ctx context.Context) error {
+	return r.run(ctx, call{what: "removing stale locks", args: []string{"unlock"}})
+}
+
+// mostAnswer is the most of an answer that is read, in bytes: of a hundred thousand snapshots.
+const mostAnswer = 64 << 20
+
+// Snapshots lists the snapshots that have all the tags, oldest first.
+func (r Repository) Snapshots(ctx context.Context, tags ...string) ([]Snapshot, error) {
+	out := &text{most: mostAnswer}
+	args := []string{"snapshots", "--json", "--tag", strings.Join(tags, ",")}
+	if err := r.locked(ctx, call{what: "listing the snapshots", args: args, out: out}); err != nil {
+		return nil, err
+	}
+	var all []Snapshot
+	if err := json.Unmarshal(out.Bytes(), &all); err != nil {
+		return nil, fmt.Errorf("listing the snapshots: reading restic's answer: %w", err)
+	}
+	slices.SortStableFunc(all, func(a, b Snapshot) int { return a.Time.Compare(b.Time) })
+	return all, nil
+}
+
+// Dump writes a file of a snapshot to out.
+func (r Repository) Dump(ctx context.Context, snapshot, path string, out io.Writer) error {
+	return r.locked(ctx, call{what: "reading " + path, args: []string{"dump", snapshot, path}, out: out})
+}
+
+// Read gives a file of a snapshot, of at most 64 MiB.
+func (r Repository) Read(ctx context.Context, snapshot, path string) ([]byte, error) {
+	out := &text{most: mostAnswer}
+	err := r.Dump(ctx, snapshot, path, out)
+	return out.Bytes(), err
+}
+
+// Restore writes paths of a snapshot below a directory, as they are in the snapshot, and reads what was written again
+// to compare.
+func (r Repository) Restore(ctx context.Context, snapshot, dir string, paths []string, mounts []Mount) error {
+	args := []string{"restore", snapshot, "--target", dir, "--verify"}
+	if r.Sparse() {
+		args = append(args, "--sparse")
+	}
+	for _, p := range paths {
+		args = append(args, "--include", escaped(p))
+	}
+	return r.locked(ctx, call{what: "restoring", args: args, mounts: mounts})
+}
+
+// escaped is a path as a pattern that only the path itself, and what is below it, matches.
+func escaped(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
+// Retag gives a snapshot these tags in place of its own; the snapshot has another ID then.
+func (r Repository) Retag(ctx context.Context, snapshot string, tags []string) error {
+	return r.locked(ctx, call{
+		what: "confirming the snapshot", args: []string{"tag", "--set", strings.Join(tags, ","), snapshot},
+	})
+}
+
+// Forget removes snapshots by their IDs. What only they had stays until Prune.
+func (r Repository) Forget(ctx context.Context, ids ...string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return r.locked(ctx, call{what: "removing snapshots", args: append([]string{"forget"}, ids...)})
+}
+
+// Keep is how many of the snapshots stay.
+type Keep struct{ Last, Hourly, Daily, Weekly, Monthly int }
+
+// Retain forgets the snapshots with all the tags that Keep does not name.
+func (r Repository) Retain(ctx context.Context, k Keep, tags ...string) error {
+	args := []string{"forget", "--tag", strings.Join(tags, ","), "--group-by", ""}
+	for _, part := range []struct {
+		name  string
+		count int
+	}{
+		{"last", k.Last}, {"hourly", k.Hourly}, {"daily", k.Daily}, {"weekly", k.Weekly}, {"monthly", k.Monthly},
+	} {
+		if part.count > 0 {
+			args = append(args, "--keep-"+part.name, strconv.Itoa(part.count))
+		}
+	}
+	return r.locked(ctx, call{what: "removing old snapshots", args: args})
+}
+
+// Prune removes what no snapshot has.
+func (r Repository) Prune(ctx context.Context) error {
+	return r.locked(ctx, call{what: "removing what no snapshot has", args: []string{"prune"}})
+}
+
+// Check reads the repository's structure, and of the data the part that restic takes: 5%, 1/52, 100M; "" for none.
+func (r Repository) Check(ctx context.Context, part string) error {
+	args := []string{"check"}
+	if part != "" {
+		args = append(args, "--read-data-subset="+part)
+	}
+	err := r.locked(ctx, call{what: "checking the repository", args: args})
+	var f *Failure
+	if errors.As(err, &f) && f.Cause == fault.ResticOther {
+		f.Cause = fault.ResticDamaged
+	}
+	return err
+}

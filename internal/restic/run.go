@@ -1,0 +1,208 @@
+package restic
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/25eloquence/compose-mage/internal/bounded"
+	"github.com/25eloquence/compose-mage/internal/daemon"
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// Repository is a place where restic keeps snapshots, whether or not there is one yet.
+type Repository struct {
+	Program
+	Location     string // as restic takes it: a directory, sftp:…, s3:…
+	PasswordFile string
+	Env          []string // what the target takes from its environment, as NAME=value
+	CacheDir     string   // of restic; not used for a directory of this machine
+}
+
+// Mount shows a directory at another path, to restic alone.
+type Mount struct {
+	From, To string
+	ReadOnly bool
+}
+
+// call is one run of restic.
+type call struct {
+	what   string // for the error: "saving the volumes"
+	args   []string
+	dir    string
+	mounts []Mount
+	out    io.Writer
+}
+
+// Failure is why a run of restic failed.
+type Failure struct {
+	Cause fault.ResticCause
+	Exit  int // the exit code, or -1 where a signal ended it
+	last  string
+}
+
+// Error is restic's last line.
+func (f *Failure) Error() string {
+	if f.last == "" {
+		return fmt.Sprintf("restic ended with exit code %d", f.Exit)
+	}
+	return "restic: " + f.last
+}
+
+// CauseOf is the cause of a failure of restic's that err wraps; ResticOther where there is none.
+func CauseOf(err error) fault.ResticCause {
+	var f *Failure
+	if errors.As(err, &f) {
+		return f.Cause
+	}
+	return fault.ResticOther
+}
+
+// Incomplete says whether err is of a snapshot that was made though some files could not be read.
+func Incomplete(err error) bool {
+	var f *Failure
+	return errors.As(err, &f) && f.Exit == exitIncomplete
+}
+
+const (
+	exitIncomplete = 3
+	// grace is how long an interrupted restic may take to give back its lock.
+	grace = 5 * time.Second
+	// mostLines are of what restic said that an error shows.
+	mostLines = 6
+)
+
+// run runs restic and waits for it. It ends with this process at the latest. Where ctx ends, restic is interrupted,
+// and gives back its lock.
+func (r Repository) run(ctx context.Context, c call) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	args := []string{"--cache-dir", r.CacheDir}
+	if r.CacheDir == "" || IsLocal(r.Location) {
+		args = []string{"--no-cache"}
+	}
+	command := exec.Command(r.Path, slices.Concat(args, c.args)...)
+	command.Dir, command.Env = c.dir, r.environment()
+	said := &bounded.Tail{Bytes: 8 * bounded.MaxLine}
+	command.Stdout, command.Stderr = c.out, said
+	if c.out == nil {
+		command.Stdout = io.Discard
+	}
+	if len(c.mounts) > 0 {
+		if err := withMounts(command, c.mounts); err != nil {
+			return fmt.Errorf("%s: %w", c.what, err)
+		}
+	}
+	child, err := daemon.StartChild(command)
+	if err != nil {
+		return fmt.Errorf("%s: starting restic: %w", c.what, err)
+	}
+	select {
+	case <-child.Ended():
+	case <-ctx.Done():
+		child.Stop(os.Interrupt, grace)
+		return fmt.Errorf("%s: %w", c.what, context.Cause(ctx))
+	}
+	if command.ProcessState.Success() {
+		return nil
+	}
+	return r.explain(c.what, command.ProcessState.ExitCode(), said.String())
+}
+
+// environment is this process's, with the repository and its password's file in place of what it says of one.
+func (r Repository) environment() []string {
+	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		return strings.HasPrefix(kv, "RESTIC_") && !strings.HasPrefix(kv, "RESTIC_REST_")
+	})
+	return append(append(env, r.Env...), "RESTIC_REPOSITORY="+r.Location, "RESTIC_PASSWORD_FILE="+r.PasswordFile,
+		"RESTIC_PROGRESS_FPS=1", "LC_ALL=C")
+}
+
+// explain is the error of a run that failed.
+func (r Repository) explain(what string, exit int, said string) error {
+	var lines []string
+	for line := range strings.Lines(said) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, bounded.Line(line))
+		}
+	}
+	lines = lines[max(0, len(lines)-mostLines):]
+	f := &Failure{Cause: fault.ResticCauseOf(said), Exit: exit}
+	for _, line := range lines {
+		if strings.HasPrefix(line, "Fatal: ") || f.last == "" {
+			f.last = strings.TrimPrefix(line, "Fatal: ")
+		}
+	}
+	code, next := fault.Failed, ""
+	switch f.Cause {
+	case fault.ResticNoRepository:
+		code, next = fault.Config, "go tool mage backup makes one at BACKUP_REPOSITORY; -from=REPOSITORY names another"
+	case fault.ResticWrongPassword:
+		code = fault.Config
+		next = "BACKUP_PASSWORD_FILE=FILE, one with the password of the recovery sheet, before the same command"
+	case fault.ResticLocked:
+		next = "wait until the other run has ended; go tool mage backup -list shows its snapshots"
+	case fault.ResticFull:
+		code, next = fault.Resources, "go tool mage backup -prune, or a target with more room"
+	case fault.ResticForbidden:
+		code, next = fault.Config, "give this user the right to write to the target, then the same command again"
+	case fault.ResticUnreachable:
+		next = "the same command again when the target can be reached"
+	case fault.ResticDamaged:
+		next = "go tool mage backup -prune, which checks the repository; a new one in BACKUP_REPOSITORY saves all anew"
+	case fault.ResticOther:
+		next = "go tool mage backup -list"
+	}
+	return fault.New(code, next, "%s: %w", what, f).WithDetail(lines...)
+}
+
+// text collects an answer of restic's in memory, up to most bytes.
+type text struct {
+	bytes.Buffer
+	most int
+}
+
+// Write implements io.Writer.
+func (t *text) Write(p []byte) (int, error) {
+	if t.Len()+len(p) > t.most {
+		return 0, fmt.Errorf("reading restic's answer: %w", bounded.ErrTooLarge)
+	}
+	return t.Buffer.Write(p)
+}
+
+// lines gives each line that is written to it to the function each. A line that is too long is left out.
+type lines struct {
+	each func(line []byte)
+	rest []byte
+	skip bool
+}
+
+// mostLine is the longest line of restic's messages that is read, in bytes.
+const mostLine = 1 << 20
+
+// Write implements io.Writer.
+func (l *lines) Write(p []byte) (int, error) {
+	written := len(p)
+	for {
+		end := bytes.IndexByte(p, '\n')
+		if end < 0 {
+			break
+		}
+		if !l.skip {
+			l.each(append(l.rest, p[:end]...))
+		}
+		l.rest, l.skip, p = l.rest[:0], false, p[end+1:]
+	}
+	if l.skip = l.skip || len(l.rest)+len(p) > mostLine; !l.skip {
+		l.rest = append(l.rest, p...)
+	}
+	return written, nil
+}

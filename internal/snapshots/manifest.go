@@ -1,0 +1,131 @@
+package snapshots
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/25eloquence/compose-mage/internal/fault"
+)
+
+// The tags of snapshots.
+const (
+	GoodTag    = "compose-mage"      // whole, and of one moment
+	PartTag    = "compose-mage-part" // made by a run that has not yet confirmed it, or was killed
+	ProjectTag = "project="          // before the project's name
+	VolumeTag  = "volume="           // before a volume's key
+)
+
+// The names at the top of a snapshot.
+const (
+	ManifestName = "manifest.json"
+	VolumesDir   = "volumes" // a directory for each volume, by key
+	FilesDir     = "project" // the project's files, by their path below the project
+	OutsideDir   = "outside" // those that are not below the project, by number
+	DumpsDir     = "dumps"   // a directory for each service that gives a dump
+)
+
+// Format is the version of the manifest: a reader refuses a later one.
+const Format = 1
+
+// Manifest says what a snapshot holds, for a restore on a machine that knows nothing else.
+type Manifest struct {
+	Format  int       `json:"format"`
+	Project string    `json:"project"`
+	Folder  string    `json:"folder"` // of the project, on the machine that made the snapshot
+	Root    string    `json:"root"`   // below which the files are: the folder, or one above it
+	Made    time.Time `json:"made"`
+	Engine  string    `json:"engine"` // its version
+	Volumes []Volume  `json:"volumes"`
+	Users   []User    `json:"services"` // who wrote to the volumes, and what was done about that
+	Dumps   []Dump    `json:"dumps"`
+	Files   []File    `json:"files"`
+	Images  []Image   `json:"images"`
+}
+
+// Volume is one that is saved.
+type Volume struct {
+	Key     string            `json:"key"` // in the Compose file
+	Name    string            `json:"name"`
+	Driver  string            `json:"driver"`
+	Options map[string]string `json:"options,omitempty"`
+	Labels  map[string]string `json:"labels,omitempty"`
+	Holds   string            `json:"holds"` // data or cache
+	Path    string            `json:"-"`     // of its files on this machine
+}
+
+// User is a container that writes to volumes that are saved.
+type User struct {
+	ID        string   `json:"-"`
+	Container string   `json:"container"`
+	Service   string   `json:"service,omitempty"` // of this project; "" for another's container
+	By        string   `json:"by"`                // freeze, stop, dump or none
+	Recipe    string   `json:"recipe,omitempty"`  // whose commands are run, where the Compose file names none
+	Before    []string `json:"before,omitempty"`
+	After     []string `json:"after,omitempty"`
+	Dump      []string `json:"dump,omitempty"`
+}
+
+// Dump is what a service's command printed.
+type Dump struct {
+	Service string `json:"service"`
+	Path    string `json:"path"` // in the snapshot
+	Recipe  string `json:"recipe,omitempty"`
+}
+
+// File is one of the project's files.
+type File struct {
+	Path   string `json:"path"`   // below the root, or absolute
+	Stored string `json:"stored"` // in the snapshot
+	Mode   uint32 `json:"mode"`
+	UID    int    `json:"uid"`
+	GID    int    `json:"gid"`
+}
+
+// Image is what a service's container was made of.
+type Image struct {
+	Service string   `json:"service"`
+	Name    string   `json:"name"`
+	ID      string   `json:"id"`
+	Digests []string `json:"digests,omitempty"` // under which registries have it
+}
+
+// ParseManifest reads the manifest of a snapshot, and refuses one that would lead a restore outside of what it is
+// about.
+func ParseManifest(text []byte) (Manifest, error) {
+	var m Manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return m, fault.New(fault.Failed, "go tool mage backup -list", "reading the snapshot's manifest: %w", err)
+	}
+	if m.Format < 1 || m.Format > Format {
+		return m, fault.New(fault.Failed, "update compose-mage, then the same command again",
+			"the snapshot's manifest is of format %d, and %d is the latest that is known", m.Format, Format)
+	}
+	for _, v := range m.Volumes {
+		if !PlainName(v.Key) || !PlainName(v.Name) {
+			return m, fmt.Errorf("the snapshot's manifest has the volume %q, named %q: that is no name", v.Key, v.Name)
+		}
+	}
+	for _, f := range m.Files {
+		if !filepath.IsLocal(f.Stored) {
+			return m, fmt.Errorf("the snapshot's manifest has a file stored at %q", f.Stored)
+		}
+	}
+	for _, d := range m.Dumps {
+		if !filepath.IsLocal(d.Path) {
+			return m, fmt.Errorf("the snapshot's manifest has a dump stored at %q", d.Path)
+		}
+	}
+	return m, nil
+}
+
+// PlainName says whether a name is one that the engine takes for a volume, and so no path.
+func PlainName(name string) bool {
+	return name != "" && name != "." && name != ".." && !strings.HasPrefix(name, "-") &&
+		!strings.ContainsFunc(name, func(c rune) bool {
+			letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+			return !letter && !strings.ContainsRune("_.-", c)
+		})
+}
