@@ -29,6 +29,8 @@ type Cluster struct {
 	Secrets  []swarm.Secret
 	Configs  []swarm.Config
 	Networks []network.Summary // those that reach all nodes, and every engine's own, such as host
+	// AllServices are the stack's and all other ones: they take room and ports.
+	AllServices []swarm.Service
 }
 
 // Ours says whether something with these labels is the stack's.
@@ -66,12 +68,11 @@ func Check(e *engine.Engine) error {
 // Look asks the manager what the Swarm is, and what it has of the stack.
 func Look(ctx context.Context, m Manager, self, stack string) (Cluster, error) {
 	c := Cluster{Stack: stack, API: m.ClientVersion(), Self: self, Services: map[string]swarm.Service{}}
-	ours := make(client.Filters).Add("label", swarmspec.StackLabel+"="+stack)
 	nodes, err := m.NodeList(ctx, client.NodeListOptions{})
 	if err != nil {
 		return c, fmt.Errorf("asking the Swarm for its nodes: %w", err)
 	}
-	services, err := m.ServiceList(ctx, client.ServiceListOptions{Filters: ours, Status: true})
+	services, err := m.ServiceList(ctx, client.ServiceListOptions{Status: true})
 	if err != nil {
 		return c, fmt.Errorf("asking the Swarm for its services: %w", err)
 	}
@@ -92,8 +93,11 @@ func Look(ctx context.Context, m Manager, self, stack string) (Cluster, error) {
 		return c, fmt.Errorf("asking the Swarm for its networks: %w", err)
 	}
 	c.Nodes, c.Tasks, c.Secrets, c.Configs = nodes.Items, tasks.Items, secrets.Items, configs.Items
+	c.AllServices = services.Items
 	for _, s := range services.Items {
-		c.Services[strings.TrimPrefix(s.Spec.Name, stack+"_")] = s
+		if c.Ours(s.Spec.Labels) {
+			c.Services[strings.TrimPrefix(s.Spec.Name, stack+"_")] = s
+		}
 	}
 	for _, n := range networks.Items {
 		if n.Scope == "swarm" || n.Name == "host" || n.Name == "none" {
