@@ -56,7 +56,8 @@ var Packages = map[string]map[string]Command{
 			"dry-run": Flag,
 		}},
 		"deploy": {Options: Options{
-			"timeout": Duration, "remove-orphans": Flag, "json": Flag, "dry-run": Flag,
+			"timeout": Duration, "remove-orphans": Flag, "registry": Text, "nodes": Text, "json": Flag,
+			"dry-run": Flag,
 		}},
 		"explain": {Services: true, Options: Options{"services": List}},
 		"fit": {

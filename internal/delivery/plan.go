@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -51,6 +52,11 @@ type Node struct {
 	Has  bool   `json:"has"` // it has the image
 	// Sent are the bytes that went over its connections for the image.
 	Sent int64 `json:"sent,omitempty"`
+}
+
+// Pushes says whether an image is pushed, whose digest is known only then.
+func (p Plan) Pushes() bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Way == Push })
 }
 
 // Print writes the plan as a table.

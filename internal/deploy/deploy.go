@@ -101,6 +101,23 @@ func New(in Input) (Plan, error) {
 	return p, nil
 }
 
+// Specs are the services as they are to be, by their names in the model.
+func (p Plan) Specs() map[string]swarm.ServiceSpec { return p.stack.Services }
+
+// Place says whether every service has a place on the Swarm beside all that runs there: the error names each that has
+// none, with the reason of each node.
+func (p Plan) Place(c cluster.Cluster) error {
+	var order []string
+	kept := map[string]bool{}
+	for _, s := range p.Steps {
+		if s.Action != Remove {
+			order = append(order, s.Service)
+			kept[s.Service] = s.Action != Create && s.Action != Replace
+		}
+	}
+	return cluster.Unfit(c.Place(p.stack, order, kept))
+}
+
 const gone = "the Compose files no longer have it"
 
 // after needs the end of all those operations.

@@ -20,7 +20,8 @@ func TestChoose(t *testing.T) {
 		return m
 	}
 	all := []Snapshot{
-		{ID: "aaaa1111", Time: at("2026-11-25 03:30:10")}, {ID: "aaaa2222", Time: at("2026-11-26 03:30:10")},
+		{ID: "aaaa1111", Time: at("2026-11-25 03:30:10")},
+		{ID: "aaaa2222", Time: at("2026-11-26 03:30:10")},
 		{ID: "20261127", Time: at("2026-11-27 03:30:10")},
 	}
 	for at, want := range map[string]string{

@@ -84,6 +84,7 @@ func (c *converter) placement(s types.ServiceConfig, constraints []string) *swar
 			Spread: &swarm.SpreadOver{SpreadDescriptor: p.Spread},
 		})
 	}
+	out.Platforms = c.options.Platforms[s.Name]
 	if s.Platform != "" {
 		system, architecture, _ := strings.Cut(s.Platform, "/")
 		architecture, _, _ = strings.Cut(architecture, "/") // a Swarm's nodes have no variant

@@ -32,6 +32,8 @@ type Options struct {
 	Images map[string]string
 	// Checks are the health checks of the images, by service: they count where the model has none.
 	Checks map[string]*container.HealthConfig
+	// Platforms are those that the images are for, by service, where they are known.
+	Platforms map[string][]swarm.Platform
 	// Contents are those of the secrets and configs that are not external, by their keys in the model.
 	Secrets, Configs map[string][]byte
 	// Seccomp are the profiles that security_opt names, by that name.

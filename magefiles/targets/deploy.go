@@ -17,10 +17,15 @@ import (
 func Deploy(ctx context.Context,
 	timeout *time.Duration, // for the whole deploy; 0 for none beyond each service's own
 	removeOrphans *bool, // -remove-orphans: also remove services that the Compose files no longer have
+	registry *string, // where images go whose names have no registry: host[:port][/prefix]; DEPLOY_REGISTRY says it too
+	nodes *string, // without a registry: addresses of the nodes' engines, gpu1=ssh://ops@gpu1, comma-separated
 	json *bool, // print what was done as JSON, with -dry-run the plan; all other output goes to standard error
 	dryRun *bool, // -dry-run: print what would be done and why, key by key, and what does not carry over
 ) error {
-	o := swarm.Options{Timeout: value(timeout, 0), RemoveOrphans: removeOrphans}
+	o := swarm.Options{
+		Timeout: value(timeout, 0), RemoveOrphans: removeOrphans, Registry: value(registry, ""),
+		Nodes: value(nodes, ""),
+	}
 	return fault.Exit(ctx, deploy(ctx, o, value(dryRun, false), value(json, false)))
 }
 

@@ -12,13 +12,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/cluster"
 	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/delivery"
 	"github.com/25eloquence/compose-mage/internal/deploy"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/orphan"
 	"github.com/25eloquence/compose-mage/internal/state"
@@ -33,7 +36,13 @@ type Options struct {
 	// RemoveOrphans removes the services of the stack that the Compose files no longer have; nil is what
 	// COMPOSE_REMOVE_ORPHANS says.
 	RemoveOrphans *bool
-	Output        io.Writer // progress and plans; os.Stdout where it is nil
+	// Registry is where images go whose own names have no registry that the nodes reach: host[:port][/prefix]. "" is
+	// what DEPLOY_REGISTRY says.
+	Registry string
+	// Nodes are the addresses of nodes' engines, to which images go without a registry: gpu1=ssh://ops@gpu1, separated
+	// by commas. "" is what x-compose-mage.nodes of the Compose file says.
+	Nodes  string
+	Output io.Writer // progress and plans; os.Stdout where it is nil
 }
 
 func (o Options) out() *ui.Out {
@@ -127,19 +136,38 @@ func deployed(ctx context.Context, o Options) (Plan, error) {
 	}
 	defer release()
 	for {
-		plan, err := d.plan(ctx)
+		p, err := d.plan(ctx)
 		if err != nil {
 			return Plan{}, err
 		}
-		d.out.Title("deploying %s: %s", plan.Stack, plan.Summary())
-		plan.PrintBrief(d.out.Writer())
-		err = deploy.Execute(ctx, d.engine, &plan, deploy.Options{Out: d.out, Timeout: o.Timeout})
-		if errors.Is(err, deploy.ErrOutdated) {
-			continue
+		report, err := d.execute(ctx, p)
+		if !errors.Is(err, deploy.ErrOutdated) {
+			return report, err
 		}
-		report, shapeErr := shaped(plan)
-		return report, errors.Join(err, shapeErr)
 	}
+}
+
+// execute brings the images to the nodes, and carries the plan out.
+func (d *deployment) execute(ctx context.Context, p *prepared) (Plan, error) {
+	defer p.delivery.Close()
+	d.out.Title("deploying %s: %s", p.plan.Stack, p.plan.Summary())
+	p.plan.PrintBrief(d.out.Writer())
+	images, err := p.delivery.Deliver(ctx, p.images, d.out)
+	if err != nil {
+		return Plan{}, err
+	}
+	if p.images.Pushes() { // what was pushed has its digest now
+		if err := p.pin(images); err != nil {
+			return Plan{}, err
+		}
+	}
+	auth := map[string]string{}
+	for service, pin := range p.delivery.Pinned(images) {
+		auth[service] = string(pin.Auth)
+	}
+	err = deploy.Execute(ctx, d.engine, &p.plan, deploy.Options{Out: d.out, Timeout: d.Timeout, Auth: auth})
+	report, shapeErr := shaped(p.plan)
+	return report, errors.Join(err, shapeErr)
 }
 
 // PlanDeploy says what Deploy would do, and why. Nothing is touched.
@@ -153,11 +181,17 @@ func planned(ctx context.Context, o Options) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	plan, err := d.plan(ctx)
+	p, err := d.plan(ctx)
 	if err != nil {
 		return Plan{}, err
 	}
-	return shaped(plan)
+	defer p.delivery.Close()
+	report, err := shaped(p.plan)
+	report.print = func(w io.Writer) {
+		p.plan.Print(w)
+		p.images.Print(w)
+	}
+	return report, err
 }
 
 // deployment is a project and the Swarm that it goes to.
@@ -167,7 +201,7 @@ type deployment struct {
 	engine *engine.Engine
 	model  *compose.Model
 	policy orphan.Policy
-	look   cluster.Cluster
+	means  delivery.Means
 }
 
 func prepare(ctx context.Context, o Options) (*deployment, error) {
@@ -189,7 +223,13 @@ func prepare(ctx context.Context, o Options) (*deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.policy, err = orphan.ReadPolicy(d.model.Settings, o.RemoveOrphans)
+	if d.policy, err = orphan.ReadPolicy(d.model.Settings, o.RemoveOrphans); err != nil {
+		return nil, err
+	}
+	d.means, err = delivery.Choose(delivery.Given{
+		Registry: o.Registry, Nodes: o.Nodes, Variable: d.model.Project.Environment[delivery.RegistryVariable],
+		File: extension.Nodes(d.model.Project),
+	})
 	return d, err
 }
 
@@ -203,27 +243,89 @@ func largest(nodes []swarm.Node, own engine.Machine) engine.Machine {
 	return m
 }
 
-// plan looks at the Swarm and says what is to be done.
-func (d *deployment) plan(ctx context.Context) (deploy.Plan, error) {
+// prepared is a plan, and what it was made from.
+type prepared struct {
+	*deployment
+	look     cluster.Cluster
+	options  swarmspec.Options
+	delivery *delivery.Delivery
+	images   delivery.Plan
+	plan     deploy.Plan
+}
+
+// plan looks at the Swarm, the registries and the nodes, and says what is to be done. Nothing is touched. Who calls it
+// closes the delivery.
+func (d *deployment) plan(ctx context.Context) (_ *prepared, err error) {
 	project := d.model.Project
-	var err error
-	if d.look, err = cluster.Look(ctx, d.engine, d.engine.Info.Swarm.NodeID, project.Name); err != nil {
-		return deploy.Plan{}, err
+	p := &prepared{deployment: d}
+	if p.look, err = cluster.Look(ctx, d.engine, d.engine.Info.Swarm.NodeID, project.Name); err != nil {
+		return nil, err
 	}
-	o := swarmspec.Options{API: d.look.API}
-	if o.Secrets, o.Configs, err = deploy.Contents(project); err != nil {
-		return deploy.Plan{}, err
+	p.options = swarmspec.Options{API: p.look.API}
+	if p.options.Secrets, p.options.Configs, err = deploy.Contents(project); err != nil {
+		return nil, err
 	}
-	stack, err := swarmspec.Convert(project, o)
+	p.delivery, err = delivery.Look(ctx, delivery.Request{
+		Project: project, Engine: d.engine, Self: p.look.Self, Nodes: p.look.Nodes, Means: d.means,
+		Credentials: delivery.Logins(d.engine.CLI.ConfigFile()),
+	})
 	if err != nil {
-		return deploy.Plan{}, fault.New(fault.Config, fault.Correct, "%w", err)
+		return nil, err
+	}
+	if err := p.decide(ctx); err != nil {
+		p.delivery.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// decide says where services run, how their images get there, and what is done.
+func (p *prepared) decide(ctx context.Context) error {
+	p.options.Checks, p.options.Platforms = map[string]*container.HealthConfig{}, map[string][]swarm.Platform{}
+	for service, image := range p.delivery.Images() {
+		p.options.Checks[service], p.options.Platforms[service] = image.Checks, image.Platforms
+	}
+	if err := p.convert(); err != nil {
+		return err
+	}
+	fits := map[string][]string{}
+	for name, spec := range p.plan.Specs() {
+		for _, n := range p.look.Fit(name, spec).Nodes {
+			fits[name] = append(fits[name], n.ID)
+		}
+	}
+	var err error
+	if p.images, err = p.delivery.Plan(ctx, fits); err != nil {
+		return err
+	}
+	if err := p.pin(p.images); err != nil {
+		return err
+	}
+	return p.plan.Place(p.look)
+}
+
+// pin makes the plan anew with the images as they will run.
+func (p *prepared) pin(images delivery.Plan) error {
+	p.options.Images = map[string]string{}
+	for service, pin := range p.delivery.Pinned(images) {
+		p.options.Images[service] = pin.Reference
+	}
+	return p.convert()
+}
+
+// convert makes the stack of the model, and the plan.
+func (p *prepared) convert() error {
+	stack, err := swarmspec.Convert(p.model.Project, p.options)
+	if err != nil {
+		return fault.New(fault.Config, fault.Correct, "%w", err)
 	}
 	for i, c := range stack.Changes {
-		stack.Changes[i].Where = short(d.model.LineOf(c.Key()))
+		stack.Changes[i].Where = short(p.model.LineOf(c.Key()))
 	}
-	return deploy.New(deploy.Input{
-		Project: project, Stack: stack, Cluster: d.look, RemoveOrphans: d.policy.Remove,
+	p.plan, err = deploy.New(deploy.Input{
+		Project: p.model.Project, Stack: stack, Cluster: p.look, RemoveOrphans: p.policy.Remove,
 	})
+	return err
 }
 
 // short is a place in a file of the working directory without that.
