@@ -82,7 +82,7 @@ func (p Plan) PrintBrief(w io.Writer) {
 			ui.Fprintf(w, "     away meanwhile: %s\n", s.Away)
 		}
 	}
-	if n := len(p.Changes); n > 0 {
+	if n := len(p.Changes); n > 0 && len(p.Operations) > 0 {
 		ui.Fprintf(w, "   %d keys do not carry over as they are; -dry-run says which\n", n)
 	}
 }

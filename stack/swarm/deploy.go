@@ -165,7 +165,11 @@ func (d *deployment) execute(ctx context.Context, p *prepared) (Plan, error) {
 	for service, pin := range p.delivery.Pinned(images) {
 		auth[service] = string(pin.Auth)
 	}
+	began := time.Now()
 	err = deploy.Execute(ctx, d.engine, &p.plan, deploy.Options{Out: d.out, Timeout: d.Timeout, Auth: auth})
+	if err == nil && len(p.plan.Operations) > 0 {
+		d.out.Info("all as they should be in %s", ui.Seconds(time.Since(began)))
+	}
 	report, shapeErr := shaped(p.plan)
 	return report, errors.Join(err, shapeErr)
 }
