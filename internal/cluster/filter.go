@@ -50,6 +50,7 @@ type demand struct {
 	ports       []string
 	constraints []constraint
 	drivers     map[string]string // of the Swarm's networks, by name and by ID
+	nodes       []swarm.Node      // of the Swarm
 }
 
 // reasons are all that keep a task of the service from the node; none where it fits. What comes first is what the
@@ -185,9 +186,14 @@ func hasPlugin(n swarm.Node, kind, name string) bool {
 func (d demand) unmet(n swarm.Node) []Reason {
 	var out []Reason
 	for _, c := range d.constraints {
-		if !c.met(n) {
-			out = append(out, c.reason(n))
+		if c.met(n) {
+			continue
 		}
+		reason := c.reason(n)
+		if strings.EqualFold(c.key, "node.id") && c.equal {
+			reason.Text = fmt.Sprintf("it is bound to the node %s (%s)", NodeName(d.nodes, c.value), c.text)
+		}
+		out = append(out, reason)
 	}
 	return out
 }

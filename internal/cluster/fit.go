@@ -43,23 +43,13 @@ func (c Cluster) Fit(name string, spec swarm.ServiceSpec) Fit {
 // from those after it. kept are the services whose tasks are not replaced; they may get more or fewer.
 func (c Cluster) Place(stack swarmspec.Stack, order []string, kept map[string]bool) []Fit {
 	rooms := c.rooms()
-	drivers := map[string]string{}
-	for _, n := range c.Networks {
-		drivers[n.ID], drivers[n.Name] = n.Driver, n.Driver
-	}
-	for _, n := range stack.Networks {
-		drivers[n.Name] = n.Options.Driver
-	}
 	out := make([]Fit, 0, len(order))
 	for _, name := range order {
-		spec := stack.Services[name]
-		if old, there := c.Services[name]; there && modeOf(old.Spec) != modeOf(spec) { // it is removed, and made anew
+		d := c.demand(stack, name)
+		if old, there := c.Services[name]; there && modeOf(old.Spec) != modeOf(d.spec) { // removed, and made anew
 			for _, r := range rooms {
-				r.remove(func(t task) bool { return t.service == spec.Name })
+				r.remove(d.mine)
 			}
-		}
-		d := demand{
-			key: spec.Name, spec: spec, claim: reserved(spec.TaskTemplate), ports: specPorts(spec), drivers: drivers,
 		}
 		fit := Fit{Service: name, On: map[string]int{}, Invalid: c.invalid(&d)}
 		if fit.Invalid == nil {
@@ -68,6 +58,22 @@ func (c Cluster) Place(stack swarmspec.Stack, order []string, kept map[string]bo
 		out = append(out, fit)
 	}
 	return out
+}
+
+// demand is what a service of the stack asks of a node.
+func (c Cluster) demand(stack swarmspec.Stack, name string) demand {
+	drivers := map[string]string{}
+	for _, n := range c.Networks {
+		drivers[n.ID], drivers[n.Name] = n.Driver, n.Driver
+	}
+	for _, n := range stack.Networks {
+		drivers[n.Name] = n.Options.Driver
+	}
+	spec := stack.Services[name]
+	return demand{
+		key: spec.Name, spec: spec, claim: reserved(spec.TaskTemplate), ports: specPorts(spec), drivers: drivers,
+		nodes: c.Nodes,
+	}
 }
 
 // modeOf tells the modes apart.

@@ -106,7 +106,9 @@ func withTasks(c Cluster, spec swarm.ServiceSpec, on ...string) Cluster {
 	for i, name := range on {
 		c.Tasks = append(c.Tasks, swarm.Task{
 			ID: fmt.Sprint(spec.Name, i), ServiceID: s.ID, Slot: i + 1, NodeID: "id-" + name, Spec: spec.TaskTemplate,
-			DesiredState: swarm.TaskStateRunning, Status: swarm.TaskStatus{State: swarm.TaskStateRunning},
+			DesiredState: swarm.TaskStateRunning, Status: swarm.TaskStatus{
+				State: swarm.TaskStateRunning, ContainerStatus: &swarm.ContainerStatus{ContainerID: "c"},
+			},
 		})
 	}
 	return c

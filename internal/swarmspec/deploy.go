@@ -93,8 +93,12 @@ func (c *converter) placement(s types.ServiceConfig, constraints []string) *swar
 	return out
 }
 
+// pins binds a service to the nodes of its volumes. On each node of a global one is a volume of its own.
 func (c *converter) pins(s types.ServiceConfig) []string {
 	var out []string
+	if strings.HasPrefix(deploy(s).Mode, "global") {
+		return nil
+	}
 	for _, v := range s.Volumes {
 		node := c.options.VolumeNodes[c.project.Volumes[v.Source].Name]
 		pin := "node.id==" + node

@@ -177,6 +177,11 @@ func TestPlacement(t *testing.T) {
 	if got := strings.Join(spec.TaskTemplate.Placement.Constraints, " "); got != "node.role==worker node.id==n1" {
 		t.Errorf("got %q", got)
 	}
+	global := "volumes: ['vol:/v'], deploy: {mode: global}|volumes: {vol: {}}"
+	spec, _ = one(t, global, Options{VolumeNodes: map[string]string{"p_vol": "n1"}})
+	if got := spec.TaskTemplate.Placement.Constraints; len(got) != 0 {
+		t.Errorf("a global service is bound to %v", got)
+	}
 	spec, changes := one(t, "gpus: all", Options{})
 	got := spec.TaskTemplate.Placement.Constraints
 	if len(got) != 1 || got[0] != gpuLabel || !said(changes, "gpu=true") {
