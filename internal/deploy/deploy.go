@@ -11,6 +11,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/api/types/volume"
 
 	"github.com/25eloquence/compose-mage/internal/cluster"
 	"github.com/25eloquence/compose-mage/internal/operation"
@@ -107,15 +108,26 @@ func (p Plan) Specs() map[string]swarm.ServiceSpec { return p.stack.Services }
 // Place says whether every service has a place on the Swarm beside all that runs there: the error names each that has
 // none, with the reason of each node.
 func (p Plan) Place(c cluster.Cluster) error {
-	var order []string
-	kept := map[string]bool{}
+	order, kept := p.order()
+	return cluster.Unfit(c.Place(p.stack, order, kept))
+}
+
+// Volumes says which node has each volume of the services. local are the volumes of the engine that is asked.
+func (p Plan) Volumes(c cluster.Cluster, local []volume.Volume) ([]cluster.Volume, error) {
+	order, kept := p.order()
+	return c.Volumes(cluster.VolumesInput{Stack: p.stack, Order: order, Kept: kept, Local: local})
+}
+
+// order gives the services that there are to be in their order, and those whose tasks are not replaced.
+func (p Plan) order() (order []string, kept map[string]bool) {
+	kept = map[string]bool{}
 	for _, s := range p.Steps {
 		if s.Action != Remove {
 			order = append(order, s.Service)
 			kept[s.Service] = s.Action != Create && s.Action != Replace
 		}
 	}
-	return cluster.Unfit(c.Place(p.stack, order, kept))
+	return order, kept
 }
 
 const gone = "the Compose files no longer have it"

@@ -165,6 +165,9 @@ func (d *deployment) execute(ctx context.Context, p *prepared) (Plan, error) {
 	for service, pin := range p.delivery.Pinned(images) {
 		auth[service] = string(pin.Auth)
 	}
+	if err := cluster.NoteVolumes(ctx, d.engine, p.volumes); err != nil {
+		return Plan{}, err
+	}
 	began := time.Now()
 	err = deploy.Execute(ctx, d.engine, &p.plan, deploy.Options{Out: d.out, Timeout: d.Timeout, Auth: auth})
 	if err == nil && len(p.plan.Operations) > 0 {
@@ -254,6 +257,7 @@ type prepared struct {
 	options  swarmspec.Options
 	delivery *delivery.Delivery
 	images   delivery.Plan
+	volumes  []cluster.Volume
 	plan     deploy.Plan
 }
 
@@ -292,13 +296,23 @@ func (p *prepared) decide(ctx context.Context) error {
 	if err := p.convert(); err != nil {
 		return err
 	}
+	local, err := cluster.LocalVolumes(ctx, p.engine)
+	if err != nil {
+		return err
+	}
+	if p.volumes, err = p.plan.Volumes(p.look, local); err != nil {
+		return err
+	}
+	p.options.VolumeNodes = cluster.VolumeNodes(p.volumes)
+	if err := p.convert(); err != nil {
+		return err
+	}
 	fits := map[string][]string{}
 	for name, spec := range p.plan.Specs() {
 		for _, n := range p.look.Fit(name, spec).Nodes {
 			fits[name] = append(fits[name], n.ID)
 		}
 	}
-	var err error
 	if p.images, err = p.delivery.Plan(ctx, fits); err != nil {
 		return err
 	}
@@ -329,6 +343,11 @@ func (p *prepared) convert() error {
 	p.plan, err = deploy.New(deploy.Input{
 		Project: p.model.Project, Stack: stack, Cluster: p.look, RemoveOrphans: p.policy.Remove,
 	})
+	if len(p.look.Nodes) > 1 {
+		for _, v := range p.volumes {
+			p.plan.Notes = append(p.plan.Notes, v.Note())
+		}
+	}
 	return err
 }
 
