@@ -227,7 +227,8 @@ func TestFit(t *testing.T) {
 			"fits big small | 1 on big | 1 on small",
 		},
 		"fewer copies": {
-			withTasks(two, service("a", 3, reserve(0, 4*gib)), "small", "small", "big"), service("a", 1, reserve(0, 4*gib)),
+			withTasks(two, service("a", 3, reserve(0, 4*gib)), "small", "small", "big"),
+			service("a", 1, reserve(0, 4*gib)),
 			"fits big small | 1 on big",
 		},
 		"host port": {

@@ -132,6 +132,10 @@ func (e onProject) check(project *types.Project) (keys []string, err error) {
 	if name, err := checkNodes(e.Nodes); err != nil {
 		return []string{"nodes", name}, fmt.Errorf("%s.nodes.%s: %w", Key, name, err)
 	}
+	if e.Endpoint != "" && !slices.Contains(endpoints, e.Endpoint) {
+		return []string{"endpoint"}, fmt.Errorf("%s.endpoint: %q is neither vip nor dnsrr%s", Key, e.Endpoint,
+			fault.DidYouMean(e.Endpoint, endpoints))
+	}
 	for i, a := range e.Alerts {
 		if p := a.check(project); p != nil {
 			keys := append([]string{"alerts", strconv.Itoa(i)}, p.path...)

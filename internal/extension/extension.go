@@ -31,8 +31,10 @@ type onProject struct {
 	// Alerts are those who are told of what is wrong and lasts.
 	Alerts []Alert `yaml:"alerts"`
 	// Nodes are the addresses of the engines of a Swarm's nodes, by the nodes' host names.
-	Nodes  map[string]string `yaml:"nodes"`
-	Backup *Backups          `yaml:"backup"`
+	Nodes map[string]string `yaml:"nodes"`
+	// Endpoint is how the services of a deployed stack are found: "vip" or "dnsrr"; "" is as this machine's kernel can.
+	Endpoint string   `yaml:"endpoint"`
+	Backup   *Backups `yaml:"backup"`
 }
 
 // onService is what the key may hold on a service.

@@ -21,6 +21,24 @@ func Nodes(project *types.Project) map[string]string {
 	return e.Nodes
 }
 
+// How the services of a deployed stack are found, and their ports published: by a virtual address and on every node,
+// which needs IPVS in the kernel of each, or by the addresses of their tasks and on the nodes that run those.
+const (
+	EndpointVIP   = "vip"
+	EndpointDNSRR = "dnsrr"
+)
+
+var endpoints = []string{EndpointVIP, EndpointDNSRR}
+
+// Endpoint gives which of the two the Compose file asks for; "" where it does not say.
+func Endpoint(project *types.Project) string {
+	var e onProject
+	if decode(project.Extensions[Key], &e) != nil {
+		return ""
+	}
+	return e.Endpoint
+}
+
 var nodeSchemes = []string{"ssh", "tcp", "unix"}
 
 // CheckNode says what is wrong with the address of a node's engine. The texts don't repeat the address: it may have a

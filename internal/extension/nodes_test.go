@@ -42,3 +42,19 @@ func TestNodes(t *testing.T) {
 		}
 	}
 }
+
+func TestEndpoint(t *testing.T) {
+	for text, want := range map[string]string{
+		"smoke: ": "", "endpoint: vip": "vip", "endpoint: dnsrr": "dnsrr", "endpoint: ''": "",
+		"endpoint: dnsr": `x-compose-mage.endpoint: "dnsr" is neither vip nor dnsrr (did you mean "dnsrr"?)`,
+		"endpoint: [a]":  "x-compose-mage: ",
+	} {
+		m, err := loaded(t, "x-compose-mage:\n  "+text+"\nservices:\n  a: {image: x}\n")
+		switch {
+		case err != nil && !strings.Contains(err.Error(), want):
+			t.Errorf("%s: %v", text, err)
+		case err == nil && Endpoint(m.Project) != want:
+			t.Errorf("%s: %q", text, Endpoint(m.Project))
+		}
+	}
+}
