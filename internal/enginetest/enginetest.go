@@ -32,25 +32,22 @@ func Connect(t testing.TB) *engine.Engine {
 	return e
 }
 
-var (
-	probeOnce sync.Once
-	probeTar  []byte
-	probeErr  error
-)
+// Probe is the root file system that holds just the probe program, as a tar archive.
+var Probe = sync.OnceValues(buildProbe)
 
 // Image makes an image that holds just the probe program, with these labels (and one random byte string, so that each
 // call makes another image), names it ref, and removes it when the test ends. It returns the image's ID.
 func Image(t testing.TB, e *engine.Engine, ref string, labels map[string]string) string {
 	t.Helper()
-	probeOnce.Do(func() { probeTar, probeErr = buildProbe() })
-	if probeErr != nil {
-		t.Fatalf("building the probe: %v", probeErr)
+	program, err := Probe()
+	if err != nil {
+		t.Fatalf("building the probe: %v", err)
 	}
 	changes := []string{`ENTRYPOINT ["/probe"]`, `CMD ["sleep"]`, "LABEL made=" + time.Now().Format("150405.000000000")}
 	for k, v := range labels {
 		changes = append(changes, "LABEL "+k+"="+v)
 	}
-	r, err := e.ImageImport(t.Context(), client.ImageImportSource{Source: bytes.NewReader(probeTar), SourceName: "-"},
+	r, err := e.ImageImport(t.Context(), client.ImageImportSource{Source: bytes.NewReader(program), SourceName: "-"},
 		ref, client.ImageImportOptions{Changes: changes})
 	if err != nil {
 		t.Fatalf("importing %q: %v", ref, err)

@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -40,6 +40,13 @@ type Options struct {
 	// Distribution takes the machine's own dockerd and containerd, of whatever version, instead of building current
 	// ones.
 	Distribution bool
+	// Inside runs functions in the network namespace that the engine is to use, which is the caller's to make and to
+	// close; nil for one of the engine's own. Registry and Loopback are not led there.
+	Inside func(func() error) error
+	// HostName is what the engine takes for its machine's name; "" for the machine's own.
+	HostName string
+	// Settings are further ones of the engine's configuration.
+	Settings map[string]any
 }
 
 // Engine is a running engine.
@@ -61,7 +68,8 @@ type Engine struct {
 const initScript = `for dir in /run/containerd /run/docker; do
   mkdir -p "$dir" && mount -t tmpfs tmpfs "$dir" || exit 1
 done
-crashed=$1 pids=$2; shift 2
+[ -z "$3" ] || echo "$3" >/proc/sys/kernel/hostname || exit 1
+crashed=$1 pids=$2; shift 3
 trap 'kill -TERM $pid' TERM
 while :; do
   rm -f "$pids/docker.pid" "$pids/exec/containerd/containerd.pid"
@@ -104,10 +112,13 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if e.lock, err = lockDir(dir); err != nil {
 		return nil, fmt.Errorf("starting a current engine: %w", err)
 	}
-	if e.network, err = openNetwork(ctx, dir, o.loopback()); err != nil {
-		return nil, fmt.Errorf("giving the current engine a network: %w", err)
+	if o.Inside == nil {
+		if e.network, err = openNetwork(ctx, dir, o.loopback()); err != nil {
+			return nil, fmt.Errorf("giving the current engine a network: %w", err)
+		}
+		o.Inside = e.network.Do
 	}
-	if err := e.start(dir, o.Registry, dockerd); err != nil {
+	if err := e.start(dir, dockerd, o); err != nil {
 		return nil, fmt.Errorf("starting the current engine: %w", err)
 	}
 	if err := e.await(ctx); err != nil {
@@ -157,17 +168,21 @@ func lockDir(dir string) (*os.File, error) {
 }
 
 // start starts dockerd, which starts its containerd.
-func (e *Engine) start(dir, registry, dockerd string) error {
+func (e *Engine) start(dir, dockerd string, o Options) error {
 	config := map[string]any{
 		"data-root": filepath.Join(dir, "data"), "exec-root": filepath.Join(dir,
 			"exec"), "pidfile": filepath.Join(dir, "docker.pid"),
-		"mtu": e.network.mtu,
 		// The distribution's runc may be older than 1.2, which brought time namespaces.
 		"features": map[string]bool{"containerd-snapshotter": true, "time-namespaces": false},
 	}
-	if registry != "" {
-		config["registry-mirrors"], config["insecure-registries"] = []string{"http://" + registry}, []string{registry}
+	if e.network != nil {
+		config["mtu"] = e.network.mtu
 	}
+	if o.Registry != "" {
+		config["registry-mirrors"] = []string{"http://" + o.Registry}
+		config["insecure-registries"] = []string{o.Registry}
+	}
+	maps.Copy(config, o.Settings)
 	text, err := json.Marshal(config)
 	if err != nil {
 		return fmt.Errorf("encoding its configuration: %w", err)
@@ -184,11 +199,13 @@ func (e *Engine) start(dir, registry, dockerd string) error {
 		return fmt.Errorf("opening its log: %w", err)
 	}
 	defer log.Close()
-	cmd := exec.Command("sh", "-c", initScript, "sh", e.crashed, dir, dockerd, "--config-file", file, "-H", e.Host)
+	cmd := exec.Command("sh", "-c", initScript, "sh", e.crashed, dir, o.HostName, dockerd, "--config-file",
+		file, "-H", e.Host)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", log, log
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(dockerd)+":"+os.Getenv("PATH"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUTS}
 	daemon.Cage(cmd)
-	e.init, err = daemon.StartChildOn(cmd, e.network.inside)
+	e.init, err = daemon.StartChildOn(cmd, o.Inside)
 	return err
 }
 
@@ -250,35 +267,4 @@ func (e *Engine) Kill() {
 	if e.init != nil {
 		e.init.Kill()
 	}
-}
-
-// thread runs functions, one at a time, on one thread that nothing else runs on and that ends with it.
-type thread struct{ work chan func() }
-
-func newThread() *thread {
-	t := &thread{work: make(chan func())}
-	go t.run()
-	return t
-}
-
-// run never takes the process's main thread: that one can't end, and /proc/self goes by its namespaces for all of the
-// process.
-func (t *thread) run() {
-	runtime.LockOSThread() // never unlocked: what was done to the thread must not reach other goroutines
-	if syscall.Gettid() == os.Getpid() {
-		other := make(chan struct{})
-		go func() { defer close(other); t.run() }() // on another, for this one is taken
-		<-other
-		runtime.UnlockOSThread() // nothing was done to it
-		return
-	}
-	for f := range t.work {
-		f()
-	}
-}
-
-func (t *thread) do(f func() error) error {
-	done := make(chan error, 1)
-	t.work <- func() { done <- f() }
-	return <-done
 }

@@ -13,13 +13,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 )
 
-// network is a network namespace that lives as long as its thread. It reaches what the machine reaches, through a
+// network is a network namespace. It reaches what the machine reaches, through a
 // pair of interfaces and address translation; loopback ports of the machine are forwarded one by one.
 type network struct {
-	thread  *thread
+	*Namespace
 	link    string // the machine's end of the pair
 	subnet  netip.Prefix
 	mtu     int
@@ -45,7 +44,7 @@ func Link(dir string) string {
 // behind is found and removed. loopback are the host:port addresses that are forwarded.
 func openNetwork(ctx context.Context, dir string, loopback []string) (_ *network, err error) {
 	sum := sha256.Sum256([]byte(dir))
-	n := &network{thread: newThread(), link: Link(dir)}
+	n := &network{link: Link(dir)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())
@@ -58,33 +57,23 @@ func openNetwork(ctx context.Context, dir string, loopback []string) (_ *network
 	if n.mtu, err = defaultMTU(); err != nil {
 		return nil, err
 	}
-	var tid int
-	err = n.thread.do(func() error {
-		tid = syscall.Gettid()
-		return syscall.Unshare(syscall.CLONE_NEWNET)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("making a network namespace: %w", err)
+	if n.Namespace, err = NewNamespace(ctx); err != nil {
+		return nil, err
 	}
 	host, engine := n.subnet.Addr().Next(), n.subnet.Addr().Next().Next()
 	mtu, bits := strconv.Itoa(n.mtu), fmt.Sprintf("/%d", n.subnet.Bits())
-	err = runAll(ctx, []string{
-		"ip link add " + n.link + " mtu " + mtu + " type veth peer name eth0 mtu " + mtu + " netns " +
-			strconv.Itoa(tid),
-		"ip addr add " + host.String() + bits + " dev " + n.link,
-		"ip link set " + n.link + " up",
-	})
+	err = Run(ctx,
+		"ip link add "+n.link+" mtu "+mtu+" type veth peer name eth0 mtu "+mtu+" netns "+
+			strconv.Itoa(n.TID),
+		"ip addr add "+host.String()+bits+" dev "+n.link,
+		"ip link set "+n.link+" up")
 	if err != nil {
 		return nil, err
 	}
-	err = n.inside(func() error {
-		return runAll(ctx, []string{
-			"ip link set lo up",
-			"ip addr add " + engine.String() + bits + " dev eth0",
-			"ip link set eth0 up",
-			"ip route add default via " + host.String(),
-		})
-	})
+	err = n.Run(ctx,
+		"ip addr add "+engine.String()+bits+" dev eth0",
+		"ip link set eth0 up",
+		"ip route add default via "+host.String())
 	if err != nil {
 		return nil, err
 	}
@@ -99,9 +88,6 @@ func openNetwork(ctx context.Context, dir string, loopback []string) (_ *network
 	return n, nil
 }
 
-// inside runs f, and what it starts, in the network.
-func (n *network) inside(f func() error) error { return n.thread.do(f) }
-
 // allow lets the network out, as an engine's own rules do for its bridges: before the machine's engine's, which end
 // in a refusal. It switches forwarding on, which every engine does.
 func (n *network) allow(ctx context.Context) error {
@@ -111,17 +97,16 @@ func (n *network) allow(ctx context.Context) error {
 			return fmt.Errorf("switching forwarding on: %w", err)
 		}
 	}
-	return runAll(ctx, []string{
-		"iptables -w -t nat -I POSTROUTING -s " + n.subnet.String() + " ! -o " + n.link + " -j MASQUERADE",
-		"iptables -w -I FORWARD -i " + n.link + " -j ACCEPT",
-		"iptables -w -I FORWARD -o " + n.link + " -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
-	})
+	return Run(ctx,
+		"iptables -w -t nat -I POSTROUTING -s "+n.subnet.String()+" ! -o "+n.link+" -j MASQUERADE",
+		"iptables -w -I FORWARD -i "+n.link+" -j ACCEPT",
+		"iptables -w -I FORWARD -o "+n.link+" -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
 }
 
 // sweep removes the machine's end of the pair and every rule that names it. It has nothing to say: what is not there
 // need not go.
 func (n *network) sweep(ctx context.Context) {
-	_ = runAll(ctx, []string{"ip link delete " + n.link})
+	_ = Run(ctx, "ip link delete "+n.link)
 	for _, table := range []string{"nat", "filter"} {
 		rules, err := exec.CommandContext(ctx, "iptables", "-w", "-t", table, "-S").Output()
 		if err != nil {
@@ -129,7 +114,7 @@ func (n *network) sweep(ctx context.Context) {
 		}
 		for line := range strings.Lines(string(rules)) {
 			if rule, added := strings.CutPrefix(line, "-A "); added && strings.Contains(rule, n.link) {
-				_ = runAll(ctx, []string{"iptables -w -t " + table + " -D " + rule})
+				_ = Run(ctx, "iptables -w -t "+table+" -D "+rule)
 			}
 		}
 	}
@@ -138,7 +123,7 @@ func (n *network) sweep(ctx context.Context) {
 // forwardTo makes the machine's loopback address reachable under the same address inside.
 func (n *network) forwardTo(address string) error {
 	var l net.Listener
-	err := n.inside(func() (err error) {
+	err := n.Do(func() (err error) {
 		// A socket belongs to the namespace of the thread that made it, whoever accepts from it.
 		l, err = net.Listen("tcp", address)
 		return err
@@ -187,7 +172,9 @@ func (n *network) close() error {
 			n.failed = errors.Join(n.failed, l.Close())
 		}
 		n.sweep(context.Background()) // also after Ctrl-C
-		close(n.thread.work)
+		if n.Namespace != nil {
+			n.Close()
+		}
 	})
 	return n.failed
 }
@@ -231,15 +218,4 @@ func defaultMTU() (int, error) {
 		}
 	}
 	return 1500, nil
-}
-
-// runAll runs the commands one after another, none of whose words holds a space.
-func runAll(ctx context.Context, commands []string) error {
-	for _, command := range commands {
-		words := strings.Fields(command)
-		if out, err := exec.CommandContext(ctx, words[0], words[1:]...).CombinedOutput(); err != nil {
-			return fmt.Errorf("running %q: %w: %s", command, err, strings.TrimSpace(string(out)))
-		}
-	}
-	return nil
 }

@@ -23,7 +23,7 @@ import (
 
 // Mirror is a running registry.
 type Mirror struct {
-	Address string // host:port on the loopback
+	Address string // host:port, on the loopback unless StartAt was given another
 	dir     string
 	child   *daemon.Child
 }
@@ -33,6 +33,20 @@ const firstPort = 5100
 
 // Start starts a registry and waits until it answers. Who started it closes it.
 func Start(ctx context.Context) (*Mirror, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort)))
+	if err != nil {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("starting a registry for tests: %w", err)
+	}
+	_ = l.Close()
+	return StartAt(ctx, l.Addr().String(), nil)
+}
+
+// StartAt starts a registry at address, in the network namespace that inside runs functions in, and waits until it
+// answers there and here; inside is nil for the machine's own. Who started it closes it.
+func StartAt(ctx context.Context, address string, inside func(func() error) error) (*Mirror, error) {
 	dir, err := state.Dir()
 	if err != nil {
 		return nil, err
@@ -42,14 +56,17 @@ func Start(ctx context.Context) (*Mirror, error) {
 		return nil, fmt.Errorf("starting a registry for tests: setup built none; name one in TEST_REGISTRY: %w", err)
 	}
 	removeLeft(dir)
-	m := &Mirror{dir: filepath.Join(dir, fmt.Sprintf("%s%d", prefix, os.Getpid()))}
-	if err := m.start(ctx, filepath.Join(dir, "registry"), program); err != nil {
+	m := &Mirror{Address: address}
+	if m.dir, err = os.MkdirTemp(dir, fmt.Sprintf("%s%d.", prefix, os.Getpid())); err != nil {
+		return nil, fmt.Errorf("starting a registry for tests: %w", err)
+	}
+	if err := m.start(ctx, filepath.Join(dir, "registry"), program, inside); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting a registry for tests: %w", err), m.Close())
 	}
 	return m, nil
 }
 
-// prefix begins the names of the directories, which end in the pid of who uses it.
+// prefix begins the names of the directories; behind it are the pid of who uses it, a dot and what tells several apart.
 const prefix = "test-registry-"
 
 // removeLeft removes the directories of those who were killed.
@@ -59,7 +76,8 @@ func removeLeft(dir string) {
 		return
 	}
 	for _, path := range left {
-		pid, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(path), prefix))
+		number, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(path), prefix), ".")
+		pid, err := strconv.Atoi(number)
 		if err != nil {
 			continue
 		}
@@ -69,20 +87,11 @@ func removeLeft(dir string) {
 	}
 }
 
-func (m *Mirror) start(ctx context.Context, from, program string) error {
+func (m *Mirror) start(ctx context.Context, from, program string, inside func(func() error) error) error {
 	store := filepath.Join(m.dir, "store")
 	if err := copyBases(from, store); err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort)))
-	if err != nil {
-		l, err = net.Listen("tcp", "127.0.0.1:0")
-	}
-	if err != nil {
-		return err
-	}
-	m.Address = l.Addr().String()
-	_ = l.Close()
 	config := filepath.Join(m.dir, "registry.yaml")
 	text := fmt.Sprintf("version: 0.1\nlog: {level: warn, accesslog: {disabled: true}}\n"+
 		"storage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\nhttp: {addr: %q}\n", store, m.Address)
@@ -97,7 +106,12 @@ func (m *Mirror) start(ctx context.Context, from, program string) error {
 	cmd := exec.Command(program, "serve", config)
 	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
 	cmd.Stdout, cmd.Stderr = log, log
-	if m.child, err = daemon.StartChild(cmd); err != nil {
+	if inside == nil {
+		m.child, err = daemon.StartChild(cmd)
+	} else {
+		m.child, err = daemon.StartChildOn(cmd, inside)
+	}
+	if err != nil {
 		return err
 	}
 	return m.await(ctx)

@@ -17,6 +17,8 @@ func main() {
 	if len(os.Args) < 2 {
 		os.Exit(2)
 	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	switch os.Args[1] {
 	case "sleep":
 	case "spin":
@@ -50,11 +52,12 @@ func main() {
 			fmt.Println(os.Args[2])
 			time.Sleep(time.Duration(number(4)) * time.Millisecond)
 		}
+	case "load": // host:port, requests a second; prints what came of them when it is stopped
+		load(os.Args[2], number(3), stop)
+		return
 	default:
 		os.Exit(2)
 	}
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	<-stop
 }
 
