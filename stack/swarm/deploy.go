@@ -258,6 +258,7 @@ type prepared struct {
 	delivery *delivery.Delivery
 	images   delivery.Plan
 	volumes  []cluster.Volume
+	noVIP    string // why services have no virtual addresses; "" where they have
 	plan     deploy.Plan
 }
 
@@ -269,7 +270,8 @@ func (d *deployment) plan(ctx context.Context) (_ *prepared, err error) {
 	if p.look, err = cluster.Look(ctx, d.engine, d.engine.Info.Swarm.NodeID, project.Name); err != nil {
 		return nil, err
 	}
-	p.options = swarmspec.Options{API: p.look.API}
+	p.options = swarmspec.Options{API: p.look.API, GPU: p.look.GPU()}
+	p.options.NoVIP, p.noVIP = cluster.NoVIP(project, d.engine)
 	if p.options.Secrets, p.options.Configs, err = deploy.Contents(project); err != nil {
 		return nil, err
 	}
@@ -343,6 +345,9 @@ func (p *prepared) convert() error {
 	p.plan, err = deploy.New(deploy.Input{
 		Project: p.model.Project, Stack: stack, Cluster: p.look, RemoveOrphans: p.policy.Remove,
 	})
+	if p.noVIP != "" {
+		p.plan.Notes = append(p.plan.Notes, p.noVIP)
+	}
 	if len(p.look.Nodes) > 1 {
 		for _, v := range p.volumes {
 			p.plan.Notes = append(p.plan.Notes, v.Note())
