@@ -23,16 +23,18 @@ const backWithin = 5 * time.Minute
 // failure, and whether the way back was gone to its end.
 func (r *run) back(ctx context.Context, failed error) (f *fault.Error, whole bool) {
 	f = r.failure(ctx, failed)
-	if r.first() {
+	switch {
+	case len(r.touched) == 0:
+		f.Detail = append(f.Detail, "no service was touched")
+		return f, true
+	case r.first():
 		f.Detail = append(f.Detail, "it is the first deploy of "+r.plan.Stack+
 			": nothing was there to go back to, and what is healthy stays; the next deploy goes on from there")
 		return f, true
 	}
 	touched := slices.Clone(r.touched)
 	slices.Reverse(touched)
-	if len(touched) > 0 {
-		r.Out.Failed("%v: going back", failed)
-	}
+	r.Out.Failed("%v: going back", failed)
 	var back, left []string
 	for _, service := range touched {
 		if err := r.backOne(ctx, service); err != nil {

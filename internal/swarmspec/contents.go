@@ -32,7 +32,7 @@ func (c *converter) contents() error {
 			if !has {
 				return fmt.Errorf("secret %q has no content", key)
 			}
-			spec.Data = data
+			spec.Data = c.notEmpty("secrets."+key, data)
 		}
 		spec.Name = c.contentName(key, spec.Data, spec)
 		spec.Labels[ContentLabel] = key
@@ -49,7 +49,7 @@ func (c *converter) contents() error {
 			return fmt.Errorf("config %q has no content", key)
 		}
 		spec := swarm.ConfigSpec{
-			Annotations: swarm.Annotations{Labels: c.labels(s.Labels)}, Data: data,
+			Annotations: swarm.Annotations{Labels: c.labels(s.Labels)}, Data: c.notEmpty("configs."+key, data),
 			Templating: contentDriver(s.TemplateDriver, nil),
 		}
 		spec.Name = c.contentName(key, spec.Data, spec)
@@ -57,6 +57,15 @@ func (c *converter) contents() error {
 		c.stack.Configs[key] = spec
 	}
 	return nil
+}
+
+// notEmpty is a content as a Swarm takes it: it refuses an empty one.
+func (c *converter) notEmpty(path string, data []byte) []byte {
+	c.change("", len(data) == 0, path, "a line break stands for its empty content, which a Swarm does not take")
+	if len(data) == 0 {
+		return []byte("\n")
+	}
+	return data
 }
 
 func contentDriver(name string, options map[string]string) *swarm.Driver {

@@ -306,3 +306,11 @@ func TestWhatAnOldSwarmLacksIsNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestEmptyContents(t *testing.T) {
+	project := composetest.Load(t, "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {file: /f}}")
+	stack, err := Convert(project, Options{Secrets: map[string][]byte{"s": {}}})
+	if err != nil || string(stack.Secrets["s"].Data) != "\n" || !said(stack.Changes, "secrets.s: a line break") {
+		t.Errorf("got %q, %v, %v", stack.Secrets["s"].Data, stack.Changes, err)
+	}
+}

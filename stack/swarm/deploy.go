@@ -346,7 +346,7 @@ func (p *prepared) convert() error {
 		Project: p.model.Project, Stack: stack, Cluster: p.look, RemoveOrphans: p.policy.Remove,
 	})
 	if p.noVIP != "" {
-		p.plan.Notes = append(p.plan.Notes, p.noVIP)
+		p.plan.Notes = append(p.plan.Notes, "no virtual addresses, services are found by DNS: "+p.noVIP)
 	}
 	if len(p.look.Nodes) > 1 {
 		for _, v := range p.volumes {
