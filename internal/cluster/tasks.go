@@ -55,9 +55,9 @@ func Progress(s swarm.Service, tasks []swarm.Task, nodes []swarm.Node) State {
 		case current && failed(s.Spec, t):
 			out.Failures = append(out.Failures, failureOf(t, nodes))
 		case current && t.Status.State == swarm.TaskStateComplete, // as it may
-			current && !isJob(s.Spec) && runs(t) && t.DesiredState == swarm.TaskStateRunning:
+			current && !IsJob(s.Spec) && runs(t) && t.DesiredState == swarm.TaskStateRunning:
 			out.Running++
-		case !current && !ended(t) && !isJob(s.Spec):
+		case !current && !Ended(t) && !IsJob(s.Spec):
 			out.Old++
 		}
 	}
@@ -88,20 +88,28 @@ func wanted(s swarm.Service, tasks []swarm.Task, nodes []swarm.Node) int {
 	}
 	on := map[string]bool{}
 	for _, t := range tasks {
-		if t.ServiceID == s.ID && t.DesiredState <= swarm.TaskStateRunning {
+		if t.ServiceID == s.ID && ToRun(t) {
 			on[t.NodeID] = true
 		}
 	}
 	return max(len(on), min(1, len(nodes)))
 }
 
-func isJob(spec swarm.ServiceSpec) bool {
+// ToRun says whether the Swarm means the task to run, at once or once another has ended.
+func ToRun(t swarm.Task) bool {
+	return slices.Contains([]swarm.TaskState{
+		swarm.TaskStateReady, swarm.TaskStateRunning, swarm.TaskStateComplete, // a job's
+	}, t.DesiredState)
+}
+
+// IsJob says whether the service is run to its end.
+func IsJob(spec swarm.ServiceSpec) bool {
 	return spec.Mode.ReplicatedJob != nil || spec.Mode.GlobalJob != nil
 }
 
 // isCurrent says whether the task is of the service's spec as it is now, and of a job's last run.
 func isCurrent(s swarm.Service, t swarm.Task, spec string) bool {
-	if isJob(s.Spec) && s.JobStatus != nil && t.JobIteration != nil {
+	if IsJob(s.Spec) && s.JobStatus != nil && t.JobIteration != nil {
 		return t.JobIteration.Index == s.JobStatus.JobIteration.Index
 	}
 	return specText(t.Spec) == spec
@@ -166,7 +174,8 @@ func full(value any) any {
 // runs says whether the task runs; with a health check it is healthy then.
 func runs(t swarm.Task) bool { return t.Status.State == swarm.TaskStateRunning }
 
-func ended(t swarm.Task) bool {
+// Ended says whether the task runs no more, and will not.
+func Ended(t swarm.Task) bool {
 	return slices.Contains([]swarm.TaskState{
 		swarm.TaskStateComplete, swarm.TaskStateShutdown, swarm.TaskStateFailed, swarm.TaskStateRejected,
 		swarm.TaskStateRemove, swarm.TaskStateOrphaned,
@@ -183,7 +192,7 @@ func failed(spec swarm.ServiceSpec, t swarm.Task) bool {
 		p := spec.TaskTemplate.RestartPolicy
 		mayEnd := p != nil && (p.Condition == swarm.RestartPolicyConditionNone ||
 			p.Condition == swarm.RestartPolicyConditionOnFailure)
-		return !isJob(spec) && !mayEnd
+		return !IsJob(spec) && !mayEnd
 	}
 	return false
 }

@@ -193,7 +193,7 @@ func (p *Plan) step(in Input, name string) Step {
 		step.Action, step.Why = Replace, why(step.Differences)
 		step.Away = "a Swarm can't change the mode of a service: it is removed, and made anew"
 	case slices.ContainsFunc(step.Differences, func(d Difference) bool { return d.Replaces }):
-		step.Action, step.Why, step.Away = Replace, why(step.Differences), away(want)
+		step.Action, step.Why, step.Away = Replace, why(step.Differences), Away(want)
 	case len(step.Differences) > 0:
 		step.Action, step.Why = Update, why(step.Differences)
 	default:
@@ -243,8 +243,8 @@ func why(all []Difference) string {
 	return strings.Join(out, ", ")
 }
 
-// away says why nobody is answered while the tasks of a service are replaced; "" where some task always runs.
-func away(spec swarm.ServiceSpec) string {
+// Away says why nobody is answered while the tasks of a service are replaced; "" where some task always runs.
+func Away(spec swarm.ServiceSpec) string {
 	if spec.UpdateConfig == nil || spec.UpdateConfig.Order == swarm.UpdateOrderStartFirst {
 		return ""
 	}

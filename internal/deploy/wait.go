@@ -23,10 +23,8 @@ import (
 
 const (
 	askEvery = 250 * time.Millisecond
-	// triesEnough is how many tasks of a new service may fail before it has: a Swarm tries for ever.
-	triesEnough = 3
-	// unplacedEnough is how long a task may have no node. Nodes that have just come are not counted at once.
-	unplacedEnough = 15 * time.Second
+	// shownFailures is how many failed tasks an error has.
+	shownFailures = 3
 	// quietEnough is how long nothing may happen at all: longer than an image takes to be pulled.
 	quietEnough = 20 * time.Minute
 	// steadyEnough is how long a task without a health check has to run before it counts as well.
@@ -163,28 +161,8 @@ func (w *watch) judge(s swarm.Service, state cluster.State, tasks []swarm.Task) 
 		}
 		return n
 	}
-	if u := s.UpdateStatus; u != nil {
-		switch {
-		case u.State == swarm.UpdateStatePaused, u.State == swarm.UpdateStateRollbackPaused:
-			return failed("its update is paused: %s", u.Message)
-		case !w.changed: // what an earlier update came to
-		case u.State == swarm.UpdateStateRollbackStarted, u.State == swarm.UpdateStateRollbackCompleted:
-			return failed("its new tasks fail, and the Swarm took it back")
-		}
-	}
-	updating := s.UpdateStatus != nil && s.UpdateStatus.State == swarm.UpdateStateUpdating
-	switch given := s.Spec.TaskTemplate.RestartPolicy; {
-	case updating && s.Spec.UpdateConfig.FailureAction != swarm.UpdateFailureActionContinue:
-		// The Swarm counts failures itself.
-	case len(state.Failures) >= triesEnough,
-		len(state.Failures) > 0 && given != nil && given.Condition == swarm.RestartPolicyConditionNone:
-		return failed("its tasks fail: %s", state.Failures[0].Words)
-	}
-	for _, t := range tasks {
-		if t.Status.State == swarm.TaskStatePending && t.Status.Err != "" &&
-			w.engine.Now().Sub(t.Status.Timestamp) > unplacedEnough && t.DesiredState <= swarm.TaskStateRunning {
-			return failed("no node takes it: %s", t.Status.Err)
-		}
+	if why := cluster.Stuck(s, state, tasks, w.engine.Now(), w.changed); why != "" {
+		return failed("%s", why)
 	}
 	if time.Since(w.seen) > quietEnough {
 		return failed("nothing has happened to it for %s: %d of %d tasks run", quietEnough, state.Running, state.Wanted)
@@ -242,7 +220,7 @@ func (r *run) failure(ctx context.Context, err error) *fault.Error {
 	}
 	f := fault.New(fault.Failed, "go tool mage logs "+fault.Quote(n.service), "deploying %s: %w", r.plan.Stack, n)
 	for i, t := range n.failures {
-		if i == triesEnough {
+		if i == shownFailures {
 			break
 		}
 		f.Detail = append(f.Detail, fmt.Sprintf("task %s on %s: %s", t.Name(n.service), t.Node, r.words(ctx, t)))

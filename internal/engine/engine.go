@@ -58,8 +58,15 @@ type Machine struct {
 }
 
 // Connect finds the engine as the docker command does and asks what it is. Errors are *fault.Error of code Engine:
-// nothing listens, permission denied, or older than 20.10.
+// nothing listens, permission denied, or older than 20.10. In a context of Keep it connects once.
 func Connect(ctx context.Context) (*Engine, error) {
+	if k, ok := ctx.Value(keptKey{}).(*kept); ok {
+		return k.connect(ctx)
+	}
+	return connect(ctx)
+}
+
+func connect(ctx context.Context) (*Engine, error) {
 	cli, err := command.NewDockerCli(command.WithOutputStream(io.Discard), command.WithErrorStream(io.Discard))
 	if err != nil {
 		return nil, fmt.Errorf("preparing the engine connection: %w", err)
