@@ -114,7 +114,7 @@ func mounting(group []string, byName map[string]*Volume) string {
 }
 
 // choose gives the node on which the whole stack fits best with the group there: the first of those with the fewest
-// services that have no place, the node with the most free memory first.
+// services that have no place, in the order of what runs there, or will, and of free memory.
 func (c Cluster) choose(group []string, byName map[string]*Volume, in VolumesInput) (swarm.Node, error) {
 	services := strings.Split(mounting(group, byName), ", ")
 	pins := map[string]string{}
@@ -126,7 +126,14 @@ func (c Cluster) choose(group []string, byName map[string]*Volume, in VolumesInp
 		}
 	}
 	candidates := c.rooms()
-	slices.SortStableFunc(candidates, func(a, b *room) int { return cmp.Compare(b.free.memory, a.free.memory) })
+	pinned := map[string]int{}
+	for _, node := range pins {
+		pinned[node]++
+	}
+	slices.SortStableFunc(candidates, func(a, b *room) int { // as the scheduler spreads what is not bound
+		return cmp.Or(cmp.Compare(pinned[a.node.ID]+a.running(), pinned[b.node.ID]+b.running()),
+			cmp.Compare(b.free.memory, a.free.memory))
+	})
 	var best swarm.Node
 	var refused []Refusal
 	fewest := len(in.Order) + 1

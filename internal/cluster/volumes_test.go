@@ -232,3 +232,17 @@ func TestVolumesAreNoted(t *testing.T) {
 		t.Error("a note that was not taken is no error")
 	}
 }
+
+// TestNewVolumesAreSpread: nothing is gained by three machines when all of a stack's volumes are on the first.
+func TestNewVolumesAreSpread(t *testing.T) {
+	c := nodes(node("n1"), node("n2"), node("n3"))
+	volumes, err := c.Volumes(stacked(service("a", 1, mounts("va")), service("b", 1, mounts("vb")),
+		service("c", 1, mounts("vc")), service("d", 1, mounts("va", "vd"))))
+	on := map[string]string{}
+	for _, v := range volumes {
+		on[v.Name] = v.NodeName
+	}
+	if err != nil || on["va"] == on["vb"] || on["vb"] == on["vc"] || on["va"] == on["vc"] || on["vd"] != on["va"] {
+		t.Errorf("got %v, %v", on, err)
+	}
+}
