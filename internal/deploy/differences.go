@@ -39,6 +39,11 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s %s -> %s", d.Key, d.Old, d.New)
 }
 
+// endpoint says whether the key is of how the service is reached, not of its tasks.
+func (d Difference) endpoint() bool {
+	return d.Key == "deploy.endpoint_mode" || strings.HasPrefix(d.Key, "ports.")
+}
+
 // differences compares what a service is with what it should be, by key. networks are the names of networks, by ID:
 // the Swarm's own specs have IDs.
 func differences(old, now swarm.ServiceSpec, networks map[string]string) []Difference {

@@ -70,6 +70,9 @@ func (p Plan) printChanges(w io.Writer) {
 // PrintBrief writes what a deploy that goes on at once has to say before: what becomes of services and why, without
 // each key, and how many keys do not carry over.
 func (p Plan) PrintBrief(w io.Writer) {
+	if len(p.Operations) == 0 {
+		return
+	}
 	for _, n := range p.Notes {
 		ui.Fprintf(w, "   %s\n", n)
 	}
@@ -82,7 +85,7 @@ func (p Plan) PrintBrief(w io.Writer) {
 			ui.Fprintf(w, "     away meanwhile: %s\n", s.Away)
 		}
 	}
-	if n := len(p.Changes); n > 0 && len(p.Operations) > 0 {
+	if n := len(p.Changes); n > 0 {
 		ui.Fprintf(w, "   %d keys do not carry over as they are; -dry-run says which\n", n)
 	}
 }

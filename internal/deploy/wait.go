@@ -27,6 +27,8 @@ const (
 	shownFailures = 3
 	// quietEnough is how long nothing may happen at all: longer than an image takes to be pulled.
 	quietEnough = 20 * time.Minute
+	// beginsWithin is how soon a Swarm begins an update.
+	beginsWithin = 3 * time.Second
 	// steadyEnough is how long a task without a health check has to run before it counts as well.
 	steadyEnough = 2 * time.Second
 )
@@ -47,6 +49,10 @@ func (r *run) wait(ctx context.Context, i int, service string) error {
 	r.mu.Lock()
 	w.changed = slices.Contains(r.touched, service)
 	r.mu.Unlock()
+	for _, step := range r.plan.Steps {
+		w.untold = w.untold || step.Service == service && step.Action == Replace &&
+			slices.ContainsFunc(step.Differences, func(d Difference) bool { return d.endpoint() })
+	}
 	for {
 		ended, err := w.look(ctx, func() { r.isHealthy(i) })
 		if ended || err != nil {
@@ -65,7 +71,10 @@ type watch struct {
 	*run
 	service string
 	changed bool // by this deploy
-	began   time.Time
+	// untold says that tasks which are replaced can't be told from those that replace them: the endpoint alone differs,
+	// which the Swarm does not say of tasks.
+	untold bool
+	began  time.Time
 
 	said bool      // that it runs
 	last string    // what was seen
@@ -97,7 +106,7 @@ func (w *watch) look(ctx context.Context, healthy func()) (ended bool, err error
 	case state.Running < state.Wanted || state.Old > 0:
 		w.progress.set(w.service, fmt.Sprintf("%d of %d tasks run%s", state.Running, state.Wanted, stage(tasks)))
 		return false, nil
-	case !steady(service.Spec, tasks):
+	case !steady(service.Spec, tasks), w.untold && (!watched || u == nil && time.Since(w.began) < beginsWithin):
 		return false, nil
 	}
 	if !w.said {
