@@ -96,6 +96,18 @@ var jsonShapes = []struct {
 			},
 		},
 	}},
+	{"nodes -json", swarm.NodesReport{
+		Asked: "box1", Nodes: []swarm.Node{{
+			ID: "ykm6h2", Name: "gpu1", Role: "worker", State: "ready", Availability: "active", Address: "10.0.0.7",
+			Engine: "20.10.24", Platform: "linux/amd64", CPUs: 16, ReservedCPUs: 2, Memory: 64 << 30,
+			ReservedMemory: 16 << 30, Resources: []swarm.GenericResource{{Kind: "NVIDIA-GPU", Total: 2, Reserved: 1}},
+			Labels: map[string]string{"gpu": "true"}, EngineLabels: map[string]string{},
+			Volumes: []string{"shop_models"}, Stacks: []swarm.StackTasks{{Stack: "shop", Running: 3, Failed: 1}},
+		}}, Findings: []swarm.Finding{{
+			ID: "node.down", Severity: "warning", Evidence: "box2: the node is down: heartbeat failure",
+			Remedy: "start its engine again, or, if it is gone for good: docker node rm --force box2",
+		}},
+	}},
 	{"start -dry-run -json", StartPlan{
 		Project: "shop", Kept: []string{}, StartsAtOnce: 8, CPUs: 4, Orphans: []Orphan{leftOver}, Steps: []StartStep{
 			{Service: "db", Replicas: 1, CPUs: 0.5, Action: "keep", Waits: []StartWait{}},

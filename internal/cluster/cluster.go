@@ -48,7 +48,10 @@ type Manager interface {
 }
 
 // Check says whether the engine is a manager of a Swarm. The error says what to run where it is none.
-func Check(e *engine.Engine) error {
+func Check(e *engine.Engine) error { return CheckFor(e, "deploy") }
+
+// CheckFor is Check for another target than deploy.
+func CheckFor(e *engine.Engine, target string) error {
 	s := e.Info.Swarm
 	switch {
 	case s.LocalNodeState == swarm.LocalNodeStateInactive || s.LocalNodeState == "":
@@ -56,8 +59,8 @@ func Check(e *engine.Engine) error {
 			"the engine at %q is in no Swarm", e.Host)
 	case !s.ControlAvailable && len(s.RemoteManagers) > 0:
 		host, _, _ := strings.Cut(s.RemoteManagers[0].Addr, ":")
-		return fault.New(fault.Engine, "DOCKER_HOST=ssh://"+fault.Quote(host)+" go tool mage deploy",
-			"the engine at %q is a worker of its Swarm: deploys go by a manager, such as %s", e.Host, host)
+		return fault.New(fault.Engine, "DOCKER_HOST=ssh://"+fault.Quote(host)+" go tool mage "+target,
+			"the engine at %q is a worker of its Swarm, of which only a manager knows, such as %s", e.Host, host)
 	case !s.ControlAvailable:
 		return fault.New(fault.Engine, "docker node ls, on a manager", "the Swarm of the engine at %q is %s: %s",
 			e.Host, s.LocalNodeState, s.Error)

@@ -25,11 +25,14 @@ func NoVIP(project *types.Project, e *engine.Engine) (without bool, why string) 
 	case extension.EndpointVIP:
 		return false, ""
 	}
-	if e.Local() && lacksIPVS("/", e.Info.KernelVersion) {
+	if LacksIPVS(e) {
 		return true, "the kernel of this node has no IPVS, which virtual addresses and the routing mesh need"
 	}
 	return false, ""
 }
+
+// LacksIPVS says whether the kernel of the engine's machine is known to be without IPVS.
+func LacksIPVS(e *engine.Engine) bool { return e.Local() && lacksIPVS("/", e.Info.KernelVersion) }
 
 // lacksIPVS says whether the kernel below a root directory, of that release, is known to be without IPVS. Where its
 // modules can't be seen, as from within a container, and its configuration neither, that is not known.

@@ -56,13 +56,19 @@ type StackReport struct {
 	Failed  int    `json:"failed"` // tasks that did, as far as the Swarm remembers
 }
 
-// Report says what the nodes are and have, and what is wrong with them.
-func (c Cluster) Report() Report {
+// Report says what the nodes are and have, and what is wrong with them. noIPVS is LacksIPVS of the node that was asked.
+func (c Cluster) Report(noIPVS bool) Report {
 	out := Report{Asked: NodeName(c.Nodes, c.Self), Nodes: []NodeReport{}}
 	for _, r := range c.rooms() {
 		out.Nodes = append(out.Nodes, c.node(r))
 	}
 	out.Findings = c.findings()
+	if noIPVS {
+		out.Findings = append(out.Findings, finding.Tell("node.ipvs",
+			"nothing, or a kernel with CONFIG_IP_VS; endpoint: vip under x-compose-mage has deploys try all the same",
+			"%s: its kernel has no IPVS: services are found by DNS, and ports published where tasks run",
+			out.Asked))
+	}
 	return out
 }
 

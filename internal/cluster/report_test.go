@@ -35,7 +35,9 @@ func shop() Cluster {
 	}
 	gpu := node("gpu1", memory(64*gib), offers(discrete("NVIDIA-GPU", 2), discrete("ssd", 1)), version("29.8.2"),
 		func(n *swarm.Node) {
-			n.Spec.Labels = map[string]string{"gpu": "true", VolumeLabel("shop_models"): "true", "zone": "cellar \x1b[31m"}
+			n.Spec.Labels = map[string]string{
+				"gpu": "true", VolumeLabel("shop_models"): "true", "zone": "cellar \x1b[31m",
+			}
 			n.Description.Engine.Labels = map[string]string{"rack": "7"}
 		})
 	c := nodes(node("box1", manager(true), ip, version("20.10.24")), gpu,
@@ -60,15 +62,16 @@ func shop() Cluster {
 }
 
 func TestReportOfNodes(t *testing.T) {
-	report := shop().Report()
+	report := shop().Report(true)
 	for _, columns := range []int{80, 120} {
 		var b bytes.Buffer
 		report.Print(ui.New(ui.Within(&b, columns)))
 		golden.Check(t, fmt.Sprintf("nodes-%d.txt", columns), b.String())
 	}
 	got := report.Nodes[3]
-	if got.Name != "gpu1" || got.ReservedCPUs != 2.5 || got.ReservedMemory != 17*gib || got.Resources[0].Reserved != 1 ||
-		len(got.Volumes) != 1 || len(got.Labels) != 2 || len(got.Stacks) != 2 || report.Nodes[0].Address != "10.0.0.9" {
+	if got.Name != "gpu1" || report.Nodes[0].Address != "10.0.0.9" || got.ReservedCPUs != 2.5 ||
+		got.ReservedMemory != 17*gib || got.Resources[0].Reserved != 1 || len(got.Volumes) != 1 ||
+		len(got.Labels) != 2 || len(got.Stacks) != 2 {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -104,7 +107,7 @@ func TestFindingsOfNodes(t *testing.T) {
 		},
 	} {
 		var got []string
-		for _, f := range c.cluster.Report().Findings {
+		for _, f := range c.cluster.Report(false).Findings {
 			got = append(got, f.ID)
 			if f.Remedy == "" {
 				t.Errorf("%s: %s has no remedy", name, f.ID)
@@ -126,7 +129,7 @@ func TestClocks(t *testing.T) {
 		"the same":          {[]time.Duration{time.Millisecond, time.Second}, ""},
 		"a second ahead":    {[]time.Duration{-time.Second}, ""},
 		"ahead":             {[]time.Duration{time.Hour, -time.Minute}, "n: its clock is 60.0s ahead of the managers'"},
-		"behind":            {[]time.Duration{61 * time.Second, time.Hour, time.Minute}, "n: its clock is about 60.0s behind"},
+		"behind":            {[]time.Duration{time.Hour, time.Hour, time.Minute}, "n: its clock is about 60.0s behind"},
 		"behind, too few":   {[]time.Duration{time.Minute, time.Minute}, ""},
 		"written on, later": {[]time.Duration{time.Hour, time.Hour, time.Second}, ""},
 	} {
@@ -136,7 +139,7 @@ func TestClocks(t *testing.T) {
 			cluster.Tasks[i].Status.Timestamp, cluster.Tasks[i].UpdatedAt = now, now.Add(lag)
 		}
 		got := ""
-		for _, f := range cluster.Report().Findings {
+		for _, f := range cluster.Report(false).Findings {
 			got += f.Evidence
 		}
 		if !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {

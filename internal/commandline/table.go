@@ -73,6 +73,7 @@ var Packages = map[string]map[string]Command{
 			"services": List, "watch": Flag, "every": Duration, "disk": Flag, "all": Flag, "json": Flag,
 			"serve": Flag, "listen": Text, "logs": Flag, "test-alerts": Flag, "since": Duration,
 		}},
+		"nodes": {Options: Options{"json": Flag}},
 		"restart": {Services: true, Options: Options{
 			"services": List, "all": Flag, "rolling": Flag, "timeout": Duration, "take-over": Flag, "json": Flag,
 			"dry-run": Flag,
