@@ -8,18 +8,26 @@ import (
 	"github.com/25eloquence/compose-mage/internal/readiness"
 )
 
-// check is when Docker next checks a container's health, and how long it then waits for the answer.
+// check is when Docker next checks a container's health, how long it then waits for the answer, and how long after that
+// the one after comes.
 type check struct {
-	at      time.Time
-	timeout time.Duration
+	at             time.Time
+	timeout, every time.Duration
 }
+
+// defaultEvery is Docker's interval between two checks where a health check names none.
+const defaultEvery = 30 * time.Second
 
 // checksOf are the checks of the containers that have one.
 func checksOf(containers []moby.InspectResponse) []check {
 	var out []check
 	for _, c := range containers {
 		if at, timeout, ok := readiness.NextCheck(c); ok {
-			out = append(out, check{at, timeout})
+			every := defaultEvery
+			if c.Config != nil && c.Config.Healthcheck != nil && c.Config.Healthcheck.Interval > 0 {
+				every = c.Config.Healthcheck.Interval
+			}
+			out = append(out, check{at, timeout, every})
 		}
 	}
 	return out
@@ -43,10 +51,10 @@ func room(checks []check, now time.Time, longest time.Duration) time.Duration {
 	return out
 }
 
-// most is the longest room that there can be: what the shortest timeout leaves.
+// most is the longest room that is worth waiting for: what the shortest timeout leaves, and the shortest interval.
 func most(checks []check, longest time.Duration) time.Duration {
 	for _, c := range checks {
-		longest = min(longest, c.timeout*3/4)
+		longest = min(longest, c.timeout*3/4, (c.every-beforeCheck)*3/4)
 	}
 	return longest
 }

@@ -211,7 +211,7 @@ func TestRecipeOf(t *testing.T) {
 // TestRoom: containers stand still between two checks, and never for as long as the shortest timeout.
 func TestRoom(t *testing.T) {
 	now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
-	in := func(d, timeout time.Duration) check { return check{now.Add(d), timeout} }
+	in := func(d, timeout time.Duration) check { return check{now.Add(d), timeout, time.Minute} }
 	for name, c := range map[string]struct {
 		checks []check
 		want   time.Duration
@@ -238,5 +238,22 @@ func TestDependantsFirst(t *testing.T) {
 		"[api]}, api: {image: a, depends_on: [db]}}")), " ")
 	if order != "web api db" {
 		t.Errorf("got %s", order)
+	}
+}
+
+// TestMost: a moment is not waited for that can't come.
+func TestMost(t *testing.T) {
+	for name, c := range map[string]struct {
+		checks []check
+		want   time.Duration
+	}{
+		"no check":         {nil, 3 * time.Second},
+		"seldom":           {[]check{{timeout: time.Minute, every: time.Minute}}, 3 * time.Second},
+		"a short timeout":  {[]check{{timeout: 2 * time.Second, every: time.Minute}}, 1500 * time.Millisecond},
+		"a short interval": {[]check{{timeout: time.Minute, every: 2200 * time.Millisecond}}, 1500 * time.Millisecond},
+	} {
+		if got := most(c.checks, 3*time.Second); got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
 	}
 }

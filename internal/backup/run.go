@@ -31,13 +31,14 @@ type Options struct {
 
 // Result is what a backup came to.
 type Result struct {
-	Snapshot string        `json:"snapshot"`
-	Time     time.Time     `json:"time"`
-	Bytes    int64         `json:"bytes"` // that the snapshot holds
-	Added    int64         `json:"added"` // that the repository did not have
-	Frozen   float64       `json:"frozen_seconds"`
-	Seconds  float64       `json:"seconds"`
-	frozen   time.Duration `json:"-"`
+	Snapshot string
+	Time     time.Time
+	Bytes    int64   // that the snapshot holds
+	Added    int64   // that the repository did not have
+	Frozen   float64 // seconds for which services stood still
+	Seconds  float64
+	Count    int // good snapshots that there are now
+	Target   snapshots.Target
 }
 
 // run is one backup at work.
@@ -51,6 +52,9 @@ type run struct {
 	dir    string // of the project's backups in the state directory
 	host   string
 	parts  []string // snapshots that are not confirmed
+	begun  bool     // it is recorded that a run is at work
+	left   bool     // some parts could not be removed
+	count  int      // of the good snapshots, with the one that was made
 }
 
 // Prepare makes the plan of a backup.
@@ -61,6 +65,9 @@ func Prepare(ctx context.Context, o Options) (Plan, error) {
 	}
 	location, err := snapshots.Location(o.Model.Project)
 	if err != nil {
+		return Plan{}, err
+	}
+	if _, err := restic.Find(ctx); err != nil {
 		return Plan{}, err
 	}
 	plan, err := Decide(seen, o.Caches)
@@ -93,7 +100,7 @@ func (r *run) run(ctx context.Context) (Result, error) {
 	if r.target, err = snapshots.Open(ctx, r.model.Project, r.out, true); err != nil {
 		return Result{}, err
 	}
-	if err := r.forgetParts(ctx); err != nil {
+	if err := r.begin(ctx); err != nil {
 		return Result{}, err
 	}
 	s, err := r.newStage(ctx)
@@ -113,7 +120,8 @@ func (r *run) run(ctx context.Context) (Result, error) {
 	}
 	id, at, err := r.confirm(ctx, saved)
 	return Result{
-		Snapshot: id, Time: at, Bytes: saved.Bytes, Added: saved.Added, frozen: frozen, Frozen: frozen.Seconds(),
+		Snapshot: id, Time: at, Bytes: saved.Bytes, Added: saved.Added, Frozen: frozen.Seconds(), Count: r.count,
+		Target: r.target,
 	}, err
 }
 
@@ -254,6 +262,7 @@ func (r *run) confirm(ctx context.Context, saved restic.Saved) (string, time.Tim
 	}
 	others := slices.DeleteFunc(r.parts, func(id string) bool { return id == saved.ID })
 	if err := repository.Forget(ctx, others...); err != nil {
+		r.left = true
 		r.out.Warn("parts of this backup are left in the repository until the next one: %v", err)
 	}
 	all, err := repository.Snapshots(ctx, snapshots.GoodTag, snapshots.ProjectTag+r.plan.Project)
@@ -264,8 +273,21 @@ func (r *run) confirm(ctx context.Context, saved restic.Saved) (string, time.Tim
 		return "", time.Time{}, fault.New(fault.Failed, "go tool mage backup -list",
 			"the repository does not list the snapshot that was just made")
 	}
+	r.count = len(all)
 	last := all[len(all)-1]
 	return last.Short(), last.Time, nil
+}
+
+// begin removes what a run that was killed has left, and records that this one is at work.
+func (r *run) begin(ctx context.Context) error {
+	record := snapshots.ReadRecord(r.dir)
+	if record.Unfinished {
+		if err := r.forgetParts(ctx); err != nil {
+			return err
+		}
+	}
+	record.Unfinished, r.begun = true, true
+	return record.Keep(r.dir)
 }
 
 // forgetParts removes what runs on this machine that were killed have left. The project's lock is held: none is at
@@ -288,12 +310,15 @@ func (r *run) forgetParts(ctx context.Context) error {
 func (r *run) dropParts(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	_ = r.target.Repository.Forget(ctx, r.parts...)
+	r.left = r.target.Repository.Forget(ctx, r.parts...) != nil
 }
 
 // record keeps what became of the backup.
 func (r *run) record(result Result, failed error) error {
 	record := snapshots.ReadRecord(r.dir)
+	if r.begun {
+		record.Unfinished = r.left
+	}
 	if failed != nil {
 		record.Failed, record.FailedAt = firstLine(failed), time.Now()
 		return record.Keep(r.dir)

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -18,8 +19,11 @@ var defaultKeep = restic.Keep{Last: 3, Daily: 7, Weekly: 5, Monthly: 12}
 // pruneEvery is how often Tidy has the repository pruned and checked.
 const pruneEvery = 7 * 24 * time.Hour
 
-// checkPart is how much of the data a check reads: all of it within a year.
-const checkPart = "1/52"
+// checkPart is the part of the data that a check reads: another each week, and all of it within a year.
+func checkPart(now time.Time) string {
+	_, week := now.ISOWeek()
+	return fmt.Sprintf("%d/52", min(week, 52))
+}
 
 // keepOf is how many snapshots of a project stay.
 func keepOf(project *types.Project) restic.Keep {
@@ -32,16 +36,19 @@ func keepOf(project *types.Project) restic.Keep {
 
 // Tidy forgets the snapshots that are too many. Where force says so, or it was not done for a week, it also removes
 // what no snapshot has any more, and checks the repository: its structure, and a part of the data.
-func Tidy(ctx context.Context, t snapshots.Target, project *types.Project, out *ui.Out, force bool) error {
+// count is how many snapshots there are.
+func Tidy(ctx context.Context, t snapshots.Target, project *types.Project, out *ui.Out, count int, force bool) error {
 	dir, err := snapshots.Dir(project.Name)
 	if err != nil {
 		return err
 	}
-	err = out.Step(ctx, "forgetting what is older than is kept", func(ctx context.Context, _ func(string)) error {
-		return t.Repository.Retain(ctx, keepOf(project), snapshots.GoodTag, snapshots.ProjectTag+project.Name)
-	})
-	if err != nil {
-		return err
+	if keep := keepOf(project); force || count > keep.Last {
+		err = out.Step(ctx, "forgetting what is older than is kept", func(ctx context.Context, _ func(string)) error {
+			return t.Repository.Retain(ctx, keep, snapshots.GoodTag, snapshots.ProjectTag+project.Name)
+		})
+		if err != nil {
+			return err
+		}
 	}
 	record := snapshots.ReadRecord(dir)
 	switch {
@@ -58,12 +65,8 @@ func Tidy(ctx context.Context, t snapshots.Target, project *types.Project, out *
 	if err != nil {
 		return err
 	}
-	part := checkPart
-	if force {
-		part = "5%"
-	}
 	err = out.Step(ctx, "checking the repository", func(ctx context.Context, _ func(string)) error {
-		return t.Repository.Check(ctx, part)
+		return t.Repository.Check(ctx, checkPart(time.Now()))
 	})
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/snapshots"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -146,6 +147,8 @@ type observed struct {
 	volumes      []volume.Volume
 	engineCache  int64
 	builderCache int64 // -1: no builder
+	// saved says when this machine last saved a volume, by its full name; nil where nothing is known.
+	saved func(volume string) (time.Time, bool)
 }
 
 // MakePlan looks at the engine and decides; nothing is removed. A volume named in opts that is not the project's,
@@ -175,7 +178,10 @@ func MakePlan(ctx context.Context, api API, project *types.Project, opts Options
 }
 
 func observe(ctx context.Context, engine API, project *types.Project, opts Options) (observed, error) {
-	seen := observed{now: time.Now(), builderCache: -1, folder: opts.Builds.Folder()}
+	seen := observed{
+		now: time.Now(), builderCache: -1, folder: opts.Builds.Folder(),
+		saved: func(volume string) (time.Time, bool) { return snapshots.Saved(project.Name, volume) },
+	}
 	// The record is read before the images are listed: one that a build makes meanwhile has none yet.
 	if seen.records = opts.Builds.Records(); opts.Scope == Host {
 		seen.records = opts.Builds.All()

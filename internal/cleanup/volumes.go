@@ -10,6 +10,9 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
+// holdsData is said of a volume that nobody can fill again.
+const holdsData = "data"
+
 func (d *decision) decideVolumes(named []string) error {
 	names := map[string]bool{}
 	for _, name := range named {
@@ -27,12 +30,12 @@ func (d *decision) decideVolumes(named []string) error {
 		if v.UsageData != nil && v.UsageData.Size > 0 {
 			item.Bytes = v.UsageData.Size
 		}
-		holds := "data"
+		holds := holdsData
 		if v.Labels[labelHolds] == "cache" {
 			holds = "a cache that the services fill again"
 		}
 		if names[v.Name] {
-			item.Why = "named by you; it holds " + holds
+			item.Why = "named by you; it holds " + holds + d.snapshotOf(v.Name, holds)
 			d.remove(item)
 			continue
 		}
@@ -40,6 +43,18 @@ func (d *decision) decideVolumes(named []string) error {
 		d.keep(item)
 	}
 	return nil
+}
+
+// snapshotOf says of a volume with data that goes whether it was ever saved.
+func (d *decision) snapshotOf(name, holds string) string {
+	if holds != holdsData || d.seen.saved == nil {
+		return ""
+	}
+	at, ok := d.seen.saved(name)
+	if !ok {
+		return ", and NO BACKUP OF IT is known here"
+	}
+	return ", last saved " + at.Local().Format("2006-01-02 15:04")
 }
 
 // findVolume gives the full name of the project's volume that is meant by name: a key of the Compose file or a full

@@ -7,6 +7,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/snapshots"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
 
@@ -17,8 +18,8 @@ const (
 	alwaysGrace = 10 * time.Minute
 )
 
-// Findings says which of the project's scheduled jobs failed or did not run. It asks nobody but the records of this
-// user's state directory.
+// Findings says which of the project's scheduled jobs failed or did not run, and what is wrong with its backups,
+// scheduled or not. It asks nobody but the records of this user's state directory.
 func Findings(project, folder string, now time.Time) []finding.Finding {
 	var all []finding.Finding
 	for _, j := range All {
@@ -35,7 +36,7 @@ func Findings(project, folder string, now time.Time) []finding.Finding {
 			all = append(all, finding.Warn(id, p.remedy(id), "%s", text))
 		}
 	}
-	return all
+	return append(all, snapshots.Findings(project)...)
 }
 
 // wrong says what is wrong with a job, in a sentence, and by which rule; "" where nothing is. r is its last run where

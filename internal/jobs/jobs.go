@@ -28,6 +28,10 @@ var All = []Job{
 		Name: "cleanup", Does: "removes what is the project's and no longer used", At: "03:30",
 		Command: "go tool mage cleanup",
 	},
+	{
+		Name: "backup", Does: "saves the volumes with data, and forgets old snapshots", At: "02:30",
+		Command: "go tool mage backup",
+	},
 	{Name: "monitor", Does: "always runs: history, alerts, page and metrics", Command: "go tool mage monitor -serve"},
 }
 

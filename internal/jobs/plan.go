@@ -174,7 +174,7 @@ func (p Plan) Print(out *ui.Out) {
 func (p Plan) printFile(out *ui.Out, path, text string) {
 	out.Info("writes %s:", path)
 	for line := range strings.Lines(text) {
-		out.Info("    %s", fault.Redact(strings.TrimSuffix(line, "\n")))
+		out.Info("    %s", fault.Redact(shown(strings.TrimSuffix(line, "\n"))))
 	}
 }
 

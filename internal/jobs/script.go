@@ -3,6 +3,7 @@ package jobs
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -82,3 +83,14 @@ func (p Place) Script(c Command) string {
 
 // quoted is text as one word of any POSIX shell.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// secret finds a line of a script that sets a variable whose value is nobody's to see, by the variable's name.
+var secret = regexp.MustCompile(`^(export \w*(?:KEY|SECRET|TOKEN|PASSWORD|PASSPHRASE|CREDENTIAL)\w*=).`)
+
+// shown is a line of a script for a person's eyes.
+func shown(line string) string {
+	if m := secret.FindStringSubmatch(line); m != nil && !strings.Contains(m[1], "_FILE=") {
+		return m[1] + "…"
+	}
+	return line
+}

@@ -139,3 +139,18 @@ func TestUnitsAreGood(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSecretsAreNotShown: the script has them, and what is printed of it does not.
+func TestSecretsAreNotShown(t *testing.T) {
+	for line, want := range map[string]string{
+		"export AWS_SECRET_ACCESS_KEY='abc'":         "export AWS_SECRET_ACCESS_KEY=…",
+		"export RESTIC_REST_PASSWORD='a=b'":          "export RESTIC_REST_PASSWORD=…",
+		"export BACKUP_PASSWORD_FILE='/srv/p'":       "export BACKUP_PASSWORD_FILE='/srv/p'",
+		"export BACKUP_REPOSITORY='/mnt/KEY=SECRET'": "export BACKUP_REPOSITORY='/mnt/KEY=SECRET'",
+		"cd '/srv/KEY'": "cd '/srv/KEY'",
+	} {
+		if got := shown(line); got != want {
+			t.Errorf("%s: got %s", line, got)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -101,13 +102,16 @@ var carried = []string{"AWS_", "AZURE_", "B2_", "GOOGLE_", "OS_", "ST_", "RCLONE
 func Environment(variables map[string]string) []string {
 	var out []string
 	for name, value := range variables {
-		for _, prefix := range carried {
-			if strings.HasPrefix(name, prefix) {
-				out = append(out, name+"="+value)
-			}
+		if OfTarget(name) {
+			out = append(out, name+"="+value)
 		}
 	}
 	return out
+}
+
+// OfTarget says whether restic's targets read the variable.
+func OfTarget(name string) bool {
+	return slices.ContainsFunc(carried, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 // tagList has each tag as an option.

@@ -129,6 +129,13 @@ func TestExplain(t *testing.T) {
 		strings.Contains(err.Error(), "secret") {
 		t.Errorf("got %v", err)
 	}
+	err = r.explain("opening", 1, "open r/locks/1: read-only file system\ngithub.com/restic/restic/internal/x.y\n"+
+		"\tgithub.com/restic/restic/internal/x.go:12\nruntime.main\n\truntime/proc.go:250\nunable to create lock\n")
+	if CauseOf(err) != fault.ResticForbidden ||
+		!strings.HasPrefix(err.Error(), "opening: restic: open r/locks/1: read-only file system\n") ||
+		strings.Contains(err.Error(), "runtime") {
+		t.Errorf("got %v", err)
+	}
 	if !Incomplete(r.explain("saving", 3, "x")) || Incomplete(err) || Incomplete(nil) {
 		t.Error("incomplete")
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -128,19 +129,14 @@ func (r Repository) environment() []string {
 
 // explain is the error of a run that failed.
 func (r Repository) explain(what string, exit int, said string) error {
-	var lines []string
-	for line := range strings.Lines(said) {
-		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, bounded.Line(line))
-		}
-	}
-	lines = lines[max(0, len(lines)-mostLines):]
+	lines := telling(said)
 	f := &Failure{Cause: fault.ResticCauseOf(said), Exit: exit}
 	for _, line := range lines {
 		if strings.HasPrefix(line, "Fatal: ") || f.last == "" {
 			f.last = strings.TrimPrefix(line, "Fatal: ")
 		}
 	}
+	lines = lines[max(0, len(lines)-mostLines):]
 	code, next := fault.Failed, ""
 	switch f.Cause {
 	case fault.ResticNoRepository:
@@ -162,6 +158,20 @@ func (r Repository) explain(what string, exit int, said string) error {
 		next = "go tool mage backup -list"
 	}
 	return fault.New(code, next, "%s: %w", what, f).WithDetail(lines...)
+}
+
+// stack begins the lines of a stack trace, which restic prints with some errors.
+var stack = regexp.MustCompile(`^(github\.com/|main\.|runtime\.|\t)|\.go:\d+$`)
+
+// telling are the lines that say something to a person.
+func telling(said string) (out []string) {
+	for line := range strings.Lines(said) {
+		line = strings.TrimRight(line, "\r\n")
+		if strings.TrimSpace(line) != "" && !stack.MatchString(line) {
+			out = append(out, bounded.Line(strings.TrimSpace(line)))
+		}
+	}
+	return out
 }
 
 // text collects an answer of restic's in memory, up to most bytes.

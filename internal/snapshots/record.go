@@ -23,6 +23,7 @@ type Record struct {
 	Volumes    map[string]time.Time `json:"volumes,omitempty"` // full name -> its last good snapshot
 	Failed     string               `json:"failed,omitempty"`  // why the last one failed; "" where it did not
 	FailedAt   time.Time            `json:"failed_at,omitzero"`
+	Unfinished bool                 `json:"unfinished,omitempty"`  // a run is at work, or was killed
 	Pruned     time.Time            `json:"pruned,omitzero"`       // when the repository was last pruned and checked
 	Printed    string               `json:"key_printed,omitempty"` // the Repository whose sheet was printed
 }

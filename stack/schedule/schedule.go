@@ -1,5 +1,6 @@
-// Package schedule has a project's jobs run by themselves: a daily cleanup, by a systemd timer or, where there is no
-// systemd, by a line of the crontab. It shows what it writes, takes it away again, and says what became of each run.
+// Package schedule has a project's jobs run by themselves: a daily cleanup, a daily backup, by a systemd timer or, where
+// there is no systemd, by a line of the crontab. It shows what it writes, takes it away again, and says what became of
+// each run.
 package schedule
 
 import (
@@ -10,20 +11,24 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/jobs"
+	"github.com/25eloquence/compose-mage/internal/restic"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 	"github.com/25eloquence/compose-mage/stack"
+	"github.com/25eloquence/compose-mage/stack/backup"
 )
 
 // Options are the choices of a schedule.
 type Options struct {
-	Jobs   []string // cleanup and monitor
+	Jobs   []string // cleanup, backup and monitor
 	At     string   // the time of day of a daily job, by the machine's clock, such as 03:30; "" is as before, or 03:30
 	Remove bool     // the jobs are no longer scheduled
 	DryRun bool     // only say what would be written
@@ -161,7 +166,7 @@ func plan(ctx context.Context, m jobs.Machine, j jobs.Job, o Options) ([]jobs.Pl
 			plan, err = jobs.PlanRemove(ctx, m, place)
 		} else {
 			plan, err = add(ctx, m, place, jobs.Command{
-				Dir: dir, Environment: jobs.Carry(os.Environ(), variables(model.Files)),
+				Dir: dir, Environment: jobs.Carry(os.Environ(), slices.Concat(variables(model.Files), ofJob(j))),
 			}, o)
 		}
 		if err != nil {
@@ -232,6 +237,20 @@ func variables(files []string) []string {
 	return out
 }
 
+// ofJob are the names of variables that a job reads beside.
+func ofJob(j jobs.Job) (out []string) {
+	if j.Name != "backup" {
+		return nil
+	}
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		if restic.OfTarget(name) || name == restic.Variable || strings.HasPrefix(name, "BACKUP_") {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // Run runs a job now, as the machine does when it is due: its output goes into the job's log, and on to Options.Output
 // where a person has called. A run that is at work already is left alone, which is no error.
 func Run(ctx context.Context, job string, o Options) error { return fault.Exit(ctx, run(ctx, job, o)) }
@@ -242,7 +261,7 @@ func run(ctx context.Context, name string, o Options) error {
 		return err
 	}
 	if jobs.Trying() {
-		return try(ctx, o)
+		return try(ctx, j, o)
 	}
 	place, scripted := jobs.PlaceOfScript(j)
 	if !scripted {
@@ -269,6 +288,10 @@ func run(ctx context.Context, name string, o Options) error {
 
 // work does what the job is.
 func work(ctx context.Context, j jobs.Job, out io.Writer) error {
+	if j.Name == "backup" {
+		_, err := backup.Make(ctx, backup.Options{Output: out})
+		return err
+	}
 	s, err := stack.Open(ctx, stack.Options{Output: out, Errors: out})
 	if err != nil {
 		return err
@@ -281,7 +304,11 @@ func work(ctx context.Context, j jobs.Job, out io.Writer) error {
 }
 
 // try reaches for all that a job needs: the engine, the Compose files, the state directory.
-func try(ctx context.Context, o Options) error {
+func try(ctx context.Context, j jobs.Job, o Options) error {
+	if j.Name == "backup" {
+		_, err := backup.Prepare(ctx, backup.Options{Output: o.Output})
+		return err
+	}
 	s, err := stack.Open(ctx, stack.Options{Output: o.Output})
 	if err != nil {
 		return err

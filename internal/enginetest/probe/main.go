@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -41,6 +42,8 @@ func main() {
 			os.Exit(3)
 		}
 		os.Exit(0)
+	case "append": // two files, microseconds between: numbers from 1 on, one a line, each on the disk before the next
+		go appendNumbers(os.Args[2], os.Args[3], number(4))
 	case "health": // milliseconds, status
 		time.Sleep(time.Duration(number(2)) * time.Millisecond)
 		fmt.Println("probe says", os.Args[3])
@@ -59,6 +62,30 @@ func main() {
 		os.Exit(2)
 	}
 	<-stop
+}
+
+// appendNumbers goes on counting where the first file ends; a number is in the first file before it is in the second.
+func appendNumbers(first, second string, pause int) {
+	var files [2]*os.File
+	for i, path := range []string{first, second} {
+		file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err != nil {
+			os.Exit(6)
+		}
+		files[i] = file
+	}
+	data, err := os.ReadFile(first)
+	if err != nil {
+		os.Exit(6)
+	}
+	for n := strings.Count(string(data), "\n") + 1; ; n++ {
+		for _, file := range files {
+			if _, err := fmt.Fprintln(file, n); err != nil || file.Sync() != nil {
+				os.Exit(7)
+			}
+		}
+		time.Sleep(time.Duration(pause) * time.Microsecond)
+	}
 }
 
 // serve gives every request this answer, after so many milliseconds.

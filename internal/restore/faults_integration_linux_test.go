@@ -1,0 +1,143 @@
+//go:build integration
+
+package restore
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/25eloquence/compose-mage/internal/enginetest"
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/restic"
+	"github.com/25eloquence/compose-mage/internal/snapshots"
+	"github.com/25eloquence/compose-mage/internal/ui"
+)
+
+// TestIntegrationKilled kills backups at random moments, BACKUP_KILLS times: nothing stands still for over 5 s, the
+// repository is sound, and the next backup works.
+func TestIntegrationKilled(t *testing.T) {
+	f, id := writerFixture(t)
+	f.backup() // so that there is a repository
+	for range count(t, "BACKUP_KILLS", 2) {
+		after := time.Duration(rand.Int64N(int64(6 * time.Second)))
+		c := exec.Command(os.Args[0])
+		c.Env = append(os.Environ(), backupVariable+"=1")
+		var said strings.Builder
+		c.Stdout = &said
+		f.must(c.Start())
+		time.Sleep(after)
+		_ = c.Process.Kill()
+		_ = c.Wait()
+		f.writesOn(5 * time.Second)
+		f.soundRepository()
+		t.Logf("killed after %s, at %q", after, lastLine(said.String()))
+	}
+	b := f.backup()
+	r := f.restore(Options{At: b.Snapshot})
+	f.numbers(filepath.Join(f.path(r.Volumes[0].Name), "log"))
+	f.healthy(id)
+	for _, tag := range []string{snapshots.PartTag} {
+		left, err := f.target().Repository.Snapshots(t.Context(), tag)
+		if err != nil || len(left) > 0 {
+			t.Errorf("left in the repository: %v, %v", left, err)
+		}
+	}
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// writesOn fails unless the writer goes on within the time.
+func (f *fixture) writesOn(within time.Duration) {
+	f.t.Helper()
+	log := filepath.Join(f.path(f.name+"_first"), "log")
+	size := func() int64 {
+		info, err := os.Stat(log)
+		f.must(err)
+		return info.Size()
+	}
+	before := size()
+	enginetest.Until(f.t, within, "the writer goes on", func() bool { return size() > before })
+}
+
+// soundRepository has restic check the repository, all of its data too.
+func (f *fixture) soundRepository() {
+	f.t.Helper()
+	r := f.target().Repository
+	f.must(r.Unlock(context.Background()))
+	f.must(r.Check(context.Background(), "100%"))
+}
+
+// TestIntegrationTargetFaults has a target that is full, read-only, not reached or gone: a clear error, nothing stands
+// still, what was saved before is as it was, and the next backup works.
+func TestIntegrationTargetFaults(t *testing.T) {
+	f, _ := writerFixture(t)
+	disk := t.TempDir()
+	f.must(unix.Mount("tmpfs", disk, "tmpfs", 0, "size=8m"))
+	t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
+	t.Setenv(snapshots.RepositoryVariable, filepath.Join(disk, "repository"))
+	f.backup()
+	fails := func(what string, code fault.Code) {
+		t.Helper()
+		_, err := backUp(t.Context(), f.engine, ui.New(&f.out))
+		t.Log(what)
+		wantCode(t, err, code)
+		f.writesOn(5 * time.Second)
+		if !slices.Contains(f.found(), "backup.failed") {
+			t.Error("nothing is found")
+		}
+	}
+	noise := filepath.Join(f.path(f.name+"_first"), "noise")
+	text := make([]byte, 12<<20)
+	for i := range text {
+		text[i] = byte(rand.Uint32())
+	}
+	f.must(os.WriteFile(noise, text, 0o600))
+	fails("full", fault.Resources)
+	f.must(os.Remove(noise))
+	f.must(unix.Mount("", disk, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	fails("read-only", fault.Config)
+	f.must(unix.Mount("", disk, "", unix.MS_REMOUNT, ""))
+	t.Setenv(snapshots.RepositoryVariable, "rest:http://127.0.0.1:1/")
+	fails("not reached", fault.Failed)
+	t.Setenv(snapshots.RepositoryVariable, filepath.Join(disk, "repository"))
+	f.must(os.Rename(filepath.Join(disk, "repository"), filepath.Join(disk, "elsewhere")))
+	fails("gone", fault.Failed)
+	f.must(os.Rename(filepath.Join(disk, "elsewhere"), filepath.Join(disk, "repository")))
+	f.backup()
+	f.soundRepository()
+	if found := f.found(); len(found) > 0 {
+		t.Errorf("found after a good backup: %v", found)
+	}
+}
+
+// TestIntegrationLostInMidBackup takes the target away while it is written to.
+func TestIntegrationLostInMidBackup(t *testing.T) {
+	f, _ := writerFixture(t)
+	f.backup()
+	program, err := restic.Find(t.Context())
+	f.must(err)
+	// A restic that loses its target once it has begun to save.
+	wrapper := filepath.Join(t.TempDir(), "restic")
+	f.must(os.WriteFile(wrapper, []byte("#!/bin/sh\ncase \"$*\" in *' backup '*) "+
+		"echo 'Save(<data/1>) returned error: write tcp 10.0.0.1:1->10.0.0.2:22: connection reset by peer' >&2; "+
+		"kill -9 $$ ;; esac\nexec "+program.Path+" \"$@\"\n"), 0o755))
+	t.Setenv(restic.Variable, wrapper)
+	_, err = backUp(t.Context(), f.engine, ui.New(&f.out))
+	wantCode(t, err, fault.Failed)
+	f.writesOn(5 * time.Second)
+	t.Setenv(restic.Variable, program.Path)
+	f.backup()
+	f.soundRepository()
+}
