@@ -50,7 +50,7 @@ func writerFixture(t *testing.T) (*fixture, string) {
 func TestIntegrationBackupsAreOfOneMoment(t *testing.T) {
 	f, id := writerFixture(t)
 	began := f.inspect(id).State.StartedAt
-	for range count(t, "BACKUPS", 3) {
+	for range count(t, "BACKUPS", 2) {
 		before := f.numbers(filepath.Join(f.path(f.name+"_first"), "log"))
 		b := f.backup()
 		r := f.restore(Options{At: b.Snapshot})

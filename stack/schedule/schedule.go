@@ -1,6 +1,6 @@
-// Package schedule has a project's jobs run by themselves: a daily cleanup, a daily backup, by a systemd timer or, where
-// there is no systemd, by a line of the crontab. It shows what it writes, takes it away again, and says what became of
-// each run.
+// Package schedule has a project's jobs run by themselves: a daily cleanup, a daily backup, by a systemd timer or,
+// where there is no systemd, by a line of the crontab. It shows what it writes, takes it away again, and says what
+// became of each run.
 package schedule
 
 import (
