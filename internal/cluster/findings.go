@@ -171,7 +171,7 @@ func (c Cluster) waiting() []finding.Finding {
 	}
 	count, words := map[string]int{}, map[string]string{}
 	for _, t := range c.Tasks {
-		if t.Status.State != swarm.TaskStatePending || !toRun(t.DesiredState) {
+		if t.Status.State != swarm.TaskStatePending || !ToRun(t) {
 			continue
 		}
 		name := serviceOf[t.ServiceID]

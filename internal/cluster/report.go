@@ -126,9 +126,9 @@ func (c Cluster) stacks(node string) []StackReport {
 		switch s := byStack[name]; {
 		case t.Status.State == swarm.TaskStateFailed, t.Status.State == swarm.TaskStateRejected:
 			s.Failed++
-		case runs(t) && toRun(t.DesiredState):
+		case runs(t) && ToRun(t):
 			s.Running++
-		case toRun(t.DesiredState) && !ended(t):
+		case ToRun(t) && !Ended(t):
 			s.Coming++
 		}
 	}

@@ -107,7 +107,7 @@ func (c Cluster) rooms() []*room {
 		}
 		r.add(task{
 			id: t.ID, service: cmp.Or(services[t.ServiceID].Name, t.ServiceID), slot: t.Slot,
-			stays: toRun(t.DesiredState), claim: reserved(t.Spec), ports: ports,
+			stays: ToRun(t), claim: reserved(t.Spec), ports: ports,
 		})
 	}
 	slices.SortFunc(out, func(a, b *room) int {
@@ -124,16 +124,6 @@ func holds(t swarm.Task) bool {
 		return true
 	}
 	return false
-}
-
-// toRun says whether a task with this desired state is one that the Swarm wants, or wanted to its end.
-func toRun(desired swarm.TaskState) bool {
-	switch desired {
-	case swarm.TaskStateShutdown, swarm.TaskStateFailed, swarm.TaskStateRejected, swarm.TaskStateRemove,
-		swarm.TaskStateOrphaned:
-		return false
-	}
-	return true
 }
 
 func (r *room) add(t task) {
