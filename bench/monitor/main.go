@@ -1,9 +1,14 @@
-// Command monitor compares one look at the started stack by `mage monitor` with `docker stats --no-stream` and
-// `docker compose stats --no-stream`: the same containers, the same engine, whole processes, in turn.
+// Command monitor compares watching a started stack by `mage monitor` with `docker stats` and `docker compose stats`:
+// the same containers, the same engine, whole processes, in turn.
 //
-//	go -C bench run ./monitor -pairs=5
+//	go -C bench run ./monitor -pairs=7
+//	go -C bench run ./monitor -pairs=7 -engine=current
+//	go -C bench run ./monitor -cases=live -services=6,50 -seconds=60
 //
-// It needs the repository's stack to run (go tool mage full), and changes nothing.
+// A look is one call that prints all services once, also with a `monitor -serve` running. The live view runs on a
+// terminal of 80 columns and 24 lines, with every request that it makes to the engine counted. The stacks are the
+// bench's own, bench-monitor-N, of N services that do nothing, with limits and health checks. Their containers and
+// their image are removed. It needs Linux.
 package main
 
 import (
@@ -11,122 +16,109 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/25eloquence/compose-mage/bench/internal/figures"
 	"github.com/25eloquence/compose-mage/bench/internal/rig"
-	"github.com/25eloquence/compose-mage/internal/pinned"
 )
 
 // config is what the command line says.
-type config struct{ pairs int }
+type config struct {
+	cases    []string
+	services []int         // of each stack
+	pairs    int           // looks of each tool
+	seconds  time.Duration // of the live view that are measured
+	engine   string        // host, current, or a unix:// address
+	dir      string
+}
+
+var caseNames = []string{"look", "live"}
 
 func main() { rig.Main(parse, run) }
 
 func parse(args []string) (config, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return config{}, fmt.Errorf("finding the cache directory: %w", err)
+	}
 	var c config
+	var cases, services string
 	flags := flag.NewFlagSet("monitor", flag.ContinueOnError)
+	flags.StringVar(&cases, "cases", "look", "what to compare: look, live")
+	flags.StringVar(&services, "services", "6", "how many services the stacks have")
 	flags.IntVar(&c.pairs, "pairs", 5, "looks of each tool")
+	flags.DurationVar(&c.seconds, "seconds", 30*time.Second, "how long the live view is measured")
+	flags.StringVar(&c.engine, "engine", "host", "host, current (started for this), or a unix:// address")
+	flags.StringVar(&c.dir, "dir", filepath.Join(cache, "compose-mage", "bench"),
+		"where files lie meanwhile; a short path on a real disk")
 	if err := flags.Parse(args); err != nil {
 		return c, err
 	}
-	if c.pairs < 1 {
-		return c, fmt.Errorf("reading -pairs=%d: at least one", c.pairs)
+	c.cases = figures.Split(cases)
+	for _, name := range c.cases {
+		if !slices.Contains(caseNames, name) {
+			return c, fmt.Errorf("reading -cases: unknown %q", name)
+		}
+	}
+	for _, text := range figures.Split(services) {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return c, fmt.Errorf("reading -services: %q is no number of services", text)
+		}
+		c.services = append(c.services, n)
+	}
+	if c.pairs < 1 || c.seconds < time.Second {
+		return c, fmt.Errorf("reading -pairs=%d -seconds=%s: at least one, and 1s", c.pairs, c.seconds)
 	}
 	return c, nil
 }
 
-// look is one tool's command, with the seconds that its looks took.
-type look struct {
-	name    string
-	command []string
-	cache   string // of compiled targets: one that others share may have been made of other sources
-	seconds []float64
-}
-
-func run(ctx context.Context, c config) error {
+func run(ctx context.Context, c config) (err error) {
 	alone, err := rig.Alone()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = alone.Close() }()
-	work, err := os.MkdirTemp("", "bench-monitor")
-	if err != nil {
-		return fmt.Errorf("making the work directory: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(work) }()
-	looks, err := tools(ctx, work)
+	b, err := open(ctx, c)
+	defer func() {
+		if e := b.close(); err == nil {
+			err = e
+		}
+	}()
 	if err != nil {
 		return err
 	}
-	for round := range c.pairs + 1 { // the first is not counted: it compiles the targets
-		for i := range looks {
-			seconds, err := looks[i].take(ctx)
-			if err != nil {
-				return err
-			}
-			if round > 0 {
-				looks[i].seconds = append(looks[i].seconds, seconds)
-			}
+	fmt.Println(b.facts(ctx))
+	for _, n := range c.services {
+		if err := b.measure(ctx, n); err != nil {
+			return err
 		}
-		slices.Reverse(looks)
 	}
-	slices.SortFunc(looks, func(a, b look) int { return strings.Compare(b.name, a.name) })
-	fmt.Print(report(looks))
 	return nil
 }
 
-// tools are the commands, each of which prints the six services once.
-func tools(ctx context.Context, work string) ([]look, error) {
-	paths, err := pinned.Build(ctx, "docker-compose")
+// measure makes a stack, runs the cases on it and prints what they gave.
+func (b *bench) measure(ctx context.Context, services int) error {
+	s, err := b.up(ctx, services)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	mage, err := rig.BuildMage(ctx, ".", work)
-	if err != nil {
-		return nil, err
+	for _, name := range b.config.cases {
+		rig.Rest(ctx)
+		text := ""
+		switch name {
+		case "look":
+			text, err = b.looks(ctx, s)
+		case "live":
+			text, err = b.live(ctx, s)
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Printf("\n%d services\n\n%s", services, text)
 	}
-	ids, err := exec.CommandContext(ctx, "docker", "ps", "-q",
-		"--filter", "label=com.docker.compose.project=25eloquence").Output()
-	if err != nil {
-		return nil, fmt.Errorf("listing the stack's containers: %w", err)
-	}
-	containers := strings.Fields(string(ids))
-	if len(containers) == 0 {
-		return nil, fmt.Errorf("the stack does not run: go tool mage full")
-	}
-	return []look{
-		{name: "mage monitor", command: []string{mage, "monitor"}, cache: filepath.Join(work, "cache")},
-		{name: "docker stats", command: append([]string{"docker", "stats", "--no-stream"}, containers...)},
-		{name: "docker compose stats", command: []string{paths[0], "-f", "compose/compose.yaml", "stats", "--no-stream"}},
-	}, nil
-}
-
-// take runs the command once and gives the seconds that it took.
-func (l look) take(ctx context.Context) (float64, error) {
-	cmd := exec.CommandContext(ctx, l.command[0], l.command[1:]...)
-	cmd.Env = append(os.Environ(), "MAGEFILE_HASHFAST=1", "MAGEFILE_CACHE="+l.cache)
-	began := time.Now()
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w: %s", l.name, err, figures.LastWords(out))
-	}
-	return time.Since(began).Seconds(), nil
-}
-
-func report(looks []look) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d CPUs; mage is an installed `mage` with MAGEFILE_HASHFAST=1; whole processes\n\n",
-		runtime.Version(), runtime.NumCPU())
-	figures.Head(&b, []string{"one look", "seconds", "mage's time ÷ this one's"})
-	ours := looks[slices.IndexFunc(looks, func(l look) bool { return l.name == "mage monitor" })]
-	for _, l := range looks {
-		figures.Row(&b, []string{l.name, figures.Spread(l.seconds, ""), figures.Ratio(ours.seconds, l.seconds)})
-	}
-	return b.String()
+	return b.down(ctx, s)
 }

@@ -131,7 +131,7 @@ func (b *bench) openEngine(ctx context.Context) error {
 	if b.engine, err = engine.Connect(ctx); err != nil {
 		return err
 	}
-	if b.enginePID, err = listener(strings.TrimPrefix(b.host, "unix://")); err != nil {
+	if b.enginePID, err = rig.Listener(strings.TrimPrefix(b.host, "unix://")); err != nil {
 		return fmt.Errorf("finding the engine's process: %w", err)
 	}
 	return b.wipeAll(ctx)

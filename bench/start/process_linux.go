@@ -2,42 +2,15 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // ticks is how many the kernel counts a second in /proc/PID/stat (USER_HZ, proc(5)).
 const ticks = 100
-
-// listener asks the kernel which process listens on the socket.
-func listener(socket string) (int, error) {
-	conn, err := net.Dial("unix", socket)
-	if err != nil {
-		return 0, err
-	}
-	defer conn.Close()
-	raw, err := conn.(*net.UnixConn).SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	pid := 0
-	controlErr := raw.Control(func(fd uintptr) {
-		var peer *unix.Ucred
-		if peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			pid = int(peer.Pid)
-		}
-	})
-	if controlErr != nil {
-		return 0, controlErr
-	}
-	return pid, err
-}
 
 // engineCPU is what the engine has used: dockerd, containerd, the containers' shims and the proxies of its PID
 // namespace, with all their children that have ended, so each runc and each probe.

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/25eloquence/compose-mage/bench/internal/rig"
 )
 
 func TestReadStat(t *testing.T) {
@@ -35,7 +37,7 @@ func TestListenerIsThisProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if pid, err := listener(socket); err != nil || pid != os.Getpid() {
+	if pid, err := rig.Listener(socket); err != nil || pid != os.Getpid() {
 		t.Errorf("got %d, %v", pid, err)
 	}
 }

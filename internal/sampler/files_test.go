@@ -216,3 +216,38 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// An engine in a process namespace of its own tells numbers that are others' here.
+func TestAContainerOfAnEngineWithItsOwnProcessNumbers(t *testing.T) {
+	h := machine(t, "hybrid")
+	whole := strings.Repeat("0123456789abcdef", 4)
+	line := "4:cpuacct,cpu:/docker/" + whole + "/init\n"
+	for pid, text := range map[string]string{"900": line, "77": line, "5": "4:cpuacct,cpu:/\n"} {
+		dir := filepath.Join(h.root, "proc", pid)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "cgroup"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, pid := range map[string]int{"another's number": 5, "nobody's number": 6} {
+		g := h.Find(pid, whole, false)
+		if g == nil {
+			t.Fatalf("%s: the container was not found", name)
+		}
+		if g.net != filepath.Join(h.root, "proc/77/net/dev") || !strings.HasSuffix(g.cpuacct, "/docker/"+whole) {
+			t.Errorf("%s: network %q, CPU %q", name, g.net, g.cpuacct)
+		}
+	}
+	if g := h.Find(5, strings.Repeat("f", 64), false); g != nil {
+		t.Errorf("found %+v", g)
+	}
+	if err := os.RemoveAll(filepath.Join(h.root, "proc/77")); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(scanAgain)
+	if g := h.Find(5, whole, false); g == nil || g.net != filepath.Join(h.root, "proc/900/net/dev") {
+		t.Errorf("after the first process has ended: %+v", g)
+	}
+}

@@ -19,6 +19,7 @@ const (
 type Host struct {
 	root   string // before every path; "/" but in tests
 	mounts []mount
+	by     byContainer
 }
 
 // mount is one hierarchy of cgroups, or a part of it, where it is mounted.
@@ -76,13 +77,28 @@ type Group struct {
 	open openFiles // of those directories, from the first reading on
 }
 
-// Find finds the cgroups of the container with the ID whose first process has the PID. A nil Group says that the
-// process is none of that container on this machine: the engine is in a virtual machine or elsewhere, or the
+// Find finds the cgroups of the container with the ID whose first process has the PID, by the engine's count: one that
+// runs in a process namespace of its own has other numbers, and the container is found by its ID then. A nil Group
+// says that the container has no process on this machine: the engine is in a virtual machine or elsewhere, or the
 // container has ended. hostNetwork says that the container has no network of its own.
 func (h *Host) Find(pid int, id string, hostNetwork bool) *Group {
+	if id == "" {
+		return nil
+	}
+	if g := h.group(pid, id, hostNetwork); g != nil {
+		return g
+	}
+	if pid = h.processOf(id); pid == 0 {
+		return nil
+	}
+	return h.group(pid, id, hostNetwork)
+}
+
+// group is Find of a PID of this machine.
+func (h *Host) group(pid int, id string, hostNetwork bool) *Group {
 	process := path.Join(h.root, "/proc", fmt.Sprint(pid))
 	text, err := readFile(path.Join(process, "cgroup"), nil)
-	if err != nil || id == "" {
+	if err != nil {
 		return nil
 	}
 	g := newGroup()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/footprint"
 	"github.com/25eloquence/compose-mage/internal/ui"
 	"github.com/25eloquence/compose-mage/stack"
 	"github.com/25eloquence/compose-mage/stack/host"
@@ -79,6 +80,7 @@ func monitor(ctx context.Context, services *string, o stack.MonitorOptions, watc
 		return err
 	}
 	if watch {
+		footprint.Lasting()
 		return s.Watch(ctx, o)
 	}
 	o.Print = !asJSON
@@ -111,6 +113,9 @@ func served(ctx context.Context, more bool, o stack.ServeOptions) error {
 	s, err := open(ctx)
 	if err != nil {
 		return err
+	}
+	if !o.Test {
+		footprint.Lasting()
 	}
 	return s.Serve(ctx, o)
 }
@@ -159,6 +164,7 @@ func monitorAll(ctx context.Context, every time.Duration, watch, asJSON bool) er
 	collectLess()
 	o := host.Options{Resources: true, Every: every}
 	if watch {
+		footprint.Lasting()
 		return host.Watch(ctx, o)
 	}
 	report, err := host.Projects(ctx, o)
