@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -91,8 +93,9 @@ const AliveEvery = 10 * time.Second
 
 // Place is the right to be the only server of a project.
 type Place struct {
-	path  string
+	path  string // "" where nothing could be written
 	leave func()
+	kept  Record // what is to stand in the file
 	// Before is the record of the server that ran until a moment ago; its zero value is that there was none.
 	Before Record
 }
@@ -130,9 +133,23 @@ func taken(project string, r Record, known bool) error {
 		r.Started.Local().Format(time.DateTime), r.PID, URL(r.Address, r.Token))
 }
 
-// Keep writes the record.
+// Nowhere is the place of a server that can write nothing down: it is not found by looks, nor by another server.
+func Nowhere() *Place { return &Place{leave: func() {}} }
+
+// Keep writes the record. Where that can't be, the server goes on without being found, and Mark tries again.
 func (p *Place) Keep(r Record) error {
 	r.Shape, r.PID = shape(), os.Getpid()
+	if p.kept = r; p.path == "" {
+		return nil
+	}
+	err := p.write(r)
+	if err != nil {
+		_ = os.Remove(p.path) // an older server's
+	}
+	return err
+}
+
+func (p *Place) write(r Record) error {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("writing %q: %w", p.path, err)
@@ -143,11 +160,20 @@ func (p *Place) Keep(r Record) error {
 	return state.Keep(p.path, data)
 }
 
-// Mark says that the server still runs.
-func (p *Place) Mark() { now := time.Now(); _ = os.Chtimes(p.path, now, now) }
+// Mark says that the server still runs. A record that is not there, or no longer, is written.
+func (p *Place) Mark() {
+	now := time.Now()
+	if err := os.Chtimes(p.path, now, now); errors.Is(err, fs.ErrNotExist) && p.path != "" {
+		_ = p.Keep(p.kept) // the next time, else
+	}
+}
 
 // Leave lets another server have the project.
-func (p *Place) Leave() { p.Mark(); p.leave() }
+func (p *Place) Leave() {
+	now := time.Now()
+	_ = os.Chtimes(p.path, now, now)
+	p.leave()
+}
 
 // readRecord reads a record that is this user's own and nobody else's to read, and says how long ago its server ran.
 func readRecord(path string) (r Record, age time.Duration, ok bool) {

@@ -53,6 +53,10 @@ func Run(ctx context.Context, o Options) error {
 		return testAlerts(ctx, o.Model.Project, o.Out)
 	}
 	place, err := page.Take(o.Model.Project.Name)
+	if errors.Is(err, syscall.ENOSPC) {
+		o.Out.Warn("%s", err)
+		place, err = page.Nowhere(), nil
+	}
 	if err != nil {
 		return err
 	}
@@ -98,7 +102,7 @@ type watching struct {
 func (w *watching) run(ctx context.Context, past page.History) error {
 	r := w.record()
 	if err := w.place.Keep(r); err != nil {
-		return err
+		w.Out.Warn("looks do not find this server, which goes on: %s", err)
 	}
 	exporter := metrics.New(w.observer, w.Every)
 	alerts, err := alert.Open(r.Project, alert.Receivers(w.Model.Project))
