@@ -13,6 +13,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/composetest"
 	"github.com/25eloquence/compose-mage/internal/composetest/keys"
+	"github.com/25eloquence/compose-mage/internal/golden"
 )
 
 // shapes reads testdata/carried.txt: the keys that become something of the stack, each with what a service of a file
@@ -80,7 +81,7 @@ const pool = "networks: {n: {ipam: {config: [{subnet: 10.9.0.0/24}, {subnet: 'fd
 
 // elsewhere are the keys that the conversion has no part in, with who has.
 var elsewhere = map[string]string{
-	"Project.name": "TestNames", "ServiceConfig.name": "TestNames",
+	"Project.name": "the name of the stack (TestNames)", "ServiceConfig.name": "stack_service (TestNames)",
 	"ServiceConfig.profiles": "read while loading", "ServiceConfig.extends": "read while loading",
 	"ExtendsConfig.file": "read while loading", "ExtendsConfig.service": "read while loading",
 	"ContainerSpec.env_file": "read while loading", "EnvFile.path": "read while loading",
@@ -92,7 +93,8 @@ var elsewhere = map[string]string{
 	"ConfigObjConfig.driver": "the schema refuses it", "ConfigObjConfig.driver_opts": "the schema refuses it",
 	"ContainerSpec.volume_driver": "the schema refuses it", "ContainerSpec.log_driver": "the schema refuses it",
 	"ContainerSpec.log_opt": "the schema refuses it", "WorkloadSpec.build": "built and pushed before",
-	"WorkloadSpec.dockerfile": "built and pushed before", "ServiceConfig.provider": "TestRefused",
+	"WorkloadSpec.dockerfile":            "built and pushed before",
+	"ServiceConfig.provider":             "refused: it gives the service on one machine (TestRefused)",
 	"WorkloadSpec.depends_on":            "internal/deploy orders by it",
 	"ServiceDependency.condition":        "internal/deploy orders by it",
 	"ServiceDependency.required":         "internal/deploy orders by it",
@@ -205,4 +207,33 @@ func asText(t *testing.T, s Stack) string {
 		t.Fatal(err)
 	}
 	return strings.ReplaceAll(fmt.Sprintf("%s", text), "\\u003e", ">")
+}
+
+// TestKeysPage writes docs/deploy-keys.md: what is done with each key of the Compose types.
+func TestKeysPage(t *testing.T) {
+	page := "# What a Swarm makes of each key\n\nMade from the code: `UPDATE=1 go test ./internal/swarmspec -run " +
+		"KeysPage`. " +
+		"Types and keys are those of Compose's own library.\n\n| key | on a Swarm |\n| --- | --- |\n"
+	for _, key := range keys.All(whole...) {
+		does := "carried over"
+		if text, is := named[key]; is {
+			_, with := fixture(text)
+			does = insteadOf(convert(t, with, Options{GPU: "GPU"}).Changes, key)
+		} else if who, is := elsewhere[key]; is {
+			does = who
+		}
+		page += "| `" + key + "` | " + strings.ReplaceAll(does, "|", "\\|") + " |\n"
+	}
+	golden.Check(t, "../../../docs/deploy-keys.md", page)
+}
+
+// insteadOf is what a change says of the key.
+func insteadOf(changes []Change, key string) string {
+	_, name, _ := strings.Cut(key, ".")
+	for _, c := range changes {
+		if slices.Contains(strings.Split(c.Path, "."), name) {
+			return c.Instead
+		}
+	}
+	return ""
 }
