@@ -33,9 +33,13 @@ func OpenFrom(ctx context.Context, location string, project *types.Project, in i
 	if err != nil {
 		return t, done, err
 	}
+	passwords, err := passwordFile(project)
+	if err != nil {
+		return t, done, err
+	}
 	t.Repository = restic.Repository{
 		Program: program, Location: absoluteLocation(location, project.WorkingDir),
-		PasswordFile: passwordFile(project, dir), Env: restic.Environment(project.Environment),
+		PasswordFile: passwords, Env: restic.Environment(project.Environment),
 		CacheDir: filepath.Join(dir, "cache"),
 	}
 	given, err := givenPassword(project, t.Repository.PasswordFile, in, out)
@@ -44,7 +48,7 @@ func OpenFrom(ctx context.Context, location string, project *types.Project, in i
 	}
 	if given != "" {
 		known := t.Repository.PasswordFile
-		t.Repository.PasswordFile = filepath.Join(dir, "password.given")
+		t.Repository.PasswordFile = known + ".given"
 		if err := state.Keep(t.Repository.PasswordFile, []byte(given+"\n")); err != nil {
 			return t, done, fmt.Errorf("writing the password for restic: %w", err)
 		}

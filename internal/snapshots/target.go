@@ -54,15 +54,16 @@ func absoluteLocation(location, dir string) string {
 }
 
 // passwordFile is the file that has the password, whether or not it is there.
-func passwordFile(project *types.Project, dir string) string {
+func passwordFile(project *types.Project) (string, error) {
 	path := project.Environment[PasswordVariable]
 	switch {
 	case path == "":
-		return filepath.Join(dir, "password")
+		dir, err := state.KeptDir(project.Name)
+		return filepath.Join(dir, "backup-password"), err
 	case !filepath.IsAbs(path):
-		return filepath.Join(project.WorkingDir, path)
+		return filepath.Join(project.WorkingDir, path), nil
 	}
-	return path
+	return path, nil
 }
 
 // Open opens the project's repository. Where there is none yet, and make says so, it makes one, with a password that
@@ -80,8 +81,12 @@ func Open(ctx context.Context, project *types.Project, out *ui.Out, make bool) (
 	if err != nil {
 		return Target{}, err
 	}
+	passwords, err := passwordFile(project)
+	if err != nil {
+		return Target{}, err
+	}
 	t := Target{Repository: restic.Repository{
-		Program: program, Location: location, PasswordFile: passwordFile(project, dir),
+		Program: program, Location: location, PasswordFile: passwords,
 		Env: restic.Environment(project.Environment), CacheDir: filepath.Join(dir, "cache"),
 	}}
 	fresh, password, err := t.password(make)

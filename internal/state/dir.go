@@ -27,3 +27,17 @@ func Dir() (string, error) {
 	}
 	return filepath.Join(cache, "compose-mage"), nil
 }
+
+// KeptDir is the directory of a project for what must not go when somebody empties a cache, such as the passwords of
+// backups: in the user's configuration directory, or in the state directory that COMPOSE_MAGE_STATE names. It need not
+// exist.
+func KeptDir(project string) (string, error) {
+	if os.Getenv(Variable) != "" {
+		return ProjectDir(project)
+	}
+	config, err := os.UserConfigDir()
+	if err != nil {
+		return "", fmt.Errorf("finding the directory for what is kept of %q: %w; set %s", project, err, Variable)
+	}
+	return filepath.Join(config, "compose-mage", project), nil
+}
