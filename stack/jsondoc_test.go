@@ -40,7 +40,11 @@ This page is made from the code: 'UPDATE=1 go test ./stack -run JSON'.
 `, "'", "`")
 
 var (
-	at       = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	at           = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	deployedTask = swarm.Task{
+		Name: "web.1", Service: "web", Node: "box2", State: "running", Health: "healthy", Since: at,
+		Container: "5f70bf18a086", Before: "exit 137: killed", Ended: at.Add(-time.Minute),
+	}
 	leftOver = Orphan{Service: "old", Container: "shop-old-1", State: "running"}
 )
 
@@ -107,6 +111,42 @@ var jsonShapes = []struct {
 			ID: "node.down", Severity: "warning", Evidence: "box2: the node is down: heartbeat failure",
 			Remedy: "start its engine again, or, if it is gone for good: docker node rm --force box2",
 		}},
+	}},
+	{"status -json, of a deployed stack", swarm.StatusReport{
+		Stack: "shop", Manager: "box1", Services: []swarm.ServiceStatus{
+			{
+				Service: "web", Mode: "replicated", Condition: "failing", Wanted: 2, Running: 1, Image: "shop/web:1",
+				Digest: "5f70bf18a086", Ports: []string{"8000->80/tcp"}, Next: "go tool mage logs web",
+				Why: "runs 1 of 2 tasks; web.2 failed on box1: exit 1",
+			},
+		}, Tasks: []swarm.Task{deployedTask}, Missing: []string{"worker"}, Orphans: []string{},
+		Nodes: []swarm.NodeStatus{
+			{Name: "box2", Manager: true, State: "down", Availability: "active", Pinned: []string{"db"}},
+		},
+	}},
+	{"monitor -json, of a deployed stack", swarm.Snapshot{
+		Time: at, Stack: "shop", Manager: "box1", Findings: []string{},
+		Tasks: []swarm.TaskUse{{
+			Task: deployedTask, Restarts: 1, Measured: true, CPUPercent: 12.5, Memory: 1 << 20, Limit: 64 << 20,
+		}},
+		Nodes: []swarm.NodeRoom{{
+			Name: "box2", State: "ready", Availability: "active", CPUs: 4, ReservedCPUs: 0.5, Memory: 8 << 30,
+			ReservedMemory: 64 << 20, Tasks: 1, Unasked: "its engine at \"ssh://ops@box2\": no answer",
+		}},
+	}},
+	{"restart -dry-run -json, of a deployed stack", swarm.RestartPlan{
+		Stack: "shop", Left: []string{"db"}, Steps: []swarm.RestartStep{
+			{Service: "web", Action: "restart", Why: "it is named", Tasks: 2},
+		},
+	}},
+	{"cleanup -json, of a deployed stack", swarm.CleanupReport{
+		Stack: "shop", DryRun: true, Bytes: 1024, Remove: []swarm.CleanupItem{{
+			Kind: "image", ID: "sha256:ab", Name: "ghcr.io/me/web", Node: "box2", Bytes: 1024,
+			Why: "an old image of the stack, without a tag; no service has it",
+		}},
+		Keep: []swarm.CleanupItem{{
+			Kind: "volume", ID: "shop_data", Name: "shop_data", Node: "box2", Why: "holds data; goes only when named",
+		}}, Unasked: []string{},
 	}},
 	{"start -dry-run -json", StartPlan{
 		Project: "shop", Kept: []string{}, StartsAtOnce: 8, CPUs: 4, Orphans: []Orphan{leftOver}, Steps: []StartStep{

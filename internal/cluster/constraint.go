@@ -147,3 +147,21 @@ func Name(n swarm.Node) string {
 	}
 	return n.Description.Hostname
 }
+
+// Meets says whether the node meets the constraints of the specification; whether it takes tasks is another matter.
+func Meets(n swarm.Node, spec swarm.ServiceSpec) bool {
+	p := spec.TaskTemplate.Placement
+	if p == nil {
+		return true
+	}
+	constraints, err := parseConstraints(p.Constraints)
+	if err != nil {
+		return false
+	}
+	for _, c := range constraints {
+		if !c.met(n) {
+			return false
+		}
+	}
+	return true
+}

@@ -52,8 +52,8 @@ var Packages = map[string]map[string]Command{
 		}},
 		"check": {Services: true, Options: Options{"services": List, "json": Flag}},
 		"cleanup": {Options: Options{
-			"scope": Text, "keep": Text, "volumes": List, "images": List, "take-over": Flag, "json": Flag,
-			"dry-run": Flag,
+			"scope": Text, "keep": Text, "volumes": List, "images": List, "take-over": Flag, "deployed": Flag,
+			"nodes": Text, "remove-stack": Text, "json": Flag, "dry-run": Flag,
 		}},
 		"deploy": {Options: Options{
 			"timeout": Duration, "remove-orphans": Flag, "registry": Text, "nodes": Text, "json": Flag,
@@ -67,16 +67,19 @@ var Packages = map[string]map[string]Command{
 		},
 		"full": {Services: true, Options: Options{"services": List}},
 		"lock": {Options: Options{"check": Flag}},
-		"logs": {Services: true, Options: Options{"services": List, "follow": Flag, "tail": Text, "since": Text}},
+		"logs": {Services: true, Options: Options{
+			"services": List, "follow": Flag, "tail": Text, "since": Text, "deployed": Flag,
+		}},
 		"menu": {},
 		"monitor": {Services: true, Options: Options{
 			"services": List, "watch": Flag, "every": Duration, "disk": Flag, "all": Flag, "json": Flag,
 			"serve": Flag, "listen": Text, "logs": Flag, "test-alerts": Flag, "since": Duration,
+			"deployed": Flag, "nodes": Text,
 		}},
 		"nodes": {Options: Options{"json": Flag}},
 		"restart": {Services: true, Options: Options{
-			"services": List, "all": Flag, "rolling": Flag, "timeout": Duration, "take-over": Flag, "json": Flag,
-			"dry-run": Flag,
+			"services": List, "all": Flag, "rolling": Flag, "timeout": Duration, "take-over": Flag, "deployed": Flag,
+			"json": Flag, "dry-run": Flag,
 		}},
 		"restore": {Options: Options{
 			"volumes": List, "at": Text, "swap": Flag, "file": List, "from": Text, "project": Text,
@@ -90,8 +93,8 @@ var Packages = map[string]map[string]Command{
 			"services": List, "timeout": Duration, "remove-orphans": Flag, "take-over": Flag, "json": Flag,
 			"dry-run": Flag,
 		}},
-		"status":   {Services: true, Options: Options{"services": List, "all": Flag, "json": Flag}},
-		"stop":     {Services: true, Options: Options{"services": List, "take-over": Flag}},
+		"status":   {Services: true, Options: Options{"services": List, "all": Flag, "deployed": Flag, "json": Flag}},
+		"stop":     {Services: true, Options: Options{"services": List, "take-over": Flag, "deployed": Flag}},
 		"teardown": {},
 	},
 	"self": {"lint": {}, "test": {}},

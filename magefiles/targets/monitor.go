@@ -11,13 +11,15 @@ import (
 	"github.com/25eloquence/compose-mage/stack"
 	"github.com/25eloquence/compose-mage/stack/host"
 	"github.com/25eloquence/compose-mage/stack/past"
+	"github.com/25eloquence/compose-mage/stack/swarm"
 )
 
 // Monitor shows CPU, memory, health, restarts, OOM kills and disk use.
 //
 // One snapshot by default, with what is wrong and what to do about it. With -disk it lists what the engine stores
 // instead: every image, container, volume, network and build cache, of all projects. With -all it shows what each
-// Compose project on the engine uses, and needs no Compose file. With -since it shows what a watcher recorded.
+// Compose project on the engine uses, and needs no Compose file. With -since it shows what a watcher recorded. Of a
+// deployed stack it shows tasks and nodes, and what tasks use on the nodes that can be asked.
 func Monitor(ctx context.Context,
 	services *string, // comma-separated services; all by default
 	watch *bool, // go on until q or Ctrl-C: a live view on a terminal, lines elsewhere
@@ -30,7 +32,13 @@ func Monitor(ctx context.Context,
 	logs *bool, // with -serve, the page shows logs too
 	testAlerts *bool, // -test-alerts: tell those who get alerts that it is a test
 	since *time.Duration, // what was recorded in this time, such as 1h: figures of each service, and what went wrong
+	deployed *bool, // the stack on the Swarm, with =false the containers of start; what there is by default
+	nodes *string, // addresses of the nodes' engines for a deployed stack: gpu1=ssh://ops@gpu1, comma-separated
 ) error {
+	only := value(all, false) || since != nil || value(testAlerts, false) || value(serve, false) || value(disk, false)
+	if only && (value(deployed, false) || nodes != nil) {
+		return fault.Exit(ctx, notDeployed("monitor", "-all, -since, -serve, -test-alerts and -disk"))
+	}
 	if since != nil {
 		more := value(all, false) || value(watch, false) || value(disk, false) || value(serve, false)
 		return fault.Exit(ctx, monitorPast(ctx, services, *since, more, value(json, false)))
@@ -57,7 +65,8 @@ func Monitor(ctx context.Context,
 			"-listen and -logs go with -serve"))
 	}
 	if !value(disk, false) {
-		return fault.Exit(ctx, monitor(ctx, services, o, value(watch, false), value(json, false)))
+		find := swarm.FindOptions{Deployed: deployed, Nodes: value(nodes, "")}
+		return fault.Exit(ctx, monitor(ctx, services, o, find, value(watch, false), value(json, false)))
 	}
 	if services != nil || value(watch, false) {
 		return fault.Exit(ctx, fault.New(fault.Usage, "go tool mage monitor -disk",
@@ -66,14 +75,23 @@ func Monitor(ctx context.Context,
 	return fault.Exit(ctx, showDisk(ctx, value(json, false)))
 }
 
-func monitor(ctx context.Context, services *string, o stack.MonitorOptions, watch, asJSON bool) (err error) {
+func monitor(
+	ctx context.Context, services *string, o stack.MonitorOptions, find swarm.FindOptions, watch, asJSON bool,
+) (err error) {
 	if o.Services, err = names(services); err != nil {
 		return err
 	}
-	if !watch {
+	if !watch && !value(find.Deployed, false) {
 		if snapshot, source, ok := stack.MonitorServed(ctx, stack.Options{}, o); ok {
 			return showServed(snapshot, source, asJSON)
 		}
+	}
+	ctx, on, err := onSwarm(ctx, find)
+	if err != nil {
+		return err
+	}
+	if on != nil {
+		return monitorOnSwarm(ctx, on, o, watch, asJSON)
 	}
 	s, err := openJSON(ctx, asJSON && !watch)
 	if err != nil {

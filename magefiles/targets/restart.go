@@ -6,6 +6,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/stack"
+	"github.com/25eloquence/compose-mage/stack/swarm"
 )
 
 // Restart restarts what changed, in dependency order; volumes stay.
@@ -13,13 +14,15 @@ import (
 // A service is restarted when its image or configuration changed, or when it does not run or is unhealthy; named
 // services are in any case, and what did not change stays up. Replicas go one at a time. With -rolling the new
 // container is ready before the old one leaves; a service that can't be replaced like that is refused, with the
-// reason, before anything is touched.
+// reason, before anything is touched. On a deployed stack what changed is for deploy: what is named, or is not as it
+// should be, is replaced as its update_config says, each service when those before it are healthy.
 func Restart(ctx context.Context,
 	services *string, // comma-separated services, changed or not; what changed by default
 	all *bool, // every service, changed or not
 	rolling *bool, // without down-time, where nothing forbids it
 	timeout *time.Duration, // for the whole restart; 0 for none beyond each service's own
 	takeOver *bool, // -take-over: make another checkout's containers of this project name this one's
+	deployed *bool, // the stack on the Swarm, with =false the containers of start; what there is by default
 	json *bool, // with -dry-run: print JSON
 	dryRun *bool, // -dry-run: print what would be restarted, and why
 ) error {
@@ -27,15 +30,28 @@ func Restart(ctx context.Context,
 		All: value(all, false), Rolling: value(rolling, false), Timeout: value(timeout, 0),
 		TakeOver: value(takeOver, false),
 	}
-	return fault.Exit(ctx, restart(ctx, services, o, value(dryRun, false), value(json, false)))
+	return fault.Exit(ctx, restart(ctx, services, o, deployed, value(dryRun, false), value(json, false)))
 }
 
-func restart(ctx context.Context, services *string, o stack.RestartOptions, dryRun, asJSON bool) (err error) {
+func restart(
+	ctx context.Context, services *string, o stack.RestartOptions, deployed *bool, dryRun, asJSON bool,
+) (err error) {
 	if o.Services, err = names(services); err != nil {
 		return err
 	}
 	if asJSON && !dryRun {
 		return fault.New(fault.Usage, "go tool mage restart -dry-run -json", "-json of restart is for its plan")
+	}
+	find := swarm.FindOptions{Deployed: deployed, Changes: "restart"}
+	if dryRun {
+		find.Changes = "restart -dry-run"
+	}
+	ctx, on, err := onSwarm(ctx, find)
+	if err != nil {
+		return err
+	}
+	if on != nil {
+		return restartOnSwarm(ctx, on, o, dryRun, asJSON)
 	}
 	s, err := openJSON(ctx, asJSON)
 	if err != nil {

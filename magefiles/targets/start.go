@@ -8,6 +8,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/stack"
 	"github.com/25eloquence/compose-mage/stack/host"
+	"github.com/25eloquence/compose-mage/stack/swarm"
 )
 
 // Start starts the services in dependency order and waits until healthy.
@@ -51,17 +52,30 @@ func start(ctx context.Context, services *string, o stack.StartOptions, dryRun, 
 }
 
 // Stop stops the services, dependants first; nothing is removed.
+//
+// On a deployed stack it is the Swarm that stops them, on every node; restart and deploy bring them back.
 func Stop(ctx context.Context,
 	services *string, // comma-separated services; all by default
 	takeOver *bool, // -take-over: also where another checkout made the containers
+	deployed *bool, // the stack on the Swarm, with =false the containers of start; what there is by default
 ) error {
-	return fault.Exit(ctx, stop(ctx, services, value(takeOver, false)))
+	return fault.Exit(ctx, stop(ctx, services, value(takeOver, false), deployed))
 }
 
-func stop(ctx context.Context, services *string, takeOver bool) error {
+func stop(ctx context.Context, services *string, takeOver bool, deployed *bool) error {
 	named, err := names(services)
 	if err != nil {
 		return err
+	}
+	ctx, on, err := onSwarm(ctx, swarm.FindOptions{Deployed: deployed, Changes: "stop"})
+	if err != nil {
+		return err
+	}
+	if on != nil {
+		if takeOver {
+			return notDeployed("stop", "-take-over")
+		}
+		return on.Stop(ctx, named)
 	}
 	s, err := open(ctx)
 	if err != nil {
@@ -74,25 +88,34 @@ func stop(ctx context.Context, services *string, takeOver bool) error {
 //
 // The exit code is 1 where a service is not as it should be. A job that is done, a service scaled to 0 and one that
 // a provider gives are. Containers of services that the Compose files no longer have are named. With -all it shows
-// every Compose project on the engine, its folder and its ports, and needs no Compose file.
+// every Compose project on the engine, its folder and its ports, and needs no Compose file. Of a deployed stack it
+// shows services, tasks and nodes.
 func Status(ctx context.Context,
 	services *string, // comma-separated services; all by default
 	all *bool, // every Compose project on the engine
+	deployed *bool, // the stack on the Swarm, with =false the containers of start; what there is by default
 	json *bool, // print JSON
 ) error {
 	if value(all, false) {
-		if services != nil {
+		if services != nil || deployed != nil {
 			return fault.Exit(ctx, refuseAll("status"))
 		}
 		return fault.Exit(ctx, statusAll(ctx, value(json, false)))
 	}
-	return fault.Exit(ctx, status(ctx, services, value(json, false)))
+	return fault.Exit(ctx, status(ctx, services, deployed, value(json, false)))
 }
 
-func status(ctx context.Context, services *string, asJSON bool) error {
+func status(ctx context.Context, services *string, deployed *bool, asJSON bool) error {
 	named, err := names(services)
 	if err != nil {
 		return err
+	}
+	ctx, on, err := onSwarm(ctx, swarm.FindOptions{Deployed: deployed})
+	if err != nil {
+		return err
+	}
+	if on != nil {
+		return statusOnSwarm(ctx, on, named, asJSON)
 	}
 	s, err := openJSON(ctx, asJSON)
 	if err != nil {
@@ -126,17 +149,25 @@ func Logs(ctx context.Context,
 	follow *bool, // go on until Ctrl-C
 	tail *string, // lines of each container; "all" for everything
 	since *string, // a duration (10m) or a time
+	deployed *bool, // the stack on the Swarm, with =false the containers of start; what there is by default
 ) error {
 	o := stack.LogsOptions{Follow: value(follow, false), Tail: value(tail, ""), Since: value(since, "")}
-	return fault.Exit(ctx, logs(ctx, services, o))
+	return fault.Exit(ctx, logs(ctx, services, o, deployed))
 }
 
-func logs(ctx context.Context, services *string, o stack.LogsOptions) (err error) {
+func logs(ctx context.Context, services *string, o stack.LogsOptions, deployed *bool) (err error) {
 	if o.Services, err = names(services); err != nil {
 		return err
 	}
 	if err := o.Validate(); err != nil {
 		return err
+	}
+	ctx, on, err := onSwarm(ctx, swarm.FindOptions{Deployed: deployed})
+	if err != nil {
+		return err
+	}
+	if on != nil {
+		return on.Logs(ctx, swarm.LogsOptions(o))
 	}
 	s, err := open(ctx)
 	if err != nil {
