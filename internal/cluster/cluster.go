@@ -5,6 +5,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/moby/moby/api/types/network"
@@ -57,8 +58,15 @@ func CheckFor(e *engine.Engine, target string) error {
 	case s.LocalNodeState == swarm.LocalNodeStateInactive || s.LocalNodeState == "":
 		return fault.New(fault.Engine, "docker swarm init",
 			"the engine at %q is in no Swarm", e.Host)
+	case s.LocalNodeState == swarm.LocalNodeStateLocked:
+		return fault.New(fault.Engine, "docker swarm unlock", "the Swarm of the engine at %q is locked", e.Host)
 	case !s.ControlAvailable && len(s.RemoteManagers) > 0:
-		host, _, _ := strings.Cut(s.RemoteManagers[0].Addr, ":")
+		host, _, err := net.SplitHostPort(s.RemoteManagers[0].Addr)
+		if err != nil {
+			host = s.RemoteManagers[0].Addr
+		} else if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
 		return fault.New(fault.Engine, "DOCKER_HOST=ssh://"+fault.Quote(host)+" go tool mage "+target,
 			"the engine at %q is a worker of its Swarm, of which only a manager knows, such as %s", e.Host, host)
 	case !s.ControlAvailable:

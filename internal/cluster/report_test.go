@@ -101,6 +101,7 @@ func TestFindingsOfNodes(t *testing.T) {
 			nodes(node("m", manager(true)), node("m2", manager(false)), unreachable), "managers.unreachable",
 		},
 		"full":    {withTasks(nodes(node("m")), service("a", 1, reserve(0, 9*gib)), "m"), "node.full"},
+		"just so": {withTasks(nodes(node("m")), service("a", 1, reserve(4e9, 8*gib)), "m"), ""},
 		"unknown": {nodes(node("m", func(n *swarm.Node) { n.Status.State = swarm.NodeStateUnknown })), "node.unknown"},
 		"trouble": {
 			shop(), "node.down node.unavailable managers.single engines.differ platforms.differ tasks.waiting",
