@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -83,6 +84,19 @@ func TestTheFileSaysHowServicesAreFound(t *testing.T) {
 		if got, why := NoVIP(project, remote); got != want || got != (why != "") {
 			t.Errorf("%q: %t, %q", text, got, why)
 		}
+	}
+}
+
+// TestThisMachinesKernelCounts can fail only where the kernel lacks IPVS.
+func TestThisMachinesKernelCounts(t *testing.T) {
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		t.Skip("no Linux")
+	}
+	local := &engine.Engine{Host: "unix:///e", Info: system.Info{KernelVersion: strings.TrimSpace(string(release))}}
+	project := composetest.Load(t, "services: {a: {image: x}}\n")
+	if got, _ := NoVIP(project, local); got != lacksIPVS("/", local.Info.KernelVersion) {
+		t.Errorf("got %t", got)
 	}
 }
 

@@ -86,6 +86,8 @@ func TestVolumesAreWhereTheirDataIs(t *testing.T) {
 	composed := volume.Volume{Name: "data", Driver: "local", Labels: map[string]string{container.ProjectLabel: "p"}}
 	nfs := volume.Volume{Name: "data", Driver: "local", Options: map[string]string{"type": "nfs4"}}
 	bound := withTasks(plain, service("a", 1, mounts("data"), constrained("node.id==id-n1")), "n2")
+	elsewhere := withTasks(plain,
+		service("a", 1, mounts("data"), constrained("node.labels.x==id-n1", "node.id!=id-n1")))
 	everywhere := withTasks(plain, service("b", 1, mounts("data"), global), "n1")
 	running, failed := swarm.TaskStateRunning, swarm.TaskStateFailed
 	ran := hadTask(hadTask(plain, a, "n1", failed, 9), a, "n3", failed, 5)
@@ -100,6 +102,7 @@ func TestVolumesAreWhereTheirDataIs(t *testing.T) {
 		"chosen":           {plain, stacked(a), "chosen data on n2"},
 		"noted":            {noted, stacked(a), "known data on n1"},
 		"noted wins":       {hadTask(noted, a, "n2", running, 1), stacked(a), "known data on n1"},
+		"bound to a label": {elsewhere, stacked(a), "chosen data on n2"},
 		"bound":            {bound, stacked(a), "known data on n1"},
 		"runs":             {hadTask(plain, a, "n1", running, 1), stacked(a), "known data on n1"},
 		"ran":              {ran, stacked(a), "known data on n3"},
