@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -173,5 +174,57 @@ func TestAddedAndTakenAway(t *testing.T) {
 	}
 	if after, _ := os.ReadFile(table); len(after) > 0 || isDir(p.Dir) {
 		t.Errorf("left: %q, %t", after, isDir(p.Dir))
+	}
+}
+
+// A job that stands in a crontab which nobody reads is not said to run.
+func TestWithoutACronDaemonNothingIsSaidToRun(t *testing.T) {
+	asleep := Machine{By: ByCron, CronStart: "start it"}
+	for _, m := range []Machine{asleep, {By: ByCron, CronRun: true, CronStart: "start it"}} {
+		for _, job := range All {
+			keptCrontab(t)
+			t.Setenv("COMPOSE_MAGE_STATE", t.TempDir())
+			p, err := PlaceOf(job, "shop", t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			at, said := "03:30", "runs next at "
+			if p.Job.Always() {
+				at, said = "", "is started by cron"
+			}
+			c := Command{Dir: p.Folder, Words: []string{"/bin/true"}, Environment: map[string]string{"PATH": "/bin"}}
+			plan, err := PlanAdd(t.Context(), m, p, at, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			plan.Print(ui.New(&out))
+			shown := out.String()
+			out.Reset()
+			if err := plan.Execute(t.Context(), ui.New(&out)); err != nil {
+				t.Fatal(err)
+			}
+			after := out.String()
+			if strings.Contains(after, said) != m.CronRun || strings.Contains(after, "does not run") == m.CronRun ||
+				strings.Contains(shown, "start it") == m.CronRun || strings.Contains(after, "start it") == m.CronRun {
+				t.Errorf("with a daemon: %t: %s\n%s", m.CronRun, shown, &out)
+			}
+			r, err := List(t.Context(), m, "shop", p.Folder, time.Now())
+			if err != nil || (len(r.Findings) == 0) != m.CronRun {
+				t.Errorf("with a daemon: %t: %v, %+v", m.CronRun, err, r.Findings)
+			}
+		}
+	}
+}
+
+func TestHowACronDaemonIsGot(t *testing.T) {
+	for want, programs := range map[string][]string{
+		"sudo service cron start": {"cron", "apt-get"}, "sudo crond, and at each boot": {"crond", "apk"},
+		"sudo apk add dcron && sudo crond, and at each boot":   {"apk"},
+		"sudo apt-get install cron && sudo service cron start": {"apt-get"},
+	} {
+		if got := cronStart(func(name string) bool { return slices.Contains(programs, name) }); got != want {
+			t.Errorf("%v: %q", programs, got)
+		}
 	}
 }

@@ -18,6 +18,23 @@ const (
 	alwaysGrace = 10 * time.Minute
 )
 
+// readEvery is how often somebody who watches reads the records of jobs: their shortest grace is ten minutes.
+const readEvery = 10 * time.Second
+
+// Watched keeps what was found of a project's jobs for a moment, for somebody who asks at each look.
+type Watched struct {
+	read  time.Time
+	found []finding.Finding
+}
+
+// Findings is the function Findings, of a few seconds ago at most. The records are read again when that is past.
+func (w *Watched) Findings(project, folder string, now time.Time) []finding.Finding {
+	if since := now.Sub(w.read); since < 0 || since >= readEvery {
+		w.found, w.read = Findings(project, folder, now), now
+	}
+	return w.found
+}
+
 // Findings says which of the project's scheduled jobs failed or did not run, and what is wrong with its backups,
 // scheduled or not. It asks nobody but the records of this user's state directory.
 func Findings(project, folder string, now time.Time) []finding.Finding {

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -103,5 +104,32 @@ func TestFindingsAreOfThisCheckout(t *testing.T) {
 	}
 	if all := Findings("shop", there, noon); len(all) != 1 {
 		t.Errorf("with a damaged record: %+v", all)
+	}
+}
+
+func TestWhoWatchesReadsTheRecordsNowAndThen(t *testing.T) {
+	t.Setenv("COMPOSE_MAGE_STATE", t.TempDir())
+	folder := t.TempDir()
+	p, err := PlaceOf(All[0], "shop", folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is := Installed{
+		Job: p.Job.Name, Project: "shop", Folder: folder, At: "03:30", By: ByCron, Since: noon.AddDate(0, 0, -9),
+	}
+	if err := keep(p.installedFile(), is); err != nil {
+		t.Fatal(err)
+	}
+	var w Watched
+	for _, c := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 1}, {readEvery / 2, 1}, {readEvery, 0}, {-time.Hour, 0}} {
+		if got := w.Findings("shop", folder, noon.Add(c.after)); len(got) != c.want {
+			t.Errorf("after %s: %+v", c.after, got)
+		}
+		if err := os.RemoveAll(p.Dir); err != nil { // schedule -remove
+			t.Fatal(err)
+		}
 	}
 }

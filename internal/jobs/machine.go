@@ -21,7 +21,9 @@ type Machine struct {
 	By      string // systemd, systemd --user or cron; "" where there is neither
 	UnitDir string // where systemd's units are
 	CronRun bool   // a cron daemon is at work
-	Lingers bool   // a user's manager runs while the user is not logged in
+	// CronStart is how one is got to work, where none is: a command to type.
+	CronStart string
+	Lingers   bool // a user's manager runs while the user is not logged in
 }
 
 // Look finds out who can run jobs.
@@ -49,9 +51,31 @@ func Look(ctx context.Context) (Machine, error) {
 		}
 	}
 	if _, err := exec.LookPath("crontab"); err == nil {
-		m.By, m.CronRun = ByCron, cronRuns()
+		m.By, m.CronRun, m.CronStart = ByCron, cronRuns(), cronStart(isProgram)
 	}
 	return m, nil
+}
+
+// cronStart is how a cron daemon is started on a machine without systemd, or first installed where there is none.
+func cronStart(has func(program string) bool) string {
+	switch {
+	case has("cron"):
+		return "sudo service cron start"
+	case has("crond"):
+		return "sudo crond, and at each boot"
+	case has("apk"):
+		return "sudo apk add dcron && sudo crond, and at each boot"
+	}
+	return "sudo apt-get install cron && sudo service cron start"
+}
+
+// isProgram says whether the machine has a program, also one that only root has in its path.
+func isProgram(name string) bool {
+	if _, err := exec.LookPath(name); err == nil {
+		return true
+	}
+	info, err := os.Stat(filepath.Join("/usr/sbin", name))
+	return err == nil && info.Mode().IsRegular()
 }
 
 func isDir(path string) bool {

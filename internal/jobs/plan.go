@@ -31,6 +31,7 @@ type Plan struct {
 	units    map[string]string // by path; of a removal those that are there
 	commands [][]string        // of systemd, after the units
 	cron     bool              // the crontab changes
+	asleep   string            // how cron is got to work, where no cron daemon is; else ""
 	same     bool              // all of it is so already
 }
 
@@ -49,7 +50,9 @@ func PlanAdd(ctx context.Context, m Machine, p Place, at string, c Command) (Pla
 		}
 		plan.cron = p.withLines(old, at, false) != old
 		if !m.CronRun {
-			plan.Notes = append(plan.Notes, "no cron daemon is at work: nothing runs before it is (service cron start)")
+			plan.asleep = m.CronStart
+			plan.Notes = append(plan.Notes,
+				"nothing runs the lines of a crontab here, before a cron daemon is at work: "+m.CronStart)
 		}
 	case BySystem, ByUser:
 		plan.units = map[string]string{}
@@ -232,12 +235,23 @@ func (p Plan) add(ctx context.Context, out *ui.Out) error {
 	if err := keep(p.Place.installedFile(), is); err != nil {
 		return err
 	}
-	if p.Place.Job.Always() {
+	p.sayAdded(out)
+	return nil
+}
+
+// sayAdded says when the job runs.
+func (p Plan) sayAdded(out *ui.Out) {
+	switch {
+	case p.asleep != "":
+		out.Warn("the %s is in the crontab and does not run: no cron daemon is at work here", p.Place.title())
+		out.Info("  next: %s", p.asleep)
+	case p.Place.Job.Always() && p.By == ByCron:
+		out.Done("the %s is started by cron, within five minutes, and so again whenever it has ended", p.Place.title())
+	case p.Place.Job.Always():
 		out.Done("the %s is started, and started again, by %s", p.Place.title(), p.By)
-	} else {
+	default:
 		out.Done("the %s runs next at %s", p.Place.title(), day(next(p.At, time.Now())))
 	}
-	return nil
 }
 
 // try runs the script as cron would, for what it would need and no more: a job that can't do its work is not

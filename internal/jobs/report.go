@@ -80,7 +80,7 @@ func (p Place) gone(m Machine, is Installed, tab string, tabErr error) (text, re
 	case is.By == ByCron && p.withLines(tab, is.At, false) != tab:
 		return fmt.Sprintf("the line that runs the %s is no longer in the crontab, or another", is.Job), again
 	case is.By == ByCron && !m.CronRun:
-		return fmt.Sprintf("the %s is in the crontab, and no cron daemon is at work", is.Job), "service cron start"
+		return fmt.Sprintf("the %s is in the crontab, and no cron daemon is at work", is.Job), m.CronStart
 	case is.By == ByCron:
 		return "", ""
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/jobs"
 	"github.com/25eloquence/compose-mage/internal/logerrors"
 )
 
@@ -27,6 +28,7 @@ type signals struct {
 	asked *answer.Rounds
 	logs  *logerrors.Readers // nil in a single look, which has nothing to compare with
 
+	jobs     jobs.Watched
 	services map[string]answer.Service // what the Compose file says of each, which is read once
 }
 

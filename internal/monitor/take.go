@@ -16,7 +16,6 @@ import (
 	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
-	"github.com/25eloquence/compose-mage/internal/jobs"
 	"github.com/25eloquence/compose-mage/internal/sampler"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -181,7 +180,7 @@ func (s subject) snapshot(rows []*row, disk Disk, others []container.Checkout) S
 	for i := range out.Services {
 		out.Services[i].Written = disk.layers[out.Services[i].ID]
 	}
-	out.Findings = append(findings(out), jobs.Findings(s.project.Name, s.project.WorkingDir, time.Now())...)
+	out.Findings = append(findings(out), s.signals.jobs.Findings(s.project.Name, s.project.WorkingDir, time.Now())...)
 	out.Findings = append(out.Findings, needsFinding(disk, s.needs)...)
 	for _, c := range others {
 		text, next := c.Says(s.project)
