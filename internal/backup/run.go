@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
@@ -163,7 +164,31 @@ func (r *run) save(ctx context.Context, s *stage) (restic.Saved, time.Duration, 
 		return first, 0, err
 	}
 	saved, took, err := r.lastPass(ctx, s, first, frozen)
+	if err == nil {
+		err = r.noOthers(ctx) // before those are started that were stopped
+	}
 	return saved, took, errors.Join(err, start())
+}
+
+// noOthers is an error where a container writes to the volumes that the plan does not know of: it was started meanwhile,
+// by whomever, and may have written while what is saved was read.
+func (r *run) noOthers(ctx context.Context) error {
+	seen, err := Look(ctx, r.engine, r.model.Project)
+	if err != nil {
+		return err
+	}
+	known := map[string]string{}
+	for _, u := range r.plan.Users {
+		known[u.ID] = u.By
+	}
+	for _, c := range volumes.Running(seen.Containers) {
+		if by, planned := known[c.ID]; writes(c, r.plan.Volumes) && !c.State.Paused &&
+			(!planned || by == extension.BackupStop) {
+			return fault.New(fault.Failed, "go tool mage backup", "%s was started while its volumes were saved: that "+
+				"snapshot would not be of one moment", strings.TrimPrefix(c.Name, "/"))
+		}
+	}
+	return nil
 }
 
 // lastPass saves what has changed since the first pass while the users stand still, within the time for which they may.

@@ -235,7 +235,16 @@ func (r *restore) fill(ctx context.Context) error {
 		mounts = append(mounts, restic.Mount{From: i.path, To: at})
 	}
 	return r.Out.Step(ctx, "writing "+r.keys()+", and comparing", func(ctx context.Context, _ func(string)) error {
-		return r.Target.Repository.Restore(ctx, r.snapshot.ID, stage, paths, mounts)
+		err := r.Target.Repository.Restore(ctx, r.snapshot.ID, stage, paths, mounts)
+		if err != nil || r.Target.Repository.Sparse() {
+			return err
+		}
+		for _, i := range r.items {
+			if err := digHoles(i.path); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
