@@ -26,7 +26,7 @@ const (
 [ -n "$REDISCLI_AUTH" ] || [ -z "$REDIS_PASSWORD_FILE" ] || REDISCLI_AUTH=$(cat "$REDIS_PASSWORD_FILE")
 [ -n "$REDISCLI_AUTH" ] || REDISCLI_AUTH=$REDIS_PASSWORD
 [ -n "$REDISCLI_AUTH" ] || [ ! -r /run/secrets/redis_password ] || REDISCLI_AUTH=$(cat /run/secrets/redis_password)
-export REDISCLI_AUTH
+if [ -n "$REDISCLI_AUTH" ]; then export REDISCLI_AUTH; else unset REDISCLI_AUTH; fi
 `
 	// With an append-only file the files are whole at any moment; without one, what redis has not saved is in memory.
 	redisSave = redisLogin + `$cli config get appendonly | grep -q yes && exit 0
