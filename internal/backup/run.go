@@ -170,8 +170,8 @@ func (r *run) save(ctx context.Context, s *stage) (restic.Saved, time.Duration, 
 	return saved, took, errors.Join(err, start())
 }
 
-// noOthers is an error where a container writes to the volumes that the plan does not know of: it was started meanwhile,
-// by whomever, and may have written while what is saved was read.
+// noOthers is an error where a container writes to the volumes that the plan does not know of: it was started
+// meanwhile, by whomever, and may have written while what is saved was read.
 func (r *run) noOthers(ctx context.Context) error {
 	seen, err := Look(ctx, r.engine, r.model.Project)
 	if err != nil {

@@ -54,8 +54,8 @@ func TestIntegrationOddFiles(t *testing.T) {
 func (f *fixture) odd(dir string, files int) {
 	at := time.Date(2001, 2, 3, 4, 5, 6, 789, time.UTC)
 	names := []string{
-		"plain", " space ", "new\nline", "tab\there", "quote'\"", "ünïcødé", "\xff\xfe not UTF-8", "*", "[a]", "?", `back\slash`,
-		"-dash", strings.Repeat("n", 255), ".hidden",
+		"plain", " space ", "new\nline", "tab\there", "quote'\"", "ünïcødé", "\xff\xfe not UTF-8", "*", "[a]", "?",
+		`back\slash`, "-dash", strings.Repeat("n", 255), ".hidden",
 	}
 	for i := range files {
 		name := fmt.Sprintf("%d-%s", i, names[i%len(names)])
@@ -79,8 +79,8 @@ func (f *fixture) odd(dir string, files int) {
 	f.must(os.WriteFile(filepath.Join(dir, "zero"), nil, 0o644))
 	f.must(unix.Setxattr(filepath.Join(dir, "zero"), "user.note", []byte("x\x00y"), 0))
 	// An ACL, as the kernel keeps it: user 1000 may read and write.
-	acl := "\x02\x00\x00\x00\x01\x00\x06\x00\xff\xff\xff\xff\x02\x00\x06\x00\xe8\x03\x00\x00\x04\x00\x04\x00\xff\xff\xff\xff" +
-		"\x10\x00\x06\x00\xff\xff\xff\xff\x20\x00\x04\x00\xff\xff\xff\xff"
+	acl := "\x02\x00\x00\x00\x01\x00\x06\x00\xff\xff\xff\xff\x02\x00\x06\x00\xe8\x03\x00\x00\x04\x00\x04\x00" +
+		"\xff\xff\xff\xff\x10\x00\x06\x00\xff\xff\xff\xff\x20\x00\x04\x00\xff\xff\xff\xff"
 	f.must(unix.Setxattr(filepath.Join(dir, "zero"), "system.posix_acl_access", []byte(acl), 0))
 	hole, err := os.Create(filepath.Join(dir, "hole"))
 	f.must(err)
