@@ -192,18 +192,20 @@ func (s *Swarm) Until(ctx context.Context, what string, ok func() (bool, error))
 	}
 }
 
-// Kill ends the node at once, as when its machine loses power: its engine, its containers and its network.
+// Kill ends the node at once, as when its machine loses power: its engine, its containers and its network. The network
+// is cut first, so that nobody is told of a connection's end.
 func (s *Swarm) Kill(i int) error {
 	n := s.Nodes[i]
 	var err error
+	if n.space != nil {
+		_ = n.space.Run(context.Background(), "ip link delete eth0") // gone where it could not be made
+	}
 	if n.engine != nil {
 		n.engine.Kill()
 		err = n.engine.Stop()
 		n.engine = nil
 	}
 	if n.space != nil {
-		// Before the namespace, which the kernel takes down when it pleases.
-		_ = n.space.Run(context.Background(), "ip link delete eth0")
 		n.space.Close()
 		n.space = nil
 	}
