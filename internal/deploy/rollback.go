@@ -96,11 +96,11 @@ func (r *run) backOne(ctx context.Context, service string) error {
 func (r *run) runsAgain(ctx context.Context, service string) error {
 	for {
 		have, tasks, err := r.observe(ctx, service)
-		if err != nil {
+		if err != nil && !leaderless(err) {
 			return err
 		}
 		state := cluster.Progress(have, tasks, r.plan.cluster.Nodes)
-		if u := have.UpdateStatus; state.Running >= state.Wanted && state.Old == 0 &&
+		if u := have.UpdateStatus; err == nil && state.Running >= state.Wanted && state.Old == 0 &&
 			(u == nil || u.State != swarm.UpdateStateRollbackStarted) {
 			return nil
 		}

@@ -29,6 +29,9 @@ const (
 	quietEnough = 20 * time.Minute
 	// beginsWithin is how soon a Swarm begins an update.
 	beginsWithin = 3 * time.Second
+	// leaderWithin is how long managers may take to agree on another leader where theirs has died. Each question to
+	// one of them that is asked meanwhile takes seconds of it.
+	leaderWithin = 2 * time.Minute
 	// steadyEnough is how long a task without a health check has to run before it counts as well.
 	steadyEnough = 2 * time.Second
 )
@@ -53,10 +56,20 @@ func (r *run) wait(ctx context.Context, i int, service string) error {
 		w.untold = w.untold || step.Service == service && step.Action == Replace &&
 			slices.ContainsFunc(step.Differences, func(d Difference) bool { return d.endpoint() })
 	}
+	var silent time.Time // since when the Swarm has no leader
 	for {
 		ended, err := w.look(ctx, func() { r.isHealthy(i) })
-		if ended || err != nil {
+		switch {
+		case err == nil:
+			silent = time.Time{}
+		case !leaderless(err) || !silent.IsZero() && time.Since(silent) > leaderWithin:
 			return err
+		case silent.IsZero():
+			silent = time.Now()
+			w.progress.set(service, "the manager gives no answer: its Swarm may be choosing another leader")
+		}
+		if ended {
+			return nil
 		}
 		select {
 		case <-time.After(askEvery):
@@ -64,6 +77,11 @@ func (r *run) wait(ctx context.Context, i int, service string) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// leaderless says whether a manager that has no leader may have given the error: the engine has no code for that alone.
+func leaderless(err error) bool {
+	return !fault.EngineLost(err) && (cerrdefs.IsInternal(err) || cerrdefs.IsUnavailable(err))
 }
 
 // watch is one service that is waited for.
