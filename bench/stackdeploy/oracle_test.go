@@ -1,5 +1,4 @@
-// Package stackdeploy holds our deploys against docker stack deploy.
-package stackdeploy
+package main
 
 import (
 	"context"
