@@ -28,6 +28,9 @@ const (
 	FilterCopies     Filter = "max replicas per node limit exceed"
 )
 
+// FilterEngine is what no scheduler asks: the node's engine refuses the task after it was placed there.
+const FilterEngine Filter = "refused by the engine"
+
 // Reason is why a node can't have a task.
 type Reason struct {
 	Filter Filter `json:"filter"`
@@ -60,7 +63,7 @@ func (d demand) reasons(r *room) []Reason {
 		return []Reason{reason}
 	}
 	return slices.Concat(
-		d.resources(r), d.plugins(r.node), d.unmet(r.node), d.platform(r.node), d.taken(r), d.copies(r))
+		d.resources(r), d.plugins(r.node), d.unmet(r.node), d.platform(r.node), d.taken(r), d.copies(r), d.limits(r))
 }
 
 // available says whether the node takes new tasks.
@@ -134,6 +137,21 @@ func (d demand) resources(r *room) []Reason {
 		}
 	}
 	return out
+}
+
+// limits are those that the node's engine takes for a mistake: of more CPUs than it has. The scheduler looks at what is
+// reserved alone.
+func (d demand) limits(r *room) []Reason {
+	asked := d.spec.TaskTemplate.Resources
+	if asked == nil || asked.Limits == nil || r.total.cpus == 0 || asked.Limits.NanoCPUs <= r.total.cpus {
+		return nil
+	}
+	limit := cpus(asked.Limits.NanoCPUs)
+	return []Reason{{
+		Filter: FilterEngine,
+		Text:   fmt.Sprintf("its engine refuses a limit of %s CPUs, as the node has %s", limit, cpus(r.total.cpus)),
+		Remedy: "lower deploy.resources.limits.cpus",
+	}}
 }
 
 // plugins are the drivers of volumes, networks and logs that the node's engine lacks.

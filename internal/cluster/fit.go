@@ -23,6 +23,8 @@ type Fit struct {
 	Placed int
 	// Left are the nodes as they refuse the first task that has no place, after the other ones have taken theirs.
 	Left []Refusal
+	// Traps are nodes on which the Swarm may put tasks, and whose engines refuse them.
+	Traps []Refusal
 	// Invalid is what the manager refuses whichever nodes there are.
 	Invalid error
 }
@@ -131,6 +133,11 @@ func (f Fit) Err() error {
 	switch {
 	case f.Invalid != nil:
 		return fault.New(fault.Config, fault.Correct, "service %q: %w", f.Service, f.Invalid)
+	case len(f.Left) == 0 && len(f.Traps) > 0:
+		return fault.New(fault.Config, fault.Correct, "service %q: a Swarm does not look at limits, and may put "+
+			"tasks on a node that refuses them; reserve as many CPUs, or keep it from there by "+
+			"deploy.placement.constraints, such as node.hostname!=%s", f.Service,
+			Name(f.Traps[0].Node)).WithDetail(refusals(f.Traps)...)
 	case len(f.Left) == 0 && f.Placed >= f.Copies:
 		return nil
 	case f.Placed == 0:

@@ -76,6 +76,10 @@ func reserve(cpu, memory int64, generic ...swarm.GenericResource) func(*swarm.Se
 	}
 }
 
+func limited(cpus int64) func(*swarm.ServiceSpec) {
+	return func(s *swarm.ServiceSpec) { s.TaskTemplate.Resources.Limits = &swarm.Limit{NanoCPUs: cpus} }
+}
+
 func constrained(texts ...string) func(*swarm.ServiceSpec) {
 	return func(s *swarm.ServiceSpec) { s.TaskTemplate.Placement.Constraints = texts }
 }
@@ -142,6 +146,9 @@ func TestFit(t *testing.T) {
 	two := nodes(node("big", memory(16*gib)), node("small"))
 	uuids := offers(named("gpu", "u1"), named("gpu", "u2"))
 	gpu := nodes(node("g", offers(discrete("gpu", 2))), node("n", uuids), node("w"))
+	wide := nodes(node("small"), node("wide", func(n *swarm.Node) { n.Description.Resources.NanoCPUs = 16e9 }))
+	const limitless = "a Swarm does not look at limits, and may put tasks on a node that refuses them; reserve as " +
+		"many CPUs, or keep it from there by deploy.placement.constraints, such as node.hostname!=small"
 	drained := func(n *swarm.Node) { n.Spec.Availability = swarm.NodeAvailabilityDrain }
 	paused := func(n *swarm.Node) { n.Spec.Availability = swarm.NodeAvailabilityPause }
 	down := func(n *swarm.Node) {
@@ -263,6 +270,31 @@ func TestFit(t *testing.T) {
 			withTasks(two, service("b", 1, reserve(0, 7*gib)), "small"), service("a", 1, global, reserve(0, 2*gib)),
 			"fits big | small: 2GiB memory asked for, 1GiB of 8GiB free (lower deploy.resources.reservations.memory)" +
 				` | 1 on big | service "a": 1 of its 2 tasks have a place, and the next fits no node`,
+		},
+		"a limit above the CPUs of all": {
+			two, service("a", 1, limited(5e9)), "fits  | big, small: its engine refuses a limit of 5 CPUs, as the " +
+				"node has 4 (lower deploy.resources.limits.cpus) | fits no node",
+		},
+		"a limit of all CPUs": {two, service("a", 1, limited(4e9)), "fits big small | 1 on big"},
+		"a limit above the CPUs of one": {
+			wide, service("a", 1, limited(5e9)), "fits wide | small: its engine refuses a limit of 5 CPUs, as the " +
+				`node has 4 (lower deploy.resources.limits.cpus) | 1 on wide | service "a": ` + limitless,
+		},
+		"a limit above the CPUs of one, with a reservation": {
+			wide, service("a", 1, limited(5e9), reserve(5e9, 0)), "fits wide | small: 5 CPUs asked for, and the node " +
+				"has 4 (lower deploy.resources.reservations.cpus); its engine refuses a limit of 5 CPUs, as the " +
+				"node has 4 (lower deploy.resources.limits.cpus) | 1 on wide",
+		},
+		"a limit above the CPUs of one, global": {
+			wide, service("a", 1, limited(5e9), global), "fits wide | small: its engine refuses a limit of 5 CPUs, " +
+				`as the node has 4 (lower deploy.resources.limits.cpus) | 1 on wide | service "a": 1 of its 2 tasks ` +
+				"have a place, and the next fits no node",
+		},
+		"a limit above the CPUs of one, elsewhere": {
+			wide, service("a", 1, limited(5e9), constrained("node.hostname==wide")), "fits wide | small: " +
+				`constraint node.hostname==wide is not met: it is "small"; ` +
+				`its engine refuses a limit of 5 CPUs, as the node has ` +
+				"4 (lower deploy.resources.limits.cpus) | 1 on wide",
 		},
 		"global for no node": {
 			two, service("a", 1, global, constrained("node.labels.x==y")), "fits  | " +

@@ -17,6 +17,11 @@ func (d demand) place(rooms []*room, kept bool, fit *Fit) {
 	default:
 		d.placeCopies(rooms, kept, fit)
 	}
+	if !kept && fit.Copies > 0 {
+		fit.Traps = slices.DeleteFunc(slices.Clone(fit.Refused), func(r Refusal) bool {
+			return r.Reasons[0].Filter != FilterEngine
+		})
+	}
 	if d.spec.Mode.ReplicatedJob != nil || d.spec.Mode.GlobalJob != nil {
 		// A job ends: what comes after it waits for its room at most.
 		for _, r := range rooms {
