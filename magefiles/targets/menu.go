@@ -15,6 +15,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
 	"github.com/25eloquence/compose-mage/stack"
+	"github.com/25eloquence/compose-mage/stack/swarm"
 )
 
 // choices are the entries of the menu, with what they run.
@@ -23,10 +24,15 @@ var choices = []struct {
 	run   func(context.Context) error
 }{
 	{"full     check, clean, build, start, test and show", func(ctx context.Context) error { return Full(ctx, nil) }},
-	{"cleanup  remove what is no longer used", stack.Cleanup},
+	{"cleanup  remove what is no longer used", func(ctx context.Context) error {
+		find := swarm.FindOptions{Changes: "cleanup"}
+		return cleanUp(ctx, nil, nil, nil, stack.CleanupOptions{}, find, false)
+	}},
 	{"build    build the images", stack.Build},
 	{"start    start the services", stack.Start},
-	{"monitor  show resources and health", stack.Monitor},
+	{"monitor  show resources and health", func(ctx context.Context) error {
+		return monitor(ctx, nil, stack.MonitorOptions{}, swarm.FindOptions{}, false, false)
+	}},
 }
 
 // Menu asks what to do on a terminal, and lists the targets elsewhere.

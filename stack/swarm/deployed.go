@@ -97,7 +97,10 @@ func find(ctx context.Context, o FindOptions) (*Stack, bool, error) {
 	if other != "" {
 		s.errors.Info("%s", other)
 	}
-	return s, meant == stacks.Deployed, nil
+	if meant != stacks.Deployed {
+		return nil, false, nil
+	}
+	return s, true, nil
 }
 
 // connect makes a stack that has no name yet.

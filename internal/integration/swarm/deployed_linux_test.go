@@ -251,7 +251,9 @@ func TestIntegrationDeployedStatusOfWhatFails(t *testing.T) {
 		spec.TaskTemplate.ContainerSpec.Args = []string{"sleep"}
 		spec.TaskTemplate.Placement = &swarm.Placement{Constraints: []string{"node.labels.gpu==true"}}
 	})
-	p.awaitStatus("web has no node", func(r stack.StatusReport) bool { return service(r, "web").Condition == "no node" })
+	p.awaitStatus("web has no node", func(r stack.StatusReport) bool {
+		return service(r, "web").Condition == "no node"
+	})
 	p.write("compose.yaml", "name: ill\n"+strings.ReplaceAll(herd, "  init:\n", "  later:\n"))
 	r = p.status()
 	if r.Fine || !slices.Equal(r.Missing, []string{"later"}) || !slices.Equal(r.Orphans, []string{"init"}) {
