@@ -101,12 +101,31 @@ func (c *change) runs(ctx context.Context, name string) error {
 		if cluster.IsJob(s.Spec) {
 			return state.Done, nil
 		}
+		if state.Wanted < c.stack.copiesNow(s.Spec) && time.Since(began) < noticedWithin {
+			return false, nil // the Swarm has not yet begun
+		}
 		return state.Done && steady(s.Spec, tasks, c.engine.Now()), nil
 	})
 	if err == nil {
 		c.out.Done("%s runs in %s", name, ui.Seconds(time.Since(began)))
 	}
 	return err
+}
+
+// noticedWithin is how soon a Swarm means a global service to have a task on each node that it is for.
+const noticedWithin = 10 * time.Second
+
+// copiesNow is how many tasks a service comes to: of a global one, the nodes that take tasks and that it is for.
+func (s Stack) copiesNow(spec swarm.ServiceSpec) (n int) {
+	if spec.Mode.Global == nil {
+		return copiesOf(spec)
+	}
+	for _, node := range s.Nodes {
+		if takesTasks(node) && cluster.Meets(node, spec) {
+			n++
+		}
+	}
+	return n
 }
 
 // steady says whether tasks without a health check run long enough to say that they do.

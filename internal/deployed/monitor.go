@@ -72,6 +72,9 @@ func EnginesOf(
 	return found, closeAll, nil
 }
 
+// noAddress is why a node's engine can't be asked.
+const noAddress = "no address of its engine; -nodes or x-compose-mage.nodes names it"
+
 // answersWithin is how long a node's engine may take.
 const answersWithin = 10 * time.Second
 
@@ -96,7 +99,7 @@ func Take(ctx context.Context, s Stack, services []string, engines Engines) Snap
 		case n.Status.State != swarm.NodeStateReady:
 			room.Unasked = "it is " + string(n.Status.State)
 		case !there:
-			room.Unasked = "the address of its engine is not known: name it under x-compose-mage.nodes, or with -nodes"
+			room.Unasked = noAddress
 		case e.Failed != nil:
 			room.Unasked = bounded.Line(e.Failed.Error())
 		default:

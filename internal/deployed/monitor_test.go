@@ -65,8 +65,7 @@ func TestWhatIsNotAsked(t *testing.T) {
 	s.Print(ui.New(ui.Within(&screen, 80)))
 	s.lines(ui.New(&log))
 	for _, want := range []string{
-		"node box1: what its tasks use is not known: context deadline exceeded",
-		"node box2: what its tasks use is not known: the address of its engine is not known",
+		"not measured on box1: context deadline exceeded", "not measured on box2: no address of its engine",
 		"! node box3 is down",
 	} {
 		if !strings.Contains(screen.String(), want) {
@@ -74,7 +73,7 @@ func TestWhatIsNotAsked(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"12:00:00 web.2@box2 running failed_1h=1\n", "12:00:00 node box1: not measured: context deadline exceeded\n",
+		"12:00:00 web.2@box2 running failed_1h=1\n", "12:00:00 not measured on box1: context deadline exceeded\n",
 		"12:00:00 ! node box3 is down\n",
 	} {
 		if !strings.Contains(log.String(), want) {

@@ -3,6 +3,7 @@ package deployed
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,10 +45,9 @@ func (s Snapshot) Print(out *ui.Out) {
 		})
 	}
 	ui.Table(out.Writer(), []string{"NODE", "STATE", "TASKS", "CPUS RESERVED", "MEMORY RESERVED"}, rows)
-	for _, n := range s.Nodes {
-		if n.Unasked != "" {
-			out.Info("node %s: what its tasks use is not known: %s", n.Name, n.Unasked)
-		}
+	names, why := s.unasked()
+	for i, reason := range why {
+		out.Info("not measured on %s: %s", joined(names[i]), reason)
 	}
 	if s.Fine() {
 		out.Done("nothing is wrong")
@@ -55,6 +55,21 @@ func (s Snapshot) Print(out *ui.Out) {
 	for _, f := range s.Findings {
 		out.Warn("%s", f)
 	}
+}
+
+// unasked gives why nodes were not asked, each reason once with its nodes.
+func (s Snapshot) unasked() (names [][]string, why []string) {
+	for _, n := range s.Nodes {
+		i := slices.Index(why, n.Unasked)
+		switch {
+		case n.Unasked == "":
+		case i < 0:
+			names, why = append(names, []string{n.Name}), append(why, n.Unasked)
+		default:
+			names[i] = append(names[i], n.Name)
+		}
+	}
+	return names, why
 }
 
 func (n NodeRoom) coloured() string {
@@ -80,10 +95,9 @@ func (s Snapshot) lines(out *ui.Out) {
 		}
 		ui.Fprintf(out.Writer(), "%s %s failed_1h=%d\n", stamp, text, t.Restarts)
 	}
-	for _, n := range s.Nodes {
-		if n.Unasked != "" {
-			ui.Fprintf(out.Writer(), "%s node %s: not measured: %s\n", stamp, n.Name, n.Unasked)
-		}
+	names, why := s.unasked()
+	for i, reason := range why {
+		ui.Fprintf(out.Writer(), "%s not measured on %s: %s\n", stamp, joined(names[i]), reason)
 	}
 	for _, f := range s.Findings {
 		ui.Fprintf(out.Writer(), "%s ! %s\n", stamp, f)

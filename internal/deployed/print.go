@@ -35,7 +35,7 @@ func (r Report) Print(out *ui.Out, now time.Time) {
 
 func (r Report) printWrong(out *ui.Out) {
 	for _, s := range r.Services {
-		if s.Update != "" {
+		if s.Update != "" && s.Condition != "updating" && s.Condition != "update paused" {
 			out.Warn("%s: its last update is %s", s.Service, s.Update)
 		}
 		if !s.Fine {

@@ -32,7 +32,7 @@ func Stores(ctx context.Context, s Stack, engines Engines) []NodeStore {
 		case n.Status.State != swarm.NodeStateReady:
 			store.Unasked = "it is " + string(n.Status.State)
 		case !there:
-			store.Unasked = "the address of its engine is not known: name it under x-compose-mage.nodes, or with -nodes"
+			store.Unasked = noAddress
 		case e.Failed != nil:
 			store.Unasked = bounded.Line(e.Failed.Error())
 		default:

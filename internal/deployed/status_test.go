@@ -27,6 +27,8 @@ func TestServices(t *testing.T) {
 	running := func(s swarm.Service, slot int) swarm.Task { return task(s, slot, "box1", swarm.TaskStateRunning, ago) }
 	pending := task(two, 2, "", swarm.TaskStatePending, time.Minute)
 	pending.Status.Err = "no suitable node (insufficient resources on 2 nodes)"
+	old := task(two, 2, "box1", swarm.TaskStateStarting, ago)
+	old.Spec.ForceUpdate = 7
 	done := task(job, 1, "box1", swarm.TaskStateComplete, ago)
 	killed := exited(task(two, 2, "box2", swarm.TaskStateFailed, 5*time.Second), 137)
 	for name, c := range map[string]struct {
@@ -86,6 +88,9 @@ func TestServices(t *testing.T) {
 			[]swarm.Task{running(two, 1), running(two, 2)},
 			"update paused", false,
 			"has an update that the Swarm paused: task failed", "",
+		},
+		"an old one": {
+			two, []swarm.Task{running(two, 1), running(two, 2), old}, "starting", true, "", "",
 		},
 		"updating":    {updating, []swarm.Task{running(two, 1), running(two, 2)}, "updating", true, "", ""},
 		"rolled back": {back, []swarm.Task{running(two, 1), running(two, 2)}, "running", true, "", ""},

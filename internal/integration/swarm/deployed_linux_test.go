@@ -31,6 +31,7 @@ services:
   web:
     image: ${PROBE}
     command: [say, "web speaks", "100000", "200"]
+    stop_grace_period: 1s
     depends_on: {db: {condition: service_healthy}}
     deploy: {replicas: 2, endpoint_mode: dnsrr, resources: {limits: {memory: 64M}, reservations: {cpus: "0.05"}}}
   agent:
