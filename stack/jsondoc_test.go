@@ -18,7 +18,6 @@ import (
 	"github.com/25eloquence/compose-mage/internal/commandline"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/finding"
-	"github.com/25eloquence/compose-mage/internal/fit"
 	"github.com/25eloquence/compose-mage/internal/history"
 	"github.com/25eloquence/compose-mage/internal/jobs"
 	"github.com/25eloquence/compose-mage/internal/projects"
@@ -231,7 +230,7 @@ var jsonShapes = []struct {
 	}},
 	{"backup -list -json", backup.Snapshots{
 		Project: "shop", Repository: "/mnt/backup",
-		Snapshots: []snapshots.Snapshot{{ID: "17bfd609", Time: at, Host: "host", Volumes: []string{"data"}}},
+		Snapshots: []backup.Snapshot{{ID: "17bfd609", Time: at, Host: "host", Volumes: []string{"data"}}},
 	}},
 	{"schedule -json", jobs.Report{
 		Project: "shop", Folder: "/srv/shop", Findings: []finding.Finding{}, Jobs: []jobs.Status{{
@@ -257,12 +256,12 @@ var jsonShapes = []struct {
 		}},
 	}},
 	{"fit -measured -json", measured.Report{
-		Project: "shop", Services: []fit.Measured{{
-			Service: "web", Need: fit.Need{
+		Project: "shop", Services: []measured.Service{{
+			Service: "web", Need: measured.Need{
 				Recorded: 7200, P99: 40 << 20, Most: 44 << 20, WorkingP99: 60 << 20, WorkingMost: 64 << 20,
 				Started: true,
 			},
-			Changes: []fit.Change{{
+			Changes: []measured.Change{{
 				Service: "web", Key: "mem_limit", Old: "1GiB", New: "80MiB",
 				Why: "working set: 99 % of the time at most 60MiB",
 			}},

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -31,11 +32,20 @@ func TestShapes(t *testing.T) {
 		{reflect.TypeFor[FitReport](), reflect.TypeFor[fit.Report]()},
 		{reflect.TypeFor[BuildRecord](), reflect.TypeFor[explain.Build]()},
 	} {
-		public, internal := keys(pair[0], "", nil), keys(pair[1], "", nil)
-		if public := strings.Join(public, "\n"); public != strings.Join(internal, "\n") {
-			t.Errorf("%s has\n%s\n%s has\n%s", pair[0], public, pair[1], strings.Join(internal, "\n"))
+		if text := differing(pair[0], pair[1]); text != "" {
+			t.Error(text)
 		}
 	}
+}
+
+// differing says how a public type differs from the internal one of its shape; "" where it does not.
+func differing(public, internal reflect.Type) string {
+	ours := strings.Join(keys(public, "", nil), "\n")
+	theirs := strings.Join(keys(internal, "", nil), "\n")
+	if ours == theirs {
+		return ""
+	}
+	return fmt.Sprintf("%s has\n%s\n%s has\n%s", public, ours, internal, theirs)
 }
 
 // unsaid are keys that are no business of a reader's.
@@ -51,7 +61,7 @@ func keys(of reflect.Type, prefix string, above []reflect.Type) []string {
 	for i := range below.NumField() {
 		field := below.Field(i)
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if !field.IsExported() || slices.Contains(unsaid, prefix+"."+name) {
+		if !field.IsExported() || name == "-" || slices.Contains(unsaid, prefix+"."+name) {
 			continue
 		}
 		out = append(out, keys(field.Type, prefix+"."+name, append(slices.Clone(above), below))...)

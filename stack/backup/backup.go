@@ -15,6 +15,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/freezer"
+	"github.com/25eloquence/compose-mage/internal/shape"
 	"github.com/25eloquence/compose-mage/internal/snapshots"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -35,14 +36,6 @@ func (o Options) out() *ui.Out {
 	return ui.New(o.Output)
 }
 
-// Plan is what a backup would save, and how; its JSON is in docs/json.md.
-type Plan struct {
-	backup.Plan
-}
-
-// Print writes the plan.
-func (p Plan) Print(w io.Writer) { p.Plan.Print(ui.New(w)) }
-
 // Result is what a backup came to.
 type Result struct {
 	Snapshot string    // the beginning of its ID in the repository
@@ -50,18 +43,6 @@ type Result struct {
 	Bytes    int64     // that the snapshot holds
 	Added    int64     // that the repository did not have
 	Frozen   time.Duration
-}
-
-// Snapshots is a project's good snapshots, oldest first; its JSON is in docs/json.md.
-type Snapshots struct {
-	Project    string               `json:"project"`
-	Repository string               `json:"repository"` // without a password
-	Snapshots  []snapshots.Snapshot `json:"snapshots"`
-}
-
-// Print writes a line for each.
-func (s Snapshots) Print(w io.Writer) {
-	snapshots.Print(ui.New(w), s.Project, s.Repository, s.Snapshots)
 }
 
 // opened is a project and the engine that has its volumes.
@@ -110,7 +91,11 @@ func Prepare(ctx context.Context, o Options) (Plan, error) {
 		return Plan{}, fault.Exit(ctx, err)
 	}
 	plan, err := backup.Prepare(ctx, backup.Options{Engine: s.engine, Model: s.model, Out: s.out, Caches: o.Caches})
-	return Plan{plan}, fault.Exit(ctx, err)
+	if err != nil {
+		return Plan{}, fault.Exit(ctx, err)
+	}
+	out, err := planOf(plan)
+	return out, fault.Exit(ctx, err)
 }
 
 // Make saves the project's data in a snapshot, and forgets the snapshots that are too many.
@@ -165,7 +150,10 @@ func list(ctx context.Context, o Options) (Snapshots, error) {
 		return Snapshots{}, err
 	}
 	out := Snapshots{Project: project.Name, Repository: fault.Redact(target.Repository.Location)}
-	out.Snapshots, err = target.List(ctx, project.Name)
+	if out.found, err = target.List(ctx, project.Name); err != nil {
+		return out, err
+	}
+	out.Snapshots, err = shape.Into[[]Snapshot](out.found)
 	return out, err
 }
 

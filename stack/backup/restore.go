@@ -13,6 +13,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/freezer"
 	"github.com/25eloquence/compose-mage/internal/restore"
+	"github.com/25eloquence/compose-mage/internal/shape"
 	"github.com/25eloquence/compose-mage/internal/snapshots"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -30,11 +31,6 @@ type RestoreOptions struct {
 	Output  io.Writer // os.Stdout where it is nil
 }
 
-// Restored is what a restore came to; its JSON is in docs/json.md.
-type Restored struct {
-	restore.Restored
-}
-
 // Restore restores a snapshot. It overwrites nothing: a volume that is not there, or is empty, gets its data under its
 // own name, and the data of one that has some goes into a new volume beside it, or with Swap the other way round. Files
 // of the project that are missing are written again.
@@ -45,8 +41,12 @@ func Restore(ctx context.Context, o RestoreOptions) (Restored, error) {
 	if o.Input == nil {
 		o.Input = os.Stdin
 	}
-	out, err := bringBack(ctx, o, ui.New(o.Output))
-	return Restored{out}, fault.Exit(ctx, err)
+	found, err := bringBack(ctx, o, ui.New(o.Output))
+	if err != nil {
+		return Restored{}, fault.Exit(ctx, err)
+	}
+	out, err := shape.Into[Restored](found)
+	return out, fault.Exit(ctx, err)
 }
 
 func bringBack(ctx context.Context, o RestoreOptions, out *ui.Out) (restore.Restored, error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/monitor"
 	"github.com/25eloquence/compose-mage/internal/projects"
+	"github.com/25eloquence/compose-mage/internal/shape"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -24,22 +25,6 @@ type Options struct {
 	Output    io.Writer     // of Watch; os.Stdout where it is nil
 }
 
-// Report is every project on an engine at one moment; its JSON is in docs/json.md.
-type Report struct {
-	projects.Report
-}
-
-// Print writes a line for each project, and what is wrong.
-func (r Report) Print(w io.Writer) { r.Report.Print(ui.New(w)) }
-
-// Err is an error where a service of a project that runs is not as it should be.
-func (r Report) Err() error {
-	if r.Fine {
-		return nil
-	}
-	return fault.New(fault.Failed, r.Next(), "not every project on the engine is as it should be")
-}
-
 // Projects looks once at the engine that docker's own command would take. That a project is not fine is no error of
 // Projects, but of the report.
 func Projects(ctx context.Context, o Options) (Report, error) {
@@ -48,7 +33,12 @@ func Projects(ctx context.Context, o Options) (Report, error) {
 		return Report{}, fault.Exit(ctx, err)
 	}
 	found, err := projects.Take(ctx, e, options(e, o))
-	return Report{found}, fault.Exit(ctx, err)
+	if err != nil {
+		return Report{}, fault.Exit(ctx, err)
+	}
+	out, err := shape.Into[Report](found)
+	out.found = found
+	return out, fault.Exit(ctx, err)
 }
 
 // Watch looks again and again until ctx is cancelled, which is no error: redrawn in place on a terminal, appended as

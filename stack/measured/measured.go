@@ -21,6 +21,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fit"
 	"github.com/25eloquence/compose-mage/internal/history"
 	"github.com/25eloquence/compose-mage/internal/record"
+	"github.com/25eloquence/compose-mage/internal/shape"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -37,12 +38,44 @@ type Options struct {
 
 // Report is what was measured, and what follows from that; its JSON is in docs/json.md.
 type Report struct {
-	Project  string         `json:"project"`
-	Services []fit.Measured `json:"services"`          // by name
-	Overlay  string         `json:"overlay"`           // the changes as a Compose file; "" where there are none
-	Written  string         `json:"written,omitempty"` // the file that was made
-	Use      string         `json:"use,omitempty"`     // the command line that takes it
-	Notes    []string       `json:"notes,omitempty"`   // of parts of the history that could not be read
+	Project  string    `json:"project"`
+	Services []Service `json:"services"`          // by name
+	Overlay  string    `json:"overlay"`           // the changes as a Compose file; "" where there are none
+	Written  string    `json:"written,omitempty"` // the file that was made
+	Use      string    `json:"use,omitempty"`     // the command line that takes it
+	Notes    []string  `json:"notes,omitempty"`   // of parts of the history that could not be read
+}
+
+// Need is what a service was seen to use, in bytes.
+type Need struct {
+	Recorded float64 `json:"recorded_seconds"` // while its memory was looked at
+	// P99 and Most are of the memory that nobody else can have; 0 where that is not known.
+	P99  int64 `json:"unreclaimable_p99_bytes"`
+	Most int64 `json:"unreclaimable_most_bytes"`
+	Rest int64 `json:"unreclaimable_rest_bytes"` // the median of five minutes' least: what stays when garbage is gone
+	// WorkingP99 and WorkingMost are of the working set: with the file cache that is in use.
+	WorkingP99  int64 `json:"working_set_p99_bytes"`
+	WorkingMost int64 `json:"working_set_most_bytes"`
+	Kills       int   `json:"oom_kills"`  // for want of memory
+	Started     bool  `json:"start_seen"` // of a container of it: what it needs then is in the figures
+}
+
+// Service is what a service was seen to need, and what follows from that.
+type Service struct {
+	Service string   `json:"service"`
+	Need    Need     `json:"need"`
+	Changes []Change `json:"changes"`
+	Notes   []string `json:"notes,omitempty"` // why something stays as it is
+}
+
+// Change is one value of a service that fitting to the machine changed.
+type Change struct {
+	Service string `json:"service"`
+	// as the Compose file spells it: mem_limit, deploy.resources.limits.memory, environment.GOMAXPROCS
+	Key string `json:"key"`
+	Old string `json:"old"` // "" where the file sets none
+	New string `json:"new"`
+	Why string `json:"why,omitempty"` // of a clamp; "" for a runtime's setting
 }
 
 // Fit says which limits and settings follow from the history of the project, and writes them where that is asked for.
@@ -64,7 +97,7 @@ func measure(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	out := Report{Project: model.Project.Name, Services: []fit.Measured{}}
+	out := Report{Project: model.Project.Name, Services: []Service{}}
 	dir, err := history.Dir(out.Project)
 	if err != nil {
 		return out, err
@@ -79,12 +112,15 @@ func measure(ctx context.Context, o Options) (Report, error) {
 		return out, err
 	}
 	out.Notes = store.Notes()
-	enough, changes := false, 0
+	enough, changes, all := false, 0, []fit.Measured{}
 	for _, name := range model.Project.ServiceNames() {
 		m := fit.Measure(model.Project.Services[name], needs[name], o.Least)
 		enough = enough || m.Need.Recorded >= o.Least.Seconds()
 		changes += len(m.Changes)
-		out.Services = append(out.Services, m)
+		all = append(all, m)
+	}
+	if out.Services, err = shape.Into[[]Service](all); err != nil {
+		return out, err
 	}
 	if !enough {
 		return out, fault.New(fault.Failed, "go tool mage monitor -serve, for "+fault.Quote(o.Least.String())+
@@ -92,13 +128,13 @@ func measure(ctx context.Context, o Options) (Report, error) {
 			"the history of %q has not %s of any service", out.Project, o.Least)
 	}
 	if changes > 0 {
-		out.overlay(model.Files, o.Write, now)
+		out.overlay(all, model.Files, o.Write, now)
 	}
 	return out, out.write(o.Write)
 }
 
 // overlay makes the file's text, and the command line that takes it.
-func (r *Report) overlay(files []string, path string, now time.Time) {
+func (r *Report) overlay(all []fit.Measured, files []string, path string, now time.Time) {
 	path = cmp.Or(path, "compose/measured.yaml")
 	var words []string
 	here, _ := os.Getwd()
@@ -113,7 +149,7 @@ func (r *Report) overlay(files []string, path string, now time.Time) {
 		"What " + r.Project + " was measured to need, as of " + now.Format(time.DateOnly) +
 			" (go tool mage fit -measured).",
 		"It goes on top of the other files: " + r.Use,
-	}, r.Services)
+	}, all)
 }
 
 func (r *Report) write(path string) error {

@@ -11,16 +11,23 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/fit"
+	"github.com/25eloquence/compose-mage/internal/shape"
 )
 
-func changed() Report {
-	return Report{Project: "shop", Services: []fit.Measured{
+func changed(t *testing.T) (Report, []fit.Measured) {
+	t.Helper()
+	all := []fit.Measured{
 		{Service: "db", Notes: []string{"nothing is recorded of it"}},
 		{Service: "web", Changes: []fit.Change{
 			{Service: "web", Key: "mem_limit", Old: "1GiB", New: "80MiB", Why: "it needs no more"},
 			{Service: "web", Key: "environment.GOGC", New: "50", Why: "collects earlier"},
 		}},
-	}}
+	}
+	services, err := shape.Into[[]Service](all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Report{Project: "shop", Services: services}, all
 }
 
 func TestTheFileIsWrittenBelowTheWorkingDirectoryAndOnce(t *testing.T) {
@@ -29,8 +36,8 @@ func TestTheFileIsWrittenBelowTheWorkingDirectoryAndOnce(t *testing.T) {
 	if err := os.Symlink(t.TempDir(), filepath.Join(dir, "out")); err != nil {
 		t.Skip(err)
 	}
-	r := changed()
-	r.overlay([]string{filepath.Join(dir, "compose.yaml"), "/elsewhere/tier.yaml"}, "compose/measured.yaml",
+	r, all := changed(t)
+	r.overlay(all, []string{filepath.Join(dir, "compose.yaml"), "/elsewhere/tier.yaml"}, "compose/measured.yaml",
 		time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC))
 	if want := "COMPOSE_FILE=compose.yaml:/elsewhere/tier.yaml:compose/measured.yaml"; r.Use != want {
 		t.Errorf("it is used with %s", r.Use)
@@ -68,8 +75,8 @@ services:
 
 func TestPrint(t *testing.T) {
 	var out bytes.Buffer
-	r := changed()
-	r.overlay([]string{"compose.yaml"}, "", time.Now())
+	r, all := changed(t)
+	r.overlay(all, []string{"compose.yaml"}, "", time.Now())
 	r.Print(&out)
 	for _, words := range []string{
 		"environment.GOGC", "not set", "1GiB", "80MiB", "it needs no more", "db: nothing is recorded of it",

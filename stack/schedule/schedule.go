@@ -20,6 +20,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/jobs"
 	"github.com/25eloquence/compose-mage/internal/restic"
+	"github.com/25eloquence/compose-mage/internal/shape"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 	"github.com/25eloquence/compose-mage/stack"
@@ -44,14 +45,6 @@ func (o Options) out() *ui.Out {
 	return ui.New(o.Output)
 }
 
-// Report is every job of the project of the working directory; its JSON is in docs/json.md.
-type Report struct {
-	jobs.Report
-}
-
-// Print writes a line for each job, and what is wrong.
-func (r Report) Print(w io.Writer) { r.Report.Print(ui.New(w)) }
-
 // List says which jobs are scheduled, when each runs next, and how each ran last. It needs no engine.
 func List(ctx context.Context) (Report, error) {
 	model, err := load(ctx)
@@ -63,7 +56,12 @@ func List(ctx context.Context) (Report, error) {
 		return Report{}, fault.Exit(ctx, err)
 	}
 	found, err := jobs.List(ctx, machine, model.Project.Name, model.Project.WorkingDir, time.Now())
-	return Report{found}, fault.Exit(ctx, err)
+	if err != nil {
+		return Report{}, fault.Exit(ctx, err)
+	}
+	out, err := shape.Into[Report](found)
+	out.found = found
+	return out, fault.Exit(ctx, err)
 }
 
 // load reads the project of the working directory, whatever the engine does.
