@@ -212,8 +212,7 @@ func (c Cluster) only(v *Volume, ids map[string]bool, why string) (bool, error) 
 		names = append(names, NodeName(c.Nodes, id))
 	}
 	if len(found) > 1 {
-		return true, fault.New(fault.Config, "keep one: docker node update --label-add "+
-			fault.Quote(VolumeLabel(v.Name)+"=true")+" NODE, and --label-rm where another has that label",
+		return true, fault.New(fault.Config, c.keepOne(VolumeLabel(v.Name), names, found),
 			"service %q: the volume %q is on several nodes: %s (%s)", v.Services[0], v.Name,
 			strings.Join(names, ", "), why)
 	}
@@ -230,4 +229,16 @@ func (c Cluster) only(v *Volume, ids map[string]bool, why string) (bool, error) 
 			"service %q: its volume %q is on %s, and %s (%s)", v.Services[0], v.Name, v.NodeName, reason.Text, why)
 	}
 	return true, nil
+}
+
+// keepOne is the command that says that the data to keep is on the first of the nodes, which a person has to know.
+func (c Cluster) keepOne(label string, names, ids []string) string {
+	command := "docker node update --label-add " + fault.Quote(label+"=true") + " " + fault.Quote(names[0])
+	for i, id := range ids[1:] {
+		at := slices.IndexFunc(c.Nodes, func(n swarm.Node) bool { return strings.EqualFold(n.ID, id) })
+		if at >= 0 && c.Nodes[at].Spec.Labels[label] == "true" {
+			command = "docker node update --label-rm " + fault.Quote(label) + " " + fault.Quote(names[i+1])
+		}
+	}
+	return command + ", where the data to keep is on " + names[0]
 }

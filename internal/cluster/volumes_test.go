@@ -144,11 +144,14 @@ func TestVolumesAreWhereTheirDataIs(t *testing.T) {
 		"noted twice": {
 			nodes(node("n1", labelled("compose-mage.volume.data", "true")),
 				node("n2", labelled("compose-mage.volume.data", "true"))),
-			stacked(a), `the volume "data" is on several nodes: n1, n2`,
+			stacked(a), `service "a": the volume "data" is on several nodes: n1, n2 (the label ` +
+				"compose-mage.volume.data of the node says so)\n  next: docker node update --label-rm " +
+				"compose-mage.volume.data n2, where the data to keep is on n1",
 		},
 		"runs twice": {
 			hadTask(hadTask(plain, a, "n1", running, 1), a, "n2", running, 2), stacked(a),
-			"is on several nodes: n1, n2",
+			"is on several nodes: n1, n2 (its service runs there)\n  next: docker node update --label-add " +
+				"compose-mage.volume.data=true n1, where the data to keep is on n1",
 		},
 		"gone": {hadTask(plain, a, "old", failed, 1), stacked(a), "node id-old, which is no longer in the Swarm"},
 		"down": {
