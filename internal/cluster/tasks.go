@@ -16,7 +16,7 @@ import (
 type State struct {
 	Wanted  int // tasks that are to run; of a job, that are to end well
 	Running int // of those, tasks of the service's own spec that run, or have ended well
-	Old     int // tasks of an earlier spec that have not ended
+	Old     int // tasks of an earlier spec that have not ended, but for those of nodes that are down
 	// Failures are the tasks of the service's own spec that failed, the newest first.
 	Failures []Failure
 	Done     bool // all tasks are of its spec and run, or a job has ended, and no update goes on
@@ -57,7 +57,7 @@ func Progress(s swarm.Service, tasks []swarm.Task, nodes []swarm.Node) State {
 		case current && t.Status.State == swarm.TaskStateComplete, // as it may
 			current && !IsJob(s.Spec) && runs(t) && t.DesiredState == swarm.TaskStateRunning:
 			out.Running++
-		case !current && !Ended(t) && !IsJob(s.Spec):
+		case !current && !Ended(t) && !IsJob(s.Spec) && !isDown(nodes, t.NodeID):
 			out.Old++
 		}
 	}
@@ -219,6 +219,13 @@ func failureOf(t swarm.Task, nodes []swarm.Node) Failure {
 		f.Words = "ended by itself (exit 0)"
 	}
 	return f
+}
+
+// isDown says whether the Swarm counts the node as down: what its tasks were last said to do then stays so for a day.
+func isDown(nodes []swarm.Node, id string) bool {
+	return slices.ContainsFunc(nodes, func(n swarm.Node) bool {
+		return n.ID == id && n.Status.State == swarm.NodeStateDown
+	})
 }
 
 // NodeName is the node's host name; its ID where it is not known.

@@ -41,6 +41,8 @@ type run struct {
 	errs    []error // of the operations
 	ids     map[string]string
 	touched []string // services, in the order in which they were
+	nodes   []swarm.Node
+	asked   time.Time // when the nodes were
 	noted   map[int]bool
 }
 
@@ -103,8 +105,8 @@ func (p *Plan) endLeft(ctx context.Context, e *engine.Engine) error {
 func newRun(e *engine.Engine, p *Plan, o Options, before map[string]*swarm.ServiceSpec) *run {
 	r := &run{
 		engine: e, plan: p, Options: o, started: e.Now(), before: before, ids: map[string]string{},
-		noted: map[int]bool{},
-		errs:  make([]error, len(p.Operations)),
+		noted: map[int]bool{}, nodes: p.cluster.Nodes, asked: time.Now(),
+		errs: make([]error, len(p.Operations)),
 	}
 	for range p.Operations {
 		r.ends, r.healthy = append(r.ends, make(chan struct{})), append(r.healthy, make(chan struct{}))
@@ -159,7 +161,7 @@ func (r *run) lastLook(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if s := cluster.Progress(service, tasks, r.plan.cluster.Nodes); s.Running < s.Wanted {
+		if s := cluster.Progress(service, tasks, r.nodesNow(ctx)); s.Running < s.Wanted {
 			return &notReady{name, fmt.Sprintf("%d of %d tasks run no more", s.Wanted-s.Running, s.Wanted), s.Failures}
 		}
 	}

@@ -99,7 +99,7 @@ func (r *run) runsAgain(ctx context.Context, service string) error {
 		if err != nil && !leaderless(err) {
 			return err
 		}
-		state := cluster.Progress(have, tasks, r.plan.cluster.Nodes)
+		state := cluster.Progress(have, tasks, r.nodesNow(ctx))
 		if u := have.UpdateStatus; err == nil && state.Running >= state.Wanted && state.Old == 0 &&
 			(u == nil || u.State != swarm.UpdateStateRollbackStarted) {
 			return nil

@@ -23,6 +23,8 @@ import (
 
 const (
 	askEvery = 250 * time.Millisecond
+	// nodesEvery is how old what is known of the nodes may be: a Swarm takes longer to notice that one is down.
+	nodesEvery = 3 * time.Second
 	// shownFailures is how many failed tasks an error has.
 	shownFailures = 3
 	// quietEnough is how long nothing may happen at all: longer than an image takes to be pulled.
@@ -105,7 +107,7 @@ func (w *watch) look(ctx context.Context, healthy func()) (ended bool, err error
 	if err != nil {
 		return false, err
 	}
-	state := cluster.Progress(service, tasks, w.plan.cluster.Nodes)
+	state := cluster.Progress(service, tasks, w.nodesNow(ctx))
 	if now := fmt.Sprint(state.Running, state.Old, len(state.Failures), statesOf(tasks)); now != w.last {
 		w.last, w.seen = now, time.Now()
 	}
@@ -173,6 +175,18 @@ func (r *run) observe(ctx context.Context, of string) (swarm.Service, []swarm.Ta
 		return swarm.Service{}, nil, fmt.Errorf("asking for the tasks of %q: %w", of, err)
 	}
 	return found.Service, tasks.Items, nil
+}
+
+// nodesNow are the Swarm's nodes as they were at most nodesEvery ago: one may die while it is deployed to.
+func (r *run) nodesNow(ctx context.Context) []swarm.Node {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.asked) > nodesEvery {
+		if found, err := r.engine.NodeList(ctx, client.NodeListOptions{}); err == nil {
+			r.nodes, r.asked = found.Items, time.Now()
+		}
+	}
+	return r.nodes
 }
 
 func (w *watch) observe(ctx context.Context) (swarm.Service, []swarm.Task, error) {
