@@ -19,6 +19,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/moby/moby/client"
+
 	"github.com/25eloquence/compose-mage/bench/internal/rig"
 	"github.com/25eloquence/compose-mage/internal/enginetest/swarm"
 )
@@ -75,6 +77,15 @@ func run(ctx context.Context, c config) (err error) {
 	image, err := s.Image(ctx, "bench/probe:latest")
 	if err != nil {
 		return err
+	}
+	for _, n := range s.Nodes { // what the image's way takes is none of the deploys' times
+		pulled, err := n.Client.ImagePull(ctx, image, client.ImagePullOptions{})
+		if err == nil {
+			err = pulled.Wait(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("pulling %q to %s: %w", image, n.Name, err)
+		}
 	}
 	tools, err := tools(ctx, c, work, s.Nodes[0].Host)
 	if err != nil {
