@@ -124,7 +124,11 @@ func (w *watch) look(ctx context.Context, healthy func()) (ended bool, err error
 		}
 		return state.Done, nil
 	case state.Running < state.Wanted || state.Old > 0:
-		w.progress.set(w.service, fmt.Sprintf("%d of %d tasks run%s", state.Running, state.Wanted, stage(tasks)))
+		now := fmt.Sprintf("%d of %d tasks run%s", state.Running, state.Wanted, stage(tasks))
+		if state.Old > 0 {
+			now += fmt.Sprintf(", %d of the version before have not ended", state.Old)
+		}
+		w.progress.set(w.service, now)
 		return false, nil
 	case !steady(service.Spec, tasks), w.untold && (!watched || u == nil && time.Since(w.began) < beginsWithin):
 		return false, nil
