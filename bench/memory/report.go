@@ -44,7 +44,7 @@ func (r report) markdown() string {
 	c := r.config
 	fmt.Fprintf(&b,
 		"%s. %d rounds, each arm once a round, in alternating order; a run: the stack made anew, one conversation "+
-			"to warm up, %d conversations with %d at a time, %s idle (its last half counts). Medians (least–greatest); "+
+			"to warm up, %d conversations with %d at a time, %s idle (its last half counts). Medians (least–most); "+
 			"ratio to %s: of the medians of the rounds' ratios, with its paired bootstrap 95 %% interval.\n\n",
 		r.facts, len(r.rounds), c.conversations, c.atOnce, c.idle, c.arms[0])
 	head := []string{""}

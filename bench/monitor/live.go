@@ -21,7 +21,7 @@ import (
 // settleTime is how long a live view runs before it is measured.
 const settleTime = 8 * time.Second
 
-// views runs each live view on a terminal for a while and says what that took of the machine.
+// view is a command that goes on, on a terminal.
 type view struct {
 	name    string
 	command func() *exec.Cmd
@@ -36,7 +36,8 @@ type measured struct {
 
 // live compares the views that go on.
 func (b *bench) live(ctx context.Context, s stack) (string, error) {
-	counted, err := enginetest.CountRequests(filepath.Join(b.work, "counted.sock"), strings.TrimPrefix(b.host, "unix://"))
+	socket := filepath.Join(b.work, "counted.sock")
+	counted, err := enginetest.CountRequests(socket, strings.TrimPrefix(b.host, "unix://"))
 	if err != nil {
 		return "", err
 	}

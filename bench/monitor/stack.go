@@ -222,5 +222,6 @@ func (b *bench) facts(ctx context.Context) string {
 		compose = "unknown"
 	}
 	return fmt.Sprintf("engine %s, docker compose %s, %s, %d CPUs; mage is an installed `mage` with "+
-		"MAGEFILE_HASHFAST=1; whole processes", b.engine.Info.ServerVersion, compose, runtime.Version(), runtime.NumCPU())
+		"MAGEFILE_HASHFAST=1; whole processes",
+		b.engine.Info.ServerVersion, compose, runtime.Version(), runtime.NumCPU())
 }

@@ -33,6 +33,7 @@ type environment struct {
 	dir      string // stands for the current directory
 	vars     types.Mapping
 	envFiles []string // what COMPOSE_ENV_FILES names; where it names none, the .env of a directory is read
+	looked   []string // the files of variables that were read, or would have been
 }
 
 // readEnvironment reads this process's variables and then the .env files that docker compose's command reads before it
@@ -76,6 +77,7 @@ func (e *environment) readEnvFiles(dir string) (map[string]string, error) {
 	if err != nil {
 		return nil, fault.New(fault.Config, fault.Correct, "looking for %s: %w", filepath.Join(dir, ".env"), err)
 	}
+	e.looked = append(append(e.looked, options.EnvFiles...), filepath.Join(dir, ".env"))
 	inspected := &inspection{dir: dir, vars: e.vars, seen: map[string]bool{}}
 	for _, file := range options.EnvFiles {
 		if err := inspected.envFile(file, ""); err != nil {

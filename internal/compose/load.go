@@ -50,6 +50,7 @@ type Model struct {
 	Project  *types.Project // Environment has every variable that docker compose would use, .env files included
 	Files    []string       // Compose files, overlays included, in order
 	Read     []string       // what the Compose files include and extend, as far as it was read
+	Looked   []string       // all files that the model may differ by, also those that are not there
 	Tier     string         // "8g", "16g", "32g", or "" where there is no such overlay
 	GPU      bool           // the GPU overlay is applied
 	Settings Settings       // of docker compose's command
@@ -94,6 +95,9 @@ func Load(ctx context.Context, r Request) (*Model, error) {
 		return nil, err
 	}
 	m.Read = l.read
+	m.Looked = slices.Concat(m.Files, m.Read, e.looked, slices.Collect(maps.Keys(inspected.seen)))
+	slices.Sort(m.Looked)
+	m.Looked = slices.Compact(m.Looked)
 	if m.Notices, err = extension.Check(m.Project, m.LineOf); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	_ "embed" // the page's parts
 	"encoding/base64"
 	"net/http"
+	"slices"
 )
 
 // The parts of the page. They are the same for every project: what is shown comes later, to those who have the token.
@@ -14,8 +15,16 @@ var (
 	pageHTML []byte
 	//go:embed static/page.css
 	pageCSS []byte
+	//go:embed static/connection.js
+	connectionJS []byte
+	//go:embed static/services.js
+	servicesJS []byte
+	//go:embed static/charts.js
+	chartsJS []byte
 	//go:embed static/page.js
-	pageJS []byte
+	lastJS []byte // which begins
+
+	pageJS = slices.Concat(connectionJS, servicesJS, chartsJS, lastJS)
 )
 
 // shell is the page in one document, so that nothing else need be served to one who has no token yet.

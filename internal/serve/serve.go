@@ -162,7 +162,7 @@ func (w *watching) record() page.Record {
 	if here, err := os.Getwd(); err == nil {
 		dirs = append(dirs, here)
 	}
-	files := slices.Clone(w.Model.Files)
+	files := slices.Clone(w.Model.Looked)
 	for _, dir := range dirs {
 		for _, name := range []string{
 			".env", "compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml", "compose.override.yaml",

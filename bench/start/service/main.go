@@ -1,5 +1,5 @@
-// Command service is the container of bench/start: it listens READY_AFTER after its start and says on standard output when
-// that was; with -check it is its own health check.
+// Command service is the container of bench/start and bench/monitor: it listens READY_AFTER after its start and says
+// on standard output when that was; with -check it is its own health check.
 package main
 
 import (
