@@ -20,6 +20,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/restic"
 	"github.com/25eloquence/compose-mage/internal/snapshots"
 	"github.com/25eloquence/compose-mage/internal/ui"
+	"github.com/25eloquence/compose-mage/internal/volumes"
 )
 
 // TestIntegrationKilled kills backups at random moments, BACKUP_KILLS times: nothing stands still for over 5 s, the
@@ -50,6 +51,33 @@ func TestIntegrationKilled(t *testing.T) {
 		if err != nil || len(left) > 0 {
 			t.Errorf("left in the repository: %v, %v", left, err)
 		}
+	}
+}
+
+// TestIntegrationKilledWhileStopped kills a backup that has stopped the container: that is found, and the next run
+// starts it.
+func TestIntegrationKilledWhileStopped(t *testing.T) {
+	f, id := writerFixture(t)
+	f.write("compose.yaml", "services: {writer: {image: probe, volumes: ['first:/first', 'second:/second'], "+
+		"x-compose-mage: {backup: stop}}}\nvolumes: {first: {}, second: {}}\n")
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), backupVariable+"=1")
+	f.must(c.Start())
+	enginetest.Until(t, time.Minute, "the container is stopped", func() bool { return !f.inspect(id).State.Running })
+	if found := f.found(); slices.Contains(found, "backup.stopped") {
+		t.Errorf("found while the backup is at work: %v", found)
+	}
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	if found := f.found(); !slices.Contains(found, "backup.stopped") {
+		t.Errorf("found: %v", found)
+	}
+	names, err := volumes.StartLeft(t.Context(), f.engine, f.name)
+	if err != nil || names != f.name+"-writer-1" || !f.inspect(id).State.Running {
+		t.Errorf("started %q, %v", names, err)
+	}
+	if found := f.found(); len(found) > 0 {
+		t.Errorf("found when it was started: %v", found)
 	}
 }
 

@@ -7,15 +7,18 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/snapshots"
+	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -190,6 +193,47 @@ func TestIntegrationDamage(t *testing.T) {
 	if len(all.Items) != 1 {
 		t.Errorf("%d volumes are left", len(all.Items))
 	}
+}
+
+// TestIntegrationPasswords: a repository whose password is not known here is left alone, and no wrong password stays;
+// the one of the recovery sheet opens it, and stays where a restore has worked.
+func TestIntegrationPasswords(t *testing.T) {
+	f := newFixture(t, "services: {a: {image: a, volumes: ['data:/data']}}\nvolumes: {data: {}}\n")
+	f.must(os.WriteFile(filepath.Join(f.volume("data"), "f"), []byte("text"), 0o644))
+	f.backup()
+	model, err := compose.Load(t.Context(), compose.Request{})
+	f.must(err)
+	sheet, err := snapshots.SheetOf(t.Context(), model.Project, ui.New(&f.out))
+	f.must(err)
+	info, err := os.Stat(f.target().Repository.PasswordFile)
+	f.must(err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("the password's file has the mode %s", info.Mode())
+	}
+	if strings.Contains(f.out.String(), sheet.Password) {
+		t.Error("the password was printed")
+	}
+	t.Setenv(state.Variable, t.TempDir()) // as on a machine that knows nothing
+	for range 2 {
+		_, err = backUp(t.Context(), f.engine, ui.New(&f.out))
+		wantCode(t, err, fault.Config)
+		if err != nil && !strings.Contains(err.Error(), "its password is not known here") {
+			t.Errorf("a password that opens nothing has stayed: %v", err)
+		}
+	}
+	from := func(password string) error {
+		target, done, err := snapshots.OpenFrom(t.Context(), f.repo, model.Project, strings.NewReader(password+"\n"),
+			ui.New(&f.out))
+		if err == nil {
+			_, err = Run(t.Context(), Options{Engine: f.engine, Out: ui.New(&f.out), Project: f.name, Target: target})
+		}
+		done(err == nil)
+		return err
+	}
+	wantCode(t, from("wrong"), fault.Config)
+	wantCode(t, from(""), fault.Usage)
+	f.must(from(sheet.Password))
+	f.backup()
 }
 
 // wantCode fails unless err has the code.
