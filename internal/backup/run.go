@@ -191,57 +191,6 @@ func (r *run) noOthers(ctx context.Context) error {
 	return nil
 }
 
-// lastPass saves what has changed since the first pass while the users stand still, within the time for which they may.
-func (r *run) lastPass(ctx context.Context, s *stage, before restic.Saved, users []User) (restic.Saved, time.Duration,
-	error,
-) {
-	if len(users) == 0 {
-		saved, err := r.pass(ctx, s, before.ID, "saving "+r.what())
-		return saved, 0, err
-	}
-	var last error
-	for range attempts {
-		saved, took, err := r.frozenPass(ctx, s, before.ID, users)
-		if err == nil || !errors.Is(err, errTooLong) {
-			return saved, took, err
-		}
-		last = err
-		if before, err = r.pass(ctx, s, before.ID, "saving once more what changes meanwhile"); err != nil {
-			return before, 0, err
-		}
-	}
-	return before, 0, fault.New(fault.Failed, stopInstead, "the services can't stand still for long enough, which is "+
-		"as long as freeze of %s.backup and their health checks allow: %w", extension.Key, last)
-}
-
-// errTooLong is of a pass that took longer than the services may stand still.
-var errTooLong = errors.New("reading what had changed took longer than they may stand still")
-
-func (r *run) frozenPass(ctx context.Context, s *stage, parent string, users []User) (saved restic.Saved,
-	took time.Duration, err error,
-) {
-	still, err := r.freeze(ctx, users)
-	if err != nil {
-		return saved, 0, err
-	}
-	defer func() { err = errors.Join(err, still.end()) }()
-	limited, cancel := context.WithDeadlineCause(ctx, still.deadline(), errTooLong)
-	defer cancel()
-	saved, err = r.target.Repository.Backup(limited, s.source(r.plan.Volumes, parent, r.partTags()))
-	if saved.ID != "" {
-		r.parts = append(r.parts, saved.ID)
-	}
-	if err == nil && time.Now().After(still.deadline()) {
-		err = errTooLong
-	}
-	err = errors.Join(err, still.end())
-	took = time.Since(still.began)
-	if err == nil {
-		r.out.Done("stood still for %s: %s", ui.Seconds(took), containerNames(users))
-	}
-	return saved, took, err
-}
-
 // pass makes a snapshot of all. Files that vanish meanwhile are no error: a later pass has the last word.
 func (r *run) pass(ctx context.Context, s *stage, parent, what string) (saved restic.Saved, err error) {
 	err = r.out.Step(ctx, what, func(ctx context.Context, _ func(string)) error {
