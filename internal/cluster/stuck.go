@@ -41,11 +41,13 @@ func Stuck(s swarm.Service, state State, tasks []swarm.Task, now time.Time, ours
 	return ""
 }
 
-// Unplaced is what the Swarm says of a task that has had no node for that long; "" where there is none.
+// Unplaced is what the Swarm says of a task that has had no node for that long; "" where there is none. Tasks of an
+// earlier specification, which are about to be replaced, do not count.
 func Unplaced(s swarm.Service, tasks []swarm.Task, now time.Time, enough time.Duration) string {
+	spec, placement := specText(s.Spec.TaskTemplate), text(s.Spec.TaskTemplate.Placement)
 	for _, t := range tasks {
 		if t.ServiceID == s.ID && t.Status.State == swarm.TaskStatePending && t.Status.Err != "" && ToRun(t) &&
-			now.Sub(t.Status.Timestamp) > enough {
+			now.Sub(t.Status.Timestamp) > enough && isCurrent(s, t, spec) && text(t.Spec.Placement) == placement {
 			return t.Status.Err
 		}
 	}

@@ -13,6 +13,10 @@ func TestStuck(t *testing.T) {
 	once := swarm.ServiceSpec{}
 	once.TaskTemplate.RestartPolicy = &swarm.RestartPolicy{Condition: swarm.RestartPolicyConditionNone}
 	on := swarm.ServiceSpec{UpdateConfig: &swarm.UpdateConfig{FailureAction: swarm.UpdateFailureActionContinue}}
+	placed := func(constraint string) (spec swarm.ServiceSpec) {
+		spec.TaskTemplate.Placement = &swarm.Placement{Constraints: []string{constraint}}
+		return spec
+	}
 	failures := func(n int) State {
 		return State{Failures: make([]Failure, n)}
 	}
@@ -48,7 +52,11 @@ func TestStuck(t *testing.T) {
 		"no node yet": {tasks: pending("", 10*time.Second, "running")},
 		"no node":     {tasks: pending("", 20*time.Second, "running"), want: "no node takes it: no suitable node"},
 		"given up":    {tasks: pending("", 20*time.Second, "remove")},
-		"another's":   {tasks: pending("other", 20*time.Second, "running")},
+		"an earlier one": {
+			service: swarm.Service{Spec: placed("node.labels.gpu==true")},
+			tasks:   pending("", 20*time.Second, "running"),
+		},
+		"another's": {tasks: pending("other", 20*time.Second, "running")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := Stuck(c.service, c.state, c.tasks, now, c.ours); got != c.want {

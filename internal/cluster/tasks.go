@@ -131,7 +131,12 @@ func FailedSince(s swarm.Service, tasks []swarm.Task, nodes []swarm.Node, since 
 // replace) and without what is empty: of services and of tasks the Swarm gives that back in different ways.
 func specText(spec swarm.TaskSpec) string {
 	spec.Placement, spec.Runtime = nil, ""
-	data, _ := json.Marshal(spec) // the types of the API can be marshalled
+	return text(spec)
+}
+
+// text is a value of the API as a text, without what is empty.
+func text(value any) string {
+	data, _ := json.Marshal(value) // the types of the API can be marshalled
 	var tree any
 	_ = json.Unmarshal(data, &tree)
 	data, _ = json.Marshal(full(tree))

@@ -89,7 +89,22 @@ func (r *run) backOne(ctx context.Context, service string) error {
 			}
 		}
 	}
+	if r.stoodBefore(service, *before) {
+		return nil
+	}
 	return r.runsAgain(ctx, service)
+}
+
+// stoodBefore says whether tasks of the service with that spec did not run before the deploy either: they are not
+// waited for on the way back.
+func (r *run) stoodBefore(service string, before swarm.ServiceSpec) bool {
+	c := r.plan.cluster
+	have, there := c.Services[service]
+	if !there || len(differences(have.Spec, before, networkNames(c.Networks))) > 0 {
+		return false
+	}
+	state := cluster.Progress(have, c.Tasks, c.Nodes)
+	return state.Running < state.Wanted
 }
 
 // runsAgain waits until all tasks of the service run.

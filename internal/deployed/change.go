@@ -90,7 +90,8 @@ func (c *change) until(
 	}
 }
 
-// runs waits until all tasks of the service are of its spec as it is now, and run.
+// runs waits until all tasks of the service are of its spec as it is now, and run. How long the Swarm watches them
+// after that is not waited for: their spec is one that ran before.
 func (c *change) runs(ctx context.Context, name string) error {
 	began, since := time.Now(), c.engine.Now()
 	err := c.until(ctx, name, func(s swarm.Service, tasks []swarm.Task, state cluster.State) (bool, error) {
@@ -104,7 +105,7 @@ func (c *change) runs(ctx context.Context, name string) error {
 		if state.Wanted < c.stack.copiesNow(s.Spec) && time.Since(began) < noticedWithin {
 			return false, nil // the Swarm has not yet begun
 		}
-		return state.Done && steady(s.Spec, tasks, c.engine.Now()), nil
+		return state.Running >= state.Wanted && state.Old == 0 && steady(s.Spec, tasks, c.engine.Now()), nil
 	})
 	if err == nil {
 		c.out.Done("%s runs in %s", name, ui.Seconds(time.Since(began)))
