@@ -432,3 +432,43 @@ func TestIntegrationDeployedCleanup(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A node that died is named, with what can run nowhere else; logs and a stop say what nobody knows, and go on.
+func TestIntegrationDeployedWithADeadNode(t *testing.T) {
+	p := newProject(t, "dead", herd)
+	p.mustDeploy()
+	if err := p.Kill(1); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
+		if err := p.Revive(ctx, 1); err != nil {
+			t.Errorf("reviving node2: %v", err)
+		}
+	})
+	r := p.awaitStatus("db has no node", func(r stack.StatusReport) bool {
+		return service(r, "db").Condition == "no node"
+	})
+	t.Log("\n" + printed(r))
+	i := slices.IndexFunc(r.Nodes, func(n stack.NodeStatus) bool { return n.Name == "node2" })
+	if r.Fine || r.Nodes[i].State != "down" || !slices.Equal(r.Nodes[i].Pinned, []string{"db"}) {
+		t.Errorf("node2: %+v", r.Nodes[i])
+	}
+	snapshot, err := p.found(stack.FindOptions{Nodes: p.addresses()}).Monitor(t.Context(), nil)
+	if err != nil || len(snapshot.Findings) == 0 {
+		t.Errorf("monitor: %v, %q", err, snapshot.Findings)
+	}
+	var out, notes lines
+	s := p.found(stack.FindOptions{Output: &out, Errors: &notes, Changes: "stop"})
+	within, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err = s.Logs(within, stack.LogsOptions{Tail: "1"})
+	if err != nil || !strings.Contains(out.String(), "web speaks") {
+		t.Errorf("logs: %v\n%s%s", err, out.String(), notes.String())
+	}
+	if err := s.Stop(within, nil); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	t.Logf("\n%s%s", out.String(), notes.String())
+}
