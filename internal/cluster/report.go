@@ -56,7 +56,7 @@ type StackReport struct {
 	Failed  int    `json:"failed"` // tasks that did, as far as the Swarm remembers
 }
 
-// Report says what the nodes are and have, and what is wrong with them. noIPVS is LacksIPVS of the node that was asked.
+// Report says what the nodes are and have, and what is wrong with them. noIPVS is ipvs.Lacks of the asked node.
 func (c Cluster) Report(noIPVS bool) Report {
 	out := Report{Asked: NodeName(c.Nodes, c.Self), Nodes: []NodeReport{}}
 	for _, r := range c.rooms() {

@@ -76,7 +76,8 @@ func TestIntegrationDeployKilledAtAnyPoint(t *testing.T) {
 		if err := command.Start(); err != nil {
 			t.Fatal(err)
 		}
-		after := rand.N(whole * 3 / 4) // the process takes a moment to begin, but a deploy alone on the machine is quick
+		// The process takes a moment to begin, but a deploy alone on the machine is quick.
+		after := rand.N(whole * 3 / 4)
 		time.Sleep(after)
 		_ = command.Process.Signal(syscall.SIGKILL)
 		if command.Wait() != nil {

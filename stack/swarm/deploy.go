@@ -23,6 +23,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ipvs"
 	"github.com/25eloquence/compose-mage/internal/orphan"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/swarmspec"
@@ -271,7 +272,7 @@ func (d *deployment) plan(ctx context.Context) (_ *prepared, err error) {
 		return nil, err
 	}
 	p.options = swarmspec.Options{API: p.look.API, GPU: p.look.GPU()}
-	p.options.NoVIP, p.noVIP = cluster.NoVIP(project, d.engine)
+	p.options.NoVIP, p.noVIP = ipvs.NoVIP(project, d.engine)
 	if p.options.Secrets, p.options.Configs, err = deploy.Contents(project); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/cluster"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/ipvs"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -92,7 +93,7 @@ func nodes(ctx context.Context) (NodesReport, error) {
 	if err != nil {
 		return NodesReport{}, err
 	}
-	report := look.Report(cluster.LacksIPVS(e))
+	report := look.Report(ipvs.Lacks(e))
 	var out NodesReport
 	text, err := json.Marshal(report)
 	if err == nil {

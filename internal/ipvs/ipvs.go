@@ -1,4 +1,6 @@
-package cluster
+// Package ipvs owns whether the kernel of this machine has IPVS, without which a Swarm has no virtual addresses and no
+// routing mesh.
+package ipvs
 
 import (
 	"bytes"
@@ -25,18 +27,18 @@ func NoVIP(project *types.Project, e *engine.Engine) (without bool, why string) 
 	case extension.EndpointVIP:
 		return false, ""
 	}
-	if LacksIPVS(e) {
+	if Lacks(e) {
 		return true, "the kernel of this node has no IPVS, which virtual addresses and the routing mesh need"
 	}
 	return false, ""
 }
 
-// LacksIPVS says whether the kernel of the engine's machine is known to be without IPVS.
-func LacksIPVS(e *engine.Engine) bool { return e.Local() && lacksIPVS("/", e.Info.KernelVersion) }
+// Lacks says whether the kernel of the engine's machine is known to be without IPVS.
+func Lacks(e *engine.Engine) bool { return e.Local() && lacks("/", e.Info.KernelVersion) }
 
-// lacksIPVS says whether the kernel below a root directory, of that release, is known to be without IPVS. Where its
+// lacks says whether the kernel below a root directory, of that release, is known to be without IPVS. Where its
 // modules can't be seen, as from within a container, and its configuration neither, that is not known.
-func lacksIPVS(root, release string) bool {
+func lacks(root, release string) bool {
 	read := func(parts ...string) []byte {
 		text, err := bounded.ReadFile(filepath.Join(append([]string{root}, parts...)...))
 		if err != nil {
@@ -83,26 +85,4 @@ func unzipped(zipped []byte) []byte {
 		return nil
 	}
 	return text
-}
-
-// GPU is the kind under which nodes of the Swarm offer GPUs as a generic resource; "" where none does. NVIDIA-GPU is
-// what NVIDIA's documentation has people write; of other kinds it is the one that most nodes have.
-func (c Cluster) GPU() string {
-	count := map[string]int{}
-	for _, n := range c.Nodes {
-		for kind := range generics(n.Description.Resources.GenericResources) {
-			if strings.Contains(strings.ToLower(kind), "gpu") {
-				count[kind]++
-			}
-		}
-	}
-	best := ""
-	for kind, n := range count {
-		switch {
-		case best == "NVIDIA-GPU":
-		case best == "", kind == "NVIDIA-GPU", n > count[best], n == count[best] && kind < best:
-			best = kind
-		}
-	}
-	return best
 }

@@ -1,4 +1,4 @@
-package cluster
+package ipvs
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/api/types/system"
 
 	"github.com/25eloquence/compose-mage/internal/composetest"
@@ -69,7 +68,7 @@ func TestAKernelWithoutIPVS(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := lacksIPVS(root, release); got != c.lacks {
+		if got := lacks(root, release); got != c.lacks {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
@@ -95,26 +94,7 @@ func TestThisMachinesKernelCounts(t *testing.T) {
 	}
 	local := &engine.Engine{Host: "unix:///e", Info: system.Info{KernelVersion: strings.TrimSpace(string(release))}}
 	project := composetest.Load(t, "services: {a: {image: x}}\n")
-	if got, _ := NoVIP(project, local); got != lacksIPVS("/", local.Info.KernelVersion) {
+	if got, _ := NoVIP(project, local); got != lacks("/", local.Info.KernelVersion) {
 		t.Errorf("got %t", got)
-	}
-}
-
-func TestTheKindOfGPUs(t *testing.T) {
-	for want, kinds := range map[string][]swarm.GenericResource{
-		"":               {discrete("ssd", 2)},
-		"gpu":            {named("gpu", "a"), named("gpu", "b"), discrete("ssd", 2)},
-		"NVIDIA-GPU":     {discrete("gpu", 1), named("NVIDIA-GPU", "u"), discrete("nvidia.com/gpu", 1)},
-		"AMD-GPU":        {discrete("gpu", 1), discrete("AMD-GPU", 1)},
-		"nvidia.com/gpu": {discrete("nvidia.com/gpu", 1)},
-	} {
-		if got := nodes(node("n"), node("g", offers(kinds...))).GPU(); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-	}
-	most := nodes(node("a", offers(discrete("x-gpu", 1))), node("b", offers(discrete("x-gpu", 1))),
-		node("c", offers(discrete("a-gpu", 9))))
-	if got := most.GPU(); got != "x-gpu" {
-		t.Errorf("got %q", got)
 	}
 }
