@@ -68,7 +68,8 @@ func (b *bench) remove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	api := b.Nodes[0].Client
-	_, _ = api.ContainerRemove(ctx, b.stack+"-load", client.ContainerRemoveOptions{Force: true}) // gone after a good end
+	// gone after a good end
+	_, _ = api.ContainerRemove(ctx, b.stack+"-load", client.ContainerRemoveOptions{Force: true})
 	_, err := api.ServiceRemove(ctx, b.stack+"_web", client.ServiceRemoveOptions{})
 	if err != nil {
 		return fmt.Errorf("removing the stack: %w", err)

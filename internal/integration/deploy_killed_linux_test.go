@@ -76,8 +76,7 @@ func TestIntegrationDeployKilledAtAnyPoint(t *testing.T) {
 		if err := command.Start(); err != nil {
 			t.Fatal(err)
 		}
-		// The process takes a moment to begin, but a deploy alone on the machine is quick.
-		after := rand.N(whole * 3 / 4)
+		after := rand.N(whole * 3 / 4) // within the deploy, also where the next one is quicker
 		time.Sleep(after)
 		_ = command.Process.Signal(syscall.SIGKILL)
 		if command.Wait() != nil {
