@@ -170,7 +170,7 @@ func (m *model) spark(r monitor.Replica, f figure) piece {
 		return own("", ordinary)
 	}
 	means, _, peak := p.figures[f].reach(m.snapshot.Time, sparkWidth)
-	return own(bars(means, cmp.Or(peak, 1), 1)[0], mark)
+	return own(ui.Sparkline(means, cmp.Or(peak, 1)), mark)
 }
 
 // counted is a number, or a dash where there is none.

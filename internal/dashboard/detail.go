@@ -187,7 +187,7 @@ func (m *model) charts(r monitor.Replica, width, height int) []line {
 			own("  "+c.title, strong),
 			own(fmt.Sprintf("  mean %s, peak %s%s", c.write(mean), c.write(peak), of), quiet),
 		})
-		for _, drawn := range bars(means, cmp.Or(top, 1), rows) {
+		for _, drawn := range ui.Bars(means, cmp.Or(top, 1), rows) {
 			out = append(out, line{own("  ", ordinary), own(drawn, mark)})
 		}
 	}

@@ -88,31 +88,6 @@ func (s *series) reach(now time.Time, parts int) (means []float64, mean, peak fl
 	return means, mean, peak
 }
 
-// blocks fill an eighth more of a cell each.
-var blocks = []rune(" ▁▂▃▄▅▆▇█")
-
-// bars draws values as columns in so many rows, the top one first; top is the value that fills a column. Where
-// nothing is known there is nothing, and anything above nothing is at least an eighth.
-func bars(values []float64, top float64, rows int) []string {
-	out := make([]string, rows)
-	for row := range out {
-		drawn := make([]rune, len(values))
-		for i, v := range values {
-			drawn[i] = ' '
-			if math.IsNaN(v) || top <= 0 {
-				continue
-			}
-			eighths := int(math.Round(min(1, v/top) * float64(rows*8)))
-			if v > 0 {
-				eighths = max(1, eighths)
-			}
-			drawn[i] = blocks[min(8, max(0, eighths-8*(rows-1-row)))]
-		}
-		out[row] = string(drawn)
-	}
-	return out
-}
-
 // gauge is a share of a whole in so many cells.
 func gauge(percent float64, cells int) string {
 	eighths := int(math.Round(min(100, max(0, percent)) / 100 * float64(cells*8)))
