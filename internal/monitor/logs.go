@@ -37,6 +37,14 @@ func logsOf(rows []*row) (out []logerrors.Log) {
 	return out
 }
 
+// errorsCell is how many errors the container has logged in the last minute; a dash where nobody counts them.
+func (r Replica) errorsCell() string {
+	if r.Log.Source == "" {
+		return "-"
+	}
+	return high(r.Log.Many(), fmt.Sprintf("%.0f", r.Log.PerMinute))
+}
+
 // logFindings has the containers that log many more errors than is usual. A finding is told to webhooks and stands on
 // the page, so it does not quote the log.
 func logFindings(all []Replica) (out []finding.Finding) {

@@ -35,9 +35,15 @@ func (s Snapshot) PrintStates(out *ui.Out) {
 func (s Snapshot) PrintRates(out *ui.Out) {
 	var rows [][]string
 	sources := map[string]bool{}
+	header := []string{
+		"SERVICE", "CPU", "OF LIMIT", "THROTTLED", "RECEIVED", "SENT", "READ", "WRITTEN", "WAITS", "ANSWER",
+	}
+	if slices.ContainsFunc(s.Services, func(r Replica) bool { return r.Log.Source != "" }) {
+		header = append(header, "ERR/MIN")
+	}
 	for _, r := range s.Services {
 		if r.Running() {
-			rows = append(rows, r.rates())
+			rows = append(rows, r.rates()[:len(header)])
 		}
 		switch r.Source {
 		case "":
@@ -48,9 +54,7 @@ func (s Snapshot) PrintRates(out *ui.Out) {
 		}
 	}
 	if len(rows) > 0 {
-		ui.Table(out.Writer(), []string{
-			"SERVICE", "CPU", "OF LIMIT", "THROTTLED", "RECEIVED", "SENT", "READ", "WRITTEN", "WAITS", "ANSWER",
-		}, rows)
+		ui.Table(out.Writer(), header, rows)
 	}
 	if len(sources) > 0 {
 		ui.Fprintf(out.Writer(), "figures from %s\n", strings.Join(slices.Sorted(maps.Keys(sources)), " and "))
@@ -101,7 +105,7 @@ func (r Replica) row(now time.Time) []string {
 
 // rates is one line of the rates, of a container that runs.
 func (r Replica) rates() []string {
-	row := []string{r.nameCell(), "-", "-", "-", "-", "-", "-", "-", "-", r.answerCell()}
+	row := []string{r.nameCell(), "-", "-", "-", "-", "-", "-", "-", "-", r.answerCell(), r.errorsCell()}
 	if r.Rates.Seconds == 0 {
 		return row
 	}
