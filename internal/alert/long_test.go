@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/monitor"
 )
 
@@ -74,16 +73,22 @@ func TestInRealTimeASwingIsToldOnceAndNothingIsLost(t *testing.T) {
 		if above != (percent >= 90) {
 			above, crossings = !above, crossings+1
 		}
-		web := monitor.Replica{Service: "web", Container: "shop-web-1", State: "running", MemoryLimit: 1 << 30}
-		web.MemoryPercent = percent - 5 // Nearly adds them: the rule itself is asked
-		s := monitor.Snapshot{Time: time.Now(), Project: "shop", Services: []monitor.Replica{web}}
-		s.Findings = s.Nearly()
-		s.Services[0].MemoryPercent = percent
+		s := monitor.Snapshot{Time: time.Now(), Project: "shop"}
+		row := func(service string) *monitor.Replica {
+			s.Services = append(s.Services, monitor.Replica{
+				Service: service, Container: service, ID: service, State: "running", MemoryLimit: 1 << 30,
+			})
+			return &s.Services[len(s.Services)-1]
+		}
 		for service, at := range killed {
-			if since > at && since < at+5*time.Second {
-				s.Findings = append(s.Findings, finding.Warn("memory.killed", "", "%s was killed", service).Of(service))
+			if r := row(service); since > at {
+				r.OOMKills = 1
 			}
 		}
+		web := row("web")
+		web.MemoryPercent = percent - 5 // Nearly adds five points: the rule itself is asked
+		s.Findings = s.Nearly()
+		web.MemoryPercent = percent
 		snapshots <- s
 	}
 	_ = receiver.server.Close()
