@@ -225,7 +225,10 @@ func (c Cluster) only(v *Volume, ids map[string]bool, why string) (bool, error) 
 	}
 	v.Node, v.NodeName, v.Why = c.Nodes[i].ID, Name(c.Nodes[i]), why
 	if reason, ready := available(c.Nodes[i]); !ready {
-		return true, fault.New(fault.Resources, cmp.Or(reason.Remedy, "bring the node back: its data is there"),
+		again := "start the engine of " + v.NodeName + " again; if it is gone for good, restore the volume on another" +
+			" node, and: docker node rm --force " + fault.Quote(v.NodeName) + " && docker node update --label-add " +
+			fault.Quote(VolumeLabel(v.Name)+"=true") + " NODE"
+		return true, fault.New(fault.Resources, cmp.Or(reason.Remedy, again),
 			"service %q: its volume %q is on %s, and %s (%s)", v.Services[0], v.Name, v.NodeName, reason.Text, why)
 	}
 	return true, nil

@@ -156,7 +156,10 @@ func TestVolumesAreWhereTheirDataIs(t *testing.T) {
 		"gone": {hadTask(plain, a, "old", failed, 1), stacked(a), "node id-old, which is no longer in the Swarm"},
 		"down": {
 			hadTask(nodes(node("n1"), node("n2", func(n *swarm.Node) { n.Status.State = swarm.NodeStateDown })), a,
-				"n2", failed, 1), stacked(a), `service "a": its volume "data" is on n2, and the node is down`,
+				"n2", failed, 1), stacked(a), `service "a": its volume "data" is on n2, and the node is down ` +
+				"(the last task that had it ran there)\n  next: start the engine of n2 again; if it is gone for " +
+				"good, restore the volume on another node, and: docker node rm --force n2 && docker node update " +
+				"--label-add compose-mage.volume.data=true NODE",
 		},
 		"two nodes for one service": {
 			hadTask(hadTask(plain, a, "n1", running, 1), service("b", 1, mounts("more")), "n2", running, 1),
