@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -30,6 +31,8 @@ type Options struct {
 	Dir string
 	// Registry asks for a registry that the nodes and this process reach, over plain HTTP.
 	Registry bool
+	// Settings are further ones of the configurations of engines, by the nodes' names: node1 for the first.
+	Settings map[string]map[string]any
 }
 
 // Swarm is a running one.
@@ -52,10 +55,11 @@ type Node struct {
 	Address string // in the network of the nodes
 	Client  *client.Client
 
-	number int // from 1
-	dir    string
-	space  *current.Namespace // nil while it is dead
-	engine *current.Engine
+	number   int // from 1
+	dir      string
+	settings map[string]any
+	space    *current.Namespace // nil while it is dead
+	engine   *current.Engine
 }
 
 // Start starts the engines and makes them a Swarm, all of whose nodes are ready. Who started it closes it.
@@ -95,6 +99,7 @@ func Start(ctx context.Context, o Options) (_ *Swarm, err error) {
 		if err != nil {
 			return nil, err
 		}
+		node.settings = o.Settings[node.Name]
 		s.Nodes = append(s.Nodes, node)
 	}
 	all, grouped := errgroup.WithContext(ctx)
@@ -130,6 +135,7 @@ func (s *Swarm) start(ctx context.Context, n *Node) (err error) {
 	if s.Registry != "" {
 		settings["insecure-registries"] = []string{s.Registry}
 	}
+	maps.Copy(settings, n.settings)
 	n.engine, err = current.Start(ctx, current.Options{
 		Dir: n.dir, Distribution: true, Inside: n.space.Do, HostName: n.Name, Settings: settings,
 	})

@@ -3,11 +3,14 @@
 package swarm
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/moby/moby/client"
+
+	stack "github.com/25eloquence/compose-mage/stack/swarm"
 )
 
 // shop is a service with two copies behind a store; its network takes containers of the test's.
@@ -15,14 +18,14 @@ const shop = `
 services:
   db:
     image: ${PROBE}
-    command: [serve, "8080", "200", "0"]
-    healthcheck: {test: [CMD, /probe, health, "0", "0"], interval: 1s, retries: 2}
+    command: [serve, "8080", "200", "${DB_DELAY:-0}"]
+    healthcheck: {test: [CMD, /probe, health, "0", "0"], interval: 1s, timeout: 1s, retries: 2}
     deploy: {endpoint_mode: dnsrr}
   web:
     image: ${PROBE}
     command: [serve, "8080", "200", "${DELAY:-0}"]
     depends_on: {db: {condition: service_healthy}}
-    healthcheck: {test: [CMD, /probe, health, "0", "${CHECK:-0}"], interval: 1s, retries: 2}
+    healthcheck: {test: [CMD, /probe, health, "0", "${CHECK:-0}"], interval: 1s, timeout: 1s, retries: 2}
     secrets: [key]
     deploy: {replicas: 2, endpoint_mode: dnsrr}
 secrets:
@@ -116,5 +119,46 @@ func TestIntegrationBadVersionUnderLoadIsTakenBack(t *testing.T) {
 	t.Setenv("CHECK", "0")
 	if plan, _, err := p.deploy(time.Minute); err != nil || len(plan.Operations) > 0 {
 		t.Errorf("the good version again: %v, %+v", err, plan.Operations)
+	}
+}
+
+// Where one of several changed services fails, the others that were touched go back as well, to what they were.
+func TestIntegrationAllThatWasTouchedGoesBack(t *testing.T) {
+	p := newShop(t, "back")
+	p.mustDeploy()
+	p.write("key", "second") // with the check, for web; the delay of db's answers is new and good
+	t.Setenv("CHECK", "7")
+	t.Setenv("DB_DELAY", "1")
+	_, _, err := p.deploy(2 * time.Minute)
+	if err == nil {
+		t.Fatal("a version whose check fails was deployed")
+	}
+	t.Log(err)
+	if !strings.Contains(err.Error(), "back as before the deploy: web, db") {
+		t.Errorf("the error lacks who is back:\n%v", err)
+	}
+	for service, want := range map[string]string{"db": "serve 8080 200 0", "web": "serve 8080 200 0"} {
+		tasks := p.tasks(service)
+		if len(tasks) == 0 {
+			t.Errorf("%s has no task", service)
+		}
+		for _, task := range tasks {
+			if got := strings.Join(task.Spec.ContainerSpec.Args, " "); got != want {
+				t.Errorf("%s has a task with %q, want %q", service, got, want)
+			}
+		}
+	}
+	if left := p.secrets(); len(left) > 2 {
+		t.Errorf("secrets %v", left)
+	}
+	t.Setenv("CHECK", "0")
+	t.Setenv("DB_DELAY", "0")
+	p.write("key", "first")
+	if plan, _, err := p.deploy(time.Minute); err != nil || slices.ContainsFunc(plan.Operations,
+		func(o stack.Operation) bool { return o.Service != "" && o.Kind != "wait" }) {
+		t.Errorf("what was before again: %v, %+v", err, plan.Operations)
+	}
+	if left := p.secrets(); len(left) != 1 {
+		t.Errorf("secrets %v, want one", left)
 	}
 }
