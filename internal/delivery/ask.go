@@ -129,7 +129,6 @@ func (d *Delivery) resolveOne(ctx context.Context, s *subject) error {
 // firstWay is how the image should get onto the nodes, before any registry was asked, and under which name it is
 // pushed.
 func firstWay(s *subject, m Means) (Way, string, error) {
-	own := ownRegistry(s.name)
 	switch {
 	case s.built && s.local == nil:
 		return "", "", fault.New(fault.Failed, "go tool mage build "+fault.Quote(s.services[0]),
@@ -139,12 +138,12 @@ func firstWay(s *subject, m Means) (Way, string, error) {
 			"%s: the engine has no image %s, and no registry knows an image by its ID", s.who(), s.name)
 	case (s.built || s.local != nil) && len(m.Connections) > 0:
 		return Send, "", nil
-	case s.built && own != "" && loopback(own) == "":
+	case s.built && s.own != "" && loopback(s.own) == "":
 		return Push, s.label(), nil
-	case (s.built || s.isID() || loopback(own) != "" && s.local != nil) && m.Registry != "":
+	case (s.built || s.isID() || loopback(s.own) != "" && s.local != nil) && m.Registry != "":
 		target, err := targetOf(s, m.Registry)
 		return Push, target, err
-	case s.built || s.isID() || loopback(own) != "" && s.local != nil:
+	case s.built || s.isID() || loopback(s.own) != "" && s.local != nil:
 		return Send, "", nil // to the manager's own node alone
 	}
 	return Pull, "", nil

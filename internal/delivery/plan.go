@@ -188,11 +188,11 @@ func (d *Delivery) receivers(ctx context.Context, s *subject, fits []swarm.Node)
 // unreachable is the error of an image that some nodes can't get.
 func (d *Delivery) unreachable(s *subject, names []string) error {
 	why := "no registry has it"
-	switch own := ownRegistry(s.name); {
+	switch {
 	case s.instead != nil:
 		why = cause(s.instead)
-	case s.built && own != "":
-		why = "it is built here, and " + loopback(own)
+	case s.built && s.own != "":
+		why = "it is built here, and " + loopback(s.own)
 	case s.built:
 		why = "it is built here, and its name has no registry"
 	}

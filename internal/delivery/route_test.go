@@ -54,6 +54,7 @@ func TestFirstWay(t *testing.T) {
 		"an ID that is not here": {subject{name: imageID}, registry, "", "", "no registry knows an image by its ID"},
 	} {
 		c.subject.project, c.subject.services = "p", []string{"web"}
+		c.subject.own = ownRegistry(c.subject.name)
 		way, target, err := firstWay(&c.subject, c.means)
 		if way != c.way || target != c.target || (err == nil) != (c.err == "") ||
 			err != nil && !strings.Contains(err.Error(), c.err) {
@@ -104,6 +105,7 @@ func TestNobodyIsLeftWithoutTheImage(t *testing.T) {
 		},
 	} {
 		c.subject.local, c.subject.services = here, []string{"web"}
+		c.subject.own = ownRegistry(c.subject.name)
 		d := &Delivery{request: Request{Self: "self", Means: c.means, Engine: storeEngine{}}, nodes: c.nodes}
 		step, err := d.route(context.Background(), &c.subject, c.fits)
 		if len(c.err) == 0 && (err != nil || step.Way != Send || step.Reference != imageID) {

@@ -25,6 +25,7 @@ type subject struct {
 	name     string   // as a person writes it: with its tag, or its digest, or the ID alone
 	project  string   // the project's name
 	services []string // whose image it is
+	own      string   // the registry that its name has as the model writes it: docker.io where that is spelled out
 	built    bool     // from a build section
 	several  []string // the platforms of that section, where there are several
 	local    *local   // nil where the manager's engine lacks it
@@ -51,11 +52,13 @@ func subjectsOf(project *types.Project) []*subject {
 		if s.Provider != nil {
 			continue
 		}
-		name := withTag(api.GetImageNameOrDefault(s, project.Name))
+		written := api.GetImageNameOrDefault(s, project.Name)
+		name := withTag(written)
 		if byName[name] == nil {
 			byName[name] = &subject{name: name, project: project.Name}
 		}
 		byName[name].services = append(byName[name].services, service)
+		byName[name].own = cmp.Or(byName[name].own, ownRegistry(written))
 		if s.Build != nil {
 			byName[name].built = true
 			if len(s.Build.Platforms) > 1 {
