@@ -14,13 +14,14 @@ import (
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/daemon"
+	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 )
 
-// TestIntegrationOverSSH sends an image over ssh:// as DOCKER_HOST has it: the distribution's server and client, and
-// docker's own helper on the other side. A host key that is not the known one stops the deploy.
-func TestIntegrationOverSSH(t *testing.T) {
-	e, nodes := enginetest.Connect(t), swarmNodes(t)[:1]
+// overSSH sends an image over ssh:// as DOCKER_HOST has it: the distribution's server and client, and docker's own
+// helper on the other side. A host key that is not the known one stops the deploy.
+func overSSH(t *testing.T, e *engine.Engine, nodes []testNode) {
+	t.Helper()
 	server := startSSH(t)
 	node := nodes[0]
 	node.address = server.address(node.address)

@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -22,34 +21,6 @@ import (
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
-
-// testNode is an engine of a Swarm of the test's own.
-type testNode struct {
-	*client.Client
-	id, name, address string
-}
-
-// swarmNodes are the nodes of a Swarm; the first is a manager.
-func swarmNodes(t *testing.T) []testNode {
-	t.Helper()
-	if os.Getenv("TEST_NODES") == "" {
-		t.Skip("needs the engines of a Swarm in TEST_NODES")
-	}
-	var out []testNode
-	for address := range strings.SplitSeq(os.Getenv("TEST_NODES"), ",") {
-		c, err := client.New(client.WithHost(address))
-		if err != nil {
-			t.Fatal(err)
-		}
-		info, err := c.Info(t.Context(), client.InfoOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = c.Close() })
-		out = append(out, testNode{c, info.Info.Swarm.NodeID, info.Info.Name, address})
-	}
-	return out
-}
 
 func sendRequest(t *testing.T, e Engine, nodes []testNode, compose string) Request {
 	t.Helper()
@@ -132,10 +103,21 @@ func deliver(t *testing.T, r Request) (Plan, []int64) {
 
 const mib = 1 << 20
 
-// TestIntegrationOnlyTheChangedLayerIsSent counts the bytes of the connections to two nodes: for an image, for its next
-// build with one changed file, and for one that they have.
-func TestIntegrationOnlyTheChangedLayerIsSent(t *testing.T) {
-	e, nodes := enginetest.Connect(t), swarmNodes(t)
+// TestIntegrationWithoutARegistry sends images from the machine's engine to two others.
+func TestIntegrationWithoutARegistry(t *testing.T) {
+	e, nodes := enginetest.Connect(t), startNodes(t, 2)
+	for name, run := range map[string]func(*testing.T, *engine.Engine, []testNode){
+		"only the changed layer is sent": onlyTheChangedLayerIsSent, "tasks run what was sent": tasksRunWhatWasSent,
+		"layers that are gone": layersThatAreGone, "nodes that fail": nodesThatFail, "over ssh": overSSH,
+	} {
+		t.Run(name, func(t *testing.T) { run(t, e, nodes) })
+	}
+}
+
+// onlyTheChangedLayerIsSent counts the bytes of the connections to two nodes: for an image, for its next build with one
+// changed file, and for one that they have.
+func onlyTheChangedLayerIsSent(t *testing.T, e *engine.Engine, nodes []testNode) {
+	t.Helper()
 	base, first, second := random(t, 8*mib), random(t, 4*mib), random(t, 4*mib)
 	r := sendRequest(t, e, nodes, "name: delivery\nservices:\n  web: {image: 'delivery/sent:1', build: .}\n")
 	built(t, e, "delivery/sent:1", base, first)
@@ -162,60 +144,52 @@ func TestIntegrationOnlyTheChangedLayerIsSent(t *testing.T) {
 
 func len64(data []byte) int64 { return int64(len(data)) }
 
-// TestIntegrationTasksRunWhatWasSent runs a service on every node by the image's ID: no engine asks a registry for it.
-func TestIntegrationTasksRunWhatWasSent(t *testing.T) {
-	e, nodes := enginetest.Connect(t), swarmNodes(t)
+// tasksRunWhatWasSent runs a service by the image's ID: no engine asks a registry for it.
+func tasksRunWhatWasSent(t *testing.T, e *engine.Engine, nodes []testNode) {
+	t.Helper()
 	id := built(t, e, "delivery/run:1", random(t, 1024))
 	r := sendRequest(t, e, nodes, "name: delivery\nservices:\n  web: {image: 'delivery/run:1', build: .}\n")
 	p, _ := deliver(t, r)
 	since := time.Now().Add(-time.Second)
-	manager := nodes[0]
-	made, err := manager.ServiceCreate(t.Context(), client.ServiceCreateOptions{Spec: swarm.ServiceSpec{
+	node := nodes[0]
+	made, err := node.ServiceCreate(t.Context(), client.ServiceCreateOptions{Spec: swarm.ServiceSpec{
 		Annotations:  swarm.Annotations{Name: "delivery-run"},
 		TaskTemplate: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Image: p.Steps[0].Reference}},
-		Mode:         swarm.ServiceMode{Global: &swarm.GlobalService{}},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _, _ = manager.ServiceRemove(context.Background(), made.ID, client.ServiceRemoveOptions{}) })
-	enginetest.Until(t, 30*time.Second, "a task runs on each node", func() bool {
-		tasks, err := manager.TaskList(t.Context(), client.TaskListOptions{
+	t.Cleanup(func() { _, _ = node.ServiceRemove(context.Background(), made.ID, client.ServiceRemoveOptions{}) })
+	enginetest.Until(t, 30*time.Second, "a task runs", func() bool {
+		tasks, err := node.TaskList(t.Context(), client.TaskListOptions{
 			Filters: make(client.Filters).Add("service", made.ID),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		running := 0
-		for _, task := range tasks.Items {
-			if task.Status.State == swarm.TaskStateRunning {
-				running++
-			}
-		}
-		return running == len(nodes)
+		return len(tasks.Items) == 1 && tasks.Items[0].Status.State == swarm.TaskStateRunning
 	})
-	for _, n := range nodes {
-		containers, err := n.ContainerList(t.Context(), client.ContainerListOptions{
-			Filters: make(client.Filters).Add("label", "com.docker.swarm.service.id="+made.ID),
-		})
-		if err != nil || len(containers.Items) != 1 || containers.Items[0].ImageID != id {
-			t.Errorf("on %s there run %+v, %v; not %s", n.name, containers.Items, err, id)
-		}
-		events := n.Events(t.Context(), client.EventsListOptions{
-			Since: since.Format(time.RFC3339Nano), Until: time.Now().Format(time.RFC3339Nano),
-			Filters: make(client.Filters).Add("type", "image").Add("event", "pull"),
-		})
-		select {
-		case m := <-events.Messages:
-			t.Errorf("%s pulled %s", n.name, m.Actor.ID)
-		case <-events.Err:
-		}
+	containers, err := node.ContainerList(t.Context(), client.ContainerListOptions{
+		Filters: make(client.Filters).Add("label", "com.docker.swarm.service.id="+made.ID),
+	})
+	if err != nil || len(containers.Items) != 1 || containers.Items[0].ImageID != id {
+		t.Errorf("there run %+v, %v; not %s", containers.Items, err, id)
+	}
+	events := node.Events(t.Context(), client.EventsListOptions{
+		Since: since.Format(time.RFC3339Nano), Until: time.Now().Format(time.RFC3339Nano),
+		Filters: make(client.Filters).Add("type", "image").Add("event", "pull"),
+	})
+	select {
+	case m := <-events.Messages:
+		t.Errorf("the node pulled %s", m.Actor.ID)
+	case <-events.Err:
 	}
 }
 
-// TestIntegrationLayersThatAreGone sends an image to a node that has lost what it had when it was looked at.
-func TestIntegrationLayersThatAreGone(t *testing.T) {
-	e, nodes := enginetest.Connect(t), swarmNodes(t)[:1]
+// layersThatAreGone sends an image to a node that has lost what it had when it was looked at.
+func layersThatAreGone(t *testing.T, e *engine.Engine, nodes []testNode) {
+	t.Helper()
+	nodes = nodes[:1]
 	base := random(t, mib)
 	r := sendRequest(t, e, nodes, "name: delivery\nservices:\n  web: {image: 'delivery/gone:1', build: .}\n")
 	old := built(t, e, "delivery/gone:1", base, random(t, 1024))
@@ -242,9 +216,9 @@ func TestIntegrationLayersThatAreGone(t *testing.T) {
 	}
 }
 
-// TestIntegrationNodesThatFail wants each node that can't be had named, before anything is sent.
-func TestIntegrationNodesThatFail(t *testing.T) {
-	e, nodes := enginetest.Connect(t), swarmNodes(t)
+// nodesThatFail wants each node that can't be had named, before anything is sent.
+func nodesThatFail(t *testing.T, e *engine.Engine, nodes []testNode) {
+	t.Helper()
 	built(t, e, "delivery/fails:1", random(t, 1024))
 	r := sendRequest(t, e, nodes, "name: delivery\nservices:\n  web: {image: 'delivery/fails:1', build: .}\n")
 	r.Nodes = append(r.Nodes, swarm.Node{ID: "nobody", Description: swarm.NodeDescription{Hostname: "away"}})
