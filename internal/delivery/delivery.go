@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/25eloquence/compose-mage/internal/imageload"
 )
@@ -136,17 +137,17 @@ func (d *Delivery) Pinned(p Plan) map[string]Pinned {
 // Plan decides how each image gets onto the nodes. fits are the IDs of the nodes on which a service may run, by
 // service; nil is all nodes. The error joins all that stops a deploy.
 func (d *Delivery) Plan(ctx context.Context, fits map[string][]string) (Plan, error) {
-	var out Plan
-	var failed []error
-	for _, s := range d.subjects {
-		step, err := d.route(ctx, s, d.fitting(s, fits))
-		if err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		out.Steps = append(out.Steps, step)
+	steps, failed := make([]Step, len(d.subjects)), make([]error, len(d.subjects))
+	var g errgroup.Group
+	g.SetLimit(questions)
+	for i, s := range d.subjects {
+		g.Go(func() error {
+			steps[i], failed[i] = d.route(ctx, s, d.fitting(s, fits))
+			return nil
+		})
 	}
-	return out, errors.Join(failed...)
+	_ = g.Wait()
+	return Plan{Steps: steps}, errors.Join(append(failed, ctx.Err())...)
 }
 
 // fitting are the nodes on which any of the image's services may run, in the Swarm's order.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/client"
 
@@ -88,5 +89,24 @@ func TestDial(t *testing.T) {
 	}
 	if _, err := dial("ssh://u:p@host", &traffic{}); err == nil || !strings.Contains(err.Error(), "password") {
 		t.Errorf("with a password: %v", err)
+	}
+}
+
+// TestAnEngineThatIsSilent holds that a node which accepts a connection and says nothing is given up.
+func TestAnEngineThatIsSilent(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for address, want := range map[string]string{
+		"tcp://" + l.Addr().String(): "no answer within 50ms", "ssh://u:p@host": "password",
+	} {
+		n := &nodeEngine{name: "one", address: address, traffic: &traffic{}}
+		err := n.connect(t.Context(), 50*time.Millisecond)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `node "one"`) {
+			t.Errorf("%s: %v", address, err)
+		}
+		n.close()
 	}
 }

@@ -11,7 +11,9 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/cli/cli/connhelper"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/api/types/system"
@@ -128,19 +130,34 @@ func (d *Delivery) connect(ctx context.Context, addresses map[string]string) {
 		node := &nodeEngine{id: n.ID, name: nodeName(n), address: address, traffic: &traffic{}}
 		d.nodes[n.ID] = node
 		g.Go(func() error {
-			node.failed = node.connect(ctx)
+			node.failed = node.connect(ctx, connectWithin)
 			return nil
 		})
 	}
 	_ = g.Wait()
 }
 
+// connectWithin is how long a node's engine may take to say what it is. It is more than ssh waits for an address where
+// nobody answers, and enough for a person who is asked whether a host key is the right one.
+const connectWithin = time.Minute
+
 // connect dials the engine and checks that it is the node's.
-func (n *nodeEngine) connect(ctx context.Context) error {
-	var err error
-	if n.APIClient, err = dial(n.address, n.traffic); err != nil {
+func (n *nodeEngine) connect(parent context.Context, within time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(parent, within, fmt.Errorf("no answer within %s", within))
+	defer cancel()
+	err := n.identify(ctx)
+	if err != nil && parent.Err() == nil && ctx.Err() != nil {
+		return n.fault(context.Cause(ctx))
+	}
+	return err
+}
+
+func (n *nodeEngine) identify(ctx context.Context) error {
+	c, err := dial(n.address, n.traffic)
+	if err != nil {
 		return n.fault(err)
 	}
+	n.APIClient = c
 	ping, err := n.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true})
 	if err != nil {
 		return n.fault(err)
@@ -155,6 +172,18 @@ func (n *nodeEngine) connect(ctx context.Context) error {
 	}
 	n.containerd = (&engine.Engine{Info: info.Info}).ContainerdStore()
 	return n.isNode(info.Info)
+}
+
+// has says whether the engine has the image of that ID.
+func (n *nodeEngine) has(ctx context.Context, id string) (bool, error) {
+	found, err := n.ImageInspect(ctx, id)
+	switch {
+	case cerrdefs.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, n.fault(err)
+	}
+	return found.ID == id, nil
 }
 
 // isNode says whether the engine is that of the node: an image sent elsewhere would not be found where it is needed.

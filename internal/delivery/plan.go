@@ -7,8 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
-	cerrdefs "github.com/containerd/errdefs"
 	"github.com/distribution/reference"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/opencontainers/go-digest"
@@ -155,11 +155,12 @@ func pinned(name string, of digest.Digest) string {
 
 // receivers are the nodes that an image without a registry has to be on. The error says which of them can't get it.
 func (d *Delivery) receivers(ctx context.Context, s *subject, fits []swarm.Node) ([]Node, error) {
-	var out []Node
+	out, failed := make([]Node, len(fits)), make([]error, len(fits))
 	var unconnected []string
-	var failed []error
-	for _, n := range fits {
-		to := Node{ID: n.ID, Name: nodeName(n)}
+	var asked sync.WaitGroup
+	for i, n := range fits {
+		to := &out[i]
+		to.ID, to.Name = n.ID, nodeName(n)
 		engine := d.nodes[n.ID]
 		switch {
 		case n.ID == d.request.Self:
@@ -167,18 +168,14 @@ func (d *Delivery) receivers(ctx context.Context, s *subject, fits []swarm.Node)
 		case engine == nil:
 			unconnected = append(unconnected, to.Name)
 		case engine.failed != nil:
-			failed = append(failed, fmt.Errorf("%s: image %q: %w", s.who(), s.name, engine.failed))
+			failed[i] = fmt.Errorf("%s: image %q: %w", s.who(), s.name, engine.failed)
 		case engine.ContainerdStore() != d.request.Engine.ContainerdStore():
-			failed = append(failed, otherStore(s, to.Name))
+			failed[i] = otherStore(s, to.Name)
 		default:
-			found, err := engine.ImageInspect(ctx, s.local.id)
-			if err != nil && !cerrdefs.IsNotFound(err) {
-				failed = append(failed, engine.fault(err))
-			}
-			to.Has = err == nil && found.ID == s.local.id
+			asked.Go(func() { to.Has, failed[i] = engine.has(ctx, s.local.id) })
 		}
-		out = append(out, to)
 	}
+	asked.Wait()
 	if len(unconnected) > 0 {
 		failed = append(failed, d.unreachable(s, unconnected))
 	}
