@@ -19,8 +19,29 @@ import (
 	"github.com/25eloquence/compose-mage/internal/composetest"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
+	testswarm "github.com/25eloquence/compose-mage/internal/enginetest/swarm"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
+
+// testNode is a node of a Swarm that the test has for itself; the first is its manager.
+type testNode struct {
+	*client.Client
+	id, name, address string
+}
+
+// startNodes starts a Swarm.
+func startNodes(t *testing.T, n int) []testNode {
+	t.Helper()
+	nodes := make([]testNode, n)
+	for i, node := range testswarm.New(t, testswarm.Options{Nodes: n}).Nodes {
+		info, err := node.Client.Info(t.Context(), client.InfoOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes[i] = testNode{node.Client, info.Info.Swarm.NodeID, node.Name, node.Host}
+	}
+	return nodes
+}
 
 func sendRequest(t *testing.T, e Engine, nodes []testNode, compose string) Request {
 	t.Helper()
@@ -144,45 +165,54 @@ func onlyTheChangedLayerIsSent(t *testing.T, e *engine.Engine, nodes []testNode)
 
 func len64(data []byte) int64 { return int64(len(data)) }
 
-// tasksRunWhatWasSent runs a service by the image's ID: no engine asks a registry for it.
+// tasksRunWhatWasSent runs a service on every node by the image's ID: no engine asks a registry for it.
 func tasksRunWhatWasSent(t *testing.T, e *engine.Engine, nodes []testNode) {
 	t.Helper()
 	id := built(t, e, "delivery/run:1", random(t, 1024))
 	r := sendRequest(t, e, nodes, "name: delivery\nservices:\n  web: {image: 'delivery/run:1', build: .}\n")
 	p, _ := deliver(t, r)
 	since := time.Now().Add(-time.Second)
-	node := nodes[0]
-	made, err := node.ServiceCreate(t.Context(), client.ServiceCreateOptions{Spec: swarm.ServiceSpec{
+	manager := nodes[0]
+	made, err := manager.ServiceCreate(t.Context(), client.ServiceCreateOptions{Spec: swarm.ServiceSpec{
 		Annotations:  swarm.Annotations{Name: "delivery-run"},
 		TaskTemplate: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Image: p.Steps[0].Reference}},
+		Mode:         swarm.ServiceMode{Global: &swarm.GlobalService{}},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _, _ = node.ServiceRemove(context.Background(), made.ID, client.ServiceRemoveOptions{}) })
-	enginetest.Until(t, 30*time.Second, "a task runs", func() bool {
-		tasks, err := node.TaskList(t.Context(), client.TaskListOptions{
+	t.Cleanup(func() { _, _ = manager.ServiceRemove(context.Background(), made.ID, client.ServiceRemoveOptions{}) })
+	enginetest.Until(t, 30*time.Second, "a task runs on each node", func() bool {
+		tasks, err := manager.TaskList(t.Context(), client.TaskListOptions{
 			Filters: make(client.Filters).Add("service", made.ID),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(tasks.Items) == 1 && tasks.Items[0].Status.State == swarm.TaskStateRunning
+		running := 0
+		for _, task := range tasks.Items {
+			if task.Status.State == swarm.TaskStateRunning {
+				running++
+			}
+		}
+		return running == len(nodes)
 	})
-	containers, err := node.ContainerList(t.Context(), client.ContainerListOptions{
-		Filters: make(client.Filters).Add("label", "com.docker.swarm.service.id="+made.ID),
-	})
-	if err != nil || len(containers.Items) != 1 || containers.Items[0].ImageID != id {
-		t.Errorf("there run %+v, %v; not %s", containers.Items, err, id)
-	}
-	events := node.Events(t.Context(), client.EventsListOptions{
-		Since: since.Format(time.RFC3339Nano), Until: time.Now().Format(time.RFC3339Nano),
-		Filters: make(client.Filters).Add("type", "image").Add("event", "pull"),
-	})
-	select {
-	case m := <-events.Messages:
-		t.Errorf("the node pulled %s", m.Actor.ID)
-	case <-events.Err:
+	for _, n := range nodes {
+		containers, err := n.ContainerList(t.Context(), client.ContainerListOptions{
+			Filters: make(client.Filters).Add("label", "com.docker.swarm.service.id="+made.ID),
+		})
+		if err != nil || len(containers.Items) != 1 || containers.Items[0].ImageID != id {
+			t.Errorf("on %s there run %+v, %v; not %s", n.name, containers.Items, err, id)
+		}
+		events := n.Events(t.Context(), client.EventsListOptions{
+			Since: since.Format(time.RFC3339Nano), Until: time.Now().Format(time.RFC3339Nano),
+			Filters: make(client.Filters).Add("type", "image").Add("event", "pull"),
+		})
+		select {
+		case m := <-events.Messages:
+			t.Errorf("%s pulled %s", n.name, m.Actor.ID)
+		case <-events.Err:
+		}
 	}
 }
 
