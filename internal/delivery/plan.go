@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -179,6 +180,7 @@ func (d *Delivery) receivers(ctx context.Context, s *subject, fits []swarm.Node)
 	if len(unconnected) > 0 {
 		failed = append(failed, d.unreachable(s, unconnected))
 	}
+	slices.SortFunc(out, func(a, b Node) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return out, errors.Join(failed...)
 }
 
