@@ -203,6 +203,19 @@ func LocalVolumes(ctx context.Context, engine client.VolumeAPIClient) ([]volume.
 	return found.Items, nil
 }
 
+// Changeable are the volumes whose nodes can be noted. Older engines, 20.10 among them, end every task that has a
+// generic resource, such as a GPU, when anything of its node is changed: of such a node the constraint of the service
+// tells alone.
+func (c Cluster) Changeable(volumes []Volume) []Volume {
+	return slices.DeleteFunc(slices.Clone(volumes), func(v Volume) bool {
+		return slices.ContainsFunc(c.Tasks, func(t swarm.Task) bool {
+			r := t.Spec.Resources
+			return t.NodeID == v.Node && holds(t) && r != nil && r.Reservations != nil &&
+				len(r.Reservations.GenericResources) > 0
+		})
+	})
+}
+
 // NoteVolumes writes to the nodes which volumes they have, as labels. What is written already is left so.
 func NoteVolumes(ctx context.Context, m client.NodeAPIClient, volumes []Volume) error {
 	byNode := map[string][]string{}

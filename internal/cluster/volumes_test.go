@@ -255,3 +255,14 @@ func TestNewVolumesAreSpread(t *testing.T) {
 		t.Errorf("got %v, %v", on, err)
 	}
 }
+
+// TestNodesWithGPUTasksAreLeftAlone: swarmkit's constraint enforcer, until its sense was turned round, ended tasks
+// whose resource the node does have.
+func TestNodesWithGPUTasksAreLeftAlone(t *testing.T) {
+	gpu := service("gpu", 1, reserve(0, 0, discrete("gpu", 1)))
+	c := withTasks(nodes(node("n1"), node("n2")), gpu, "n1")
+	got := c.Changeable([]Volume{{Name: "a", Node: "id-n1"}, {Name: "b", Node: "id-n2"}})
+	if len(got) != 1 || got[0].Name != "b" {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -206,6 +206,10 @@ func (w *watch) judge(s swarm.Service, state cluster.State, tasks []swarm.Task) 
 		}
 		return n
 	}
+	// What failed before is over: a node that came back has such tasks, and new ones.
+	state.Failures = slices.DeleteFunc(slices.Clone(state.Failures), func(f cluster.Failure) bool {
+		return f.At.Before(w.started)
+	})
 	if why := cluster.Stuck(s, state, tasks, w.engine.Now(), w.changed); why != "" {
 		return failed("%s", why)
 	}

@@ -166,7 +166,7 @@ func (d *deployment) execute(ctx context.Context, p *prepared) (Plan, error) {
 	for service, pin := range p.delivery.Pinned(images) {
 		auth[service] = string(pin.Auth)
 	}
-	if err := cluster.NoteVolumes(ctx, d.engine, p.volumes); err != nil {
+	if err := cluster.NoteVolumes(ctx, d.engine, p.look.Changeable(p.volumes)); err != nil {
 		return Plan{}, err
 	}
 	began := time.Now()

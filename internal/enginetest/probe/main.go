@@ -28,7 +28,10 @@ func main() {
 				_ = n
 			}
 		}()
-	case "eat": // MiB to hold
+	case "eat": // MiB to hold, and, where that is said, after how many milliseconds
+		if len(os.Args) > 3 {
+			time.Sleep(time.Duration(number(3)) * time.Millisecond)
+		}
 		hold(number(2))
 	case "brood": // MiB, how many children that hold as much, one after the other; their ends are theirs
 		for range number(3) {

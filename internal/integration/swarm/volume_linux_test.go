@@ -26,7 +26,7 @@ services:
     stop_grace_period: 1s
     environment: {ROUND: "${ROUND}"}
     volumes: [data:/data]
-    deploy: {placement: {constraints: ["${WHERE}"]}}
+    deploy: {placement: {constraints: ["${WHERE}"]}, update_config: {monitor: 1s}}
   filler:
     image: ${PROBE}
     command: [sleep]
