@@ -174,7 +174,10 @@ func (c Cluster) waiting() []finding.Finding {
 		if t.Status.State != swarm.TaskStatePending || !ToRun(t) {
 			continue
 		}
-		name := serviceOf[t.ServiceID]
+		name, known := serviceOf[t.ServiceID]
+		if !known { // a job that was removed leaves its tasks
+			continue
+		}
 		count[name]++
 		if t.Status.Err != "" {
 			words[name] = ": " + t.Status.Err

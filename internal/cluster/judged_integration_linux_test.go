@@ -82,6 +82,8 @@ func (j judged) settled(name string) (running, pending []swarm.Task) {
 		}
 		for _, t := range tasks.Items {
 			switch {
+			case !ToRun(t) && holds(t):
+				busy = append(busy, "still "+string(t.Status.State))
 			case !ToRun(t):
 			case t.Status.State == swarm.TaskStatePending && t.Status.Err != "":
 				pending = append(pending, t)

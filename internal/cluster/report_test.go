@@ -100,7 +100,10 @@ func TestFindingsOfNodes(t *testing.T) {
 		"one not reached": {
 			nodes(node("m", manager(true)), node("m2", manager(false)), unreachable), "managers.unreachable",
 		},
-		"full":    {withTasks(nodes(node("m")), service("a", 1, reserve(0, 9*gib)), "m"), "node.full"},
+		"full": {withTasks(nodes(node("m")), service("a", 1, reserve(0, 9*gib)), "m"), "node.full"},
+		"of no service": {Cluster{Nodes: []swarm.Node{node("m")}, Tasks: []swarm.Task{{
+			DesiredState: swarm.TaskStateRunning, Status: swarm.TaskStatus{State: swarm.TaskStatePending},
+		}}}, ""},
 		"just so": {withTasks(nodes(node("m")), service("a", 1, reserve(4e9, 8*gib)), "m"), ""},
 		"unknown": {nodes(node("m", func(n *swarm.Node) { n.Status.State = swarm.NodeStateUnknown })), "node.unknown"},
 		"trouble": {
