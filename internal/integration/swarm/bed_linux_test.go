@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/swarm"
@@ -120,6 +121,9 @@ func (p *project) remove() {
 	for _, n := range networks.Items {
 		err := p.Until(ctx, "network "+n.Name+" is removed", func() (bool, error) {
 			_, err := p.api().NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
+			if cerrdefs.IsNotFound(err) {
+				return true, nil // its nodes list it for a while longer
+			}
 			return err == nil, err
 		})
 		if err != nil {

@@ -394,14 +394,9 @@ func TestIntegrationDeployedCleanup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		networks, err := p.api().NetworkList(ctx, client.NetworkListOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, n := range networks.Items {
-			if n.Name == name {
-				return true
-			}
+		// The Swarm's own word: a node lists a network until its last container there has ended.
+		if _, err := p.api().NetworkInspect(ctx, name, client.NetworkInspectOptions{Scope: "swarm"}); err == nil {
+			return true
 		}
 		return slices.ContainsFunc(secrets.Items, func(s swarm.Secret) bool { return s.Spec.Name == name })
 	}
@@ -428,7 +423,11 @@ func TestIntegrationDeployedCleanup(t *testing.T) {
 	if _, err := p.Nodes[1].Client.VolumeInspect(ctx, "tidy_data", client.VolumeInspectOptions{}); err != nil {
 		t.Errorf("the volume: %v", err)
 	}
-	if _, err := p.Nodes[1].Client.VolumeRemove(ctx, "tidy_data", client.VolumeRemoveOptions{}); err != nil {
+	err = p.Until(ctx, "nobody has the volume any more", func() (bool, error) {
+		_, err := p.Nodes[1].Client.VolumeRemove(ctx, "tidy_data", client.VolumeRemoveOptions{})
+		return err == nil, err
+	})
+	if err != nil {
 		t.Error(err)
 	}
 }
