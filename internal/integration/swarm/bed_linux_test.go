@@ -121,8 +121,8 @@ func (p *project) remove() {
 	for _, n := range networks.Items {
 		err := p.Until(ctx, "network "+n.Name+" is removed", func() (bool, error) {
 			_, err := p.api().NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
-			if cerrdefs.IsNotFound(err) {
-				return true, nil // its nodes list it for a while longer
+			if cerrdefs.IsNotFound(err) || cerrdefs.IsInternal(err) {
+				return true, nil // the Swarm has it no more, and its nodes list it for a while longer
 			}
 			return err == nil, err
 		})

@@ -394,7 +394,6 @@ func TestIntegrationDeployedCleanup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The Swarm's own word: a node lists a network until its last container there has ended.
 		if _, err := p.api().NetworkInspect(ctx, name, client.NetworkInspectOptions{Scope: "swarm"}); err == nil {
 			return true
 		}
@@ -417,8 +416,11 @@ func TestIntegrationDeployedCleanup(t *testing.T) {
 		t.Fatal(err)
 	}
 	services, err := p.api().ServiceList(ctx, client.ServiceListOptions{Filters: p.mine()})
-	if err != nil || len(services.Items) > 0 || has("tidy_default") || !has("theirs") {
-		t.Errorf("after the removal: %v, %d services, network %t", err, len(services.Items), has("tidy_default"))
+	// A node lists a network until its last container there is gone, and engine 20.10 keeps that of a job for long. The
+	// Swarm would remove one that it has without an error; of one that it has not the engine says so with status 500.
+	_, gone := p.api().NetworkRemove(ctx, "tidy_default", client.NetworkRemoveOptions{})
+	if err != nil || len(services.Items) > 0 || gone == nil || !has("theirs") {
+		t.Errorf("after the removal: %v, %d services, network %v", err, len(services.Items), gone)
 	}
 	if _, err := p.Nodes[1].Client.VolumeInspect(ctx, "tidy_data", client.VolumeInspectOptions{}); err != nil {
 		t.Errorf("the volume: %v", err)
