@@ -142,9 +142,9 @@ func readRecord(ctx context.Context, e *engine.Engine, stack string) (*recordHol
 	return h, dead, nil
 }
 
-// beat says again and again that this deploy is at work.
+// beat says again and again that this deploy is at work, also while it goes back after its time is over.
 func beat(ctx context.Context, e *engine.Engine, id string, r record) *recordHolder {
-	within, stop := context.WithCancel(ctx)
+	within, stop := context.WithCancel(context.WithoutCancel(ctx))
 	h := &recordHolder{e: e, id: id, record: r, stop: stop, ended: make(chan struct{})}
 	go func() {
 		defer close(h.ended)
