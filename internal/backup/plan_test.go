@@ -53,7 +53,8 @@ services:
   db: {image: postgres, volumes: ["db:/d"]}
   cache: {image: redis, volumes: ["cache:/d", "both:/b"]}
   api: {image: api, volumes: ["both:/b", "/srv/src:/src"], depends_on: [db, cache], x-compose-mage: {backup: stop}}
-  web: {image: web, volumes: ["both:/b", "static:/s:ro", "/anonymous"], depends_on: [api], x-compose-mage: {backup: stop}}
+  web: {image: web, volumes: ["both:/b", "static:/s:ro", "/anonymous"], depends_on: [api],
+    x-compose-mage: {backup: stop}}
   own: {image: own, volumes: ["own:/d"], x-compose-mage: {backup: {before: [/flush, now], after: [/go]}}}
   dumps: {image: mariadb, volumes: ["dumped:/d"], x-compose-mage: {backup: dump}}
   rest: {image: rest, volumes: ["unmade:/u", "filled:/f", "left:/l"]}
