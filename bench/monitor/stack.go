@@ -1,12 +1,9 @@
 package main
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,7 +86,7 @@ func open(ctx context.Context, c config) (*bench, error) {
 	if _, err := b.output(b.command(ctx, stack{}, b.mage, "-compile", b.targets)); err != nil {
 		return b, err
 	}
-	return b, b.makeImage(ctx)
+	return b, rig.ServiceImage(ctx, b.engine, b.root, b.work, image)
 }
 
 // close removes what the bench has made.
@@ -107,40 +104,6 @@ func (b *bench) close() error {
 		failed = append(failed, b.daemon.Stop())
 	}
 	return errors.Join(append(failed, os.RemoveAll(b.work))...)
-}
-
-// makeImage gives the engine the services' image: one static program.
-func (b *bench) makeImage(ctx context.Context) error {
-	program := filepath.Join(b.work, "service")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./start/service")
-	cmd.Dir = filepath.Join(b.root, rig.Module)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOFLAGS=")
-	if _, err := b.output(cmd); err != nil {
-		return err
-	}
-	data, err := os.ReadFile(program)
-	if err != nil {
-		return err
-	}
-	var files bytes.Buffer
-	w := tar.NewWriter(&files)
-	err = w.WriteHeader(&tar.Header{Name: "service", Mode: 0o755, Size: int64(len(data))})
-	if err == nil {
-		_, err = w.Write(data)
-	}
-	if err := errors.Join(err, w.Close()); err != nil {
-		return fmt.Errorf("packing the service: %w", err)
-	}
-	answer, err := b.engine.ImageImport(ctx, client.ImageImportSource{Source: &files, SourceName: "-"}, image,
-		client.ImageImportOptions{Changes: []string{`ENTRYPOINT ["/service"]`, "USER 10001"}})
-	if err == nil {
-		_, err = io.Copy(io.Discard, answer)
-		err = errors.Join(err, answer.Close())
-	}
-	if err != nil {
-		return fmt.Errorf("making the services' image: %w", err)
-	}
-	return nil
 }
 
 // up starts so many services and waits until they are healthy.

@@ -1,21 +1,15 @@
 package main
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/bench/internal/figures"
 	"github.com/25eloquence/compose-mage/bench/internal/rig"
@@ -82,7 +76,7 @@ func open(ctx context.Context, c config) (_ *bench, err error) {
 	if err := b.openEngine(ctx); err != nil {
 		return nil, err
 	}
-	if err := b.makeImage(ctx); err != nil {
+	if err := rig.ServiceImage(ctx, b.engine, b.root, b.work, image); err != nil {
 		return nil, err
 	}
 	rig.Say("compiling the targets")
@@ -135,40 +129,6 @@ func (b *bench) openEngine(ctx context.Context) error {
 		return fmt.Errorf("finding the engine's process: %w", err)
 	}
 	return b.wipeAll(ctx)
-}
-
-// makeImage gives the engine the image of the generated stacks: one static program.
-func (b *bench) makeImage(ctx context.Context) error {
-	program := filepath.Join(b.work, "service")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./start/service")
-	cmd.Dir = filepath.Join(b.root, rig.Module)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOFLAGS=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the service: %w: %s", err, out)
-	}
-	data, err := os.ReadFile(program)
-	if err != nil {
-		return err
-	}
-	var files bytes.Buffer
-	w := tar.NewWriter(&files)
-	err = w.WriteHeader(&tar.Header{Name: "service", Mode: 0o755, Size: int64(len(data))})
-	if err == nil {
-		_, err = w.Write(data)
-	}
-	if err := errors.Join(err, w.Close()); err != nil {
-		return fmt.Errorf("packing the service: %w", err)
-	}
-	answer, err := b.engine.ImageImport(ctx, client.ImageImportSource{Source: &files, SourceName: "-"}, image,
-		client.ImageImportOptions{Changes: []string{`ENTRYPOINT ["/service"]`, "USER 10001"}})
-	if err == nil {
-		_, err = io.Copy(io.Discard, answer)
-		err = errors.Join(err, answer.Close())
-	}
-	if err != nil {
-		return fmt.Errorf("making the service's image: %w", err)
-	}
-	return nil
 }
 
 // environment is a run's.
