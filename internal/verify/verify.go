@@ -32,11 +32,14 @@ const aloneTests = "./internal/enginetest/..."
 const benchModule = "bench"
 
 // longTests mostly wait for containers, so that all other tests run beside them.
-const longTests = "./internal/integration/..."
+const longTests = "./internal/integration"
 
-// Integration runs all tests of the main module, those behind the build tag integration too: the long ones beside
-// the others, which run one package at a time, for they share one engine. They push to a registry of their own,
-// which is gone afterwards, or to the one that the environment names: never to the build cache's.
+// swarmTests mostly wait too, for a Swarm of their own, so that they run beside both.
+const swarmTests = "./internal/integration/swarm"
+
+// Integration runs all tests of the main module, those behind the build tag integration too: the long ones and the
+// Swarm's beside the others, which run one package at a time, for they share one engine. They push to a registry of
+// their own, which is gone afterwards, or to the one that the environment names: never to the build cache's.
 func Integration(ctx context.Context, out *ui.Out, builder string) error {
 	// -p=1 would compile one package at a time too, so everything is compiled before.
 	if err := run(ctx, out, ".", nil, "build", "-race", "-tags=integration", "./..."); err != nil {
@@ -62,19 +65,20 @@ func Integration(ctx context.Context, out *ui.Out, builder string) error {
 	if err := test(aloneTests); err != nil {
 		return err
 	}
-	var long, short error
-	var both sync.WaitGroup
-	both.Go(func() { long = test(longTests) })
-	both.Go(func() {
+	var long, several, short error
+	var all sync.WaitGroup
+	all.Go(func() { long = test(longTests) })
+	all.Go(func() { several = test(swarmTests) })
+	all.Go(func() {
 		if short = test(others...); short == nil {
 			short = run(ctx, out, benchModule, nil, "test", "-race", "./...")
 		}
 	})
-	both.Wait()
-	return errors.Join(long, short)
+	all.Wait()
+	return errors.Join(long, several, short)
 }
 
-// otherPackages lists the module's packages that are neither the long tests nor those that run alone.
+// otherPackages lists the module's packages that are neither the long tests, the Swarm's, nor those that run alone.
 func otherPackages(ctx context.Context, dir string) ([]string, error) {
 	list := func(patterns ...string) ([]string, error) {
 		command := exec.CommandContext(ctx, "go", append([]string{"list", "-tags=integration"}, patterns...)...)
@@ -89,7 +93,7 @@ func otherPackages(ctx context.Context, dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	apart, err := list(aloneTests, longTests)
+	apart, err := list(aloneTests, longTests, swarmTests)
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,10 @@ func (p plan) address(third, last int) netip.Addr {
 	return netip.AddrFrom4([4]byte{10, 77, byte(int(p)*16 + third), byte(last)})
 }
 
+// hardware is the hardware address that goes with address. Neighbours keep it for half a minute: a node that comes back
+// has the one that it had, and the bridge, which else takes the lowest of its ports', never changes its own.
+func (p plan) hardware(last int) string { return fmt.Sprintf("02:00:0a:4d:%02x:%02x", int(p)*16, last) }
+
 // link is the name of the machine's interface.
 func (p plan) link() string { return fmt.Sprintf("swarm-%d", int(p)) }
 
@@ -106,7 +110,7 @@ func (p plan) openBridge(ctx context.Context) (*current.Namespace, error) {
 		return nil, err
 	}
 	err = bridge.Run(ctx,
-		"ip link add bridge type bridge",
+		"ip link add bridge address "+p.hardware(registryHost)+" type bridge",
 		fmt.Sprintf("ip addr add %s/24 dev bridge", p.address(0, registryHost)),
 		"ip link set bridge up")
 	if err == nil {
@@ -132,7 +136,7 @@ func (p plan) plug(ctx context.Context, bridge *current.Namespace, node int) (*c
 	}
 	port := "node" + strconv.Itoa(node)
 	err = bridge.Run(ctx,
-		fmt.Sprintf("ip link add %s type veth peer name eth0 netns %d", port, space.TID),
+		fmt.Sprintf("ip link add %s type veth peer name eth0 address %s netns %d", port, p.hardware(node), space.TID),
 		"ip link set "+port+" master bridge",
 		"ip link set "+port+" up")
 	if err == nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/enginetest"
+	"github.com/25eloquence/compose-mage/internal/enginetest/current"
 )
 
 // TestMain is also the process that starts a Swarm and is killed.
@@ -154,6 +155,7 @@ func TestIntegrationSwarmNodeDiesAndRevives(t *testing.T) {
 	if len(ids) != 1 {
 		t.Errorf("the nodes' images: %v, want one", ids)
 	}
+	bridge, node := hardware(t, s.bridge, "bridge"), hardware(t, s.Nodes[1].space, "eth0")
 	if err := s.Kill(1); err != nil {
 		t.Fatal(err)
 	}
@@ -179,6 +181,28 @@ func TestIntegrationSwarmNodeDiesAndRevives(t *testing.T) {
 		t.Fatal(err)
 	}
 	enginetest.Until(t, time.Minute, "node2 is ready", state(swarm.NodeStateReady))
+	// Neighbours go on sending to the addresses that they know, for half a minute.
+	if now := hardware(t, s.bridge, "bridge"); now != bridge {
+		t.Errorf("the bridge's hardware address is %s, before %s", now, bridge)
+	}
+	if now := hardware(t, s.Nodes[1].space, "eth0"); now != node {
+		t.Errorf("node2's hardware address is %s, before %s", now, node)
+	}
+}
+
+func hardware(t *testing.T, in *current.Namespace, link string) (address string) {
+	t.Helper()
+	err := in.Do(func() error {
+		found, err := net.InterfaceByName(link)
+		if err == nil {
+			address = found.HardwareAddr.String()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
 }
 
 // A test that is killed leaves nothing but files and empty control groups, which go when the next begins.
