@@ -25,8 +25,8 @@ const (
 )
 
 // Ask gives the newest snapshot of the server that this user runs for the caller's project, and the server's record.
-// It says no wherever there is none, or its snapshot is old, of another version, or of Compose files that have
-// changed since, or lacks one of the named services: whoever asks has to look himself then. None named is all.
+// It says no wherever there is none, or its snapshot is old, of another version, or of Compose files or variables that
+// have changed since, or lacks one of the named services: whoever asks has to look himself then. None named is all.
 func Ask(ctx context.Context, caller string, services []string) (monitor.Snapshot, Record, bool) {
 	dir, err := state.Dir()
 	if err != nil {
@@ -38,7 +38,8 @@ func Ask(ctx context.Context, caller string, services []string) (monitor.Snapsho
 	}
 	for _, path := range paths {
 		r, age, ok := readRecord(path)
-		if !ok || r.Of != caller || r.Shape != shape() || age > 3*AliveEvery || !unchanged(r.Files) {
+		if !ok || r.Of != caller || r.Shape != shape() || age > 3*AliveEvery || !unchanged(r.Files) ||
+			r.Variables != VariablesOf(r.Files) {
 			continue
 		}
 		s, err := fetch(ctx, r)

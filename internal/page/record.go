@@ -30,6 +30,8 @@ type Record struct {
 	Started time.Time `json:"started"`
 	Every   float64   `json:"every_seconds"`
 	Files   []Stamp   `json:"files"` // what the project was read from
+	// Variables is what VariablesOf gives of them: a model may differ by those of the shell too.
+	Variables string `json:"variables"`
 }
 
 // Stamp tells whether a file is what it was.

@@ -26,13 +26,14 @@ func recorded(t *testing.T) (*Server, Record, *Place) {
 	}
 	t.Cleanup(p.Leave)
 	file := filepath.Join(t.TempDir(), "compose.yaml")
-	if err := os.WriteFile(file, []byte("services: {}\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("services: {web: {image: 'web:${TAG_OF_THE_TEST}'}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r := Record{
 		Project: "shop", Of: Caller(nil), Address: s.Address, Token: s.Token, Started: time.Now(), Every: 1,
 		Files: []Stamp{StampOf(file), StampOf(file + ".none")},
 	}
+	r.Variables = VariablesOf(r.Files)
 	if err := p.Keep(r); err != nil {
 		t.Fatal(err)
 	}
@@ -41,6 +42,7 @@ func recorded(t *testing.T) (*Server, Record, *Place) {
 
 func TestAskFindsTheServer(t *testing.T) {
 	_, _, p := recorded(t)
+	t.Setenv("A_VARIABLE_OF_NOBODY", "1") // no file names it
 	got, r, ok := Ask(t.Context(), Caller(nil), nil)
 	if !ok || got.Project != "shop" || len(got.Services) != 2 || got.Services[0].Container != hostile ||
 		r.PID != os.Getpid() {
@@ -74,6 +76,7 @@ func TestAskDoesWithoutTheServer(t *testing.T) {
 		"nobody listens":     func(t *testing.T, r *Record) { r.Address = closedPort(t) },
 		"a file has changed": func(t *testing.T, r *Record) { change(t, r.Files[0].Path) },
 		"a file is new":      func(t *testing.T, r *Record) { change(t, r.Files[1].Path) },
+		"a variable is set":  func(t *testing.T, _ *Record) { t.Setenv("TAG_OF_THE_TEST", "2") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, r, p := recorded(t)

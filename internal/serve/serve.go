@@ -175,6 +175,7 @@ func (w *watching) record() page.Record {
 	for _, file := range slices.Compact(files) {
 		r.Files = append(r.Files, page.StampOf(file))
 	}
+	r.Variables = page.VariablesOf(r.Files)
 	return r
 }
 
