@@ -16,20 +16,21 @@ const maxRead = 256 << 10
 // tail reads what is appended to a file of the engine's json-file driver.
 type tail struct {
 	path    string
-	file    *os.File // nil where it could not be opened yet
+	since   time.Time // of the first record that counts; zero once it was read
+	file    *os.File  // nil where it could not be opened yet
 	offset  int64
 	records splitter
 	lines   splitter
 }
 
-// openTail opens a file: at its end, or at its beginning.
-func openTail(path string, atEnd bool) (*tail, error) {
-	t := &tail{path: path}
+// openTail opens a file, of which the records since then count, as far as they are among its last maxRead bytes.
+func openTail(path string, since time.Time) (*tail, error) {
+	t := &tail{path: path, since: since}
 	if err := t.open(); err != nil {
 		return nil, err
 	}
-	if info, err := t.file.Stat(); err == nil && atEnd {
-		t.offset = info.Size()
+	if info, err := t.file.Stat(); err == nil {
+		t.offset = max(info.Size()-maxRead, 0)
 	}
 	return t, nil
 }
@@ -98,6 +99,9 @@ func (t *tail) record(raw []byte, c *Counter, now time.Time) {
 	if begin < 0 || end < begin+7 {
 		return // the rest of a record whose beginning was passed over
 	}
+	if t.before(raw[end:]) {
+		return
+	}
 	text := raw[begin+7 : end]
 	if len(t.lines.begun) == 0 && bytes.HasSuffix(text, []byte(`\n`)) && !c.wants(text) {
 		return
@@ -106,4 +110,18 @@ func (t *tail) record(raw []byte, c *Counter, now time.Time) {
 	if json.Unmarshal(raw[begin+6:end+1], &decoded) == nil {
 		t.lines.write([]byte(decoded), func(line []byte) { c.Line(line, now) })
 	}
+}
+
+// before says whether a record is of before what counts, by its end: …","stream":"stderr","time":"…"}.
+func (t *tail) before(end []byte) bool {
+	if t.since.IsZero() {
+		return false
+	}
+	_, value, _ := bytes.Cut(end, []byte(`"time":"`))
+	at, err := time.Parse(time.RFC3339Nano, string(bytes.TrimRight(value, "\"}")))
+	if err != nil || at.Before(t.since) {
+		return true
+	}
+	t.since = time.Time{}
+	return false
 }

@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // logFile is a file as the engine's json-file driver writes it.
 type logFile struct {
 	t    *testing.T
 	path string
+	at   string // the time of its records
 }
 
 func (f logFile) add(texts ...string) {
@@ -24,7 +26,7 @@ func (f logFile) add(texts ...string) {
 	}
 	for _, text := range texts {
 		data, _ := json.Marshal(text)
-		_, err = fmt.Fprintf(file, `{"log":%s,"stream":"stderr","time":"2026-11-27T08:00:01.123Z"}`+"\n", data)
+		_, err = fmt.Fprintf(file, `{"log":%s,"stream":"stderr","time":%q}`+"\n", data, f.at)
 	}
 	if err := errors.Join(err, file.Close()); err != nil {
 		f.t.Fatal(err)
@@ -33,9 +35,9 @@ func (f logFile) add(texts ...string) {
 
 // TestOnlyWhatIsAppendedIsRead goes through what the engine and people do to a log file.
 func TestOnlyWhatIsAppendedIsRead(t *testing.T) {
-	f := logFile{t, filepath.Join(t.TempDir(), "a-json.log")}
+	f := logFile{t, filepath.Join(t.TempDir(), "a-json.log"), "2026-11-27T08:00:01.123456789Z"}
 	f.add("ERROR before\n")
-	file, err := openTail(f.path, true)
+	file, err := openTail(f.path, time.Date(2026, 11, 27, 8, 0, 1, 123456790, time.UTC))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +50,8 @@ func TestOnlyWhatIsAppendedIsRead(t *testing.T) {
 			t.Errorf("%s: %d errors, %d bytes passed over", what, e.Total, got)
 		}
 	}
-	check("at the end", 0, 0)
+	check("what was before", 0, 0)
+	f.at = "2026-11-27T08:00:01.12345679Z"
 	f.add("ERROR one\n", "all is well\n", "ERROR \"two\"\n")
 	check("appended", 2, 0)
 	check("nothing new", 2, 0)
@@ -57,7 +60,7 @@ func TestOnlyWhatIsAppendedIsRead(t *testing.T) {
 	if err := os.Rename(f.path, f.path+".1"); err != nil {
 		t.Fatal(err)
 	}
-	logFile{t, f.path + ".1"}.add("ERROR before the rotation\n")
+	logFile{t, f.path + ".1", f.at}.add("ERROR before the rotation\n")
 	check("vanished", 4, 0)
 	f.add("ERROR after the rotation\n")
 	check("rotated", 5, 0)
@@ -73,7 +76,7 @@ func TestOnlyWhatIsAppendedIsRead(t *testing.T) {
 	}
 	f.add("ERROR at the end\n")
 	check("more than is read", 7, 1)
-	if _, err := openTail(t.TempDir(), true); err == nil {
+	if _, err := openTail(t.TempDir(), noon); err == nil {
 		t.Error("a directory is read")
 	}
 }

@@ -12,6 +12,8 @@ type Log struct {
 	Driver   string // json-file, local, journald, …
 	Path     string // of json-file, on the engine's machine
 	Terminal bool   // the container has one: its output is not framed
+	Running  bool
+	Started  time.Time // of its last run; zero where it never ran
 }
 
 // The names of the sources.
@@ -23,16 +25,16 @@ const (
 // again is how long after the end of a stream the engine is asked anew.
 const again = 5 * time.Second
 
-// Readers count the errors of running containers: of json-file logs of this machine, which root can read, from the
-// file, else from an open stream of the engine. A container's first look begins at the end of its log, unless the
-// container is newer than the readers.
+// Readers count the errors of containers: of json-file logs of this machine, which root can read, from the file, else
+// from an open stream of the engine. What was logged before the first round, or before the last start of a container
+// that is met later, is not counted; what a container logs right before it ends is.
 type Readers struct {
 	api   API
 	local bool // the engine's files are this machine's
 
 	mutex sync.Mutex
 	of    map[string]*reader // by the container's ID
-	begun bool               // a first round was read
+	begun time.Time          // when the first round was read
 }
 
 // reader is of one container.
@@ -56,6 +58,9 @@ func (r *Readers) Read(ctx context.Context, logs []Log) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	now := time.Now()
+	if r.begun.IsZero() {
+		r.begun = now
+	}
 	still := map[string]bool{}
 	for _, log := range logs {
 		still[log.ID] = true
@@ -68,7 +73,7 @@ func (r *Readers) Read(ctx context.Context, logs []Log) {
 		switch {
 		case known.file != nil:
 			known.skipped += known.file.read(known.counter, now)
-		case !known.ended.IsZero() && now.Sub(known.ended) >= again:
+		case !known.ended.IsZero() && (log.Started.After(known.ended) || log.Running && now.Sub(known.ended) >= again):
 			r.stream(ctx, known, log, sinceNow(known.ended))
 		}
 	}
@@ -78,7 +83,6 @@ func (r *Readers) Read(ctx context.Context, logs []Log) {
 			delete(r.of, id)
 		}
 	}
-	r.begun = true
 }
 
 // Close ends the reading.
@@ -94,17 +98,22 @@ func (k *reader) close() {
 }
 
 func (r *Readers) open(ctx context.Context, known *reader, log Log, now time.Time) {
+	since := r.begun
+	if log.Started.After(since) {
+		since = log.Started
+	}
 	if r.local && log.Driver == "json-file" && log.Path != "" {
-		if file, err := openTail(log.Path, !r.begun); err == nil {
+		if file, err := openTail(log.Path, since); err == nil {
 			known.file = file
+			known.file.read(known.counter, now)
 			return
 		}
 	}
-	since := ""
-	if !r.begun {
-		since = sinceNow(now)
+	if !log.Running && log.Started.Before(r.begun) {
+		known.ended = now // until it is started again
+		return
 	}
-	r.stream(ctx, known, log, since)
+	r.stream(ctx, known, log, sinceNow(since))
 }
 
 // stream lets the engine tell of the log in the background.

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -23,16 +24,20 @@ func (s *signals) close() {
 	}
 }
 
-// logsOf gives the logs of the containers that run. A driver that keeps none has nothing to read.
+// logsOf gives the logs of the containers. A driver that keeps none has nothing to read.
 func logsOf(rows []*row) (out []logerrors.Log) {
 	for _, r := range rows {
-		if r.seen == nil || !r.Running() || r.seen.HostConfig == nil || r.seen.HostConfig.LogConfig.Type == "none" {
+		if r.seen == nil || r.seen.HostConfig == nil || r.seen.HostConfig.LogConfig.Type == "none" {
 			continue
 		}
-		out = append(out, logerrors.Log{
+		log := logerrors.Log{
 			ID: r.ID, Driver: r.seen.HostConfig.LogConfig.Type, Path: r.seen.LogPath,
-			Terminal: r.seen.Config != nil && r.seen.Config.Tty,
-		})
+			Terminal: r.seen.Config != nil && r.seen.Config.Tty, Running: r.Running(),
+		}
+		if r.seen.State != nil {
+			log.Started, _ = time.Parse(time.RFC3339Nano, r.seen.State.StartedAt) // the year 1 where it never ran
+		}
+		out = append(out, log)
 	}
 	return out
 }
