@@ -86,7 +86,7 @@ func open(ctx context.Context, c config) (*bench, error) {
 	if _, err := b.output(b.command(ctx, stack{}, b.mage, "-compile", b.targets)); err != nil {
 		return b, err
 	}
-	return b, rig.ServiceImage(ctx, b.engine, b.root, b.work, image)
+	return b, rig.ServiceImage(ctx, b.engine, b.root, b.work, image, "./start/service")
 }
 
 // close removes what the bench has made.

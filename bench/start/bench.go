@@ -76,7 +76,7 @@ func open(ctx context.Context, c config) (_ *bench, err error) {
 	if err := b.openEngine(ctx); err != nil {
 		return nil, err
 	}
-	if err := rig.ServiceImage(ctx, b.engine, b.root, b.work, image); err != nil {
+	if err := rig.ServiceImage(ctx, b.engine, b.root, b.work, image, "./start/service"); err != nil {
 		return nil, err
 	}
 	rig.Say("compiling the targets")

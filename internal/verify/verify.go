@@ -28,7 +28,7 @@ const (
 // What shares the engine with no other test: it compares the machine's interfaces and firewall before and after.
 const aloneTests = "./internal/enginetest/..."
 
-// benchModule is the folder of the benches' module, whose tests need no engine.
+// benchModule is the folder of the benches' module.
 const benchModule = "bench"
 
 // longTests mostly wait for containers, so that all other tests run beside them.
@@ -71,7 +71,7 @@ func Integration(ctx context.Context, out *ui.Out, builder string) error {
 	all.Go(func() { several = test(swarmTests) })
 	all.Go(func() {
 		if short = test(others...); short == nil {
-			short = run(ctx, out, benchModule, nil, "test", "-race", "./...")
+			short = run(ctx, out, benchModule, nil, "test", "-race", "-tags=integration", "./...")
 		}
 	})
 	all.Wait()

@@ -21,10 +21,10 @@ type Importer interface {
 }
 
 // ServiceImage gives the engine the image of the generated stacks' services under that name: one static program, which
-// is built in the folder work. root is the repository's.
-func ServiceImage(ctx context.Context, engine Importer, root, work, image string) error {
+// is built in the folder work from the package source, ./start/service. root is the repository's.
+func ServiceImage(ctx context.Context, engine Importer, root, work, image, source string) error {
 	program := filepath.Join(work, "service")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./start/service")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, source)
 	cmd.Dir = filepath.Join(root, Module)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
