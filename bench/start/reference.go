@@ -42,7 +42,7 @@ func (b *bench) refer(ctx context.Context, s *stack, sc scenario, t tool) (refer
 		if err := b.makeNetworks(ctx, s, project); err != nil {
 			return reference{}, err
 		}
-		if err := each(ctx, s.specs[project], b.config.callsAtOnce, b.make); err != nil {
+		if err := each(ctx, s.specs[project], b.callsAtOnce, b.make); err != nil {
 			return reference{}, err
 		}
 	case sc.one:
@@ -72,7 +72,7 @@ func (b *bench) startGraph(ctx context.Context, s *stack, g graph, project strin
 		at[n.name] = times{make(chan struct{}), make(chan struct{})}
 	}
 	// Enough calls at once to keep the engine busy.
-	calls := semaphore.NewWeighted(int64(b.config.callsAtOnce))
+	calls := semaphore.NewWeighted(int64(b.callsAtOnce))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var all sync.WaitGroup

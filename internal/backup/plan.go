@@ -46,11 +46,11 @@ type Plan struct {
 	Seconds    float64       `json:"longest_freeze_seconds"`
 }
 
-// Volume is one that is saved, and User a container that writes to such.
-type (
-	Volume = snapshots.Volume
-	User   = snapshots.User
-)
+// Volume is one that is saved.
+type Volume = snapshots.Volume
+
+// User is a container that writes to such.
+type User = snapshots.User
 
 // Container is one that mounts a volume.
 type Container = volumes.Container

@@ -194,7 +194,7 @@ var (
 	seesFifty = one(lookedMsg{snapshot(fifty()...)})
 	hourOfSix = hour(snapshot(six()...))
 	api       = well("api-backend", 1).ID
-	away      = errors.New("dial unix \x1b[2J/run/docker.sock: no such file")
+	errAway   = errors.New("dial unix \x1b[2J/run/docker.sock: no such file")
 )
 
 // states are what the view is drawn of: messages after one another.
@@ -206,7 +206,7 @@ var states = map[string][]tea.Msg{
 	"fifty":       after(seesFifty, press("end", "up", "up")),
 	"long-name":   one(lookedMsg{named(longName)}),
 	"wide":        one(lookedMsg{named("日本語のサービス👍🏽🇩🇪❤️e\u0301\u200d名")}),
-	"engine-gone": after(seesSix, one(lostMsg{away, noon}, lostMsg{away, noon.Add(time.Minute)})),
+	"engine-gone": after(seesSix, one(lostMsg{errAway, noon}, lostMsg{errAway, noon.Add(time.Minute)})),
 	"engine-lost": after(seesSix, one(lookedMsg{without(snapshot(six()[:2]...), noon)},
 		lookedMsg{without(snapshot(six()[:2]...), noon.Add(time.Minute))})),
 	"first-look":  one(lookedMsg{first(snapshot(six()...))}),

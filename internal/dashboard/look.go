@@ -120,8 +120,7 @@ func (p painter) paintAll(lines []line, width, height int) []string {
 // true.
 func cell(p piece, width int, right bool) piece {
 	w := ansi.StringWidth(p.text)
-	switch {
-	case w > width:
+	if w > width {
 		p.text = ansi.Truncate(p.text, width, "…")
 		w = ansi.StringWidth(p.text)
 	}

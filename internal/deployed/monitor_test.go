@@ -40,7 +40,7 @@ func TestWhatTheManagerKnows(t *testing.T) {
 	failed := map[string]int{}
 	for _, use := range s.Tasks {
 		failed[use.whose()] = use.Restarts
-		if use.Task.Service == "web" != (use.Limit == 64<<20) {
+		if use.Service == "web" != (use.Limit == 64<<20) {
 			t.Errorf("%s: limit %d", use.whose(), use.Limit)
 		}
 	}

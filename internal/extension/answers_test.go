@@ -57,7 +57,7 @@ func TestAnswers(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"{adress: 'http://:1'}": `unknown key "adress" in x-compose-mage.answers (did you mean "address"?)`,
+		"{addres: 'http://:1'}": `unknown key "addres" in x-compose-mage.answers (did you mean "address"?)`,
 		"[a]":                   "x-compose-mage: ",
 	} {
 		_, err := loaded(t, "services: {a: {image: x, x-compose-mage: {answers: "+text+"}}}\n")

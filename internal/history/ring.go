@@ -64,7 +64,7 @@ func (r *ring) cut(from, to int) {
 	for key, column := range r.columns {
 		column = append(column[:0], column[from:to]...)
 		r.columns[key] = column
-		if !slices.ContainsFunc(column, func(v float32) bool { return v == v }) { //nolint:gocritic // NaN is not itself
+		if !slices.ContainsFunc(column, func(v float32) bool { return v == v }) { // NaN is not itself
 			delete(r.columns, key)
 		}
 	}
@@ -87,7 +87,7 @@ func (r *ring) samples(key Series, from, to time.Time) []sample {
 	var out []sample
 	first := sort.Search(len(r.times), func(i int) bool { return r.times[i] >= from.UnixMilli() })
 	for i := first; i < len(column) && r.times[i] < to.UnixMilli(); i++ {
-		if v := float64(column[i]); v == v { //nolint:gocritic // NaN is not itself
+		if v := float64(column[i]); v == v { // NaN is not itself
 			out = append(out, sample{at: r.times[i], weight: 1, min: v, mean: v, max: v})
 		}
 	}

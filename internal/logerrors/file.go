@@ -3,6 +3,7 @@ package logerrors
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"time"
@@ -84,7 +85,7 @@ func (t *tail) appended(c *Counter, now time.Time) (skipped int64) {
 	}
 	data := make([]byte, size-t.offset)
 	n, err := t.file.ReadAt(data, t.offset)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return skipped
 	}
 	t.offset += int64(n)

@@ -66,7 +66,7 @@ func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
 		return
 	}
-	format := expfmt.NegotiateIncludingOpenMetrics(r.Header)
+	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
 	var body bytes.Buffer
 	if err := encode(&body, format, e.gather(time.Now())); err != nil {
 		http.Error(w, "writing the metrics failed", http.StatusInternalServerError)

@@ -243,10 +243,10 @@ func TestContainersThatCannotBeLookedAt(t *testing.T) {
 	s := full()
 	s.Services[0].Error = "the engine is away"
 	for _, f := range New(fixed(s), time.Second).gather(noon) {
-		switch name := f.GetName(); {
-		case name == "container_last_seen":
+		switch name := f.GetName(); name {
+		case "container_last_seen":
 			t.Errorf("it was seen: %v", f)
-		case name == "compose_mage_service_up", name == "compose_mage_service_healthy":
+		case "compose_mage_service_up", "compose_mage_service_healthy":
 			for _, m := range f.GetMetric() {
 				if m.GetGauge().GetValue() != 0 {
 					t.Errorf("%s: %v", name, m)

@@ -52,7 +52,7 @@ func NewObserver(api API, project *types.Project, machine engine.Machine, every 
 // an error each, and there is a finding engine.lost beside the last findings.
 func (o *Observer) Run(ctx context.Context) error {
 	pause := leastPause
-	defer o.subject.signals.close()
+	defer o.signals.close()
 	for {
 		looked, err := newWatcher(o).watch(ctx)
 		if ctx.Err() != nil {

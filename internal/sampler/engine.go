@@ -41,7 +41,7 @@ func Ask(ctx context.Context, api StatsAPI, id string) (before, after Counters, 
 	if err != nil {
 		return before, after, err
 	}
-	defer stream.close()
+	defer func() { _ = stream.close() }()
 	if before, err = stream.next(); err != nil {
 		return before, after, err
 	}
@@ -58,7 +58,7 @@ func Ask(ctx context.Context, api StatsAPI, id string) (before, after Counters, 
 	if err != nil {
 		return before, after, err
 	}
-	defer once.close()
+	defer func() { _ = once.close() }()
 	after, err = once.next()
 	return before, after, err
 }
@@ -70,7 +70,7 @@ func Stream(ctx context.Context, api StatsAPI, id string, take func(Counters)) e
 	if err != nil {
 		return err
 	}
-	defer stream.close()
+	defer func() { _ = stream.close() }()
 	for {
 		c, err := stream.next()
 		if err != nil {

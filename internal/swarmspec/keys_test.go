@@ -2,7 +2,6 @@ package swarmspec
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -206,7 +205,7 @@ func asText(t *testing.T, s Stack) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.ReplaceAll(fmt.Sprintf("%s", text), "\\u003e", ">")
+	return strings.ReplaceAll(string(text), "\\u003e", ">")
 }
 
 // TestKeysPage writes docs/deploy-keys.md: what is done with each key of the Compose types.

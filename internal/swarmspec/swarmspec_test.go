@@ -219,8 +219,9 @@ func TestAnotherContentIsAnotherSecret(t *testing.T) {
 		}
 		return reference.SecretName
 	}
-	if name("1") != name("1") || name("1") == name("2") || !strings.HasPrefix(name("1"), "p_s-") {
-		t.Errorf("got %s, %s", name("1"), name("2"))
+	first, again, other := name("1"), name("1"), name("2")
+	if first != again || first == other || !strings.HasPrefix(first, "p_s-") {
+		t.Errorf("got %s, %s, %s", first, again, other)
 	}
 	long := composetest.Load(t, file)
 	long.Name = strings.Repeat("p", 80)

@@ -185,11 +185,11 @@ func add(ctx context.Context, m jobs.Machine, place jobs.Place, c jobs.Command, 
 	if m.By == "" {
 		return jobs.Plan{}, jobs.Unsupported(place, at, c.Dir)
 	}
-	words, err := program()
-	if err != nil {
+	var err error
+	if c.Words, err = program(); err != nil {
 		return jobs.Plan{}, err
 	}
-	c.Words = append(words, cmp.Or(o.Target, "schedule"), "-run="+place.Job.Name)
+	c.Words = append(c.Words, cmp.Or(o.Target, "schedule"), "-run="+place.Job.Name)
 	return jobs.PlanAdd(ctx, m, place, at, c)
 }
 
