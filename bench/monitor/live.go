@@ -21,6 +21,9 @@ import (
 // settleTime is how long a live view runs before it is measured.
 const settleTime = 8 * time.Second
 
+// endTime is how long it has to end once it was asked to.
+const endTime = 3 * time.Second
+
 // view is a command that goes on, on a terminal.
 type view struct {
 	name    string
@@ -118,7 +121,9 @@ func (b *bench) watch(ctx context.Context, v view, counted *enginetest.Requests)
 	}()
 	stop := func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
+		killed := time.AfterFunc(endTime, func() { _ = cmd.Process.Kill() }) // docker stats stays
 		_ = cmd.Wait()
+		killed.Stop()
 		_ = terminal.Close()
 		<-ended
 	}
