@@ -9,6 +9,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/restic"
+	"github.com/25eloquence/compose-mage/internal/snapshots"
+	"github.com/25eloquence/compose-mage/internal/wait"
 )
 
 // lastPass saves what has changed since the first pass while the users stand still, within the time for which they may.
@@ -17,6 +19,9 @@ func (r *run) lastPass(ctx context.Context, s *stage, before restic.Saved, users
 ) {
 	if len(users) == 0 {
 		saved, err := r.pass(ctx, s, before.ID, "saving "+r.what())
+		if err == nil {
+			err = r.release()
+		}
 		return saved, 0, err
 	}
 	var last error
@@ -37,7 +42,8 @@ func (r *run) lastPass(ctx context.Context, s *stage, before restic.Saved, users
 // errTooLong is of a pass that took longer than the services may stand still.
 var errTooLong = errors.New("reading what had changed took longer than they may stand still")
 
-// frozenPass saves what has changed while the users stand still.
+// frozenPass saves what has changed while the users stand still. Copies of large files are brought up to date then, and
+// read once the users go on.
 func (r *run) frozenPass(ctx context.Context, s *stage, parent string, users []User) (saved restic.Saved,
 	took time.Duration, err error,
 ) {
@@ -46,6 +52,8 @@ func (r *run) frozenPass(ctx context.Context, s *stage, parent string, users []U
 		if reading.saved.ID != "" {
 			r.parts = append(r.parts, reading.saved.ID)
 		}
+		reading.cancel(nil)
+		err = errors.Join(err, reading.copies.close())
 	}()
 	if err != nil {
 		return saved, 0, err
@@ -55,56 +63,69 @@ func (r *run) frozenPass(ctx context.Context, s *stage, parent string, users []U
 		reading.abandon(err)
 		return saved, 0, err
 	}
-	saved, err = reading.finish(still.deadline())
+	err = reading.volumes(still.deadline())
 	err = errors.Join(err, still.end())
 	took = time.Since(still.began)
-	if err == nil {
-		r.out.Done("stood still for %.2fs: %s", took.Seconds(), containerNames(users))
+	if err != nil {
+		reading.abandon(err)
+		return reading.saved, took, err
 	}
-	return saved, took, err
+	r.out.Done("stood still for %.2fs: %s", took.Seconds(), containerNames(users))
+	err = r.rest(ctx, reading)
+	return reading.saved, took, err
 }
 
 // reading is a run of restic that waits to read the volumes.
 type reading struct {
 	gate   *restic.Gate // before which restic stands; nil where restic can't be held up, and was not started
+	late   *restic.Gate // the one between the volumes and the copies; nil where there are none
+	copies *copies
+	source restic.Source
+	pid    chan int // restic's process, once there is one
 	start  func()
 	ended  chan struct{}
+	ctx    context.Context // of the run
 	cancel context.CancelCauseFunc
 	saved  restic.Saved
 	err    error
 }
 
-// gateName is the first of a snapshot's paths, by which restic is held up.
-const gateName = ".gate"
+// The files by which restic is held up: gateName is the first of a snapshot's paths, and lateGateName comes after the
+// volumes and before the copies of large files.
+const (
+	gateName     = ".gate"
+	lateGateName = snapshots.VolumesDir + "-end"
+)
 
 // prepare starts restic where it can be held up before it reads: opening the repository takes it longer than reading
 // what has changed, and nobody need stand still for that.
 func (r *run) prepare(ctx context.Context, s *stage, parent string) (*reading, error) {
-	g := &reading{ended: make(chan struct{})}
-	ctx, g.cancel = context.WithCancelCause(ctx)
-	source := s.source(r.plan.Volumes, parent, r.partTags())
+	g := &reading{ended: make(chan struct{}), pid: make(chan int, 2)}
+	g.ctx, g.cancel = context.WithCancelCause(ctx)
+	g.source = s.source(r.plan.Volumes, parent, r.partTags())
+	g.source.Started = func(pid int) {
+		select {
+		case g.pid <- pid:
+		default: // there are no more than two attempts
+		}
+	}
 	g.start = func() {
 		go func() {
 			defer close(g.ended)
-			g.saved, g.err = r.target.Repository.Backup(ctx, source)
+			g.saved, g.err = r.target.Repository.Backup(g.ctx, g.source)
 		}()
 	}
-	gate, err := r.target.Repository.NewGate(filepath.Join(s.dir, gateName))
-	if err != nil {
+	var err error
+	if g.gate, err = r.target.Repository.NewGate(filepath.Join(s.dir, gateName)); err != nil {
 		return g, nil //nolint:nilerr // it goes without
 	}
-	g.gate, source.Paths = gate, append([]string{gateName}, source.Paths...)
+	g.source.Paths = append([]string{gateName}, g.source.Paths...)
+	if err := r.prepareLarge(ctx, s, g); err != nil {
+		_ = g.gate.Open() // nobody stands there
+		return g, err
+	}
 	g.start()
-	waiting, stop := context.WithCancel(ctx)
-	defer stop()
-	go func() {
-		select {
-		case <-g.ended:
-			stop()
-		case <-waiting.Done():
-		}
-	}()
-	if err := gate.Reached(waiting); err != nil {
+	if err := g.wait(g.ctx, g.gate); err != nil {
 		g.abandon(err)
 		if g.err == nil {
 			g.err = fault.New(fault.Failed, "go tool mage backup", "restic read without waiting until it was told to")
@@ -114,32 +135,117 @@ func (r *run) prepare(ctx context.Context, s *stage, parent string) (*reading, e
 	return g, nil
 }
 
-// abandon ends restic, which has read nothing yet.
+// prepareLarge copies what takes long to read, and has restic read the copies, behind a gate of their own.
+func (r *run) prepareLarge(ctx context.Context, s *stage, g *reading) (err error) {
+	s.manifest.Format = snapshots.Format
+	if g.copies, err = r.copyLarge(ctx, s); err == nil && g.copies != nil {
+		s.manifest.Format = snapshots.LargeFormat
+		g.copies.addTo(&g.source)
+		g.late, err = r.target.Repository.NewGate(filepath.Join(s.dir, lateGateName))
+	}
+	return errors.Join(err, s.write())
+}
+
+// wait waits until restic stands before a gate. That it has ended before is an error.
+func (g *reading) wait(ctx context.Context, gate *restic.Gate) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		select {
+		case <-g.ended:
+			stop()
+		case <-ctx.Done():
+		}
+	}()
+	return gate.Reached(ctx)
+}
+
+// abandon ends restic.
 func (g *reading) abandon(why error) {
 	g.cancel(why)
 	if g.gate != nil {
-		_ = g.gate.Open()
+		g.open()
 		<-g.ended
 	}
 }
 
-// finish lets restic read, and ends it at the deadline.
-func (g *reading) finish(deadline time.Time) (restic.Saved, error) {
+// open opens the gates that are not open.
+func (g *reading) open() {
+	_ = g.gate.Open()
+	if g.late != nil {
+		_ = g.late.Open()
+	}
+}
+
+// volumes lets restic read the volumes, and brings the copies up to date. It ends when both is done, and ends restic at
+// the deadline.
+func (g *reading) volumes(deadline time.Time) error {
 	timer := time.AfterFunc(time.Until(deadline), func() { g.cancel(errTooLong) })
 	defer timer.Stop()
-	var opened error
 	if g.gate == nil {
 		g.start()
-	} else if opened = g.gate.Open(); opened != nil {
-		g.cancel(opened)
+	} else if err := g.gate.Open(); err != nil {
+		g.cancel(err)
 	}
-	<-g.ended
-	g.cancel(nil)
-	switch {
-	case opened != nil:
-		return g.saved, opened
-	case g.err == nil && time.Now().After(deadline):
-		return g.saved, errTooLong
+	copied := make(chan error, 1)
+	go func() { copied <- g.copies.update(g.ctx) }()
+	g.waitForVolumes()
+	err := <-copied
+	if cause := context.Cause(g.ctx); cause != nil {
+		<-g.ended
+		return cause
 	}
-	return g.saved, g.err
+	select {
+	case <-g.ended:
+		err = errors.Join(g.err, err)
+	default:
+	}
+	if err == nil && time.Now().After(deadline) {
+		err = errTooLong
+	}
+	return err
+}
+
+// waitForVolumes waits until restic has read the volumes, or has ended.
+func (g *reading) waitForVolumes() {
+	if g.late == nil {
+		<-g.ended
+		return
+	}
+	if err := g.wait(g.ctx, g.late); err != nil {
+		<-g.ended // with an error of its own
+		return
+	}
+	pid := <-g.pid
+	select {
+	case pid = <-g.pid: // the first one was locked out
+	default:
+	}
+	for {
+		// It has opened all files of the volumes by now, and reads on in some.
+		reads, err := restic.Reads(pid, g.source.Mounts)
+		if err != nil {
+			g.cancel(err)
+		}
+		if err != nil || !reads || wait.For(g.ctx, 2*time.Millisecond) != nil {
+			return
+		}
+	}
+}
+
+// rest lets those start that were stopped, has restic read the copies now that nobody stands still, and waits for its
+// end.
+func (r *run) rest(ctx context.Context, g *reading) error {
+	if g.late == nil {
+		return r.release()
+	}
+	return r.out.Step(ctx, "saving the copies of large files", func(context.Context, func(string)) error {
+		err := g.copies.set.Finish()
+		err = errors.Join(err, g.late.Open())
+		if err = errors.Join(err, r.release()); err != nil {
+			g.cancel(err)
+		}
+		<-g.ended
+		return errors.Join(err, g.err)
+	})
 }

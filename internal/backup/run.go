@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
@@ -56,6 +58,13 @@ type run struct {
 	begun  bool     // it is recorded that a run is at work
 	left   bool     // some parts could not be removed
 	count  int      // of the good snapshots, with the one that was made
+	// large are the files that take long to read, as they were before the first pass, and changed those of them that
+	// are written to.
+	large   map[largeFile]fs.FileInfo
+	changed map[largeFile]bool
+	// release starts those that were stopped, once the volumes were read: it is an error where somebody else has
+	// written to these.
+	release func() error
 }
 
 // Prepare makes the plan of a backup.
@@ -148,6 +157,7 @@ func (r *run) save(ctx context.Context, s *stage) (restic.Saved, time.Duration, 
 	}
 	first := restic.Saved{}
 	if len(frozen)+len(stops) > 0 {
+		r.large, r.changed = largeFiles(r.plan.Volumes, leastLarge), map[largeFile]bool{}
 		var err error
 		if first, err = r.pass(ctx, s, "", "saving "+r.what()+" while it runs"); err != nil {
 			return first, 0, err
@@ -163,11 +173,10 @@ func (r *run) save(ctx context.Context, s *stage) (restic.Saved, time.Duration, 
 	if err != nil {
 		return first, 0, err
 	}
+	started := sync.OnceValue(start)
+	r.release = func() error { return errors.Join(r.noOthers(ctx), started()) }
 	saved, took, err := r.lastPass(ctx, s, first, frozen)
-	if err == nil {
-		err = r.noOthers(ctx) // before those are started that were stopped
-	}
-	return saved, took, errors.Join(err, start())
+	return saved, took, errors.Join(err, started())
 }
 
 // noOthers is an error where a container writes to the volumes that the plan does not know of: it was started

@@ -53,6 +53,7 @@ var readings = map[string]string{
 	"internal/rollout/drain.go connectedIn":              kernel,
 	"internal/freezer/group.go group.frozen":             kernel,
 	"internal/volumes/mounted_linux.go isMount":          kernel,
+	"internal/restic/reads_linux.go Reads":               kernel,
 	"internal/freezer/group.go group.held":               kernel,
 	"internal/freezer/group.go find":                     kernel,
 	"internal/freezer/process.go look":                   kernel,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,6 +59,10 @@ type Source struct {
 	Mounts []Mount // that restic alone sees
 	Parent string  // the snapshot to compare files with; "" for the last of the same directory
 	Tags   []string
+	// Without are paths below the directory that the snapshot is not to have.
+	Without []string
+	// Started is told restic's process, where it is not nil.
+	Started func(pid int)
 }
 
 // message is a line of what backup prints.
@@ -75,10 +80,19 @@ func (r Repository) Backup(ctx context.Context, s Source) (Saved, error) {
 	if s.Parent != "" {
 		args = append(args, "--parent", s.Parent)
 	}
+	if len(s.Without) > 0 {
+		dir, err := filepath.EvalSymlinks(s.Dir) // which restic takes the patterns to be below
+		if err != nil {
+			return Saved{}, fmt.Errorf("saving: %w", err)
+		}
+		for _, path := range s.Without {
+			args = append(args, "--exclude", escaped(filepath.Join(dir, path)))
+		}
+	}
 	args = append(append(args, tagList(s.Tags)...), "--")
 	var saved Saved
 	err := r.locked(ctx, call{
-		what: "saving", args: append(args, s.Paths...), dir: s.Dir, mounts: s.Mounts,
+		what: "saving", args: append(args, s.Paths...), dir: s.Dir, mounts: s.Mounts, started: s.Started,
 		out: &lines{each: func(line []byte) {
 			var m message
 			if json.Unmarshal(line, &m) == nil && m.Type == "summary" {

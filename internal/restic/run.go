@@ -35,11 +35,12 @@ type Mount struct {
 
 // call is one run of restic.
 type call struct {
-	what   string // for the error: "saving the volumes"
-	args   []string
-	dir    string
-	mounts []Mount
-	out    io.Writer
+	what    string // for the error: "saving the volumes"
+	args    []string
+	dir     string
+	mounts  []Mount
+	out     io.Writer
+	started func(pid int) // told the process, where it is not nil
 }
 
 // Failure is why a run of restic failed.
@@ -105,6 +106,9 @@ func (r Repository) run(ctx context.Context, c call) error {
 	child, err := daemon.StartChild(command)
 	if err != nil {
 		return fmt.Errorf("%s: starting restic: %w", c.what, err)
+	}
+	if c.started != nil {
+		c.started(child.PID)
 	}
 	select {
 	case <-child.Ended():

@@ -252,11 +252,14 @@ func Extract(ctx context.Context, o Options, named []string, dir string) ([]stri
 			return nil, fault.New(fault.Usage, "go tool mage restore -file=data:dump.rdb",
 				"-file=%s: a volume and a path in it are needed, with a colon between", name)
 		}
-		below := filepath.Join(snapshots.VolumesDir, chosen[0].Key, local)
-		paths, out = append(paths, "/"+filepath.ToSlash(below)), append(out, filepath.Join(dir, below))
+		for _, in := range snapshots.DirsOf(chosen[0].Key) {
+			paths = append(paths, "/"+in+"/"+filepath.ToSlash(local))
+		}
+		out = append(out, filepath.Join(dir, snapshots.VolumesDir, chosen[0].Key, local))
 	}
 	err := o.Out.Step(ctx, "writing "+strings.Join(named, ", "), func(ctx context.Context, _ func(string)) error {
-		return o.Target.Repository.Restore(ctx, r.snapshot.ID, dir, paths, nil)
+		err := o.Target.Repository.Restore(ctx, r.snapshot.ID, dir, paths, nil)
+		return errors.Join(err, merge(filepath.Join(dir, snapshots.LargeDir), filepath.Join(dir, snapshots.VolumesDir)))
 	})
 	if err != nil {
 		return nil, err
@@ -269,4 +272,25 @@ func Extract(ctx context.Context, o Options, named []string, dir string) ([]stri
 		o.Out.Done("%s is %s", named[i], path)
 	}
 	return out, nil
+}
+
+// merge moves the files below a directory, which may be missing, to the same paths below another, and removes it.
+func merge(from, to string) error {
+	err := filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err == nil {
+			err = os.MkdirAll(filepath.Join(to, filepath.Dir(rel)), 0o700)
+		}
+		if err != nil {
+			return err
+		}
+		return os.Rename(path, filepath.Join(to, rel))
+	})
+	if snapshots.NotThere(err) {
+		return nil
+	}
+	return errors.Join(err, os.RemoveAll(from))
 }

@@ -227,12 +227,14 @@ func (r *restore) fill(ctx context.Context) error {
 			return fault.New(fault.Config, "go tool mage backup -list", "restoring the volume %q: %s", i.Key, why)
 		}
 		i.path = made.Volume.Mountpoint
-		at := filepath.Join(stage, snapshots.VolumesDir, i.Key)
-		if err := state.MakeDir(at); err != nil {
-			return err
+		for _, dir := range snapshots.DirsOf(i.Key) {
+			at := filepath.Join(stage, dir)
+			if err := state.MakeDir(at); err != nil {
+				return err
+			}
+			paths = append(paths, "/"+dir)
+			mounts = append(mounts, restic.Mount{From: i.path, To: at})
 		}
-		paths = append(paths, "/"+snapshots.VolumesDir+"/"+i.Key)
-		mounts = append(mounts, restic.Mount{From: i.path, To: at})
 	}
 	return r.Out.Step(ctx, "writing "+r.keys()+", and comparing", func(ctx context.Context, _ func(string)) error {
 		err := r.Target.Repository.Restore(ctx, r.snapshot.ID, stage, paths, mounts)

@@ -3,6 +3,7 @@ package snapshots
 import (
 	"encoding/json"
 	"fmt"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -21,14 +22,25 @@ const (
 // The names at the top of a snapshot.
 const (
 	ManifestName = "manifest.json"
-	VolumesDir   = "volumes" // a directory for each volume, by key
-	FilesDir     = "project" // the project's files, by their path below the project
-	OutsideDir   = "outside" // those that are not below the project, by number
-	DumpsDir     = "dumps"   // a directory for each service that gives a dump
+	VolumesDir   = "volumes"       // a directory for each volume, by key
+	LargeDir     = "volumes-large" // the same, for large files that were being written to, which VolumesDir lacks
+	FilesDir     = "project"       // the project's files, by their path below the project
+	OutsideDir   = "outside"       // those that are not below the project, by number
+	DumpsDir     = "dumps"         // a directory for each service that gives a dump
 )
 
-// Format is the version of the manifest: a reader refuses a later one.
-const Format = 1
+// The versions of the manifest: a reader refuses a later one than it knows. LargeFormat is of a snapshot that has
+// files in LargeDir.
+const (
+	Format      = 1
+	LargeFormat = 2
+)
+
+// DirsOf are the directories of a snapshot in which a volume's files are. Restored over one another they are the
+// volume.
+func DirsOf(key string) []string {
+	return []string{path.Join(VolumesDir, key), path.Join(LargeDir, key)}
+}
 
 // Manifest says what a snapshot holds, for a restore on a machine that knows nothing else.
 type Manifest struct {
@@ -99,9 +111,9 @@ func ParseManifest(text []byte) (Manifest, error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return m, fault.New(fault.Failed, "go tool mage backup -list", "reading the snapshot's manifest: %w", err)
 	}
-	if m.Format < 1 || m.Format > Format {
+	if m.Format < 1 || m.Format > LargeFormat {
 		return m, fault.New(fault.Failed, "update compose-mage, then the same command again",
-			"the snapshot's manifest is of format %d, and %d is the latest that is known", m.Format, Format)
+			"the snapshot's manifest is of format %d, and %d is the latest that is known", m.Format, LargeFormat)
 	}
 	for _, v := range m.Volumes {
 		if !PlainName(v.Key) || !PlainName(v.Name) {

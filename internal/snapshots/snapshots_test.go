@@ -53,7 +53,7 @@ func TestManifestsFromOutside(t *testing.T) {
 	good := Manifest{Format: 1, Project: "p", Volumes: []Volume{{Key: "d", Name: "p_d"}}}
 	for name, change := range map[string]func(*Manifest){
 		"":                        func(*Manifest) {},
-		"a later format":          func(m *Manifest) { m.Format = 2 },
+		"a later format":          func(m *Manifest) { m.Format = 3 },
 		"no format":               func(m *Manifest) { m.Format = 0 },
 		"a volume that is a path": func(m *Manifest) { m.Volumes[0].Key = "../../etc" },
 		"a name that is a path":   func(m *Manifest) { m.Volumes[0].Name = "a/b" },

@@ -187,12 +187,15 @@ func (s Sheet) Text() string {
 		"  restic -r " + fault.Quote(s.Repository) + " restore latest --tag " + GoodTag + "," + ProjectTag + s.Project +
 			" --target ./restored",
 		"  restic -r " + fault.Quote(s.Repository) + " check",
-		"There ./restored/volumes/KEY has the files of each volume, ./restored/project the Compose files, .env and",
-		"the secrets, and ./restored/manifest.json which volume is called what, with its labels and options. For",
-		"the volume data of the project shop, for example:",
+		"There ./restored/volumes/KEY has the files of each volume, ./restored/volumes-large/KEY those large files of",
+		"it that were being written to, ./restored/project the Compose files, .env and the secrets, and",
+		"./restored/manifest.json which volume is called what, with its labels and options. For the volume data of",
+		"the project shop, for example:",
 		"  docker volume create --label " + container.ProjectLabel + "=shop --label " + container.VolumeLabel +
 			"=data shop_data",
 		"  cp -a ./restored/volumes/data/. \"$(docker volume inspect -f '{{.Mountpoint}}' shop_data)/\"",
+		"  cp -a ./restored/volumes-large/data/. \"$(docker volume inspect -f '{{.Mountpoint}}' shop_data)/\"",
+		"The last one only where there is such a directory.",
 	}
 	return strings.Join(lines, "\n") + "\n"
 }
