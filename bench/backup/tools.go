@@ -47,14 +47,14 @@ func (b *bench) backup(ctx context.Context, env ...string) (seconds, frozen floa
 	return seconds, frozen, err
 }
 
-// theirs has restic save the volume's directory, and gives its seconds.
-func (b *bench) theirs(ctx context.Context) (float64, error) {
-	return b.resticRun(ctx, "backup", "--quiet", b.data)
+// theirs has restic save the volume's directory to the repository of that name, and gives its seconds.
+func (b *bench) theirs(ctx context.Context, repository string) (float64, error) {
+	return b.resticRun(ctx, repository, "backup", "--quiet", b.data)
 }
 
-func (b *bench) resticRun(ctx context.Context, args ...string) (float64, error) {
+func (b *bench) resticRun(ctx context.Context, repository string, args ...string) (float64, error) {
 	cmd := b.command(ctx, b.restic.Path, args...)
-	cmd.Env = append(cmd.Env, "RESTIC_REPOSITORY="+b.repository("restic"), "RESTIC_PASSWORD_FILE="+b.password())
+	cmd.Env = append(cmd.Env, "RESTIC_REPOSITORY="+b.repository(repository), "RESTIC_PASSWORD_FILE="+b.password())
 	began := time.Now()
 	_, err := b.output(cmd)
 	return time.Since(began).Seconds(), err
@@ -70,7 +70,7 @@ func (b *bench) emptyTheirs(ctx context.Context) error {
 	if err := os.RemoveAll(b.repository("restic")); err != nil {
 		return err
 	}
-	_, err := b.resticRun(ctx, "init", "--quiet")
+	_, err := b.resticRun(ctx, "restic", "init", "--quiet")
 	return err
 }
 
