@@ -40,7 +40,6 @@ type Result struct {
 	Added    int64   // that the repository did not have
 	Frozen   float64 // seconds for which services stood still
 	Seconds  float64
-	Count    int // good snapshots that there are now
 	Target   snapshots.Target
 }
 
@@ -57,7 +56,6 @@ type run struct {
 	parts  []string // snapshots that are not confirmed
 	begun  bool     // it is recorded that a run is at work
 	left   bool     // some parts could not be removed
-	count  int      // of the good snapshots, with the one that was made
 	// large are the files that take long to read, as they were before the first pass, and changed those of them that
 	// are written to.
 	large   map[largeFile]fs.FileInfo
@@ -130,7 +128,7 @@ func (r *run) run(ctx context.Context) (Result, error) {
 	}
 	id, at, err := r.confirm(ctx, saved)
 	return Result{
-		Snapshot: id, Time: at, Bytes: saved.Bytes, Added: saved.Added, Frozen: frozen.Seconds(), Count: r.count,
+		Snapshot: id, Time: at, Bytes: saved.Bytes, Added: saved.Added, Frozen: frozen.Seconds(),
 		Target: r.target,
 	}, err
 }
@@ -236,7 +234,8 @@ func (r *run) goodTags() []string {
 	return tags
 }
 
-// confirm calls the snapshot a good one, and forgets the parts before it. It gives the snapshot's ID and time.
+// confirm calls the snapshot a good one, and forgets the parts before it and the snapshots that are too many. It gives
+// the snapshot's ID and time.
 func (r *run) confirm(ctx context.Context, saved restic.Saved) (string, time.Time, error) {
 	ctx = context.WithoutCancel(ctx) // it is whole: what is left is to say so
 	repository := r.target.Repository
@@ -248,7 +247,15 @@ func (r *run) confirm(ctx context.Context, saved restic.Saved) (string, time.Tim
 		r.left = true
 		r.out.Warn("parts of this backup are left in the repository until the next one: %v", err)
 	}
-	all, err := repository.Snapshots(ctx, snapshots.GoodTag, snapshots.ProjectTag+r.plan.Project)
+	var all []restic.Snapshot
+	err := r.out.Step(ctx, "forgetting what is older than is kept", func(ctx context.Context, _ func(string)) error {
+		var err error
+		all, err = retain(ctx, r.target, r.model.Project)
+		return err
+	})
+	if err == nil && len(all) == 0 { // the project keeps none by rule, and so all
+		all, err = repository.Snapshots(ctx, snapshots.GoodTag, snapshots.ProjectTag+r.plan.Project)
+	}
 	if err != nil {
 		return "", time.Time{}, err
 	}
@@ -256,7 +263,6 @@ func (r *run) confirm(ctx context.Context, saved restic.Saved) (string, time.Tim
 		return "", time.Time{}, fault.New(fault.Failed, "go tool mage backup -list",
 			"the repository does not list the snapshot that was just made")
 	}
-	r.count = len(all)
 	last := all[len(all)-1]
 	return last.Short(), last.Time, nil
 }

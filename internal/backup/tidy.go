@@ -34,17 +34,23 @@ func keepOf(project *types.Project) restic.Keep {
 	return restic.Keep{Last: k.Last, Hourly: k.Hourly, Daily: k.Daily, Weekly: k.Weekly, Monthly: k.Monthly}
 }
 
-// Tidy forgets the snapshots that are too many. Where force says so, or it was not done for a week, it also removes
-// what no snapshot has any more, and checks the repository: its structure, and a part of the data.
-// count is how many snapshots there are.
-func Tidy(ctx context.Context, t snapshots.Target, project *types.Project, out *ui.Out, count int, force bool) error {
+// retain forgets the snapshots that are too many, and gives those that stay.
+func retain(ctx context.Context, t snapshots.Target, project *types.Project) ([]restic.Snapshot, error) {
+	return t.Repository.Retain(ctx, keepOf(project), snapshots.GoodTag, snapshots.ProjectTag+project.Name)
+}
+
+// Tidy removes, where it was not done for a week, what no snapshot has any more, and checks the repository: its
+// structure, and a part of the data. Where force says so it does that in any case, and forgets the snapshots that are
+// too many before, as each backup does.
+func Tidy(ctx context.Context, t snapshots.Target, project *types.Project, out *ui.Out, force bool) error {
 	dir, err := snapshots.Dir(project.Name)
 	if err != nil {
 		return err
 	}
-	if keep := keepOf(project); force || count > keep.Last {
+	if force {
 		err = out.Step(ctx, "forgetting what is older than is kept", func(ctx context.Context, _ func(string)) error {
-			return t.Repository.Retain(ctx, keep, snapshots.GoodTag, snapshots.ProjectTag+project.Name)
+			_, err := retain(ctx, t, project)
+			return err
 		})
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package restic
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -138,7 +139,7 @@ func (r Repository) Snapshots(ctx context.Context, tags ...string) ([]Snapshot, 
 	if err := json.Unmarshal(out.Bytes(), &all); err != nil {
 		return nil, fmt.Errorf("listing the snapshots: reading restic's answer: %w", err)
 	}
-	slices.SortStableFunc(all, func(a, b Snapshot) int { return a.Time.Compare(b.Time) })
+	sortByTime(all)
 	return all, nil
 }
 
@@ -190,9 +191,10 @@ func (r Repository) Forget(ctx context.Context, ids ...string) error {
 // Keep is how many of the snapshots stay.
 type Keep struct{ Last, Hourly, Daily, Weekly, Monthly int }
 
-// Retain forgets the snapshots with all the tags that Keep does not name.
-func (r Repository) Retain(ctx context.Context, k Keep, tags ...string) error {
-	args := []string{"forget", "--tag", strings.Join(tags, ","), "--group-by", ""}
+// Retain forgets the snapshots with all the tags that Keep does not name, and gives those that stay, oldest first. A
+// Keep that names none lets all stay, and gives none.
+func (r Repository) Retain(ctx context.Context, k Keep, tags ...string) ([]Snapshot, error) {
+	args := []string{"forget", "--json", "--tag", strings.Join(tags, ","), "--group-by", ""}
 	for _, part := range []struct {
 		name  string
 		count int
@@ -203,7 +205,34 @@ func (r Repository) Retain(ctx context.Context, k Keep, tags ...string) error {
 			args = append(args, "--keep-"+part.name, strconv.Itoa(part.count))
 		}
 	}
-	return r.locked(ctx, call{what: "removing old snapshots", args: args})
+	out := &text{most: mostAnswer}
+	if err := r.locked(ctx, call{what: "removing old snapshots", args: args, out: out}); err != nil {
+		return nil, err
+	}
+	return retained(out.Bytes())
+}
+
+// retained reads what forget --json prints: the snapshots that it keeps of each group, of which there is one.
+func retained(answer []byte) ([]Snapshot, error) {
+	var groups []struct {
+		Keep []Snapshot `json:"keep"`
+	}
+	if len(bytes.TrimSpace(answer)) == 0 {
+		return nil, nil
+	}
+	if err := json.Unmarshal(answer, &groups); err != nil {
+		return nil, fmt.Errorf("removing old snapshots: reading restic's answer: %w", err)
+	}
+	var all []Snapshot
+	for _, g := range groups {
+		all = append(all, g.Keep...)
+	}
+	sortByTime(all)
+	return all, nil
+}
+
+func sortByTime(all []Snapshot) {
+	slices.SortStableFunc(all, func(a, b Snapshot) int { return a.Time.Compare(b.Time) })
 }
 
 // Prune removes what no snapshot has.

@@ -146,3 +146,23 @@ func TestEscaped(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// TestRetained reads what restic 0.14 prints of what it keeps, which it prints the newest first.
+func TestRetained(t *testing.T) {
+	got, err := retained([]byte(`[{"tags":null,"host":"","paths":null,"keep":[
+{"time":"2026-11-27T17:19:39.156954784Z","hostname":"vm","tags":["a"],"id":"f005","short_id":"f0"},
+{"time":"2026-11-27T17:19:37.104471695Z","hostname":"vm","tags":["a"],"id":"8969","short_id":"89"}],
+"remove":[{"time":"2026-11-27T17:19:35Z","hostname":"vm","tags":["a"],"id":"968a"}],
+"reasons":[{"snapshot":{"time":"2026-11-27T17:19:39Z"},"matches":["last snapshot"],"counters":{"last":1}}]}]`))
+	if err != nil || len(got) != 2 || got[0].ID != "8969" || got[1].ID != "f005" || !got[1].Has("a") {
+		t.Errorf("got %v, %v", got, err)
+	}
+	for _, none := range []string{"", "\n", "[]", "null"} { // without a policy restic prints nothing
+		if got, err := retained([]byte(none)); err != nil || len(got) != 0 {
+			t.Errorf("%q: %v, %v", none, got, err)
+		}
+	}
+	if _, err := retained([]byte("Fatal: x")); err == nil {
+		t.Error("what is no JSON is taken for an answer")
+	}
+}

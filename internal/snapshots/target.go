@@ -94,6 +94,9 @@ func Open(ctx context.Context, project *types.Project, out *ui.Out, make bool) (
 		return t, err
 	}
 	t.Identity = identity(location, password)
+	if !fresh && t.isKnown(dir) {
+		return t, nil
+	}
 	exists, err := t.Repository.Exists(ctx)
 	switch {
 	case restic.CauseOf(err) == fault.ResticWrongPassword && fresh:
@@ -116,6 +119,16 @@ func Open(ctx context.Context, project *types.Project, out *ui.Out, make bool) (
 	}
 	out.Done("repository made at %s", fault.Redact(location))
 	return t, nil
+}
+
+// isKnown says whether the last backup went to this repository, a directory of this machine that is still there: nobody
+// need ask restic, which takes more than half a second of CPU to open a repository.
+func (t Target) isKnown(dir string) bool {
+	if !restic.IsLocal(t.Repository.Location) || ReadRecord(dir).Repository != t.Identity {
+		return false
+	}
+	info, err := os.Stat(filepath.Join(strings.TrimPrefix(t.Repository.Location, "local:"), "config"))
+	return err == nil && info.Mode().IsRegular()
 }
 
 // password reads the password's file, or writes a new one where there is none and make says so.

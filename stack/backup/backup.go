@@ -135,7 +135,7 @@ func run(ctx context.Context, o Options) (Result, error) {
 		s.out.Warn("the password of these backups is on this machine alone: go tool mage backup -key prints a " +
 			"recovery sheet")
 	}
-	return result, backup.Tidy(ctx, made.Target, project, s.out, made.Count, false)
+	return result, backup.Tidy(ctx, made.Target, project, s.out, false)
 }
 
 // List gives the project's snapshots. It needs no engine.
@@ -182,7 +182,7 @@ func prune(ctx context.Context, o Options, project *types.Project, target snapsh
 		return err
 	}
 	defer release()
-	return backup.Tidy(ctx, target, project, o.out(), 0, true)
+	return backup.Tidy(ctx, target, project, o.out(), true)
 }
 
 // Key prints the recovery sheet: where the backups are, their password, and the commands that restore them.
