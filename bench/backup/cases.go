@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/25eloquence/compose-mage/bench/internal/figures"
@@ -36,13 +37,13 @@ func (b *bench) first(ctx context.Context) (string, error) {
 	ours, theirs := measured{name: "mage backup"}, measured{name: "restic backup"}
 	for round := range b.config.pairs {
 		err := pair(round, func() error {
-			if err := b.emptyOurs(); err != nil {
+			if err := errors.Join(b.emptyOurs(), os.RemoveAll(b.repository("restic"))); err != nil {
 				return err
 			}
 			b.rest(ctx)
 			return ours.take(b.ours(ctx))
 		}, func() error {
-			if err := b.emptyTheirs(ctx); err != nil {
+			if err := errors.Join(b.emptyOurs(), b.emptyTheirs(ctx)); err != nil {
 				return err
 			}
 			b.rest(ctx)

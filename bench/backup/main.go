@@ -2,7 +2,7 @@
 // while it is written to, and with tar and gzip while its service is stopped. And it measures for how long services
 // stand still for a backup.
 //
-//	go -C bench run ./backup -cases=first -size=2048 -pairs=3
+//	go -C bench run ./backup -cases=first -size=5120 -pairs=3
 //	go -C bench run ./backup -cases=unchanged -size=5120 -pairs=5
 //	go -C bench run ./backup -cases=days -size=1024
 //	go -C bench run ./backup -cases=freeze -size=1024 -pairs=10
@@ -12,7 +12,7 @@
 // container uses it: a service that answers requests from it. In the case freeze it is one file, of which a service
 // writes 1 % anew in the time in which restic reads it, and 1 % was written since the backup before. The case shipped
 // starts the six services of this repository under the name bench-backup-shipped, with ports of their own; it needs
-// their images and secrets. All is removed at the end. It needs root, Linux, restic, and room for twice the volume (2.5 times in the case first).
+// their images and secrets. All is removed at the end. It needs root, Linux, restic, and room for twice the volume.
 package main
 
 import (
