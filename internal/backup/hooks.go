@@ -71,13 +71,17 @@ func (r *run) hook(ctx context.Context, u User, command []string) error {
 		return err
 	}
 	if done.Code != 0 {
-		words := bounded.LastLine(done.Stderr)
-		if words == "" {
-			words = bounded.LastLine(done.Stdout)
-		}
-		return fmt.Errorf("exit code %d: %s", done.Code, words)
+		return fmt.Errorf("exit code %d: %s", done.Code, lastWords(done))
 	}
 	return nil
+}
+
+// lastWords are what a command said last.
+func lastWords(done engine.Output) string {
+	if words := bounded.LastLine(done.Stderr); words != "" {
+		return words
+	}
+	return bounded.LastLine(done.Stdout)
 }
 
 // dump has services print their data into files of the stage.

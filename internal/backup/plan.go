@@ -212,9 +212,13 @@ func (d *decision) decideUsers() {
 // follow takes over what the Compose file says, and where it names no command what a recipe does.
 func follow(u *User, b extension.Backup, c Container) {
 	u.By, u.Before, u.After, u.Dump = b.By, b.Before, b.After, b.Dump
+	u.Facts = b.Facts
 	r, known := recipeOf(c)
 	if !known {
 		return
+	}
+	if u.Knows = r.name; len(b.Facts) == 0 {
+		u.Facts = r.facts
 	}
 	if len(b.Before)+len(b.After) == 0 && len(r.before) > 0 && b.By != extension.BackupStop &&
 		b.By != extension.BackupDump {

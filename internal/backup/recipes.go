@@ -14,6 +14,7 @@ type recipe struct {
 	before   []string // has the program write down what it keeps in memory; nil where its files are whole at any moment
 	dump     []string // prints all its data
 	file     string   // what the dump is called
+	facts    []string // prints what its data holds, which a drill compares; nil where nothing is known to
 }
 
 // shell runs a script by the container's shell.
@@ -36,6 +37,12 @@ while $cli info persistence | grep -q rdb_bgsave_in_progress:1; do sleep 0.1; do
 $cli info persistence | grep -q rdb_last_bgsave_status:ok`
 	redisDump = redisLogin + `exec $cli --rdb -`
 
+	// Keys that expire are left out: some are gone when the data is looked at again.
+	redisFacts = redisLogin + `$cli info keyspace | tr -d '\r' |
+sed -n 's/^\(db[0-9]*\):keys=\([0-9]*\),expires=\([0-9]*\).*/\1 \2 \3/p' |
+while read -r db keys expire; do echo "$db.lasting $((keys - expire))"; done
+$cli info persistence | tr -d '\r' | sed -n 's/^aof_enabled:/appendonly /p'`
+
 	postgresLogin = `[ -n "$POSTGRES_PASSWORD" ] || [ -z "$POSTGRES_PASSWORD_FILE" ] ||
 POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
 export PGPASSWORD="${PGPASSWORD:-$POSTGRES_PASSWORD}" PGUSER="${PGUSER:-${POSTGRES_USER:-postgres}}"
@@ -44,10 +51,23 @@ export PGPASSWORD="${PGPASSWORD:-$POSTGRES_PASSWORD}" PGUSER="${PGUSER:-${POSTGR
 	postgresSave = postgresLogin + `exec psql -qd postgres -c checkpoint`
 	postgresDump = postgresLogin + `exec pg_dumpall --clean --if-exists`
 
-	mysqlDump = `for n in MARIADB_ROOT_PASSWORD MYSQL_ROOT_PASSWORD; do
+	postgresFacts = postgresLogin + `own="not in ('pg_catalog', 'information_schema')"
+psql -Atd postgres -c 'select datname from pg_database where not datistemplate order by 1' | while read -r d; do
+psql -AtF' ' -d "$d" -c "select '$d.tables', count(*) from pg_tables where schemaname $own
+union all select '$d.columns', count(*) from information_schema.columns where table_schema $own" </dev/null || exit 1
+done
+echo "roles $(psql -Atd postgres -c 'select count(*) from pg_roles')"`
+
+	mysqlLogin = `for n in MARIADB_ROOT_PASSWORD MYSQL_ROOT_PASSWORD; do
 eval v=\$$n f=\$${n}_FILE; [ -n "$v" ] || [ -z "$f" ] || v=$(cat "$f"); [ -z "$v" ] || export MYSQL_PWD="$v"
 done
-dump=mariadb-dump; command -v $dump >/dev/null || dump=mysqldump
+`
+	mysqlFacts = mysqlLogin + `cli=mariadb; command -v $cli >/dev/null || cli=mysql
+$cli -uroot -BN -e "select concat(table_schema, '.tables ', count(*)) from information_schema.tables
+where table_schema not in ('information_schema', 'performance_schema', 'sys') group by table_schema
+union all select concat(table_schema, '.columns ', count(*)) from information_schema.columns
+where table_schema not in ('information_schema', 'performance_schema', 'sys') group by table_schema"`
+	mysqlDump = mysqlLogin + `dump=mariadb-dump; command -v $dump >/dev/null || dump=mysqldump
 exec $dump -uroot --all-databases --single-transaction --routines --events --triggers`
 )
 
@@ -57,15 +77,17 @@ var recipes = []recipe{
 	{
 		name: "redis", words: []string{"redis", "valkey", "keydb"}, programs: []string{"redis-server", "valkey-server"},
 		before: shell(redisSave), dump: shell(redisDump), file: "dump.rdb",
+		facts: shell(redisFacts),
 	},
 	{
 		name: "postgres", words: []string{"postgres", "postgis", "timescaledb", "pgvector"},
 		programs: []string{"postgres", "postmaster"},
 		before:   shell(postgresSave), dump: shell(postgresDump), file: "dump.sql",
+		facts: shell(postgresFacts),
 	},
 	{
 		name: "mysql", words: []string{"mysql", "mariadb", "percona"}, programs: []string{"mysqld", "mariadbd"},
-		dump: shell(mysqlDump), file: "dump.sql",
+		dump: shell(mysqlDump), file: "dump.sql", facts: shell(mysqlFacts),
 	},
 }
 

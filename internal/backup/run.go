@@ -164,6 +164,10 @@ func (r *run) save(ctx context.Context, s *stage) (restic.Saved, time.Duration, 
 	if err := r.dump(ctx, s); err != nil {
 		return first, 0, err
 	}
+	var err error
+	if s.manifest.Facts, err = r.facts(ctx); err != nil {
+		return first, 0, err
+	}
 	if err := s.write(); err != nil {
 		return first, 0, err
 	}

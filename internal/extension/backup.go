@@ -29,6 +29,7 @@ type Backup struct {
 	Before []string `yaml:"before"` // what has the service write down what it keeps in memory
 	After  []string `yaml:"after"`  // undoes that, once the files were read or could not be
 	Dump   []string `yaml:"dump"`   // prints the data: its output is in the snapshot, beside the volumes
+	Facts  []string `yaml:"facts"`  // prints lines of a name and a value, which a drill compares with what was restored
 }
 
 // UnmarshalYAML reads a way alone, or a map.
@@ -95,7 +96,9 @@ func (b Backup) check() error {
 		return fmt.Errorf("%q is none of %s%s", b.By, strings.Join(backupWays, ", "),
 			fault.DidYouMean(b.By, backupWays))
 	}
-	for name, command := range map[string][]string{"before": b.Before, "after": b.After, "dump": b.Dump} {
+	for name, command := range map[string][]string{
+		"before": b.Before, "after": b.After, "dump": b.Dump, "facts": b.Facts,
+	} {
 		if command != nil && (len(command) == 0 || strings.TrimSpace(command[0]) == "") {
 			return fmt.Errorf("%s names no program", name)
 		}

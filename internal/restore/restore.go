@@ -119,23 +119,9 @@ func Run(ctx context.Context, o Options) (Restored, error) {
 
 // open chooses the snapshot and reads its manifest.
 func (r *restore) open(ctx context.Context) error {
-	all, err := r.Target.List(ctx, r.Project)
-	if err != nil {
+	var err error
+	if r.snapshot, r.manifest, err = Choose(ctx, r.Target, r.Project, r.At); err != nil {
 		return err
-	}
-	if r.snapshot, err = snapshots.Choose(all, r.At, time.Local); err != nil {
-		return err
-	}
-	text, err := r.Target.Repository.Read(ctx, r.snapshot.ID, "/"+snapshots.ManifestName)
-	if err != nil {
-		return err
-	}
-	if r.manifest, err = snapshots.ParseManifest(text); err != nil {
-		return err
-	}
-	if r.manifest.Project != r.Project {
-		return fault.New(fault.Failed, "go tool mage backup -list", "snapshot %s is of project %q, not of %q",
-			r.snapshot.ID, r.manifest.Project, r.Project)
 	}
 	r.Out.Title("restore of %s as of %s, snapshot %s", r.Project, r.snapshot.Time.Local().Format(time.DateTime),
 		r.snapshot.ID)
@@ -144,6 +130,36 @@ func (r *restore) open(ctx context.Context) error {
 		r.items = append(r.items, &item{Volume: v})
 	}
 	return err
+}
+
+// Choose gives one of the project's snapshots, and what that says of itself.
+func Choose(ctx context.Context, t snapshots.Target, project, at string) (
+	s snapshots.Snapshot, m snapshots.Manifest, err error,
+) {
+	all, err := t.List(ctx, project)
+	if err == nil {
+		s, err = snapshots.Choose(all, at, time.Local)
+	}
+	if err == nil {
+		m, err = ManifestOf(ctx, t, project, s)
+	}
+	return s, m, err
+}
+
+// ManifestOf gives what a snapshot says of itself. That it is of another project is an error.
+func ManifestOf(ctx context.Context, t snapshots.Target, project string, s snapshots.Snapshot) (
+	snapshots.Manifest, error,
+) {
+	text, err := t.Repository.Read(ctx, s.ID, "/"+snapshots.ManifestName)
+	if err != nil {
+		return snapshots.Manifest{}, err
+	}
+	m, err := snapshots.ParseManifest(text)
+	if err == nil && m.Project != project {
+		err = fault.New(fault.Failed, "go tool mage backup -list", "snapshot %s is of project %q, not of %q", s.ID,
+			m.Project, project)
+	}
+	return m, err
 }
 
 // volumesNamed gives the volumes of the manifest that are named by key or full name; all where none is.
@@ -209,13 +225,7 @@ func (r *restore) fill(ctx context.Context) error {
 	if len(r.items) == 0 {
 		return nil
 	}
-	stage := filepath.Join(r.dir, "restore")
-	if err := os.RemoveAll(stage); err != nil {
-		return fmt.Errorf("preparing the restore: %w", err)
-	}
-	defer os.RemoveAll(stage)
-	var paths []string
-	var mounts []restic.Mount
+	var into []Into
 	for _, i := range r.items {
 		made, err := r.Engine.VolumeCreate(ctx, client.VolumeCreateOptions{
 			Name: i.into, Labels: r.copyLabels(i.Volume),
@@ -227,27 +237,45 @@ func (r *restore) fill(ctx context.Context) error {
 			return fault.New(fault.Config, "go tool mage backup -list", "restoring the volume %q: %s", i.Key, why)
 		}
 		i.path = made.Volume.Mountpoint
+		into = append(into, Into{i.Key, i.path})
+	}
+	return r.Out.Step(ctx, "writing "+r.keys()+", and comparing", func(ctx context.Context, _ func(string)) error {
+		return Write(ctx, r.Target, r.snapshot.ID, filepath.Join(r.dir, "restore"), into)
+	})
+}
+
+// Into is a directory that the files of a volume, by its key, are written into.
+type Into struct{ Key, Path string }
+
+// Write has restic write volumes of a snapshot into directories, all at once, and compare. stage is a directory for
+// that; it is made, and removed.
+func Write(ctx context.Context, t snapshots.Target, snapshot, stage string, into []Into) error {
+	if err := os.RemoveAll(stage); err != nil {
+		return fmt.Errorf("preparing the restore: %w", err)
+	}
+	defer os.RemoveAll(stage)
+	var paths []string
+	var mounts []restic.Mount
+	for _, i := range into {
 		for _, dir := range snapshots.DirsOf(i.Key) {
 			at := filepath.Join(stage, dir)
 			if err := state.MakeDir(at); err != nil {
 				return err
 			}
 			paths = append(paths, "/"+dir)
-			mounts = append(mounts, restic.Mount{From: i.path, To: at})
+			mounts = append(mounts, restic.Mount{From: i.Path, To: at})
 		}
 	}
-	return r.Out.Step(ctx, "writing "+r.keys()+", and comparing", func(ctx context.Context, _ func(string)) error {
-		err := r.Target.Repository.Restore(ctx, r.snapshot.ID, stage, paths, mounts)
-		if err != nil || r.Target.Repository.Sparse() {
+	err := t.Repository.Restore(ctx, snapshot, stage, paths, mounts)
+	if err != nil || t.Repository.Sparse() {
+		return err
+	}
+	for _, i := range into {
+		if err := digHoles(i.Path); err != nil {
 			return err
 		}
-		for _, i := range r.items {
-			if err := digHoles(i.path); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 func (r *restore) keys() string {

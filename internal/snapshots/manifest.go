@@ -55,6 +55,9 @@ type Manifest struct {
 	Dumps   []Dump    `json:"dumps"`
 	Files   []File    `json:"files"`
 	Images  []Image   `json:"images"`
+	// LeftOut are the keys of volumes that are not saved on purpose; nil where an older program made the snapshot.
+	LeftOut []string `json:"left_out"`
+	Facts   []Fact   `json:"facts"`
 }
 
 // Volume is one that is saved.
@@ -66,6 +69,20 @@ type Volume struct {
 	Labels  map[string]string `json:"labels,omitempty"`
 	Holds   string            `json:"holds"` // data or cache
 	Path    string            `json:"-"`     // of its files on this machine
+	Files   int64             `json:"files"` // how many regular files it had before it was saved
+	Bytes   int64             `json:"bytes"` // of them
+}
+
+// Fact is what a service said of its data right before it was saved, which it has to say again once it is restored.
+type Fact struct {
+	Service string   `json:"service"`
+	Command []string `json:"command"`          // run in its container; prints lines: a name, a space, a value
+	Recipe  string   `json:"recipe,omitempty"` // whose command it is, where the Compose file names none
+	// Seen are the values, by name, of several looks one after the other: where they differ, the service was being
+	// written to.
+	Seen map[string][]string `json:"seen"`
+	// Seconds are between the first and the last look.
+	Seconds float64 `json:"seconds"`
 }
 
 // User is a container that writes to volumes that are saved.
@@ -78,6 +95,8 @@ type User struct {
 	Before    []string `json:"before,omitempty"`
 	After     []string `json:"after,omitempty"`
 	Dump      []string `json:"dump,omitempty"`
+	Facts     []string `json:"-"` // prints what a drill compares
+	Knows     string   `json:"-"` // the recipe that is known of its program
 }
 
 // Dump is what a service's command printed.

@@ -92,11 +92,60 @@ func Findings(project string) []finding.Finding {
 		out = append(out, finding.Warn("backup.failed", "go tool mage backup", "the backup of %s failed: %s; %s",
 			r.FailedAt.Local().Format("2006-01-02 15:04"), r.Failed, last))
 	}
+	out = append(out, ReadDrill(dir).findings(time.Now())...)
 	if names := volumes.LeftStopped(project); names != "" {
 		out = append(out, finding.Warn("backup.stopped", "go tool mage start",
 			"a backup or a restore that was killed has left containers stopped: %s", names))
 	}
 	return out
+}
+
+// DrillEvery is how old the last good drill may be.
+const DrillEvery = 31 * 24 * time.Hour
+
+// Drill is what this machine knows of the drills of a project's backups.
+type Drill struct {
+	Last     time.Time `json:"last,omitzero"` // when the last good one ended
+	Snapshot string    `json:"snapshot,omitempty"`
+	Seconds  float64   `json:"seconds,omitempty"` // which it took
+	Failed   string    `json:"failed,omitempty"`  // why the last one failed; "" where it did not
+	FailedAt time.Time `json:"failed_at,omitzero"`
+}
+
+func drillFile(dir string) string { return filepath.Join(dir, "drill.json") }
+
+// ReadDrill gives what is known of drills, by the directory of a project's backups; nothing where no drill was made.
+func ReadDrill(dir string) Drill {
+	var d Drill
+	if state.ReadJSON(drillFile(dir), &d) != nil {
+		return Drill{}
+	}
+	return d
+}
+
+// Keep writes what is known of drills.
+func (d Drill) Keep(dir string) error {
+	text, err := json.Marshal(d)
+	if err == nil {
+		err = state.Keep(drillFile(dir), text)
+	}
+	if err != nil {
+		return fmt.Errorf("recording the drill: %w", err)
+	}
+	return nil
+}
+
+// findings are what is wrong with the drills, at a time.
+func (d Drill) findings(now time.Time) []finding.Finding {
+	switch {
+	case d.Failed != "":
+		return []finding.Finding{finding.Warn("backup.drill", "go tool mage backup -drill",
+			"the drill of %s failed: %s", d.FailedAt.Local().Format("2006-01-02 15:04"), d.Failed)}
+	case !d.Last.IsZero() && now.Sub(d.Last) > DrillEvery:
+		return []finding.Finding{finding.Warn("backup.drill", "go tool mage backup -drill",
+			"the last good drill of the backups is of %s", d.Last.Local().Format("2006-01-02"))}
+	}
+	return nil
 }
 
 // NotThere says whether an error is of a file that is not there.
