@@ -44,7 +44,8 @@ type Table struct {
 var Packages = map[string]map[string]Command{
 	"targets": {
 		"backup": {Options: Options{
-			"caches": List, "list": Flag, "key": Flag, "prune": Flag, "json": Flag, "dry-run": Flag,
+			"caches": List, "list": Flag, "key": Flag, "drill": Flag, "at": Text, "prune": Flag, "json": Flag,
+			"dry-run": Flag,
 		}},
 		"build": {Services: true, Options: Options{
 			"services": List, "no-cache": Flag, "pull": Flag, "fail-fast": Flag, "push": Flag, "attest": Flag,

@@ -16,6 +16,8 @@ func Backup(ctx context.Context,
 	caches *string, // comma-separated volumes that are saved though they hold no data
 	list *bool, // list the snapshots
 	key *bool, // print the recovery sheet: repository, password, and how to restore
+	drill *bool, // prove that a snapshot restores: start it apart from all else, ask it what it holds, remove it
+	at *string, // with -drill: the newest snapshot at or before this time, or a snapshot's ID
 	prune *bool, // forget old snapshots, remove what none has, and check the repository
 	json *bool, // with -dry-run or -list: print JSON
 	dryRun *bool, // -dry-run: print what would be saved, and how, and change nothing
@@ -26,7 +28,7 @@ func Backup(ctx context.Context,
 		return fault.Exit(ctx, err)
 	}
 	chosen := 0
-	for _, flag := range []*bool{list, key, prune, dryRun} {
+	for _, flag := range []*bool{list, key, drill, prune, dryRun} {
 		if value(flag, false) {
 			chosen++
 		}
@@ -35,7 +37,10 @@ func Backup(ctx context.Context,
 	switch {
 	case chosen > 1:
 		return fault.Exit(ctx, fault.New(fault.Usage, "go tool mage backup -h",
-			"-list, -key, -prune and -dry-run are each alone"))
+			"-list, -key, -drill, -prune and -dry-run are each alone"))
+	case value(at, "") != "" && !value(drill, false):
+		return fault.Exit(ctx, fault.New(fault.Usage, "go tool mage backup -drill -at="+fault.Quote(value(at, "")),
+			"-at of backup is for -drill"))
 	case asJSON && !value(dryRun, false) && !value(list, false):
 		return fault.Exit(ctx, fault.New(fault.Usage, "go tool mage backup -list -json",
 			"-json of backup is for -dry-run and -list"))
@@ -53,6 +58,9 @@ func Backup(ctx context.Context,
 		return show(plan, asJSON)
 	case value(key, false):
 		return backup.Key(ctx, o)
+	case value(drill, false):
+		_, err := backup.Drill(ctx, backup.DrillOptions{At: value(at, "")})
+		return err
 	case value(prune, false):
 		return backup.Prune(ctx, o)
 	}

@@ -73,6 +73,7 @@ func (o opened) lock(ctx context.Context, project string) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
+	sweep(ctx, o.engine, project, o.out)
 	names, err := volumes.StartLeft(ctx, o.engine, project)
 	if names != "" {
 		o.out.Warn("a run that was killed had left these stopped, and they are started: %s", names)
