@@ -42,16 +42,16 @@ func FactsOf(ctx context.Context, api engine.Execer, id string, command []string
 	return parseFacts(done.Stdout)
 }
 
-// parseFacts reads lines of a name, a space and a value.
+// parseFacts reads lines of a name, a space and a value, which may be missing.
 func parseFacts(text string) (map[string]string, error) {
 	out := map[string]string{}
 	for line := range strings.Lines(text) {
-		name, value, ok := strings.Cut(strings.TrimSpace(line), " ")
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if name == "" {
 			continue
 		}
-		if !ok || len(out) == mostFacts {
-			return nil, fmt.Errorf("its answer is not at most %d lines of a name, a space and a value", mostFacts)
+		if len(out) == mostFacts {
+			return nil, fmt.Errorf("its answer has more than %d lines", mostFacts)
 		}
 		out[name] = strings.TrimSpace(value)
 	}
@@ -66,7 +66,8 @@ func parseFacts(text string) (map[string]string, error) {
 func (r *run) facts(ctx context.Context) ([]snapshots.Fact, error) {
 	out := []snapshots.Fact{}
 	for _, u := range slices.Concat(r.plan.Users, r.plan.Dumps) {
-		if len(u.Facts) == 0 || slices.ContainsFunc(out, func(f snapshots.Fact) bool { return f.Service == u.Service }) {
+		asked := slices.ContainsFunc(out, func(f snapshots.Fact) bool { return f.Service == u.Service })
+		if len(u.Facts) == 0 || asked {
 			continue
 		}
 		f := snapshots.Fact{Service: u.Service, Command: u.Facts, Seen: map[string][]string{}}
@@ -82,7 +83,8 @@ func (r *run) facts(ctx context.Context) ([]snapshots.Fact, error) {
 		case ctx.Err() != nil:
 			return out, ctx.Err()
 		case f.Recipe != "":
-			r.out.Warn("%s does not say what it holds (%s): %v; a drill will not compare that", u.Service, f.Recipe, err)
+			r.out.Warn("%s does not say what it holds (%s): %v; a drill will not compare that", u.Service, f.Recipe,
+				err)
 		default:
 			return out, fmt.Errorf("saving %q: the command for its facts: %w", u.Service, err)
 		}
@@ -109,16 +111,16 @@ func (r *run) look(ctx context.Context, u User, f *snapshots.Fact) error {
 }
 
 // SizeOf counts the regular files below a directory, and their bytes. What goes meanwhile does not count.
-func SizeOf(dir string) (files, bytes int64) {
+func SizeOf(dir string) (size snapshots.Size) {
 	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil || !e.Type().IsRegular() {
 			return nil //nolint:nilerr // the others count
 		}
 		if info, err := e.Info(); err == nil {
-			files++
-			bytes += info.Size()
+			size.Files++
+			size.Bytes += info.Size()
 		}
 		return nil
 	})
-	return files, bytes
+	return size
 }

@@ -115,13 +115,13 @@ func (r *run) newStage(ctx context.Context) (*stage, error) {
 		}
 	}
 	p := r.model.Project
-	for i, v := range r.plan.Volumes {
-		r.plan.Volumes[i].Files, r.plan.Volumes[i].Bytes = SizeOf(v.Path)
-	}
 	s.manifest = snapshots.Manifest{
 		Format: snapshots.Format, Project: p.Name, Folder: p.WorkingDir, Root: RootOf(p), Made: time.Now().UTC(),
 		Engine: r.engine.Info.ServerVersion, Volumes: r.plan.Volumes, Users: r.plan.Users, Dumps: []snapshots.Dump{},
-		LeftOut: []string{}, Facts: []snapshots.Fact{},
+		LeftOut: []string{}, Facts: []snapshots.Fact{}, Sizes: map[string]snapshots.Size{},
+	}
+	for _, v := range r.plan.Volumes {
+		s.manifest.Sizes[v.Key] = SizeOf(v.Path)
 	}
 	for _, l := range r.plan.Left {
 		s.manifest.LeftOut = append(s.manifest.LeftOut, l.Name)

@@ -85,7 +85,7 @@ var Packages = map[string]map[string]Command{
 		"restore": {Options: Options{
 			"volumes": List, "at": Text, "swap": Flag, "file": List, "from": Text, "project": Text,
 		}},
-		"schedule": {Jobs: []string{"cleanup", "backup", "monitor"}, Options: Options{
+		"schedule": {Jobs: []string{"cleanup", "backup", "drill", "monitor"}, Options: Options{
 			"jobs": List, "at": Text, "remove": Flag, "run": Text, "json": Flag, "dry-run": Flag,
 		}},
 		"setup": {Options: Options{"backup": Flag, "dry-run": Flag}},

@@ -65,8 +65,8 @@ type drill struct {
 }
 
 // Run restores a snapshot into throw-away volumes, starts the snapshot's project on them and asks it what it holds.
-// Everything that it made is removed at the end, and what one that was killed has left is removed before. The outcome is
-// recorded.
+// Everything that it made is removed at the end, and what one that was killed has left is removed before. The outcome
+// is recorded.
 func Run(ctx context.Context, o Options) (Result, error) {
 	began := time.Now()
 	known, err := snapshots.Dir(o.Project)
@@ -166,7 +166,7 @@ func (d *drill) load(ctx context.Context) error {
 		return err
 	}
 	d.project = model.Project
-	d.result.Notes = slices.Concat(notes, isolate(d.project, d.Project, root, images))
+	d.result.Notes = slices.Concat(notes, isolate(d.project, d.Project, root, d.manifest.Root, images))
 	return nil
 }
 
@@ -202,7 +202,7 @@ func (d *drill) start(ctx context.Context) error {
 		Out: d.Out, Timeout: limit, Records: recreate.In(d.dir, d.name),
 	})
 	if err != nil {
-		return fmt.Errorf("starting the restored project: %w", err)
+		return d.explain(ctx, err)
 	}
 	d.result.Services = slices.Sorted(maps.Keys(d.project.Services))
 	return nil
@@ -213,6 +213,15 @@ func (d *drill) remove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	return errors.Join(sweep(ctx, d.Engine, d.Project), os.RemoveAll(d.dir))
+}
+
+// Last is when the last good drill of the project ended; the zero time where there was none.
+func Last(project string) time.Time {
+	dir, err := snapshots.Dir(project)
+	if err != nil {
+		return time.Time{}
+	}
+	return snapshots.ReadDrill(dir).Last
 }
 
 // Sweep removes what a drill of the project that was killed has left, where none is at work.

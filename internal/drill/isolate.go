@@ -3,6 +3,7 @@ package drill
 import (
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,15 +16,16 @@ type isolation struct {
 	project *types.Project
 	of      string            // the project's own name
 	files   string            // the directory that has the snapshot's files
+	root    string            // the project's own, on this machine or the one that was saved
 	images  map[string]string // service -> the image that it runs
 	notes   []string
 }
 
-// isolate gives the project the name of a drill of the project of, and takes away all by which its services would meet others: ports, networks
-// that lead anywhere, devices, directories and namespaces of the host, labels that other programs act upon. Its volumes
-// are the drill's own. The notes say what may behave otherwise because of that.
-func isolate(project *types.Project, of, files string, images map[string]string) (notes []string) {
-	i := isolation{project: project, of: of, files: files, images: images}
+// isolate gives the project the name of a drill of the project of, and takes away all by which its services would
+// meet others: ports, networks that lead anywhere, devices, directories and namespaces of the host, labels that other
+// programs act upon. Its volumes are the drill's own. The notes say what may behave otherwise because of that.
+func isolate(project *types.Project, of, files, root string, images map[string]string) (notes []string) {
+	i := isolation{project: project, of: of, files: files, root: root, images: images}
 	name := Name(of)
 	project.Name = name
 	i.dropProviders()
@@ -134,7 +136,7 @@ func (i *isolation) mounts(service string, all []types.ServiceVolumeConfig) (out
 		case types.VolumeTypeBind:
 			rel, err := filepath.Rel(i.files, m.Source)
 			if err == nil && filepath.IsLocal(rel) {
-				out = append(out, m)
+				out = append(out, i.own(service, m, rel))
 				continue
 			}
 			i.note("%s does not see %s of the host", service, m.Source)
@@ -143,4 +145,20 @@ func (i *isolation) mounts(service string, all []types.ServiceVolumeConfig) (out
 		}
 	}
 	return out
+}
+
+// own is a mount of the project's own file or directory. What the snapshot lacks is taken from where the project is, if
+// that is this machine, and nobody may write there.
+func (i *isolation) own(service string, m types.ServiceVolumeConfig, rel string) types.ServiceVolumeConfig {
+	if _, err := os.Stat(m.Source); err == nil {
+		return m
+	}
+	live := filepath.Join(i.root, rel)
+	if _, err := os.Stat(live); err != nil {
+		i.note("%s is not in the snapshot, and %s sees an empty directory in its place", rel, service)
+		return m
+	}
+	i.note("%s is not in the snapshot: %s sees that of this machine, and can't write there", rel, service)
+	m.Source, m.ReadOnly = live, true
+	return m
 }

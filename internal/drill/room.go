@@ -1,12 +1,12 @@
 package drill
 
 import (
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -44,10 +44,11 @@ func available(text string) int64 {
 
 // room refuses a drill for which the machine has no memory or no disk beside what runs.
 func room(e *engine.Engine, project *types.Project, m snapshots.Manifest) error {
-	if text, err := os.ReadFile("/proc/meminfo"); err == nil && e.Local() {
+	if text, err := bounded.ReadFile("/proc/meminfo"); err == nil && e.Local() {
 		if needed, free := memoryNeeded(project), available(string(text)); free > 0 && needed > free {
 			return fault.New(fault.Resources, "the same command on another machine, or when less runs",
-				"a drill starts all services a second time: they reserve %s of memory, and %s are free", ui.Bytes(needed),
+				"a drill starts all services a second time: they reserve %s of memory, and %s are free",
+				ui.Bytes(needed),
 				ui.Bytes(free))
 		}
 	}
@@ -56,8 +57,8 @@ func room(e *engine.Engine, project *types.Project, m snapshots.Manifest) error 
 		return err
 	}
 	needed := int64(0)
-	for _, v := range m.Volumes {
-		needed += v.Bytes
+	for _, size := range m.Sizes {
+		needed += size.Bytes
 	}
 	if needed += needed / 20; needed > space.Free {
 		return fault.New(fault.Resources, "go tool mage cleanup",

@@ -2,6 +2,7 @@ package drill
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/backup"
 	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/diagnosis"
 	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/restore"
@@ -60,7 +62,7 @@ func usedBy(project *types.Project, key string) string {
 func (d *drill) emptied(ctx context.Context) error {
 	var empty []string
 	for _, v := range d.manifest.Volumes {
-		if v.Files == 0 && d.manifest.LeftOut != nil {
+		if size, known := d.manifest.Sizes[v.Key]; known && size.Files == 0 {
 			empty = append(empty, v.Key)
 		}
 	}
@@ -80,10 +82,10 @@ func (d *drill) emptied(ctx context.Context) error {
 		return err
 	}
 	for _, v := range before.Volumes {
-		if v.Files > 0 && slices.Contains(empty, v.Key) {
+		if had := before.Sizes[v.Key].Files; had > 0 && slices.Contains(empty, v.Key) {
 			return fault.New(fault.Failed, "go tool mage restore -at="+fault.Quote(all[at-1].ID),
 				"the volume %q is empty in the snapshot: in the one before, of %s, it had %d files", v.Key,
-				all[at-1].Time.Local().Format("2006-01-02 15:04"), v.Files)
+				all[at-1].Time.Local().Format("2006-01-02 15:04"), had)
 		}
 	}
 	return nil
@@ -154,12 +156,38 @@ func (d *drill) fill(ctx context.Context) error {
 		return err
 	}
 	for i, v := range d.manifest.Volumes {
-		if files, _ := backup.SizeOf(into[i].Path); files == 0 && v.Files > 0 {
+		if had := d.manifest.Sizes[v.Key].Files; had > 0 && backup.SizeOf(into[i].Path).Files == 0 {
 			return fault.New(fault.Failed, again,
-				"the volume %q is empty in the snapshot: when it was saved it had %d files", v.Key, v.Files)
+				"the volume %q is empty in the snapshot: when it was saved it had %d files", v.Key, had)
 		}
 	}
 	return nil
+}
+
+// explain is why the restored project does not start, with the last lines of the containers that are not as they should
+// be: these are gone afterwards.
+func (d *drill) explain(ctx context.Context, cause error) error {
+	var lines []string
+	found, err := container.Inspect(context.WithoutCancel(ctx), d.Engine, d.name)
+	if err == nil {
+		for _, v := range container.JudgeAll(d.project, found, d.Engine.Now()) {
+			if v.Fine {
+				continue
+			}
+			for _, c := range found[v.Service] {
+				for _, line := range diagnosis.LastLines(context.WithoutCancel(ctx), d.Engine, c.ID) {
+					lines = append(lines, v.Service+": "+line)
+				}
+			}
+		}
+	}
+	code := fault.Failed
+	var known *fault.Error
+	if errors.As(cause, &known) {
+		code, cause = known.Code, known.Err
+	}
+	return fault.New(code, "go tool mage restore, which puts the data beside what is there to look into",
+		"the restored project does not start: %w", cause).WithDetail(lines...)
 }
 
 // compare asks the services again what they were asked before their data was saved.
@@ -171,7 +199,8 @@ func (d *drill) compare(ctx context.Context) error {
 			return err
 		}
 		if id == "" {
-			d.result.Notes = append(d.result.Notes, f.Service+" does not run in the drill: what it holds is not compared")
+			d.result.Notes = append(d.result.Notes, f.Service+
+				" does not run in the drill: what it holds is not compared")
 			continue
 		}
 		now, err := backup.FactsOf(ctx, d.Engine, id, f.Command)

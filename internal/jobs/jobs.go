@@ -32,6 +32,10 @@ var All = []Job{
 		Name: "backup", Does: "saves the volumes with data, and forgets old snapshots", At: "02:30",
 		Command: "go tool mage backup",
 	},
+	{
+		Name: "drill", Does: "proves once a week that the newest backup restores", At: "04:30",
+		Command: "go tool mage backup -drill",
+	},
 	{Name: "monitor", Does: "always runs: history, alerts, page and metrics", Command: "go tool mage monitor -serve"},
 }
 

@@ -56,8 +56,9 @@ type Manifest struct {
 	Files   []File    `json:"files"`
 	Images  []Image   `json:"images"`
 	// LeftOut are the keys of volumes that are not saved on purpose; nil where an older program made the snapshot.
-	LeftOut []string `json:"left_out"`
-	Facts   []Fact   `json:"facts"`
+	LeftOut []string        `json:"left_out"`
+	Facts   []Fact          `json:"facts"`
+	Sizes   map[string]Size `json:"sizes"` // by the volume's key
 }
 
 // Volume is one that is saved.
@@ -69,8 +70,12 @@ type Volume struct {
 	Labels  map[string]string `json:"labels,omitempty"`
 	Holds   string            `json:"holds"` // data or cache
 	Path    string            `json:"-"`     // of its files on this machine
-	Files   int64             `json:"files"` // how many regular files it had before it was saved
-	Bytes   int64             `json:"bytes"` // of them
+}
+
+// Size is what a volume had right before it was saved.
+type Size struct {
+	Files int64 `json:"files"` // regular ones
+	Bytes int64 `json:"bytes"` // of them
 }
 
 // Fact is what a service said of its data right before it was saved, which it has to say again once it is restored.

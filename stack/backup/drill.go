@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/drill"
@@ -19,6 +20,7 @@ type DrillOptions struct {
 	Files   []string      // Compose files, as -f of docker compose takes them; found where none is named
 	At      string        // the newest snapshot at or before this time, or the beginning of an ID; "" is the newest
 	Timeout time.Duration // until all services are ready; 0 for a quarter of an hour
+	Every   time.Duration // nothing is done where the last good drill is younger; 0 always tries
 	Output  io.Writer     // os.Stdout where it is nil
 }
 
@@ -48,6 +50,10 @@ func runDrill(ctx context.Context, o DrillOptions) (Drilled, error) {
 	if err != nil {
 		return Drilled{}, err
 	}
+	if last := drill.Last(s.model.Project.Name); o.Every > 0 && time.Since(last) < o.Every {
+		out.Info("the last good drill is of %s: nothing was done", last.Local().Format(time.DateTime))
+		return Drilled{}, nil
+	}
 	target, err := snapshots.Open(ctx, s.model.Project, out, false)
 	if err != nil {
 		return Drilled{}, err
@@ -58,7 +64,7 @@ func runDrill(ctx context.Context, o DrillOptions) (Drilled, error) {
 	if err != nil {
 		return Drilled{}, err
 	}
-	out.Done("snapshot %s restores: %d services ready on its data, in %s", result.Snapshot, len(result.Services),
+	out.Done("snapshot %s restores: ready on its data: %s; in %s", result.Snapshot, strings.Join(result.Services, ", "),
 		ui.Seconds(time.Duration(result.Seconds*float64(time.Second))))
 	return shape.Into[Drilled](result)
 }

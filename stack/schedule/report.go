@@ -20,7 +20,7 @@ type Report struct {
 
 // Status is one job.
 type Status struct {
-	Job       string    `json:"job"` // cleanup, backup or monitor
+	Job       string    `json:"job"` // cleanup, backup, drill or monitor
 	Does      string    `json:"does"`
 	Scheduled bool      `json:"scheduled"`
 	At        string    `json:"at,omitempty"`   // the time of day, such as 03:30; empty for one that always runs

@@ -29,7 +29,7 @@ import (
 
 // Options are the choices of a schedule.
 type Options struct {
-	Jobs   []string // cleanup, backup and monitor
+	Jobs   []string // cleanup, backup, drill and monitor
 	At     string   // the time of day of a daily job, by the machine's clock, such as 03:30; "" is as before, or 03:30
 	Remove bool     // the jobs are no longer scheduled
 	DryRun bool     // only say what would be written
@@ -237,7 +237,7 @@ func variables(files []string) []string {
 
 // ofJob are the names of variables that a job reads beside.
 func ofJob(j jobs.Job) (out []string) {
-	if j.Name != "backup" {
+	if j.Name != "backup" && j.Name != "drill" {
 		return nil
 	}
 	for _, entry := range os.Environ() {
@@ -286,8 +286,12 @@ func run(ctx context.Context, name string, o Options) error {
 
 // work does what the job is.
 func work(ctx context.Context, j jobs.Job, out io.Writer) error {
-	if j.Name == "backup" {
+	switch j.Name {
+	case "backup":
 		_, err := backup.Make(ctx, backup.Options{Output: out})
+		return err
+	case "drill":
+		_, err := backup.Drill(ctx, backup.DrillOptions{Output: out, Every: 6 * 24 * time.Hour})
 		return err
 	}
 	s, err := stack.Open(ctx, stack.Options{Output: out, Errors: out})
@@ -303,7 +307,7 @@ func work(ctx context.Context, j jobs.Job, out io.Writer) error {
 
 // try reaches for all that a job needs: the engine, the Compose files, the state directory.
 func try(ctx context.Context, j jobs.Job, o Options) error {
-	if j.Name == "backup" {
+	if j.Name == "backup" || j.Name == "drill" {
 		_, err := backup.Prepare(ctx, backup.Options{Output: o.Output})
 		return err
 	}
