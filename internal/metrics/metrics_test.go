@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -20,6 +21,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/golden"
 	"github.com/25eloquence/compose-mage/internal/monitor"
 	"github.com/25eloquence/compose-mage/internal/sampler"
+	"github.com/25eloquence/compose-mage/internal/snapshots"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 var noon = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
@@ -97,6 +100,12 @@ func printed(t *testing.T, format expfmt.Format, s monitor.Snapshot) string {
 }
 
 func TestScrape(t *testing.T) {
+	t.Setenv(state.Variable, t.TempDir())
+	dir, err := snapshots.Dir("shop")
+	err = errors.Join(err, snapshots.Record{Last: noon}.Keep(dir), snapshots.Drill{Last: noon}.Keep(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
 	golden.Check(t, "scrape.txt", printed(t, expfmt.NewFormat(expfmt.TypeTextPlain), full()))
 	golden.Check(t, "openmetrics.txt", printed(t, expfmt.NewFormat(expfmt.TypeOpenMetrics), full()))
 }

@@ -25,6 +25,7 @@ func (f families) snapshot(s monitor.Snapshot, counted counts) {
 	f.services(s)
 	f.findings(s)
 	f.disk(s.Disk)
+	f.backups(s.Project)
 }
 
 // events adds what is counted of a container, also of one that has ended: the kill that ended it is not to be missed.
