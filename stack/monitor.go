@@ -92,12 +92,17 @@ type Verdict struct {
 	Why  string `json:"why,omitempty"`
 	Next string `json:"next,omitempty"` // the command that helps; "" where it is fine
 	End  *End   `json:"end,omitempty"`  // nil where it runs, or never did
+	// Last is how it ended before, where it runs again and did not end as somebody wished.
+	Last *End `json:"last_end,omitempty"`
 }
 
 // End is how a container ended.
 type End struct {
-	Cause  string    `json:"cause"`            // completed, failed, out of memory, stopped and others
-	Code   int       `json:"exit_code"`        // of its first process
+	// Cause is completed, failed, out of memory, child out of mem, host out of memory, killed from outside, host or
+	// hand, stopped, stop timeout, killed by hand, segmentation fault, crashed, not found, not executable, exec format
+	// error, could not start or not known.
+	Cause  string    `json:"cause"`
+	Code   int       `json:"exit_code"`        // of its first process; -1 where nobody knows it any more
 	Signal int       `json:"signal,omitempty"` // that ended it, as far as its exit code tells; 0 for none
 	Error  string    `json:"error,omitempty"`  // the engine's words where it could not start
 	At     time.Time `json:"at,omitzero"`
@@ -105,6 +110,12 @@ type End struct {
 	// end was the container's.
 	ChildKilled bool  `json:"child_oom_killed,omitempty"`
 	Limit       int64 `json:"memory_limit_bytes,omitempty"` // 0 for none
+	// Process is the name of the process that the kernel killed; "" where its log does not tell.
+	Process string `json:"killed_process,omitempty"`
+	// Grace is how many seconds a stop gave it to end by itself, where that was too short.
+	Grace float64 `json:"grace_seconds,omitempty"`
+	// Gone says that the evidence was looked for, and that the engine has it no longer.
+	Gone bool `json:"evidence_gone,omitempty"`
 }
 
 // Disk is the engine's use of disk, as docker system df shows it, and the space left where the engine's files can

@@ -14,6 +14,23 @@ import (
 type Replica struct {
 	moby.InspectResponse
 	Stopped bool // it ended because a stop of ours asked it to
+	Last    *End // how it ended last, by all evidence; nil where nobody has looked for that, or it never ended
+}
+
+// end is how the container ended, by all that is known; false where it runs or was never started.
+func (c Replica) end() (End, bool) {
+	if e, ok := EndOf(c.InspectResponse); !ok || c.Last == nil {
+		return e, ok
+	}
+	return *c.Last, true
+}
+
+// before is how it ended before it was started again; nil where that is not known, or was somebody's wish.
+func (c Replica) before() *End {
+	if !c.State.Running || c.Last == nil || c.Last.Cause == Stopped || c.Last.Cause == Completed {
+		return nil
+	}
+	return c.Last
 }
 
 // Name is the container's name, as the docker command prints it.

@@ -57,6 +57,8 @@ type Opinion struct {
 	Why  string `json:"why,omitempty"`
 	Next string `json:"next,omitempty"` // the command that helps; "" where it is fine
 	End  *End   `json:"end,omitempty"`  // nil where it runs, or never did
+	// Last is how it ended before, where it runs again and did not end as somebody wished.
+	Last *End `json:"last_end,omitempty"`
 }
 
 // Verdict is what a service is: its worst container's condition, or the lack of one.
@@ -160,7 +162,10 @@ func (o Opinion) severity() int {
 // Look judges one container of the service; now is the time by the engine's clock.
 func Look(service string, c Replica, now time.Time) Opinion {
 	o := look(service, c, now)
-	o.Container = c.Name()
+	o.Container, o.Last = c.Name(), c.before()
+	if o.Fine && o.Last != nil && o.Why == "" {
+		o.Why = "runs again; its last end: " + o.Last.String()
+	}
 	return o
 }
 
@@ -178,8 +183,8 @@ func look(service string, c Replica, now time.Time) Opinion {
 		return no(Dead, "docker rm -f "+fault.Quote(c.Name())+", then go tool mage start",
 			"is dead: the engine could not remove it %s", s.Error)
 	case s.Status == moby.StateCreated:
-		if end, ok := EndOf(c.InspectResponse); ok {
-			return Opinion{Condition: Broken, Why: end.String(), Next: logs, End: &end}
+		if end, ok := c.end(); ok {
+			return Opinion{Condition: Broken, Why: end.String(), Next: end.Next(service), End: &end}
 		}
 		return no(Created, "go tool mage start", "was made and never started")
 	case c.Looping(now):
@@ -198,21 +203,21 @@ func look(service string, c Replica, now time.Time) Opinion {
 
 // ended judges a container that has exited and that the engine will not start again.
 func ended(service string, c Replica) Opinion {
-	end, _ := EndOf(c.InspectResponse)
+	end, _ := c.end()
 	o := Opinion{Condition: Broken, Why: end.String(), Next: end.Next(service), End: &end}
 	switch {
 	case c.Restarts(), c.Stopped:
 		// The engine starts one of such a policy again unless somebody stopped it.
 		o.Condition, o.Why, o.Next = Halted, "was stopped ("+ExitText(end.Code)+")", "go tool mage start"
-		if end.Memory() {
+		if end.Told() {
 			o.Why = end.String()
 		}
-	case end.Cause == Completed:
+	case end.Code == 0 && end.Error == "": // of a stop by others nobody knows for long: it is a job that is done
 		o.Condition, o.Fine, o.Next, o.Why = Done, true, "", ""
-		if end.ChildKilled {
+		if end.ChildKilled || end.Cause == Stopped {
 			o.Why = end.String()
 		}
-	case end.Cause == Signalled:
+	case end.Cause == Unknown:
 		o.Next = "go tool mage start"
 	}
 	return o
@@ -220,17 +225,26 @@ func ended(service string, c Replica) Opinion {
 
 func looping(c Replica, logs string, now time.Time) Opinion {
 	o := Opinion{Condition: Looping, Next: logs}
-	if end, ok := EndOf(c.InspectResponse); ok {
+	if end, ok := c.end(); ok {
 		o.End = &end
-		o.Why = fmt.Sprintf("keeps exiting (%s), restarted %s", ExitText(end.Code), times(c.RestartCount))
-		if end.Memory() {
-			o.Why = fmt.Sprintf("keeps ending: %s, restarted %s", end, times(c.RestartCount))
-		}
+		o.Why = fmt.Sprintf("%s, restarted %s", keeps(end), times(c.RestartCount))
 		return o
 	}
-	o.Why = fmt.Sprintf("keeps exiting, restarted %s, last %s ago", times(c.RestartCount),
-		c.Up(now).Round(100*time.Millisecond))
+	last := c.Up(now).Round(100 * time.Millisecond)
+	if before := c.before(); before != nil && before.Code != NoCode {
+		o.Why = fmt.Sprintf("%s, restarted %s, last %s ago", keeps(*before), times(c.RestartCount), last)
+		return o
+	}
+	o.Why = fmt.Sprintf("keeps exiting, restarted %s, last %s ago", times(c.RestartCount), last)
 	return o
+}
+
+// keeps says what a container does again and again.
+func keeps(end End) string {
+	if end.Told() || end.Error != "" || end.Cause == Segfault || end.Cause == Crashed {
+		return "keeps ending: " + end.String()
+	}
+	return "keeps exiting (" + ExitText(end.Code) + ")"
 }
 
 // lastOutput is what the last failed check said, as an addition.

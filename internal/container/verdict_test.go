@@ -136,7 +136,8 @@ func TestJudge(t *testing.T) {
 				with(moby.StateRestarting,
 					func(c *Replica) { c.State.ExitCode, c.State.OOMKilled, c.RestartCount = 137, true, 2 }),
 			},
-			Looping, false, "keeps ending: killed: out of memory (no limit of its own), restarted 2 times", logs,
+			Looping, false, "keeps ending: exited (exit 137: killed), and a process in it was killed: " +
+				"out of memory (no limit of its own), restarted 2 times", logs,
 		},
 		"restarted a moment ago": {
 			one,

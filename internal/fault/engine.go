@@ -143,6 +143,33 @@ func RefusalOf(err error) Refusal {
 	return OtherRefusal
 }
 
+// Program is what is wrong with the program that a container was to run.
+type Program int
+
+// What may be wrong with it. The engine and its runtime have no types for that.
+const (
+	ProgramOther     Program = iota // nothing that the words tell of
+	ProgramAbsent                   // it is not in the image
+	ProgramForbidden                // it may not be run: it has no permission for that, or is a directory
+	ProgramForeign                  // it is for another machine, or nothing that a kernel runs
+)
+
+// ProgramOf says what the engine's or the runtime's words tell of a container's program.
+func ProgramOf(text string) Program {
+	text = strings.TrimSuffix(strings.ToLower(strings.TrimSpace(text)), ": unknown")
+	switch {
+	case strings.HasSuffix(text, "exec format error"):
+		return ProgramForeign
+	case !strings.Contains(text, "exec: \"") && !strings.Contains(text, "exec /"):
+		return ProgramOther
+	case containsAny(text, "executable file not found", "no such file or directory", "not a directory"):
+		return ProgramAbsent
+	case containsAny(text, "permission denied", "is a directory"):
+		return ProgramForbidden
+	}
+	return ProgramOther
+}
+
 // TakenPort is a port of the host that the engine could not bind.
 type TakenPort struct {
 	IP       string // "" and "0.0.0.0" for all

@@ -146,6 +146,28 @@ func TestTaskLeft(t *testing.T) {
 	}
 }
 
+func TestProgramOf(t *testing.T) {
+	const runc = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start " +
+		"container process: "
+	for text, want := range map[string]Program{
+		runc + `exec: "nosuch": executable file not found in $PATH: unknown`:        ProgramAbsent,
+		runc + `exec: "/nosuch": stat /nosuch: no such file or directory`:           ProgramAbsent,
+		runc + `exec: "/notexec": permission denied: unknown`:                       ProgramForbidden,
+		runc + `exec: "/etc": is a directory`:                                       ProgramForbidden,
+		"exec /foreign: exec format error":                                          ProgramForeign,
+		"standard_init_linux.go:228: exec user process caused: exec format error\n": ProgramForeign,
+		"exec /entry.sh: no such file or directory":                                 ProgramAbsent,
+		"error mounting \"/x\": not a directory":                                    ProgramOther,
+		runc + "error mounting: no such file or directory":                          ProgramOther,
+		"the program printed: exec format error, and went on":                       ProgramOther,
+		"": ProgramOther,
+	} {
+		if got := ProgramOf(text); got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	for text, want := range map[string]Refusal{
 		`exec: "serve": executable file not found in $PATH`:          ProgramMissing,

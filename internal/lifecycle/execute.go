@@ -66,6 +66,7 @@ func (r *run) operation(ctx context.Context, i int) {
 	}
 	r.time(i, func(o *operation.Operation, now time.Time) { o.Ended, o.Failed = now, err != nil })
 	if err != nil {
+		err = r.explained(ctx, o.Service, err)
 		r.fails(ctx, o, err)
 	} else if o.Kind == operation.Wait && o.Container == "" {
 		r.progress.set(o.Service, stateReady, "")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diagnosis"
+	"github.com/25eloquence/compose-mage/internal/evidence"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/plan"
 	"github.com/25eloquence/compose-mage/internal/readiness"
@@ -80,6 +81,25 @@ func (r *run) failure(ctx context.Context, service string, err error) *fault.Err
 	return f
 }
 
+// explained is the error of a container that has ended with all that there is to tell of its end.
+func (r *run) explained(ctx context.Context, service string, err error) error {
+	var never *readiness.NotReady
+	if !errors.As(err, &never) || !never.Ended || ctx.Err() != nil {
+		return err
+	}
+	found, listErr := container.Inspect(ctx, r.engine, r.project.Name, service)
+	if listErr != nil {
+		return err // why it failed is known, and how is an addition
+	}
+	evidence.Explain(ctx, r.engine, evidence.At(r.engine), evidence.Each(found))
+	for _, c := range found[service] {
+		if o := container.Look(service, c, r.engine.Now()); !o.Fine && (o.End != nil || o.Last != nil) {
+			return &readiness.NotReady{Why: o.Why, Next: o.Next, Ended: true}
+		}
+	}
+	return err
+}
+
 // worst gives the service's container that is the likely culprit.
 func (r *run) worst(ctx context.Context, service string) []moby.Summary {
 	found, err := container.List(ctx, r.engine, r.project.Name, service)
@@ -112,6 +132,7 @@ func (r *run) lastLook(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	evidence.Explain(ctx, r.engine, evidence.At(r.engine), evidence.Each(now))
 	for _, step := range r.plan.Steps {
 		if r.services[step.Service].err != nil {
 			continue

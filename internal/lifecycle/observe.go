@@ -8,6 +8,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/evidence"
 	"github.com/25eloquence/compose-mage/internal/plan"
 	"github.com/25eloquence/compose-mage/internal/recreate"
 )
@@ -20,6 +21,7 @@ func observe(
 	if err != nil {
 		return plan.Observed{}, err
 	}
+	evidence.Explain(ctx, e, evidence.At(e), evidence.Each(found))
 	var (
 		changes recreate.Changes
 		kept    []string

@@ -50,7 +50,8 @@ func stateFindings(r Replica) []finding.Finding {
 			v.Condition == container.Looping):
 		say(conditionID(v.Condition), v.Next, "%s", v.Why)
 	case r.Running() && r.Restarts > 0 && r.OOMKills == 0:
-		say("service.restarted", "go tool mage logs "+fault.Quote(r.Service), "was restarted %s", times(r.Restarts))
+		say("service.restarted", "go tool mage logs "+fault.Quote(r.Service), "was restarted %s%s",
+			times(r.Restarts), lastEnd(v.Last))
 	}
 	if r.Orphan && r.Running() {
 		say("service.orphan", "go tool mage start -remove-orphans", "runs, but the project no longer has this service")

@@ -23,10 +23,17 @@ func (r *Replica) fail(err error) {
 
 // describe reads what inspect tells without sampling; it may be called again and again.
 func (r *Replica) describe(c moby.InspectResponse) {
+	var last *container.End
+	if r.seen != nil {
+		last = r.seen.Last
+	}
 	r.seen, r.Container, r.ID, r.Restarts = &container.Replica{
 		InspectResponse: c,
 	}, strings.TrimPrefix(c.Name, "/"), c.ID, c.RestartCount
 	r.Error, r.lost = "", nil
+	if c.State != nil && last != nil && last.At.Equal(instant(c.State.FinishedAt)) {
+		r.seen.Last = last
+	}
 	if st := c.State; st != nil {
 		r.State, r.ExitCode = string(st.Status), st.ExitCode
 		r.Started, r.Finished = instant(st.StartedAt), instant(st.FinishedAt)

@@ -150,6 +150,7 @@ func (s subject) inspectAll(ctx context.Context, list []moby.Summary) ([]*row, e
 		r.count(heard[r.ID]...)
 	}
 	keepKills(s.project.Name, kept, rows)
+	s.explain(ctx, rows)
 	return rows, lost(ctx, rows)
 }
 
@@ -200,6 +201,8 @@ type row struct {
 
 	kills kills
 	heard []time.Time // the engine's oom events
+
+	explained time.Time // the end of which it is known how it came about, as far as it can be
 }
 
 // readings are two of one container.

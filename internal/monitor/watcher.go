@@ -29,12 +29,16 @@ type watcher struct {
 	changed map[string]bool // containers by ID, to be looked at
 	relist  bool            // containers have come or gone
 	due     *time.Timer     // for that
+	// ends is when all that there is to tell of an end is there; pending says that it is set.
+	ends    *time.Timer
+	pending bool
 }
 
 func newWatcher(o *Observer) *watcher {
-	due := time.NewTimer(time.Hour)
+	due, ends := time.NewTimer(time.Hour), time.NewTimer(time.Hour)
 	due.Stop()
-	return &watcher{Observer: o, changed: map[string]bool{}, due: due}
+	ends.Stop()
+	return &watcher{Observer: o, changed: map[string]bool{}, due: due, ends: ends}
 }
 
 // watch looks at all, and then at what changes, until the stream of events ends or the engine can't be asked.
@@ -69,6 +73,8 @@ func (w *watcher) watch(ctx context.Context) (looked bool, err error) {
 			if err := w.lookAtChanged(ctx); err != nil {
 				return true, err
 			}
+		case <-w.ends.C:
+			w.explainEnds(ctx)
 		case <-tick.C:
 			tick.Reset(w.every)
 			w.read()
@@ -150,6 +156,7 @@ func (w *watcher) lookAtChanged(ctx context.Context) error {
 	wait.Wait()
 	clear(w.changed)
 	keepKills(w.project.Name, readKills(w.project.Name), w.rows)
+	w.explainLater()
 	return lost(ctx, w.rows)
 }
 

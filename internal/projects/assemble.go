@@ -230,7 +230,7 @@ func killed(c container.Replica, kills int) finding.Finding {
 // that.
 func stopped(o container.Opinion) bool {
 	return o.Condition == container.Halted || o.Condition == container.Created ||
-		o.End != nil && (o.End.Cause == container.Signalled || o.End.Cause == container.Stopped)
+		o.End != nil && o.End.Wanted()
 }
 
 // wrong is the finding about a container that is not as it should be. The commands are docker's: the targets may not

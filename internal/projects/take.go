@@ -21,6 +21,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/evidence"
 )
 
 // API is what is asked of the engine; *engine.Engine has it. None of it waits for sizes to be counted.
@@ -29,6 +30,7 @@ type API interface {
 	ContainerInspect(context.Context, string, client.ContainerInspectOptions) (client.ContainerInspectResult, error)
 	ImageList(context.Context, client.ImageListOptions) (client.ImageListResult, error)
 	VolumeList(context.Context, client.VolumeListOptions) (client.VolumeListResult, error)
+	Events(context.Context, client.EventsListOptions) client.EventsResult
 	NetworkList(context.Context, client.NetworkListOptions) (client.NetworkListResult, error)
 }
 
@@ -101,7 +103,7 @@ func observe(ctx context.Context, api API, o Options) (observed, error) {
 	seen := observed{images: map[string]int64{}}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		if seen.containers, err = inspectAll(ctx, api); err == nil && o.Loads != nil {
+		if seen.containers, err = inspectAll(ctx, api, o); err == nil && o.Loads != nil {
 			seen.loads = o.Loads(ctx, running(seen.containers))
 		}
 		return err
@@ -137,7 +139,7 @@ func wrapped(what string, err error) error {
 }
 
 // inspectAll looks into every container of the engine; one that goes meanwhile is left out.
-func inspectAll(ctx context.Context, api API) ([]container.Replica, error) {
+func inspectAll(ctx context.Context, api API, o Options) ([]container.Replica, error) {
 	list, err := api.ContainerList(ctx, client.ContainerListOptions{All: true})
 	if err != nil {
 		return nil, wrapped("containers", err)
@@ -173,7 +175,19 @@ func inspectAll(ctx context.Context, api API) ([]container.Replica, error) {
 		}
 		out = append(out, c)
 	}
+	evidence.Explain(ctx, api, evidence.Place{Now: func() time.Time { return o.Now }, Local: o.Local}, labelled(out))
 	return out, nil
+}
+
+// labelled gives the containers of projects: of others the end that their state tells will do.
+func labelled(all []container.Replica) []*container.Replica {
+	var out []*container.Replica
+	for i, c := range all {
+		if c.Config.Labels[container.ProjectLabel] != "" {
+			out = append(out, &all[i])
+		}
+	}
+	return out
 }
 
 func running(all []container.Replica) []moby.InspectResponse {

@@ -205,6 +205,8 @@ type NotReady struct {
 	Why string
 	// Next is the command that helps; "" for the service's logs.
 	Next string
+	// Ended says that the container has ended: the evidence of how may tell more than Why.
+	Ended bool
 }
 
 // Error is the reason.

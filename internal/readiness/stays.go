@@ -91,7 +91,7 @@ func (w *Waiter) hasEnded(c container.Replica) (bool, error) {
 	if w.Service == "" {
 		o.Next = ""
 	}
-	return true, &NotReady{Why: o.Why, Next: o.Next}
+	return true, &NotReady{Why: o.Why, Next: o.Next, Ended: true}
 }
 
 // now is the time by the engine's clock, as far as it can be told: the container has run for as long as we have

@@ -16,6 +16,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/composelib"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/evidence"
 	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/jobs"
 	"github.com/25eloquence/compose-mage/internal/orphan"
@@ -82,6 +83,7 @@ func Of(ctx context.Context, e *engine.Engine, project *types.Project) (Report, 
 	if err != nil {
 		return report, err
 	}
+	evidence.Explain(ctx, e, evidence.At(e), evidence.Each(found))
 	for _, v := range container.JudgeAll(project, found, e.Now()) {
 		if !v.Fine {
 			report.Fine = false
@@ -131,6 +133,11 @@ func (r Report) Print(out *ui.Out) {
 	for _, f := range r.Findings {
 		out.Warn("%s", f.Evidence)
 		out.Info("  next: %s", f.Remedy)
+	}
+	for _, s := range r.Services {
+		if s.Fine && s.Why != "" {
+			out.Info("%s %s", s.Container, s.Why)
+		}
 	}
 	for _, v := range r.verdicts {
 		out.Warn("%s", v.Says())

@@ -40,6 +40,19 @@ func main() {
 		}
 	case "exit": // status
 		os.Exit(number(2))
+	case "stubborn": // no signal that can be caught ends it
+		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
+		select {}
+	case "lose": // MiB, status: a child holds as much; it exits with the status when the child has ended
+		time.Sleep(200 * time.Millisecond)
+		_ = exec.Command(os.Args[0], "eat", os.Args[2]).Run()
+		os.Exit(number(3))
+	case "fault": // it touches memory that it does not have
+		fault()
+	case "once": // what to be: that in the container's first run, and idle in all later ones
+		if os.Mkdir("/once", 0o700) == nil {
+			become(os.Args[2:])
+		}
 	case "write": // a file, of 100 kB
 		if os.WriteFile(os.Args[2], make([]byte, 100_000), 0o644) != nil {
 			os.Exit(3)
