@@ -53,7 +53,8 @@ func TestIntegrationKilledWhileProbed(t *testing.T) {
 	})
 	err := f.start(context.Background())
 	killed.Wait()
-	wants(t, err, fault.Failed, `starting "db": killed by docker kill (exit 137: killed)`, "not started, as they wait for it: web")
+	wants(t, err, fault.Failed, `starting "db": killed by docker kill (exit 137: killed)`,
+		"not started, as they wait for it: web")
 	f.mustStart() // goes on from there
 }
 
