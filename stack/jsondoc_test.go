@@ -17,6 +17,9 @@ import (
 	plans "github.com/25eloquence/compose-mage/internal/backup"
 	"github.com/25eloquence/compose-mage/internal/commandline"
 	"github.com/25eloquence/compose-mage/internal/diskspace"
+	"github.com/25eloquence/compose-mage/internal/doctor/check"
+	"github.com/25eloquence/compose-mage/internal/doctor/examine"
+	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/history"
 	"github.com/25eloquence/compose-mage/internal/jobs"
@@ -75,6 +78,19 @@ var jsonShapes = []struct {
 			Evidence: `secret "token": open secrets/token: no such file or directory`,
 		},
 	}}},
+	{"doctor -json", examine.Report{
+		Project: "shop", Rules: 120, Seconds: 0.9, Findings: []check.Finding{
+			check.Fail(fault.Resources, "port.twice", "give web another port of the host",
+				"both publish port 8000/tcp of the host").Of("api", "web").
+				Because("a port has one owner: whichever starts second fails").
+				At(check.Place{File: "/home/ann/shop/compose.yaml", Line: 12}),
+		},
+		Ignored: []examine.Ignored{{
+			ID: "image.floating", Subjects: []string{"db"}, Reason: "built by the same pipeline",
+			Evidence: "shop/db is whatever its publisher made last",
+		}},
+		Unseen: []examine.Unseen{{IDs: []string{"user.root"}, Why: "the engine does not have the images of web"}},
+	}},
 	{"deploy -json", swarm.Plan{
 		Stack: "shop", Orphans: []string{}, Notes: []string{"volume shop_data: on box1, where its data is"},
 		Steps: []swarm.Step{
@@ -319,6 +335,10 @@ func writeKeys(t *testing.T, page *strings.Builder, shape reflect.Type, prefix s
 		field := shape.Field(i)
 		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if !field.IsExported() || key == "-" {
+			continue
+		}
+		if field.Anonymous && key == "" {
+			writeKeys(t, page, field.Type, prefix)
 			continue
 		}
 		if key == "" {

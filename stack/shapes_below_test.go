@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	plans "github.com/25eloquence/compose-mage/internal/backup"
+	"github.com/25eloquence/compose-mage/internal/doctor/examine"
 	"github.com/25eloquence/compose-mage/internal/fit"
 	"github.com/25eloquence/compose-mage/internal/jobs"
 	"github.com/25eloquence/compose-mage/internal/projects"
@@ -13,6 +14,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/snapshots"
 	"github.com/25eloquence/compose-mage/stack"
 	"github.com/25eloquence/compose-mage/stack/backup"
+	"github.com/25eloquence/compose-mage/stack/doctor"
 	"github.com/25eloquence/compose-mage/stack/host"
 	"github.com/25eloquence/compose-mage/stack/measured"
 	"github.com/25eloquence/compose-mage/stack/past"
@@ -26,6 +28,7 @@ func TestShapesBelow(t *testing.T) {
 		{reflect.TypeFor[schedule.Report](), reflect.TypeFor[jobs.Report]()},
 		{reflect.TypeFor[measured.Service](), reflect.TypeFor[fit.Measured]()},
 		{reflect.TypeFor[past.Report](), reflect.TypeFor[record.Past]()},
+		{reflect.TypeFor[doctor.Report](), reflect.TypeFor[examine.Report]()},
 		{reflect.TypeFor[backup.Plan](), reflect.TypeFor[plans.Plan]()},
 		{reflect.TypeFor[backup.Restored](), reflect.TypeFor[restore.Restored]()},
 		{reflect.TypeFor[backup.Snapshot](), reflect.TypeFor[snapshots.Snapshot]()},

@@ -64,6 +64,10 @@ func keys(of reflect.Type, prefix string, above []reflect.Type) []string {
 		if !field.IsExported() || name == "-" || slices.Contains(unsaid, prefix+"."+name) {
 			continue
 		}
+		if field.Anonymous && name == "" {
+			out = append(out, keys(field.Type, prefix, append(slices.Clone(above), below))...)
+			continue
+		}
 		out = append(out, keys(field.Type, prefix+"."+name, append(slices.Clone(above), below))...)
 		out[len(out)-1] += " " + options
 	}

@@ -60,6 +60,9 @@ var Packages = map[string]map[string]Command{
 			"timeout": Duration, "remove-orphans": Flag, "registry": Text, "nodes": Text, "json": Flag,
 			"dry-run": Flag,
 		}},
+		"doctor": {Services: true, Options: Options{
+			"services": List, "fail-on": Text, "markdown": Flag, "json": Flag,
+		}},
 		"explain": {Services: true, Options: Options{"services": List}},
 		"fit": {
 			Services: true, Options: Options{

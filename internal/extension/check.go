@@ -129,6 +129,9 @@ func (e onProject) check(project *types.Project) (keys []string, err error) {
 			return []string{"backup"}, fmt.Errorf("%s.backup: %w", Key, err)
 		}
 	}
+	if keys, err := e.Doctor.check(); err != nil {
+		return keys, err
+	}
 	if name, err := checkNodes(e.Nodes); err != nil {
 		return []string{"nodes", name}, fmt.Errorf("%s.nodes.%s: %w", Key, name, err)
 	}
@@ -165,7 +168,7 @@ func (e onService) check() (keys []string, err error) {
 			return []string{"backup"}, fmt.Errorf("%s.backup: %w", Key, err)
 		}
 	}
-	return nil, nil
+	return e.Doctor.check()
 }
 
 // unknown is a key that a struct does not have.

@@ -35,6 +35,7 @@ type onProject struct {
 	// Endpoint is how the services of a deployed stack are found: "vip" or "dnsrr"; "" is as this machine's kernel can.
 	Endpoint string   `yaml:"endpoint"`
 	Backup   *Backups `yaml:"backup"`
+	Doctor   *Doctor  `yaml:"doctor"`
 }
 
 // onService is what the key may hold on a service.
@@ -43,6 +44,7 @@ type onService struct {
 	Ready   string   `yaml:"ready"`   // readyPort or readyStarted
 	Answers *Answers `yaml:"answers"` // nil where monitor asks a published port, if there is one
 	Backup  *Backup  `yaml:"backup"`
+	Doctor  *Doctor  `yaml:"doctor"`
 }
 
 // When a service without a health check is ready.

@@ -1,0 +1,80 @@
+// Package doctor says what is wrong with a Compose project, its Dockerfiles, its running services and the machine, why
+// that is so, and what to do about it.
+package doctor
+
+import (
+	"context"
+	"io"
+
+	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/doctor/check"
+	"github.com/25eloquence/compose-mage/internal/doctor/examine"
+	"github.com/25eloquence/compose-mage/internal/doctor/subject"
+	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/shape"
+	"github.com/25eloquence/compose-mage/internal/state"
+	"github.com/25eloquence/compose-mage/stack"
+)
+
+// Options are the choices of an examination. The zero value is about the project of the working directory.
+type Options struct {
+	Files    []string // Compose files, as -f of docker compose takes them; found where none is named
+	Services []string // these and what they depend on; empty is all
+}
+
+// Examine looks for what is wrong, and changes nothing. That something is wrong is no error of Examine, but of the
+// report; an engine that does not answer and files that do not load are findings.
+func Examine(ctx context.Context, o Options) (Report, error) {
+	found, err := run(ctx, o)
+	if err != nil {
+		return Report{}, fault.Exit(ctx, err)
+	}
+	out, err := shape.Into[Report](found)
+	out.found = found
+	return out, fault.Exit(ctx, err)
+}
+
+func run(ctx context.Context, o Options) (examine.Report, error) {
+	given := subject.Given{}
+	var err error
+	if given.StateDir, err = state.Dir(); err != nil {
+		return examine.Report{}, err
+	}
+	machine := engine.Machine{}
+	request := compose.Request{Files: o.Files, Services: o.Services}
+	if given.Engine, given.EngineErr = engine.Connect(ctx); given.EngineErr == nil {
+		machine = given.Engine.Machine()
+		request.CLI = given.Engine.CLI
+	}
+	request.Machine = machine
+	given.Model, given.ModelErr = compose.Load(ctx, request)
+	if err := ctx.Err(); err != nil {
+		return examine.Report{}, err
+	}
+	s := subject.New(given)
+	return examine.Run(ctx, s, append(examine.Checks(), quick(o)))
+}
+
+// quick has the checks of check.
+func quick(o Options) examine.Check {
+	return examine.Check{
+		Rules: examine.QuickRules,
+		Look: func(ctx context.Context, s *subject.Subject) ([]check.Finding, error) {
+			if _, _, err := s.Connected(); err != nil {
+				return nil, err
+			}
+			opened, err := stack.Open(ctx, stack.Options{Files: o.Files, Output: io.Discard, Errors: io.Discard})
+			if err != nil {
+				return nil, err
+			}
+			report, err := opened.Check(ctx, stack.CheckOptions{Services: o.Services})
+			if err != nil {
+				return nil, err
+			}
+			all, err := shape.Into[[]finding.Finding](report.Findings)
+			return examine.Quick(s.Files, all), err
+		},
+	}
+}
