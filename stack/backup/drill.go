@@ -24,7 +24,7 @@ type DrillOptions struct {
 	Output  io.Writer     // os.Stdout where it is nil
 }
 
-// Drilled is what a drill came to; its JSON is in docs/json.md.
+// Drilled is what a drill came to.
 type Drilled struct {
 	Snapshot string         `json:"snapshot"`
 	Time     time.Time      `json:"time"`     // of the snapshot
