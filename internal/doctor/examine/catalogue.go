@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/25eloquence/compose-mage/internal/doctor/check"
+	"github.com/25eloquence/compose-mage/internal/doctor/dockerfiles"
 	"github.com/25eloquence/compose-mage/internal/doctor/model"
 	"github.com/25eloquence/compose-mage/internal/finding"
 )
@@ -12,7 +13,7 @@ const worstWarning = finding.Warning
 
 // Checks are all checks that need nothing from above this package.
 func Checks() []Check {
-	return slices.Concat([]Check{projectCheck, monitorCheck}, model.Checks())
+	return slices.Concat([]Check{projectCheck, monitorCheck}, model.Checks(), dockerfiles.Checks())
 }
 
 // Rules are the rules of checks, and those of this package.
