@@ -71,6 +71,16 @@ func (c *Child) Stop(signal os.Signal, within time.Duration) (killed bool) {
 	}
 }
 
+// StopGroup is Stop, and what is killed is what KillGroup kills.
+func (c *Child) StopGroup(signal os.Signal, within time.Duration) {
+	_ = c.cmd.Process.Signal(signal) // fails only where it has ended
+	select {
+	case <-c.ended:
+	case <-time.After(within):
+		c.KillGroup()
+	}
+}
+
 // KillGroup is Kill for the child and all that it has started, as far as that stayed in its process group.
 func (c *Child) KillGroup() {
 	_ = signalGroup(c.cmd.Process, syscall.SIGKILL) // fails only where they have ended

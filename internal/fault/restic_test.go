@@ -1,6 +1,9 @@
 package fault
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestResticCauseOf has what restic 0.14 printed, and later versions' other wordings.
 func TestResticCauseOf(t *testing.T) {
@@ -24,9 +27,56 @@ func TestResticCauseOf(t *testing.T) {
 		"ignoring error for /: ReadFull(<data/7b>): open b/data/7b: no such file or directory\n": ResticDamaged,
 		"Fatal: repository contains errors\n":                                                    ResticDamaged,
 		"Fatal: something else\n":                                                                ResticOther,
+		"Fatal: unable to open config file: Stat: The request signature we calculated does not match the signature you " +
+			"provided. Check your key and signing method.\nIs there a repository at the following location?\n": ResticCredentials,
+		"Fatal: unable to open config file: Stat: The Access Key Id you provided does not exist in our records.\n" +
+			"Is there a repository at the following location?\n": ResticCredentials,
+		"Fatal: unable to open config file: Stat: The specified bucket does not exist\n" +
+			"Is there a repository at the following location?\n": ResticNoBucket,
+		"subprocess ssh: Host key verification failed.\nFatal: unable to open repository at sftp:h:/x: unable to start " +
+			"the sftp session, error: EOF\n": ResticHostKey,
+		"subprocess ssh: u@h: Permission denied (publickey,password).\nFatal: unable to open repository at sftp:h:/x: " +
+			"unable to start the sftp session, error: EOF\n": ResticLogin,
+		"Fatal: unable to open repository at sftp:h:/x: ReadDir: (/x/keys): permission denied\n": ResticForbidden,
+		"Fatal: unable to open repository at sftp:h:/x: cmd.Start: exec: \"ssh\": executable file not found in " +
+			"$PATH\n": ResticNoProgram,
+		"subprocess ssh: ssh: Could not resolve hostname h: Name or service not known\n": ResticUnreachable,
 	} {
 		if got := ResticCauseOf(printed); got != want {
 			t.Errorf("%q: got %d, want %d", printed, got, want)
 		}
+	}
+}
+
+func TestResticReason(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                  "",
+		"one\ntwo":                          "one",
+		"one\nFatal: two\nFatal: three":     "three",
+		"subprocess ssh: a\nFatal: no room": "no room",
+		"subprocess ssh: a\nsubprocess ssh: b\nFatal: unable to start the sftp session, error: EOF": "b",
+		"subprocess ssh: broken\nFatal: x: ssh command exited: exit status 255":                     "broken",
+	} {
+		var lines []string
+		if text != "" {
+			lines = strings.Split(text, "\n")
+		}
+		if got := ResticReason(lines); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+	const session = "Fatal: unable to start the sftp session, error: EOF\n"
+	if !ResticUnexplained(session) || ResticUnexplained(ResticSSH("no key\n")+session) || ResticUnexplained("Fatal: x") {
+		t.Error("whether ssh said why")
+	}
+}
+
+func TestResticRetries(t *testing.T) {
+	what, why, ok := ResticRetries("Save(<data/76>) returned error, retrying after 552.3ms: client.PutObject: refused")
+	if what != "Save(<data/76>)" || why != "client.PutObject: refused" || !ok {
+		t.Errorf("got %q, %q, %v", what, why, ok)
+	}
+	if _, _, ok := ResticRetries("Save(<data/76>) returned error: refused"); ok {
+		t.Error("nothing is tried again")
 	}
 }

@@ -25,6 +25,10 @@ type Repository struct {
 	PasswordFile string
 	Env          []string // what the target takes from its environment, as NAME=value
 	CacheDir     string   // of restic; not used for a directory of this machine
+	// Patience is how long the target may fail or be silent before restic is ended; 0 is DefaultPatience.
+	Patience time.Duration
+	// Waits is told why, where the target fails and restic tries again; it may be nil.
+	Waits func(why string)
 }
 
 // Mount shows a directory at another path, to restic alone.
@@ -81,8 +85,8 @@ const (
 	mostLines = 6
 )
 
-// run runs restic and waits for it. It ends with this process at the latest. Where ctx ends, restic is interrupted,
-// and gives back its lock.
+// run runs restic and waits for it. It ends with this process at the latest. Where ctx ends, or the target has not
+// answered for too long, restic is interrupted, and gives back its lock.
 func (r Repository) run(ctx context.Context, c call) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -91,10 +95,14 @@ func (r Repository) run(ctx context.Context, c call) error {
 	if r.CacheDir == "" || IsLocal(r.Location) {
 		args = []string{"--no-cache"}
 	}
-	command := exec.Command(r.Path, slices.Concat(args, c.args)...)
-	command.Dir, command.Env = c.dir, r.environment()
-	said := &bounded.Tail{Bytes: 8 * bounded.MaxLine}
-	command.Stdout, command.Stderr = c.out, said
+	ssh, err := sshCommand(r.Location)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.what, err)
+	}
+	command := exec.Command(r.Path, slices.Concat(args, ssh, c.args)...)
+	command.Dir, command.Env, command.WaitDelay = c.dir, r.environment(), grace
+	said, failing := &bounded.Tail{Bytes: 8 * bounded.MaxLine}, newRetries(r.patience(), r.Waits)
+	command.Stdout, command.Stderr = c.out, io.MultiWriter(said, &lines{each: failing.line})
 	if c.out == nil {
 		command.Stdout = io.Discard
 	}
@@ -110,16 +118,43 @@ func (r Repository) run(ctx context.Context, c call) error {
 	if c.started != nil {
 		c.started(child.PID)
 	}
-	select {
-	case <-child.Ended():
-	case <-ctx.Done():
-		child.Stop(os.Interrupt, grace)
-		return fmt.Errorf("%s: %w", c.what, context.Cause(ctx))
+	if lost := r.await(ctx, child, failing); lost != "" {
+		return r.fail(c.what, &Failure{Cause: fault.ResticUnreachable, Exit: -1, last: lost}, nil)
 	}
 	if command.ProcessState.Success() {
 		return nil
 	}
-	return r.explain(c.what, command.ProcessState.ExitCode(), said.String())
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", c.what, context.Cause(ctx))
+	}
+	text := said.String()
+	if fault.ResticUnexplained(text) {
+		text = fault.ResticSSH(askSSH(ctx, r.Location)) + text
+	}
+	return r.explain(c.what, command.ProcessState.ExitCode(), text)
+}
+
+func (r Repository) patience() time.Duration {
+	if r.Patience > 0 {
+		return r.Patience
+	}
+	return DefaultPatience
+}
+
+// await waits until restic has ended, and ends it where ctx ends. Where the target is lost it ends restic too, and says
+// how the target was lost.
+func (r Repository) await(ctx context.Context, child *daemon.Child, failing *retries) (lost string) {
+	silent, stop := silence(child, r.patience())
+	defer stop()
+	select {
+	case <-child.Ended():
+		return ""
+	case lost = <-failing.gaveUp:
+	case lost = <-silent:
+	case <-ctx.Done():
+	}
+	child.StopGroup(os.Interrupt, grace)
+	return lost
 }
 
 // environment is this process's, with the repository and its password's file in place of what it says of one.
@@ -134,34 +169,52 @@ func (r Repository) environment() []string {
 // explain is the error of a run that failed.
 func (r Repository) explain(what string, exit int, said string) error {
 	lines := telling(said)
-	f := &Failure{Cause: fault.ResticCauseOf(said), Exit: exit}
-	for _, line := range lines {
-		if strings.HasPrefix(line, "Fatal: ") || f.last == "" {
-			f.last = strings.TrimPrefix(line, "Fatal: ")
-		}
-	}
-	lines = lines[max(0, len(lines)-mostLines):]
-	code, next := fault.Failed, ""
-	switch f.Cause {
-	case fault.ResticNoRepository:
-		code, next = fault.Config, "go tool mage backup makes one at BACKUP_REPOSITORY; -from=REPOSITORY names another"
-	case fault.ResticWrongPassword:
-		code = fault.Config
-		next = "BACKUP_PASSWORD_FILE=FILE, one with the password of the recovery sheet, before the same command"
-	case fault.ResticLocked:
-		next = "wait until the other run has ended; go tool mage backup -list shows its snapshots"
-	case fault.ResticFull:
-		code, next = fault.Resources, "go tool mage backup -prune, or a target with more room"
-	case fault.ResticForbidden:
-		code, next = fault.Config, "give this user the right to write to the target, then the same command again"
-	case fault.ResticUnreachable:
-		next = "the same command again when the target can be reached"
-	case fault.ResticDamaged:
-		next = "go tool mage backup -prune, which checks the repository; a new one in BACKUP_REPOSITORY saves all anew"
-	case fault.ResticOther:
-		next = "go tool mage backup -list"
-	}
+	f := &Failure{Cause: fault.ResticCauseOf(said), Exit: exit, last: fault.ResticReason(lines)}
+	return r.fail(what, f, lines[max(0, len(lines)-mostLines):])
+}
+
+// fail is the error of a failure, with what to do next.
+func (r Repository) fail(what string, f *Failure, lines []string) error {
+	code, next := r.advice(f.Cause)
 	return fault.New(code, next, "%s: %w", what, f).WithDetail(lines...)
+}
+
+// advice is what to do about a failure, and the exit code of a run that it ends.
+func (r Repository) advice(cause fault.ResticCause) (code fault.Code, next string) {
+	switch cause {
+	case fault.ResticNoRepository:
+		return fault.Config, "go tool mage backup makes one at BACKUP_REPOSITORY; -from=REPOSITORY names another"
+	case fault.ResticWrongPassword:
+		return fault.Config,
+			"BACKUP_PASSWORD_FILE=FILE, one with the password of the recovery sheet, before the same command"
+	case fault.ResticLocked:
+		return fault.Failed, "wait until the other run has ended; go tool mage backup -list shows its snapshots"
+	case fault.ResticFull:
+		return fault.Resources, "go tool mage backup -prune, or a target with more room"
+	case fault.ResticForbidden:
+		return fault.Config, "give this user the right to write to the target, then the same command again"
+	case fault.ResticHostKey:
+		return fault.Config, login("ssh", r.Location) + " once, as this user: compare the fingerprint that it shows " +
+			"with the server's; then the same command again"
+	case fault.ResticLogin:
+		return fault.Config, login("ssh-copy-id", r.Location) + " as this user (or ssh-add, where the key has a " +
+			"passphrase); then the same command again"
+	case fault.ResticCredentials:
+		return fault.Config, "correct the credentials in the environment or .env (AWS_ACCESS_KEY_ID and " +
+			"AWS_SECRET_ACCESS_KEY for s3:), then the same command again"
+	case fault.ResticNoBucket:
+		return fault.Config, "make the bucket, or correct BACKUP_REPOSITORY; then the same command again"
+	case fault.ResticNoProgram:
+		return fault.Config, "install the program that restic misses (openssh-client has ssh), then the same command " +
+			"again"
+	case fault.ResticUnreachable:
+		return fault.Failed, "see that " + hostOf(r.Location) + " can be reached, then the same command again"
+	case fault.ResticDamaged:
+		return fault.Failed,
+			"go tool mage backup -prune, which checks the repository; a new one in BACKUP_REPOSITORY saves all anew"
+	case fault.ResticOther:
+	}
+	return fault.Failed, "go tool mage backup -list"
 }
 
 // stack begins the lines of a stack trace, which restic prints with some errors.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -33,14 +32,9 @@ func OpenFrom(ctx context.Context, location string, project *types.Project, in i
 	if err != nil {
 		return t, done, err
 	}
-	passwords, err := passwordFile(project)
+	t.Repository, err = repositoryOf(project, program, absoluteLocation(location, project.WorkingDir), dir, out)
 	if err != nil {
 		return t, done, err
-	}
-	t.Repository = restic.Repository{
-		Program: program, Location: absoluteLocation(location, project.WorkingDir),
-		PasswordFile: passwords, Env: restic.Environment(project.Environment),
-		CacheDir: filepath.Join(dir, "cache"),
 	}
 	given, err := givenPassword(project, t.Repository.PasswordFile, in, out)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -24,6 +25,7 @@ import (
 const (
 	RepositoryVariable = "BACKUP_REPOSITORY"    // where to, as restic takes it
 	PasswordVariable   = "BACKUP_PASSWORD_FILE" // the file that has the repository's password
+	PatienceVariable   = "BACKUP_PATIENCE"      // how long the target may fail or be silent, as 5m
 )
 
 // Target is a repository that was opened.
@@ -81,14 +83,10 @@ func Open(ctx context.Context, project *types.Project, out *ui.Out, make bool) (
 	if err != nil {
 		return Target{}, err
 	}
-	passwords, err := passwordFile(project)
-	if err != nil {
-		return Target{}, err
+	t := Target{}
+	if t.Repository, err = repositoryOf(project, program, location, dir, out); err != nil {
+		return t, err
 	}
-	t := Target{Repository: restic.Repository{
-		Program: program, Location: location, PasswordFile: passwords,
-		Env: restic.Environment(project.Environment), CacheDir: filepath.Join(dir, "cache"),
-	}}
 	fresh, password, err := t.password(make)
 	if err != nil {
 		return t, err
@@ -98,6 +96,9 @@ func Open(ctx context.Context, project *types.Project, out *ui.Out, make bool) (
 		return t, nil
 	}
 	exists, err := t.Repository.Exists(ctx)
+	if make && restic.CauseOf(err) == fault.ResticNoBucket {
+		err = nil // restic makes the bucket too, where it may
+	}
 	switch {
 	case restic.CauseOf(err) == fault.ResticWrongPassword && fresh:
 		_ = os.Remove(t.Repository.PasswordFile) // it opens nothing
@@ -129,6 +130,26 @@ func (t Target) isKnown(dir string) bool {
 	}
 	info, err := os.Stat(filepath.Join(strings.TrimPrefix(t.Repository.Location, "local:"), "config"))
 	return err == nil && info.Mode().IsRegular()
+}
+
+// repositoryOf is the repository at a place, as a project's variables have it used; dir is that of the project's
+// backups in the state directory.
+func repositoryOf(project *types.Project, program restic.Program, location, dir string, out *ui.Out) (
+	r restic.Repository, err error,
+) {
+	r = restic.Repository{
+		Program: program, Location: location, Env: restic.Environment(project.Environment),
+		CacheDir: filepath.Join(dir, "cache"),
+		Waits:    func(why string) { out.Warn("the target fails, and restic tries again: %s", why) },
+	}
+	if text := project.Environment[PatienceVariable]; text != "" {
+		if r.Patience, err = time.ParseDuration(text); err != nil || r.Patience <= 0 {
+			return r, fault.New(fault.Config, PatienceVariable+"=5m before the same command", "%s=%q is no time",
+				PatienceVariable, text)
+		}
+	}
+	r.PasswordFile, err = passwordFile(project)
+	return r, err
 }
 
 // password reads the password's file, or writes a new one where there is none and make says so.
