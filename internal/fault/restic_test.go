@@ -27,19 +27,20 @@ func TestResticCauseOf(t *testing.T) {
 		"ignoring error for /: ReadFull(<data/7b>): open b/data/7b: no such file or directory\n": ResticDamaged,
 		"Fatal: repository contains errors\n":                                                    ResticDamaged,
 		"Fatal: something else\n":                                                                ResticOther,
-		"Fatal: unable to open config file: Stat: The request signature we calculated does not match the signature you " +
-			"provided. Check your key and signing method.\nIs there a repository at the following location?\n": ResticCredentials,
+		"Fatal: unable to open config file: Stat: The request signature we calculated does not match the " +
+			"signature you provided. Check your key and signing method.\n" +
+			"Is there a repository at the following location?\n": ResticCredentials,
 		"Fatal: unable to open config file: Stat: The Access Key Id you provided does not exist in our records.\n" +
 			"Is there a repository at the following location?\n": ResticCredentials,
 		"Fatal: unable to open config file: Stat: The specified bucket does not exist\n" +
 			"Is there a repository at the following location?\n": ResticNoBucket,
-		"subprocess ssh: Host key verification failed.\nFatal: unable to open repository at sftp:h:/x: unable to start " +
-			"the sftp session, error: EOF\n": ResticHostKey,
-		"subprocess ssh: u@h: Permission denied (publickey,password).\nFatal: unable to open repository at sftp:h:/x: " +
-			"unable to start the sftp session, error: EOF\n": ResticLogin,
+		"subprocess ssh: Host key verification failed.\nFatal: unable to open repository at sftp:h:/x: unable to " +
+			"start the sftp session, error: EOF\n": ResticHostKey,
+		"subprocess ssh: u@h: Permission denied (publickey,password).\nFatal: unable to open repository at " +
+			"sftp:h:/x: unable to start the sftp session, error: EOF\n": ResticLogin,
 		"Fatal: unable to open repository at sftp:h:/x: ReadDir: (/x/keys): permission denied\n": ResticForbidden,
-		"Fatal: unable to open repository at sftp:h:/x: cmd.Start: exec: \"ssh\": executable file not found in " +
-			"$PATH\n": ResticNoProgram,
+		"Fatal: unable to open repository at sftp:h:/x: cmd.Start: exec: \"ssh\": executable file not " +
+			"found in $PATH\n": ResticNoProgram,
 		"subprocess ssh: ssh: Could not resolve hostname h: Name or service not known\n": ResticUnreachable,
 	} {
 		if got := ResticCauseOf(printed); got != want {
@@ -66,7 +67,8 @@ func TestResticReason(t *testing.T) {
 		}
 	}
 	const session = "Fatal: unable to start the sftp session, error: EOF\n"
-	if !ResticUnexplained(session) || ResticUnexplained(ResticSSH("no key\n")+session) || ResticUnexplained("Fatal: x") {
+	if !ResticUnexplained(session) || ResticUnexplained(ResticSSH("no key\n")+session) ||
+		ResticUnexplained("Fatal: x") {
 		t.Error("whether ssh said why")
 	}
 }

@@ -26,7 +26,7 @@ import (
 // TestIntegrationKilled kills backups at random moments, BACKUP_KILLS times: nothing stands still for over 5 s, the
 // repository is sound, and the next backup works.
 func TestIntegrationKilled(t *testing.T) {
-	f, id := writerFixture(t)
+	f, id := writerFixture(t, checked)
 	f.backup() // so that there is a repository
 	for range count(t, "BACKUP_KILLS", 1) {
 		after := time.Duration(rand.Int64N(int64(6 * time.Second)))
@@ -57,7 +57,7 @@ func TestIntegrationKilled(t *testing.T) {
 // TestIntegrationKilledWhileStopped kills a backup that has stopped the container: that is found, and the next run
 // starts it.
 func TestIntegrationKilledWhileStopped(t *testing.T) {
-	f, id := writerFixture(t)
+	f, id := writerFixture(t, nil)
 	f.write("compose.yaml", "services: {writer: {image: probe, volumes: ['first:/first', 'second:/second'], "+
 		"x-compose-mage: {backup: stop}}}\nvolumes: {first: {}, second: {}}\n")
 	c := exec.Command(os.Args[0])
@@ -110,11 +110,12 @@ func (f *fixture) soundRepository() {
 // TestIntegrationTargetFaults has a target that is full, not reached or gone, and with BACKUP_FAULTS=1 read-only: a
 // clear error, nothing stands still, what was saved before is as it was, and the next backup works.
 func TestIntegrationTargetFaults(t *testing.T) {
-	f, _ := writerFixture(t)
+	f, _ := writerFixture(t, nil)
 	disk := t.TempDir()
 	f.must(unix.Mount("tmpfs", disk, "tmpfs", 0, "size=8m"))
 	t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
 	t.Setenv(snapshots.RepositoryVariable, filepath.Join(disk, "repository"))
+	f.cheapRepository(filepath.Join(disk, "repository"))
 	f.backup()
 	fails := func(what string, code fault.Code) {
 		t.Helper()
@@ -154,7 +155,7 @@ func TestIntegrationTargetFaults(t *testing.T) {
 
 // TestIntegrationLostInMidBackup takes the target away while it is written to.
 func TestIntegrationLostInMidBackup(t *testing.T) {
-	f, _ := writerFixture(t)
+	f, _ := writerFixture(t, nil)
 	f.backup()
 	program, err := restic.Find(t.Context())
 	f.must(err)

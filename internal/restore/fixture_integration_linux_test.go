@@ -23,6 +23,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 	"github.com/25eloquence/compose-mage/internal/snapshots"
+	"github.com/25eloquence/compose-mage/internal/sources"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -79,6 +80,7 @@ func newFixture(t *testing.T, composeFile string) *fixture {
 		t: t, engine: enginetest.Connect(t), name: fmt.Sprintf("bk-%d", time.Now().UnixNano()), dir: t.TempDir(),
 	}
 	f.repo = filepath.Join(t.TempDir(), "repository")
+	f.cheapRepository(f.repo)
 	t.Setenv(state.Variable, t.TempDir())
 	t.Setenv("COMPOSE_FILE", "")
 	_ = os.Unsetenv("COMPOSE_FILE")
@@ -88,6 +90,15 @@ func newFixture(t *testing.T, composeFile string) *fixture {
 	f.write("compose.yaml", composeFile)
 	t.Cleanup(f.removeVolumes)
 	return f
+}
+
+// cheapRepository makes a repository whose key is cheap to derive from the password: half a second less for each run of
+// restic. It is restic's own but for the parameters of its key; TestIntegrationPasswords and remote ones begin without.
+func (f *fixture) cheapRepository(path string) {
+	f.t.Helper()
+	made := filepath.Join(sources.Root(f.t), "internal", "restore", "testdata")
+	f.must(os.CopyFS(path, os.DirFS(filepath.Join(made, "repository"))))
+	f.t.Setenv(snapshots.PasswordVariable, filepath.Join(made, "password"))
 }
 
 func (f *fixture) write(name, text string) {
@@ -161,11 +172,17 @@ func (f *fixture) backup() backup.Result {
 // target opens the project's repository.
 func (f *fixture) target() snapshots.Target {
 	f.t.Helper()
-	model, err := compose.Load(context.Background(), compose.Request{})
-	f.must(err)
-	target, err := snapshots.Open(context.Background(), model.Project, ui.New(&f.out), false)
+	target, err := f.tryTarget()
 	f.must(err)
 	return target
+}
+
+func (f *fixture) tryTarget() (snapshots.Target, error) {
+	model, err := compose.Load(context.Background(), compose.Request{})
+	if err != nil {
+		return snapshots.Target{}, err
+	}
+	return snapshots.Open(context.Background(), model.Project, ui.New(&f.out), false)
 }
 
 func (f *fixture) restore(o Options) Restored {

@@ -29,18 +29,21 @@ volumes: {first: {}, second: {}}
 secrets: {token: {file: ./secrets/token}}
 `
 
+// checked is a health check within which a container may stand still for a moment.
+var checked = &moby.HealthConfig{
+	Test: []string{"CMD", "/probe", "health", "50", "0"}, Interval: 4 * time.Second, Timeout: 3 * time.Second,
+}
+
 // writerFixture has a container that appends numbers to a file in each of two volumes: to the first one before the
-// second.
-func writerFixture(t *testing.T) (*fixture, string) {
+// second. check is its health check, for whose next run a backup waits; nil for none.
+func writerFixture(t *testing.T, check *moby.HealthConfig) (*fixture, string) {
 	f := newFixture(t, writer)
 	f.write("secrets/token", "hush")
 	image := f.name + ":latest"
 	enginetest.Image(t, f.engine, image, nil)
 	f.volume("first")
 	f.volume("second")
-	id := f.run("writer", image, []string{"append", "/first/log", "/second/log", "500"}, &moby.HealthConfig{
-		Test: []string{"CMD", "/probe", "health", "50", "0"}, Interval: 4 * time.Second, Timeout: 3 * time.Second,
-	}, "first", "second")
+	id := f.run("writer", image, []string{"append", "/first/log", "/second/log", "500"}, check, "first", "second")
 	enginetest.Until(t, 10*time.Second, "numbers are written", func() bool {
 		info, err := os.Stat(filepath.Join(f.path(f.name+"_second"), "log"))
 		return err == nil && info.Size() > 10
@@ -51,7 +54,7 @@ func writerFixture(t *testing.T) (*fixture, string) {
 // TestIntegrationBackupsAreOfOneMoment backs a stack up that writes on, BACKUPS times: each restore has the numbers
 // without a gap, and those of both volumes are of one moment. The container stays healthy, and is not started again.
 func TestIntegrationBackupsAreOfOneMoment(t *testing.T) {
-	f, id := writerFixture(t)
+	f, id := writerFixture(t, checked)
 	began := f.inspect(id).State.StartedAt
 	for range count(t, "BACKUPS", 2) {
 		before := f.numbers(filepath.Join(f.path(f.name+"_first"), "log"))
@@ -101,7 +104,7 @@ func (f *fixture) healthy(id string) {
 // TestIntegrationSwap puts the data back under the volumes' own names while the container is stopped for a moment, and
 // keeps what was there. On an engine that has neither volume any more, they come back with their labels.
 func TestIntegrationSwap(t *testing.T) {
-	f, id := writerFixture(t)
+	f, id := writerFixture(t, nil)
 	b := f.backup()
 	saved := f.numbers(filepath.Join(f.path(f.restore(Options{At: b.Snapshot}).Volumes[0].Name), "log"))
 	time.Sleep(500 * time.Millisecond)
@@ -143,7 +146,7 @@ func TestIntegrationSwap(t *testing.T) {
 
 // TestIntegrationBackupByStop stops the container for the backup, and starts it again.
 func TestIntegrationBackupByStop(t *testing.T) {
-	f, id := writerFixture(t)
+	f, id := writerFixture(t, nil)
 	f.write("compose.yaml", "services: {writer: {image: probe, volumes: ['first:/first', 'second:/second'], "+
 		"x-compose-mage: {backup: stop}}}\nvolumes: {first: {}, second: {}}\n")
 	before := f.inspect(id).State.StartedAt
@@ -200,6 +203,8 @@ func TestIntegrationDamage(t *testing.T) {
 func TestIntegrationPasswords(t *testing.T) {
 	f := newFixture(t, "services: {a: {image: a, volumes: ['data:/data']}}\nvolumes: {data: {}}\n")
 	f.must(os.WriteFile(filepath.Join(f.volume("data"), "f"), []byte("text"), 0o644))
+	f.must(os.RemoveAll(f.repo)) // the first backup makes its own
+	f.must(os.Unsetenv(snapshots.PasswordVariable))
 	f.backup()
 	model, err := compose.Load(t.Context(), compose.Request{})
 	f.must(err)
