@@ -6,6 +6,7 @@ RUN --mount=type=cache,id=apt-backup-test-cache,target=/var/cache/apt,sharing=lo
     rm -f /etc/apt/apt.conf.d/docker-clean \
  && apt-get update -q \
  && apt-get install -yq --no-install-recommends postgresql-15 mariadb-server-core mariadb-client openssh-server \
+ && useradd --system --shell /usr/sbin/nologin mysql \
  # PostgreSQL compiles queries with LLVM where it finds that, which is a third of the image.
  && rm -rf /usr/lib/*/libLLVM* /usr/lib/llvm* /usr/lib/postgresql/*/lib/bitcode /usr/lib/postgresql/*/lib/llvmjit* \
     /var/lib/postgresql/* /var/lib/mysql /etc/ssh/ssh_host_*

@@ -5,7 +5,6 @@ package restore
 import (
 	"context"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,7 +17,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/enginetest"
 )
 
-// database is one kind of server of the image in TEST_DATABASES, on the volume at /data.
+// database is one kind of server, on the volume at /data.
 type database struct {
 	start string // makes the database where there is none, and becomes the server
 	ask   string // runs SQL that is its standard input, and prints values alone
@@ -47,7 +46,7 @@ exec mariadbd --user=mysql --datadir=/data --socket=/tmp/s --skip-networking`,
 func (f *fixture) server(service, volume string, d database) string {
 	f.t.Helper()
 	id := enginetest.Container(f.t, f.engine, f.name+"-"+service+"-1", &moby.Config{
-		Image: os.Getenv("TEST_DATABASES"), User: "0", Cmd: []string{"sh", "-ec", d.start},
+		Image: testImage(f.t), User: "0", Cmd: []string{"sh", "-ec", d.start},
 		Labels: enginetest.Labels(f.name, service, "False"),
 	}, &moby.HostConfig{
 		Mounts: []mount.Mount{{Type: mount.TypeVolume, Source: volume, Target: "/data"}},
@@ -82,12 +81,8 @@ func (f *fixture) counted(id string, d database) int {
 }
 
 // TestIntegrationDatabasesUnderLoad backs databases up while they commit as fast as they can, BACKUPS times: each
-// restore starts, and has a prefix without a gap with all that was committed when the backup began. The image in
-// TEST_DATABASES has the distribution's postgresql and mariadb-server.
+// restore starts, and has a prefix without a gap with all that was committed when the backup began.
 func TestIntegrationDatabasesUnderLoad(t *testing.T) {
-	if os.Getenv("TEST_DATABASES") == "" {
-		t.Skip("no image of databases in TEST_DATABASES")
-	}
 	for name, d := range databases {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, "services: {db: {image: d, volumes: ['data:/data']}}\nvolumes: {data: {}}\n")

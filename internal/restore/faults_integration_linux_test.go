@@ -29,7 +29,7 @@ func TestIntegrationKilled(t *testing.T) {
 	f, id := writerFixture(t, checked)
 	f.backup() // so that there is a repository
 	for range count(t, "BACKUP_KILLS", 1) {
-		after := time.Duration(rand.Int64N(int64(6 * time.Second)))
+		after := time.Duration(rand.Int64N(int64(4 * time.Second)))
 		c := exec.Command(os.Args[0])
 		c.Env = append(os.Environ(), backupVariable+"=1")
 		var said strings.Builder
@@ -60,6 +60,7 @@ func TestIntegrationKilledWhileStopped(t *testing.T) {
 	f, id := writerFixture(t, nil)
 	f.write("compose.yaml", "services: {writer: {image: probe, volumes: ['first:/first', 'second:/second'], "+
 		"x-compose-mage: {backup: stop}}}\nvolumes: {first: {}, second: {}}\n")
+	f.wrapRestic("sleep 2") // there is time to kill it
 	c := exec.Command(os.Args[0])
 	c.Env = append(os.Environ(), backupVariable+"=1")
 	f.must(c.Start())
@@ -103,8 +104,15 @@ func (f *fixture) writesOn(within time.Duration) {
 func (f *fixture) soundRepository() {
 	f.t.Helper()
 	r := f.target().Repository
-	f.must(r.Unlock(context.Background()))
-	f.must(r.Check(context.Background(), "100%"))
+	var err error
+	for range 10 { // one that was killed takes a moment to end, and its lock is not stale before
+		f.must(r.Unlock(context.Background()))
+		if err = r.Check(context.Background(), "100%"); restic.CauseOf(err) != fault.ResticLocked {
+			break
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	f.must(err)
 }
 
 // TestIntegrationTargetFaults has a target that is full, not reached or gone, and with BACKUP_FAULTS=1 read-only: a
@@ -157,18 +165,24 @@ func TestIntegrationTargetFaults(t *testing.T) {
 func TestIntegrationLostInMidBackup(t *testing.T) {
 	f, _ := writerFixture(t, nil)
 	f.backup()
-	program, err := restic.Find(t.Context())
-	f.must(err)
 	// A restic that loses its target once it has begun to save.
-	wrapper := filepath.Join(t.TempDir(), "restic")
-	f.must(os.WriteFile(wrapper, []byte("#!/bin/sh\ncase \"$*\" in *' backup '*) "+
-		"echo 'Save(<data/1>) returned error: write tcp 10.0.0.1:1->10.0.0.2:22: connection reset by peer' >&2; "+
-		"kill -9 $$ ;; esac\nexec "+program.Path+" \"$@\"\n"), 0o755))
-	t.Setenv(restic.Variable, wrapper)
-	_, err = backUp(t.Context(), f.engine, ui.New(&f.out))
+	f.wrapRestic("echo 'Save(<data/1>) returned error: write tcp 10.0.0.1:1->10.0.0.2:22: connection reset by " +
+		"peer' >&2; kill -9 $$")
+	_, err := backUp(t.Context(), f.engine, ui.New(&f.out))
 	wantCode(t, err, fault.Failed)
 	f.writesOn(5 * time.Second)
-	t.Setenv(restic.Variable, program.Path)
+	t.Setenv(restic.Variable, "")
 	f.backup()
 	f.soundRepository()
+}
+
+// wrapRestic has a shell's command run before each of restic's that saves.
+func (f *fixture) wrapRestic(command string) {
+	f.t.Helper()
+	program, err := restic.Find(context.Background())
+	f.must(err)
+	wrapper := filepath.Join(f.t.TempDir(), "restic")
+	f.must(os.WriteFile(wrapper, []byte("#!/bin/sh\ncase \"$*\" in *' backup '*) "+command+" ;; esac\nexec "+
+		program.Path+" \"$@\"\n"), 0o755))
+	f.t.Setenv(restic.Variable, wrapper)
 }

@@ -172,17 +172,18 @@ func (f *fixture) backup() backup.Result {
 // target opens the project's repository.
 func (f *fixture) target() snapshots.Target {
 	f.t.Helper()
-	target, err := f.tryTarget()
+	target, err := f.tryTarget(false)
 	f.must(err)
 	return target
 }
 
-func (f *fixture) tryTarget() (snapshots.Target, error) {
+// tryTarget opens the project's repository, and where make says so makes one.
+func (f *fixture) tryTarget(make bool) (snapshots.Target, error) {
 	model, err := compose.Load(context.Background(), compose.Request{})
 	if err != nil {
 		return snapshots.Target{}, err
 	}
-	return snapshots.Open(context.Background(), model.Project, ui.New(&f.out), false)
+	return snapshots.Open(context.Background(), model.Project, ui.New(&f.out), make)
 }
 
 func (f *fixture) restore(o Options) Restored {

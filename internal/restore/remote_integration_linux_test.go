@@ -102,11 +102,12 @@ func TestIntegrationS3(t *testing.T) {
 	f.to("s3:http://127.0.0.1:1/bucket")
 	f.fails(fault.Failed, "refused", "127.0.0.1:1 can be reached")
 	f.to(at + "/nosuch")
-	_, err := f.tryTarget()
+	_, err := f.tryTarget(false)
 	if wantCode(t, err, fault.Config); err != nil && !strings.Contains(err.Error(), "bucket does not exist") {
 		t.Errorf("got %v", err)
 	}
-	f.backup() // makes the bucket, and the repository
+	_, err = f.tryTarget(true) // makes the bucket, and the repository
+	f.must(err)
 	f.to(at + "/bucket")
 	f.noise(1 << 20)
 	c.breakAfter(500<<10, true)
@@ -153,8 +154,9 @@ func TestIntegrationSFTP(t *testing.T) {
 	f.fails(fault.Failed, "resolve", "nosuch.invalid can be reached")
 	f.to("sftp:-oProxyCommand=true:/srv/keeper")
 	f.fails(fault.Config, "for an option", "sftp:USER@HOST")
-	f.to(at + "keeper/new") // makes the repository
-	f.backup()
+	f.to(at + "keeper/new")
+	_, err := f.tryTarget(true)
+	f.must(err)
 	f.to(at + "keeper/backups")
 	f.backup()
 	f.noise(4 << 20)
