@@ -8,6 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Inodes gives how many files can still be made on the file system of path, and how many there can be; 0 where it makes
+// them as it needs them.
+func Inodes(path string) (free, total int64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return 0, 0, fmt.Errorf("reading the free inodes of %q: %w", path, err)
+	}
+	return int64(st.Ffree), int64(st.Files), nil
+}
+
 func statfs(path string) (Space, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {

@@ -1,5 +1,5 @@
-// Package dockerfiles owns the checks of the Dockerfiles from which a project's images are built: BuildKit's own
-// linter, and the order of steps that makes builds slow. It builds nothing and asks no registry.
+// Package dockerfiles owns the checks of the Dockerfiles that a project builds images from: BuildKit's own linter, and
+// the order of steps that makes builds slow. It builds nothing and asks no registry.
 package dockerfiles
 
 import (

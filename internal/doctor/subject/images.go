@@ -19,6 +19,11 @@ const imageQuestions = 8
 // Images are what the engine has under the names of the project's images; one that it does not have is not there.
 type Images map[string]client.ImageInspectResult
 
+// ImageName is the name of a service's image.
+func ImageName(project string, s types.ServiceConfig) string {
+	return api.GetImageNameOrDefault(s, project)
+}
+
 // Of gives a service's image.
 func (i Images) Of(project string, s types.ServiceConfig) (client.ImageInspectResult, bool) {
 	found, ok := i[api.GetImageNameOrDefault(s, project)]
