@@ -38,8 +38,10 @@ func inodes(root string, free, total int64) []check.Finding {
 	if total == 0 || free*100 >= total*fewPercent { // a file system that makes them as it needs them says 0
 		return nil
 	}
-	return []check.Finding{check.Warn("disk.inodes", "go tool mage cleanup",
-		"%d of %d inodes are free on the disk of %s", free, total, root).Because("many small files, as in images and build caches, use them up before the bytes")}
+	return []check.Finding{
+		check.Warn("disk.inodes", "go tool mage cleanup", "%d of %d inodes are free on the disk of %s", free, total, root).
+			Because("many small files, as in images and build caches, use them up before the bytes"),
+	}
 }
 
 var tmpfsCheck = check.Check[*subject.Subject]{

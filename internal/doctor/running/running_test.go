@@ -54,7 +54,8 @@ func ids(all []check.Finding) string {
 // checks are health checks that took so long.
 func checks(n int, took time.Duration) (all []*moby.HealthcheckResult) {
 	for range n {
-		all = append(all, &moby.HealthcheckResult{Start: time.Unix(0, 0), End: time.Unix(0, 0).Add(took), Output: "no\nx"})
+		begun := time.Unix(0, 0)
+		all = append(all, &moby.HealthcheckResult{Start: begun, End: begun.Add(took), Output: "no\nx"})
 	}
 	return all
 }
