@@ -39,7 +39,8 @@ func inodes(root string, free, total int64) []check.Finding {
 		return nil
 	}
 	return []check.Finding{
-		check.Warn("disk.inodes", "go tool mage cleanup", "%d of %d inodes are free on the disk of %s", free, total, root).
+		check.Warn("disk.inodes", "go tool mage cleanup", "%d of %d inodes are free on the disk of %s", free, total,
+			root).
 			Because("many small files, as in images and build caches, use them up before the bytes"),
 	}
 }
