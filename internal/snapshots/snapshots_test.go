@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/state"
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 func TestChoose(t *testing.T) {
@@ -144,5 +146,24 @@ func TestSheet(t *testing.T) {
 	}
 	if err := (Record{Repository: "b", Printed: "a"}).Keep(dir); err != nil || !SheetMissing("shop") {
 		t.Errorf("another repository needs another sheet: %v", err)
+	}
+}
+
+// TestTheSheetIsPrintedInLines: a person copies the commands on it, and reads the password off it.
+func TestTheSheetIsPrintedInLines(t *testing.T) {
+	s := Sheet{Project: "shop", Repository: "/mnt/backup", Password: "secret\x1b[2J"}
+	var b strings.Builder
+	s.Print(ui.New(&b).Writer())
+	lines := strings.Split(b.String(), "\n")
+	for _, want := range []string{
+		"RECOVERY SHEET of the backups of shop", "  repository  /mnt/backup",
+		"  go tool mage restore -from=/mnt/backup -project=shop", "  restic -r /mnt/backup check",
+	} {
+		if !slices.Contains(lines, want) {
+			t.Errorf("no line %q in\n%s", want, b.String())
+		}
+	}
+	if len(lines) != strings.Count(s.Text(), "\n")+1 || strings.Contains(b.String(), "\x1b") {
+		t.Errorf("printed: %q", b.String())
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -232,6 +233,13 @@ func (s Sheet) Text() string {
 		"The last one only where there is such a directory.",
 	}
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// Print writes the sheet, line by line.
+func (s Sheet) Print(w io.Writer) {
+	for line := range strings.Lines(s.Text()) {
+		ui.Fprintf(w, "%s\n", strings.TrimSuffix(line, "\n"))
+	}
 }
 
 // Printed records that the sheet was printed.

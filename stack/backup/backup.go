@@ -199,6 +199,6 @@ func key(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	ui.Fprintf(out.Writer(), "%s", sheet.Text())
+	sheet.Print(out.Writer())
 	return sheet.Printed()
 }
