@@ -14,6 +14,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/buildplan"
 	"github.com/25eloquence/compose-mage/internal/explain"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/recreate"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -92,6 +94,14 @@ func (s *Stack) explain(ctx context.Context, o ExplainOptions) ([]Explanation, e
 			continue
 		}
 		all = append(all, e)
+	}
+	if len(p.named) > 0 {
+		started, err := s.loadToStart(ctx, p.named)
+		if err == nil {
+			err = lifecycle.ExplainContainers(ctx, started.engine, started.model.Project,
+				recreate.In(dir, started.model.Project.Name), p.named, p.out)
+		}
+		failed = append(failed, err)
 	}
 	return all, errors.Join(failed...)
 }

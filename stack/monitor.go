@@ -87,35 +87,26 @@ type Verdict struct {
 	// Condition is running, healthy, starting, done, scaled to 0 or provider, or one that is not fine.
 	Condition string `json:"condition"`
 	Fine      bool   `json:"fine"` // as it should be
-	// Why are words that follow the container's name: "is paused"; also where it is fine and there is
-	// something to tell.
+	// Why are words that follow the container's name, also where it is fine and there is something to tell.
 	Why  string `json:"why,omitempty"`
-	Next string `json:"next,omitempty"` // the command that helps; "" where it is fine
-	End  *End   `json:"end,omitempty"`  // nil where it runs, or never did
-	// Last is how it ended before, where it runs again and did not end as somebody wished.
-	Last *End `json:"last_end,omitempty"`
+	Next string `json:"next,omitempty"`     // the command that helps; "" where it is fine
+	End  *End   `json:"end,omitempty"`      // nil where it runs, or never did
+	Last *End   `json:"last_end,omitempty"` // how it ended before, where it runs again; nil where that was wished
 }
 
 // End is how a container ended.
 type End struct {
-	// Cause is completed, failed, out of memory, child out of mem, host out of memory, killed from outside, host or
-	// hand, stopped, stop timeout, killed by hand, segmentation fault, crashed, not found, not executable, exec format
-	// error, could not start or not known.
-	Cause  string    `json:"cause"`
+	Cause  string    `json:"cause"`            // out of memory, stop timeout and others, as docs/start.md has them
 	Code   int       `json:"exit_code"`        // of its first process; -1 where nobody knows it any more
 	Signal int       `json:"signal,omitempty"` // that ended it, as far as its exit code tells; 0 for none
 	Error  string    `json:"error,omitempty"`  // the engine's words where it could not start
 	At     time.Time `json:"at,omitzero"`
-	// ChildKilled says that the kernel killed one of its processes at the memory limit, other than the one whose
-	// end was the container's.
-	ChildKilled bool  `json:"child_oom_killed,omitempty"`
-	Limit       int64 `json:"memory_limit_bytes,omitempty"` // 0 for none
-	// Process is the name of the process that the kernel killed; "" where its log does not tell.
-	Process string `json:"killed_process,omitempty"`
-	// Grace is how many seconds a stop gave it to end by itself, where that was too short.
-	Grace float64 `json:"grace_seconds,omitempty"`
-	// Gone says that the evidence was looked for, and that the engine has it no longer.
-	Gone bool `json:"evidence_gone,omitempty"`
+	// ChildKilled says that the kernel killed another of its processes for want of memory.
+	ChildKilled bool    `json:"child_oom_killed,omitempty"`
+	Limit       int64   `json:"memory_limit_bytes,omitempty"` // 0 for none
+	Process     string  `json:"killed_process,omitempty"`     // that the kernel killed; "" where its log does not tell
+	Grace       float64 `json:"grace_seconds,omitempty"`      // that a stop gave it, where that was too short
+	Gone        bool    `json:"evidence_gone,omitempty"`      // the engine no longer has what would tell
 }
 
 // Disk is the engine's use of disk, as docker system df shows it, and the space left where the engine's files can

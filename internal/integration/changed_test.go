@@ -340,8 +340,8 @@ func TestIntegrationPlansTouchNothing(t *testing.T) {
 	contains(t, text.String(),
 		"recreate file: it still has the old ./conf, which was replaced\n",
 		"recreate inline: the content of its config inline changed\n",
-		"recreate settings: its configuration changed: environment.V, mem_limit 32MiB -> 64MiB\n",
-		"recreate tagged: its image changed\n",
+		"recreate settings: its configuration changed: environment.V 1 -> 2, mem_limit 32MiB -> 64MiB\n",
+		"recreate tagged: its image changed: it-changed:"+f.name+" sha256:",
 		"recreate shares when tagged is started (restarts with it): it shares the network of tagged\n",
 		"recreate one: the settings of its network back changed\n",
 		"start scaled (2 replicas): scaled has 1 of 2 containers\n", "keep token\n")

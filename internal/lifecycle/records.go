@@ -38,7 +38,11 @@ func (r *run) keepRecords(ctx context.Context) error {
 	}
 	write, forget := recordsToKeep(known, before, now, started)
 	for id, service := range write {
-		if err := r.keepRecord(ctx, service, id); err != nil {
+		why := ""
+		if step := r.plan.Step(service); !before[id] && step.Have > 0 {
+			why = step.Why
+		}
+		if err := r.keepRecord(ctx, service, id, why); err != nil {
 			return err
 		}
 	}
@@ -71,7 +75,7 @@ func recordsToKeep(
 	return write, slices.Sorted(maps.Keys(gone))
 }
 
-func (r *run) keepRecord(ctx context.Context, service, id string) error {
+func (r *run) keepRecord(ctx context.Context, service, id, why string) error {
 	found, err := r.engine.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if cerrdefs.IsNotFound(err) {
 		return nil
@@ -83,5 +87,5 @@ func (r *run) keepRecord(ctx context.Context, service, id string) error {
 	if err != nil {
 		return err
 	}
-	return r.compared.Keep(found.Container, service, keys)
+	return r.compared.Keep(found.Container, service, keys, why)
 }

@@ -66,7 +66,7 @@ func (c Comparison) Changes(ctx context.Context, found map[string][]container.Re
 	anew, diverged := maps.Clone(beyond), slices.Sorted(maps.Keys(dry.Recreated))
 	for _, name := range diverged {
 		if anew[name] == "" {
-			anew[name] = c.why(ctx, name, summaries(found), diverged)
+			anew[name] = c.why(ctx, name, found[name], diverged)
 		}
 	}
 	spread(c.Project, anew, found)
@@ -182,10 +182,13 @@ func stateChange(s types.ServiceConfig, replicas []container.Replica, now time.T
 
 // why says why Compose makes a service's containers anew; diverged are all services that it does so with.
 func (c Comparison) why(
-	ctx context.Context, service string, found map[string][]moby.Summary, diverged []string,
+	ctx context.Context, service string, found []container.Replica, diverged []string,
 ) string {
-	s, replicas := c.Project.Services[service], found[service]
+	s, replicas := c.Project.Services[service], summaries(map[string][]container.Replica{service: found})[service]
 	keys, recorded := c.changedKeys(s, replicas)
+	for i := 0; !recorded && len(keys) == 0 && i < len(found); i++ {
+		keys = inspectedKeys(s, found[i])
+	}
 	image, err := c.Engine.ImageInspect(ctx, api.GetImageNameOrDefault(s, c.Project.Name))
 	is := imageState{id: image.ID, missing: cerrdefs.IsNotFound(err)}
 	if err != nil {
@@ -217,8 +220,12 @@ func cause(
 		return "its configuration changed: " + strings.Join(keys, ", ")
 	case image.missing:
 		return "its image is not there"
-	case image.id != "" && some(func(r moby.Summary) bool { return r.ImageID != image.id }):
-		return "its image changed"
+	}
+	for _, r := range replicas {
+		if image.id != "" && r.ImageID != image.id {
+			return fmt.Sprintf("its image changed: %s %s -> %s", api.GetImageNameOrDefault(s, project.Name),
+				readable("image", r.ImageID), readable("image", image.id))
+		}
 	}
 	for _, other := range diverged {
 		if shares := composelib.Shares(s, other); shares != "" {
@@ -240,7 +247,7 @@ func cause(
 	if recorded {
 		return "docker compose's record of its configuration or image changed" // as after a change of its version
 	}
-	return "its configuration changed"
+	return "its configuration changed; in which keys is not known: nothing was kept of what it was made from"
 }
 
 // changedKeys names the keys in which the service's model is not what its containers were made from, and says whether
@@ -249,7 +256,7 @@ func (c Comparison) changedKeys(s types.ServiceConfig, replicas []moby.Summary) 
 	recorded := false
 	for _, r := range replicas {
 		record, ok := c.Records.Of(r.ID)
-		if !ok {
+		if !ok || record.Version != keysVersion || len(record.Keys) == 0 {
 			continue
 		}
 		recorded = true

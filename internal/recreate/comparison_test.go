@@ -162,12 +162,12 @@ func TestChangedKeys(t *testing.T) {
 	old := composetest.Load(t, "services: {web: {image: \"x:1\", environment: {V: one}}}")
 	made, err := KeysOf(old.Services["web"], "id")
 	if err == nil {
-		err = c.Records.Keep("id", Record{Service: "web", Keys: made})
+		err = c.Records.Keep("id", Record{Service: "web", Keys: made, Version: keysVersion})
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"environment.V", "image x:1 -> x:2"}
+	want := []string{"environment.V one -> two", "image x:1 -> x:2"}
 	if keys, recorded := c.changedKeys(project.Services["web"], replicas); !recorded || !reflect.DeepEqual(keys, want) {
 		t.Errorf("got %q, %v, want %q", keys, recorded, want)
 	}

@@ -58,6 +58,7 @@ func TestCause(t *testing.T) {
 	never := right
 	never.NetworkSettings = nil
 	here := imageState{id: "new"}
+	const unknown = "its configuration changed; in which keys is not known: nothing was kept of what it was made from"
 	for name, c := range map[string]struct {
 		service  string
 		keys     []string
@@ -73,22 +74,27 @@ func TestCause(t *testing.T) {
 		"no image": {
 			"web", nil, true, imageState{missing: true}, right, nil, "its image is not there",
 		},
-		"another image":            {"web", nil, true, imageState{id: "newer"}, right, nil, "its image changed"},
-		"the engine does not tell": {"web", nil, false, imageState{}, right, nil, "its configuration changed"},
+		"another image": {
+			"web", nil, true,
+			imageState{id: "newer"},
+			right, nil,
+			"its image changed: x new -> newer",
+		},
+		"the engine does not tell": {"web", nil, false, imageState{}, right, nil, unknown},
 		"a namespace": {
 			"sidecar", nil, true, here, right, []string{"plain", "web"}, "it shares the network of web",
 		},
 		"a network": {
 			"web", nil, true, here, unplugged, []string{"plain"}, "it is not attached to its network front",
 		},
-		"it never ran, so is in no one": {"web", nil, false, here, never, nil, "its configuration changed"},
+		"it never ran, so is in no one": {"web", nil, false, here, never, nil, unknown},
 		"a volume": {
 			"web", nil, true, here, unmounted, nil, "it does not mount the volume v-data",
 		},
 		"nothing that we see": {
 			"web", nil, true, here, right, nil, "docker compose's record of its configuration or image changed",
 		},
-		"nothing that we see, nor record": {"web", nil, false, here, right, nil, "its configuration changed"},
+		"nothing that we see, nor record": {"web", nil, false, here, right, nil, unknown},
 	} {
 		replicas := []moby.Summary{right, c.replica}
 		if c.image.id == "newer" {
@@ -456,7 +462,7 @@ func TestRecordOfAStart(t *testing.T) {
 	})
 	keys := Keys{"image": "x"}
 	want := Record{
-		Service: "web", Keys: keys, Started: "now", Files: map[string]string{"/x": FileID(path)},
+		Service: "web", Keys: keys, Version: keysVersion, Started: "now", Files: map[string]string{"/x": FileID(path)},
 		Contents: map[string]string{"/inline": Digest("id", "secret")},
 	}
 	if got := recordOf(project, "web", r.InspectResponse, keys, byRecord); !reflect.DeepEqual(got, want) {

@@ -109,6 +109,9 @@ func (c Comparison) outdatedOne(
 	}
 	record, recorded := c.Records.Of(r.ID)
 	keys, again := record.Keys, recorded && record.Started != found.Container.State.StartedAt
+	if record.Version != keysVersion {
+		keys = nil
+	}
 	if again {
 		record = Record{} // somebody else has started it since
 	}
@@ -121,7 +124,7 @@ func (c Comparison) outdatedOne(
 		}
 	}
 	if again {
-		return "", c.Keep(found.Container, service, keys)
+		return "", c.Keep(found.Container, service, keys, "")
 	}
 	return "", nil
 }

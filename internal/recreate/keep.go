@@ -7,14 +7,20 @@ import (
 )
 
 // Keep keeps what the container, which is as it should be, was made from (keys) and what it has from this start:
-// the files and contents as they are now.
-func (c Comparison) Keep(r moby.InspectResponse, service string, keys Keys) error {
-	return c.Records.Keep(r.ID, recordOf(c.Project, service, r, keys, sightOf(c.Engine)))
+// the files and contents as they are now. why is why it was made in the place of another; "" leaves what is kept of
+// that.
+func (c Comparison) Keep(r moby.InspectResponse, service string, keys Keys, why string) error {
+	record := recordOf(c.Project, service, r, keys, sightOf(c.Engine))
+	if record.Why = why; why == "" {
+		old, _ := c.Records.Of(r.ID)
+		record.Why = old.Why
+	}
+	return c.Records.Keep(r.ID, record)
 }
 
 func recordOf(project *types.Project, service string, r moby.InspectResponse, keys Keys, files sight) Record {
 	record := Record{
-		Service: service, Keys: keys, Started: r.State.StartedAt,
+		Service: service, Keys: keys, Started: r.State.StartedAt, Version: keysVersion,
 		Files: map[string]string{}, Contents: map[string]string{},
 	}
 	if files != noFiles {

@@ -4,18 +4,16 @@
 package recreate
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
-
-	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 // Keys is a service's model as a flat list: "deploy.resources.limits.memory" and its value. Only values that can't
@@ -44,13 +42,22 @@ func KeysOf(s types.ServiceConfig, salt string) (Keys, error) {
 	return keys, nil
 }
 
-// add adds what is below key. A list is one value: which of its elements is which can't be told.
+// add adds what is below key. The elements of a list that have a name (mounts, ports, secrets) are keys of their own;
+// any other list is one value: which of its elements is which can't be told.
 func (k Keys) add(key string, value any, salt string) {
-	if tree, ok := value.(map[string]any); ok {
-		for name, below := range tree {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, below := range v {
 			k.add(strings.TrimPrefix(key+"."+name, "."), below, salt)
 		}
 		return
+	case []any:
+		if named := elements(v); len(named) > 0 {
+			for name, below := range named {
+				k.add(key+"["+name+"]", below, salt)
+			}
+			return
+		}
 	}
 	data, err := json.Marshal(value)
 	if err != nil || value == nil {
@@ -59,39 +66,43 @@ func (k Keys) add(key string, value any, salt string) {
 	if text, ok := value.(string); ok {
 		data = []byte(text)
 	}
-	if shown(key) {
+	if shown(key) && !secret(key, string(data)) {
 		k[key] = string(data)
 		return
 	}
 	k[key] = Digest(salt, string(data))
 }
 
+// elements gives the elements of a list by what tells them apart: a mount's target, a port's number and where it is
+// published; nil where one has no such name, or two have the same.
+func elements(list []any) map[string]any {
+	out := map[string]any{}
+	for _, e := range list {
+		entry, ok := e.(map[string]any)
+		if !ok {
+			return nil
+		}
+		name := ""
+		switch target := entry["target"].(type) {
+		case string:
+			name = target
+		case float64:
+			name = fmt.Sprintf("%v/%v", target, cmp.Or(fmt.Sprint(entry["protocol"]), "tcp"))
+		default:
+			name, _ = entry["source"].(string)
+		}
+		if name == "" || out[name] != nil {
+			return nil
+		}
+		out[name] = entry
+	}
+	return out
+}
+
 // Digest is what is kept of a value that may be a secret.
 func Digest(salt, value string) string {
 	sum := sha256.Sum256([]byte(salt + "\x00" + value))
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-// shown says whether a key's value may be told and kept: never that of an environment variable, nor of what is often
-// put together from them (commands, health checks, labels, options of drivers).
-func shown(key string) bool {
-	for _, prefix := range []string{"deploy.resources.", "deploy.restart_policy.", "ulimits."} {
-		if strings.HasPrefix(key, prefix) {
-			return true
-		}
-	}
-	return slices.Contains([]string{
-		"cgroup", "container_name", "cpu_count", "cpu_percent", "cpu_period", "cpu_quota", "cpu_shares", "cpus",
-		"cpuset",
-		"healthcheck.disable", "healthcheck.interval", "healthcheck.retries", "healthcheck.start_interval",
-		"healthcheck.start_period", "healthcheck.timeout", "hostname", "image", "init", "ipc", "isolation",
-		"logging.driver", "mem_limit", "mem_reservation",
-		"mem_swappiness", "memswap_limit", "network_mode", "oom_kill_disable", "oom_score_adj", "pid",
-		"pids_limit", "platform",
-		"privileged", "read_only", "restart", "runtime", "shm_size", "stdin_open", "stop_grace_period",
-		"stop_signal", "tty", "user",
-		"userns_mode", "uts", "working_dir",
-	}, key)
+	return digestPrefix + hex.EncodeToString(sum[:])
 }
 
 // keysSaid is how many keys are named at most, and valueWidth how long a value may be, in characters.
@@ -100,7 +111,8 @@ const (
 	valueWidth = 40
 )
 
-// Differences names the keys that differ, by name: "environment.V", "image a:1 -> a:2", "ports (new)", "init (gone)".
+// Differences names the keys that differ, by name, with their values: "image a:1 -> a:2", "ports (new)", "init (gone)".
+// Of values that may be secrets there are digests, of variables, or nothing.
 func Differences(old, now Keys) []string {
 	said := map[string]bool{}
 	for key, value := range now {
@@ -128,35 +140,37 @@ func Differences(old, now Keys) []string {
 }
 
 // highest is the shortest beginning of the key that the other model has nothing of: "healthcheck" where it has no
-// health check at all.
+// health check at all, "volumes[/data]" where it has others. A name that somebody chose, such as a label's, is not cut.
 func highest(key string, other Keys) string {
+	inside := false
 	for i, c := range key {
-		if c == '.' && !hasBelow(other, key[:i]) {
+		switch {
+		case c == '[' || c == ']':
+			inside = c == '['
+			if inside && !hasBelow(other, key[:i]) {
+				return key[:i]
+			}
+		case c == '.' && !inside && !hasBelow(other, key[:i]):
 			return key[:i]
+		}
+		if c == '.' && chosen[key[:i]] {
+			return key
 		}
 	}
 	return key
 }
 
+// chosen are the keys below which people choose the names.
+var chosen = map[string]bool{
+	"annotations": true, "environment": true, "labels": true, "logging.options": true, "sysctls": true,
+	"storage_opt": true, "deploy.labels": true,
+}
+
 func hasBelow(k Keys, key string) bool {
 	for other := range k {
-		if other == key || strings.HasPrefix(other, key+".") {
+		if other == key || strings.HasPrefix(other, key+".") || strings.HasPrefix(other, key+"[") {
 			return true
 		}
 	}
 	return false
-}
-
-// readable cuts a value to a width that fits a line, and gives sizes in units.
-func readable(key, value string) string {
-	switch key[strings.LastIndex(key, ".")+1:] {
-	case "memory", "mem_limit", "mem_reservation", "memswap_limit", "shm_size":
-		if n, err := strconv.ParseInt(value, 10, 64); err == nil && n > 0 {
-			return ui.Bytes(n)
-		}
-	}
-	if runes := []rune(value); len(runes) > valueWidth {
-		return string(runes[:valueWidth-1]) + "…"
-	}
-	return value
 }

@@ -16,6 +16,10 @@ import (
 type Record struct {
 	Service string `json:"service"`
 	Keys    Keys   `json:"keys"` // the model that it was made from
+	// Version is that of the keys: those of another one are not compared.
+	Version int `json:"keys_version"`
+	// Why is why it was made in the place of another; "" where it was not, or that was before anything was kept.
+	Why string `json:"why,omitempty"`
 	// Started is the start (the engine's State.StartedAt) that the rest is about: with every start the engine mounts
 	// the files anew, and Compose copies the contents anew.
 	Started  string            `json:"started"`
@@ -33,6 +37,9 @@ func In(dir, project string) Records {
 }
 
 const extension = ".json"
+
+// keysVersion is raised where the same model has other keys than before.
+const keysVersion = 2
 
 // Of gives the container's record; false where there is none that can be read.
 func (r Records) Of(id string) (Record, bool) {

@@ -47,10 +47,10 @@ func TestDifferences(t *testing.T) {
 	}{
 		"nothing": {nil, nil},
 		"an environment variable": {
-			func(s *types.ServiceConfig) { s.Environment["V"] = &two }, []string{"environment.V"},
+			func(s *types.ServiceConfig) { s.Environment["V"] = &two }, []string{"environment.V 1 -> 2"},
 		},
 		"a variable without a value": {
-			func(s *types.ServiceConfig) { s.Environment["V"] = nil }, []string{"environment.V"},
+			func(s *types.ServiceConfig) { s.Environment["V"] = nil }, []string{`environment.V 1 -> ""`},
 		},
 		"a new variable": {
 			func(s *types.ServiceConfig) { s.Environment["W"] = &two }, []string{"environment.W (new)"},
