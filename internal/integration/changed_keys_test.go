@@ -144,4 +144,20 @@ func TestIntegrationTheKeyThatChangedIsNamed(t *testing.T) {
 	if p := planned(records); len(p.Steps) > 0 {
 		t.Errorf("unchanged again, and %+v", p.Steps)
 	}
+	f.write("compose.yaml", strings.Replace(text, keyEdits[0].old, keyEdits[0].now, 1))
+	if err := lifecycle.Start(t.Context(), f.engine, f.load().Project,
+		lifecycle.StartOptions{Out: ui.New(&f.out), Records: records}); err != nil {
+		t.Fatal(err)
+	}
+	f.write("compose.yaml", text)
+	f.out.Reset()
+	if err := lifecycle.ExplainContainers(t.Context(), f.engine, f.load().Project, records, []string{"web", "other"},
+		ui.New(&f.out)); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, f.out.String(), "-web-1 was made anew ", ": its configuration changed: environment.LEVEL info -> debug\n",
+		"web: the next start makes it anew: its configuration changed: environment.LEVEL debug -> info\n")
+	if strings.Contains(f.out.String(), "other") {
+		t.Errorf("other did not change, and is explained:\n%s", f.out.String())
+	}
 }
