@@ -149,6 +149,9 @@ func (d *drill) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("restoring the project's files: %w", err)
 	}
+	if err := onlyFiles(d.dir); err != nil {
+		return err
+	}
 	root := filepath.Join(d.dir, snapshots.FilesDir)
 	model, err := compose.Load(ctx, compose.Request{Dir: root, Machine: d.Engine.Machine(), CLI: d.Engine.CLI})
 	if err != nil {
@@ -161,6 +164,9 @@ func (d *drill) load(ctx context.Context) error {
 		return err
 	}
 	d.outside(model.Project)
+	if err := lacking(model.Project, d.dir); err != nil {
+		return err
+	}
 	images, notes, err := d.images(ctx, model.Project)
 	if err != nil {
 		return err

@@ -60,6 +60,14 @@ services:
     secrets: [token]
     volumes: ["./settings:/settings:ro", scratch:/scratch]
     depends_on: {redis: {condition: service_healthy}}
+  beside:
+    image: %[1]s
+    entrypoint: [sh, -c]
+    user: root
+    network_mode: host
+    volumes: [scratch:/scratch]
+    command: ['test "$$(grep -c docker0 /scratch/net)" = "$$(ls /sys/class/net | grep -c docker0)" && sleep 1000']
+    pre_start: [{command: ['ls /sys/class/net >/scratch/net']}]
 volumes:
   data:
   notes:
@@ -290,7 +298,7 @@ func (f *fixture) spoil(change func(path string, size int64) error) snapshots.Ta
 func TestIntegrationDrillFindsFaults(t *testing.T) {
 	f := newFixture(t)
 	result, err := f.try(f.target(), "")
-	if err != nil || len(result.Services) != 2 || result.Facts != 2 || len(result.Volumes) != 2 ||
+	if err != nil || len(result.Services) != 3 || result.Facts != 2 || len(result.Volumes) != 2 ||
 		result.Snapshot != f.new.ID {
 		t.Fatalf("a good snapshot: %v, %+v\n%s", err, result, f.said.String())
 	}

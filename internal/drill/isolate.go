@@ -29,6 +29,7 @@ func isolate(project *types.Project, of, files, root string, images map[string]s
 	name := Name(of)
 	project.Name = name
 	i.dropProviders()
+	i.dropModels()
 	i.isolateNetworks()
 	for key, v := range project.Volumes {
 		project.Volumes[key] = types.VolumeConfig{
@@ -42,7 +43,9 @@ func isolate(project *types.Project, of, files, root string, images map[string]s
 }
 
 func (i *isolation) note(format string, args ...any) {
-	i.notes = append(i.notes, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(i.notes, text) {
+		i.notes = append(i.notes, text)
+	}
 }
 
 // dropProviders takes away the services that a program outside of the engine provides.
@@ -57,6 +60,14 @@ func (i *isolation) dropProviders() {
 		}
 		i.note("%s is left out: a provider outside of the engine gives it", name)
 	}
+}
+
+// dropModels takes away language models: a program outside of the engine runs them.
+func (i *isolation) dropModels() {
+	for _, name := range slices.Sorted(maps.Keys(i.project.Models)) {
+		i.note("the model %s is left out: a program outside of the engine runs it", name)
+	}
+	i.project.Models = nil
 }
 
 // isolateNetworks has no network lead out, nor take an address that another has.
@@ -79,18 +90,52 @@ const ownNetwork = "default"
 
 // service is what is left of one.
 func (i *isolation) service(name string, s types.ServiceConfig) types.ServiceConfig {
-	s.Image, s.Build, s.PullPolicy, s.Platform = i.images[name], nil, types.PullPolicyNever, ""
-	s.ContainerName, s.Ports, s.Labels, s.Logging, s.Develop = "", nil, i.labels(), nil, nil
-	s.Restart, s.Scale, s.CgroupParent, s.ExternalLinks = types.RestartPolicyNo, nil, "", nil
+	saved := s.Image
+	s.ContainerSpec = i.container(name, s.ContainerSpec)
+	s.Image, s.Build, s.ContainerName, s.Ports, s.Develop = i.images[name], nil, "", nil, nil
+	s.Restart, s.Scale, s.ExternalLinks = types.RestartPolicyNo, nil, nil
 	if s.Deploy != nil {
 		deploy := *s.Deploy
 		deploy.Replicas, deploy.RestartPolicy, deploy.Labels = nil, nil, nil
 		s.Deploy = &deploy
 	}
+	// A hook before the start is a container of its own, with its own words and else those of the service.
+	s.PreStart = slices.Clone(s.PreStart)
+	for n, hook := range s.PreStart {
+		hook.ContainerSpec = i.container(name, hook.ContainerSpec)
+		if hook.Image == saved {
+			hook.Image = s.Image
+		}
+		s.PreStart[n] = hook
+	}
+	s.PostStart, s.PreStop = i.commands(name, s.PostStart), i.commands(name, s.PreStop)
+	return s
+}
+
+// commands are hooks that are run in the service's container.
+func (i *isolation) commands(name string, all []types.ServiceHook) []types.ServiceHook {
+	all = slices.Clone(all)
+	for n := range all {
+		if all[n].Privileged {
+			i.note("%s has no devices and is not privileged in the drill", name)
+		}
+		all[n].Privileged = false
+	}
+	return all
+}
+
+// container is what is left of a container of the service.
+func (i *isolation) container(name string, s types.ContainerSpec) types.ContainerSpec {
+	s.PullPolicy, s.Platform, s.CgroupParent = types.PullPolicyNever, "", ""
+	s.Labels, s.Logging, s.LogDriver, s.LogOpt = i.labels(), nil, "", nil
 	if s.Privileged || len(s.Devices) > 0 {
 		i.note("%s has no devices and is not privileged in the drill", name)
 	}
 	s.Privileged, s.Devices, s.DeviceCgroupRules = false, nil, nil
+	if s.UseAPISocket {
+		i.note("%s does not see the engine's socket", name)
+	}
+	s.UseAPISocket, s.Models = false, nil
 	for _, space := range []*string{&s.Pid, &s.Ipc, &s.Uts, &s.UserNSMode, &s.Cgroup} {
 		if *space == "host" || strings.HasPrefix(*space, types.ContainerPrefix) {
 			*space = ""
@@ -106,8 +151,8 @@ func (i *isolation) service(name string, s types.ServiceConfig) types.ServiceCon
 	return s
 }
 
-// connect has the service reach those of its networks alone.
-func (i *isolation) connect(name string, s *types.ServiceConfig) {
+// connect has the container reach those of its networks alone.
+func (i *isolation) connect(name string, s *types.ContainerSpec) {
 	if s.NetworkMode == "none" || strings.HasPrefix(s.NetworkMode, types.ServicePrefix) {
 		return
 	}
@@ -150,15 +195,29 @@ func (i *isolation) mounts(service string, all []types.ServiceVolumeConfig) (out
 // own is a mount of the project's own file or directory. What the snapshot lacks is taken from where the project is, if
 // that is this machine, and nobody may write there.
 func (i *isolation) own(service string, m types.ServiceVolumeConfig, rel string) types.ServiceVolumeConfig {
-	if _, err := os.Stat(m.Source); err == nil {
+	if exists(m.Source) {
 		return m
 	}
 	live := filepath.Join(i.root, rel)
-	if _, err := os.Stat(live); err != nil {
+	leads, err := reaches(live)
+	switch {
+	case !exists(live):
 		i.note("%s is not in the snapshot, and %s sees an empty directory in its place", rel, service)
+		return m
+	case err != nil:
+		i.note("%s is not in the snapshot, and %s sees an empty directory in its place: %v", rel, service, err)
+		return m
+	case leads != "":
+		i.note("%s is not in the snapshot, and %s sees an empty directory in its place: by %s it would reach what runs",
+			rel, service, leads)
 		return m
 	}
 	i.note("%s is not in the snapshot: %s sees that of this machine, and can't write there", rel, service)
 	m.Source, m.ReadOnly = live, true
 	return m
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
