@@ -5,6 +5,7 @@ package restore
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ import (
 
 // database is one kind of server, on the volume at /data.
 type database struct {
+	name  string // of its recipe
 	start string // makes the database where there is none, and becomes the server
 	ask   string // runs SQL that is its standard input, and prints values alone
 	load  string // numbers from 1 on into the table t, each in a transaction of its own
@@ -26,6 +28,7 @@ type database struct {
 
 var databases = map[string]database{
 	"PostgreSQL": {
+		name: "postgres",
 		start: `chown -R postgres /data; cd /data; export PATH=$PATH:$(echo /usr/lib/postgresql/*/bin)
 [ -e PG_VERSION ] || setpriv --reuid=postgres --regid=postgres --clear-groups initdb -D /data -A trust >/dev/null
 exec setpriv --reuid=postgres --regid=postgres --clear-groups postgres -D /data -k /tmp -c max_wal_size=64MB`,
@@ -33,12 +36,13 @@ exec setpriv --reuid=postgres --regid=postgres --clear-groups postgres -D /data 
 		load: `seq -f 'insert into t values (%.0f);' 1 100000000 | psql -qX -h /tmp -U postgres postgres`,
 	},
 	"MariaDB": {
-		start: `chown -R mysql /data
+		name: "mysql",
+		start: `mkdir -p /run/mysqld; chown -R mysql /data /run/mysqld
 [ -e /data/mysql ] ||
 mariadb-install-db --user=mysql --datadir=/data --auth-root-authentication-method=normal >/dev/null
-exec mariadbd --user=mysql --datadir=/data --socket=/tmp/s --skip-networking`,
-		ask:  `mariadb -N -S /tmp/s -u root -D test`,
-		load: `seq -f 'insert into t values (%.0f);' 1 100000000 | mariadb -S /tmp/s -u root -D test`,
+exec mariadbd --user=mysql --datadir=/data --skip-networking`,
+		ask:  `mariadb -N -u root -D test`,
+		load: `seq -f 'insert into t values (%.0f);' 1 100000000 | mariadb -u root -D test`,
 	},
 }
 
@@ -47,6 +51,7 @@ func (f *fixture) server(service, volume string, d database) string {
 	f.t.Helper()
 	id := enginetest.Container(f.t, f.engine, f.name+"-"+service+"-1", &moby.Config{
 		Image: testImage(f.t), User: "0", Cmd: []string{"sh", "-ec", d.start},
+		Env:    []string{"PGHOST=/tmp"}, // where the recipe finds it
 		Labels: enginetest.Labels(f.name, service, "False"),
 	}, &moby.HostConfig{
 		Mounts: []mount.Mount{{Type: mount.TypeVolume, Source: volume, Target: "/data"}},
@@ -90,7 +95,7 @@ func TestIntegrationDatabasesUnderLoad(t *testing.T) {
 			id := f.server("db", f.name+"_data", d)
 			if name == "MariaDB" {
 				_, err := engine.Exec(t.Context(), f.engine, id, []string{
-					"mariadb", "-S", "/tmp/s", "-uroot", "-e", "create database if not exists test",
+					"mariadb", "-uroot", "-e", "create database if not exists test",
 				})
 				f.must(err)
 			}
@@ -112,6 +117,35 @@ func TestIntegrationDatabasesUnderLoad(t *testing.T) {
 				}
 				f.must(removed(f, restored))
 			}
+			f.dumped(id, d)
 		})
+	}
+}
+
+// dumped has the database give a dump in place of its files, and reads it into an empty server, by the command that a
+// restore names.
+func (f *fixture) dumped(id string, d database) {
+	f.t.Helper()
+	f.write("compose.yaml", "services: {db: {image: d, volumes: ['data:/data'], x-compose-mage: {backup: dump}}}\n"+
+		"volumes: {data: {}}\n")
+	before := f.counted(id, d)
+	f.backup()
+	r := f.restore(Options{})
+	if len(r.Dumps) != 1 || !strings.Contains(f.out.String(), "exec -T db "+loads[d.name]+" <"+r.Dumps[0]) {
+		f.t.Fatalf("%+v\n%s", r, f.out.String())
+	}
+	volume := f.volume("empty")
+	empty := f.server("empty", f.name+"_empty", d)
+	f.must(copyFile(r.Dumps[0], filepath.Join(volume, "dump.sql")))
+	done, err := engine.Exec(context.Background(), f.engine, empty, []string{
+		"sh", "-c", loads[d.name] + " </data/dump.sql",
+	})
+	if err != nil || done.Code != 0 {
+		f.t.Fatalf("reading the dump: %v, exit code %d: %s", err, done.Code, done.Stderr)
+	}
+	n := f.counted(empty, d)
+	f.t.Logf("%d rows came back of the dump, and %d were there before", n, before)
+	if n < before {
+		f.t.Error("rows are missing in the dump")
 	}
 }

@@ -222,16 +222,25 @@ func (r *restore) dumps(ctx context.Context) ([]string, error) {
 		made = append(made, path)
 		r.Out.Done("the dump of %s is %s", d.Service, path)
 		if load := loads[d.Recipe]; load != "" {
-			r.Out.Info("  next: docker compose exec -T %s %s <%s", fault.Quote(d.Service), load, fault.Quote(path))
+			r.Out.Info("  next, while %s runs: docker compose exec -T %s %s <%s", d.Service, fault.Quote(d.Service),
+				load, fault.Quote(path))
+		}
+		if d.Recipe == "redis" {
+			r.Out.Info("  next: go tool mage stop %s, and put it as dump.rdb where that has its data",
+				fault.Quote(d.Service))
 		}
 	}
 	return made, nil
 }
 
-// loads are the commands that read a dump, by recipe.
+// loads are the commands that read a dump in a service's container, by recipe. They find the password where the
+// recipe's dump does.
 var loads = map[string]string{
-	"postgres": `sh -c 'psql -qU "${POSTGRES_USER:-postgres}" -d postgres'`,
-	"mysql":    `sh -c 'MYSQL_PWD="$MYSQL_ROOT_PASSWORD$MARIADB_ROOT_PASSWORD" mariadb -uroot'`,
+	"postgres": `sh -c 'export PGPASSWORD="${PGPASSWORD:-${POSTGRES_PASSWORD:-$(cat "$POSTGRES_PASSWORD_FILE" ` +
+		`2>/dev/null)}}"; exec psql -qU "${PGUSER:-${POSTGRES_USER:-postgres}}" -d postgres'`,
+	"mysql": `sh -c 'p=$MARIADB_ROOT_PASSWORD; f=$MARIADB_ROOT_PASSWORD_FILE; ` +
+		`export MYSQL_PWD="${p:-${MYSQL_ROOT_PASSWORD:-$(cat "${f:-$MYSQL_ROOT_PASSWORD_FILE}" 2>/dev/null)}}"; ` +
+		`m=mariadb; command -v $m >/dev/null || m=mysql; exec $m -uroot'`,
 }
 
 // Extract writes paths of a snapshot's volumes, each as VOLUME:PATH, below a directory.
