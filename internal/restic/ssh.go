@@ -13,7 +13,7 @@ import (
 )
 
 // sshOptions are what ssh is told beside what its own configuration says: it asks nobody, for nobody may be there to
-// answer, and it ends where the other side has not answered for three quarters of a minute.
+// answer, and it ends where the other side has not answered for a minute.
 const sshOptions = "-o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=3"
 
 // commandOption begins restic's option of the command that it reaches an SFTP server by.

@@ -166,7 +166,7 @@ func TestIntegrationSFTP(t *testing.T) {
 	f.breaks(c, count(t, "BACKUP_KILLS", 0))
 	f.comesBack()
 	f.soundRepository()
-	if count(t, "BACKUP_FAULTS", 0) > 0 { // ssh waits for three quarters of a minute
+	if count(t, "BACKUP_FAULTS", 0) > 0 { // ssh waits for a minute
 		f.noise(1 << 20)
 		c.breakAfter(500<<10, true)
 		f.fails(fault.Failed, "saving", "can be reached")
