@@ -5,6 +5,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
@@ -89,10 +90,10 @@ type Edit struct {
 // Anything as an edit's Old is any value.
 const Anything = "*"
 
-// At adds the places that are known.
+// At adds the places that are known, each once.
 func (f Finding) At(places ...Place) Finding {
 	for _, p := range places {
-		if p.File != "" {
+		if p.File != "" && !slices.Contains(f.Places, p) {
 			f.Places = append(f.Places, p)
 		}
 	}

@@ -41,7 +41,7 @@ func healthMissing(l Look) []check.Finding {
 		switch {
 		case len(who) > 0:
 			out = append(out, check.Warn("health.missing", remedy,
-				"%s depend on it, and neither it nor its image has a health check", strings.Join(who, ", ")).
+				"others depend on it (%s), and neither it nor its image has a health check", strings.Join(who, ", ")).
 				Of(s.Name).At(l.at(s.Name)).Because("nobody can tell when it is ready, or that it no longer answers"))
 		case len(s.Ports) > 0:
 			out = append(out, check.Tell("health.missing", remedy,

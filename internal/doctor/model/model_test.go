@@ -184,7 +184,7 @@ var fixtures = []fixture{
 			"  c: {image: plain, ports: ['80']}\n",
 		silent: "services:\n  a: {image: plain, depends_on: [b]}\n  b: {image: checked}\n" +
 			"  c: {image: plain, ports: ['80'], healthcheck: {disable: true}}\n",
-		want: "b: a depend on it, and neither it nor its image has a health check [3]\n" +
+		want: "b: others depend on it (a), and neither it nor its image has a health check [3]\n" +
 			"c: it publishes ports, and neither it nor its image has a health check [4]",
 		images: subject.Images{"plain": plainImage, "checked": checkedImage},
 	},

@@ -1,7 +1,9 @@
 package running
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/container"
@@ -25,17 +27,37 @@ var containerRules = []rule{
 		"docs.docker.com/engine/storage/", diskLayer),
 }
 
+// imageStale gives a finding for each image, with all services whose containers are of an older one.
 func imageStale(l look) []check.Finding {
 	var out []check.Finding
 	l.each(func(service string, c container.Replica) {
-		now, here := l.Images[l.imageOf(service)]
+		name := l.imageOf(service)
+		now, here := l.Images[name]
 		if !here || !c.Runs() || c.Image == "" || c.Image == now.ID || slices.Contains(now.RepoDigests, c.Image) {
 			return
 		}
-		out = append(out, check.Warn("image.stale", "go tool mage restart "+fault.Quote(service),
-			"it runs %.19s, and %s is %.19s now", c.Image, l.imageOf(service), now.ID).Of(service).In(c.Name()).
-			At(l.at(service, "image")).Because("the image was built or pulled after the container was made"))
+		evidence := fmt.Sprintf("%s is %.19s now, and what runs is older", name, now.ID)
+		i := slices.IndexFunc(out, func(f check.Finding) bool { return f.Evidence == evidence })
+		if i < 0 {
+			i = len(out)
+			out = append(out, check.Warn("image.stale", "", "%s", evidence).
+				Because("the image was built or pulled after the containers were made"))
+		}
+		if !slices.Contains(out[i].Subjects, service) {
+			out[i].Subjects = append(out[i].Subjects, service)
+		}
+		out[i].Containers = append(out[i].Containers, c.Name())
+		out[i].Remedy = "go tool mage restart " + strings.Join(quoted(out[i].Subjects), " ")
+		out[i] = out[i].At(l.at(service, "image"))
 	})
+	return out
+}
+
+func quoted(services []string) []string {
+	out := make([]string, 0, len(services))
+	for _, s := range services {
+		out = append(out, fault.Quote(s))
+	}
 	return out
 }
 

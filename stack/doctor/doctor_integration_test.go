@@ -1,0 +1,174 @@
+//go:build integration
+
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/enginetest"
+	"github.com/25eloquence/compose-mage/stack"
+)
+
+// bad is a stack with much wrong in it; %[1]s is its name, %[2]s a port that is free, %[3]s one that is taken.
+const bad = `version: "3.8"
+name: %[1]s
+x-compose-mage: {doctor: {ignore: {namespace.host: it measures the host, disk.layer: once it wrote, no.such: x}}}
+x-probe: &probe {image: "%[1]s", restart: "no"}
+services:
+  web:
+    image: %[1]s
+    ports: ["%[2]s:5432", "127.0.0.1:%[3]s:80"]
+    depends_on: [db, plain]
+    environment: {DB_PASSWORD: hunter2, SAY: "${NO_SUCH_VARIABLE_HERE}"}
+    command: [sleep]
+    deploy: {resources: {limits: {memory: 64m}}}
+  twin: {<<: *probe, command: [sleep], ports: ["%[2]s:80"], profiles: [never]}
+  plain: {<<: *probe, command: [sleep], tmpfs: [/tmp]}
+  db:
+    <<: *probe
+    command: [sleep]
+    healthcheck: {test: [CMD, /probe, health, "600", "0"], interval: 500ms, timeout: 1s}
+  sick:
+    <<: *probe
+    command: [sleep]
+    healthcheck: {test: [CMD, /probe, health, "1", "1"], interval: 500ms, retries: 1}
+  ended: {<<: *probe, command: [exit, "3"]}
+  talks: {<<: *probe, command: [say, "write /data: no space left on device", "5", "10"]}
+  opens: {<<: *probe, command: [say, "accept: too many open files", "5", "10"]}
+  host:
+    <<: *probe
+    command: [sleep]
+    privileged: true
+    pid: host
+    cap_add: [SYS_ADMIN]
+    security_opt: ["seccomp:unconfined"]
+    volumes: ["/etc:/host", "/var/run/docker.sock:/run/engine.sock"]
+  built:
+    <<: *probe
+    command: [sleep]
+    build:
+      context: .
+      args: {NPM_TOKEN: abc}
+      dockerfile_inline: |
+        FROM debian:12 as Base
+        MAINTAINER me
+        WORKDIR src
+        ENV DB_PASSWORD x
+        COPY . .
+        RUN npm ci
+        CMD run me
+        CMD run you
+volumes:
+  unused: {}
+`
+
+// port gives a listener on a port of its own, and its number.
+func port(t *testing.T) (net.Listener, string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	_, number, _ := net.SplitHostPort(l.Addr().String())
+	return l, number
+}
+
+// started gives the Compose file of a project that runs, as well as it can, and removes what is left of it.
+func started(t *testing.T) (file, name string) {
+	t.Helper()
+	e := enginetest.Connect(t)
+	for _, v := range []string{"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"} {
+		t.Setenv(v, "")
+		_ = os.Unsetenv(v)
+	}
+	name = fmt.Sprintf("doctor-%d", time.Now().UnixNano())
+	enginetest.Image(t, e, name, nil)
+	free, open := port(t)
+	_ = free.Close()
+	taken, used := port(t)
+	_ = taken.Close()
+	dir := t.TempDir()
+	file = filepath.Join(dir, "compose.yaml")
+	for path, text := range map[string]string{
+		file: fmt.Sprintf(bad, name, open, used), filepath.Join(dir, "package.json"): "{}",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		ctx := context.Background()
+		all, _ := container.All(ctx, e, name)
+		for _, c := range all {
+			_, _ = e.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true})
+		}
+		_, _ = e.NetworkRemove(ctx, name+"_default", client.NetworkRemoveOptions{})
+		_, _ = e.VolumeRemove(ctx, name+"_unused", client.VolumeRemoveOptions{Force: true})
+	})
+	s, err := stack.Open(t.Context(), stack.Options{Files: []string{file}, Output: io.Discard, Errors: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Start(t.Context(), stack.StartOptions{Timeout: 6 * time.Second}); err == nil {
+		t.Error("a stack whose services end and are unhealthy has started")
+	}
+	enginetest.Image(t, e, name, nil) // another image of the name: what runs is of the one before
+	return file, name
+}
+
+func TestIntegrationDoctorFindsWhatIsWrong(t *testing.T) {
+	file, _ := started(t)
+	wanted := []string{
+		"build.copy-early", "build.secret-argument", "capability.broad", "confinement.off", "declared.unused",
+		"depends.early", "file.version", "health.missing", "health.slow", "ignore.stale", "ignore.unknown",
+		"image.floating", "image.stale", "lint.FromAsCasing", "lint.JSONArgsRecommended", "lint.LegacyKeyValueFormat",
+		"lint.MaintainerDeprecated", "lint.MultipleInstructionsDisallowed", "lint.SecretsUsedInArgOrEnv",
+		"lint.StageNameCasing", "lint.WorkdirRelativePath", "logs.no-space", "logs.open-files", "logs.rotation",
+		"mount.system", "port.any", "privileged.on", "restart.missing", "secret.written", "service.failed",
+		"service.unhealthy", "socket.mounted", "tmpfs.unbounded", "user.root", "variable.unset",
+	}
+	var missing []string
+	var report Report
+	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
+		var err error
+		if report, err = Examine(t.Context(), Options{Files: []string{file}}); err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]bool{}
+		for _, f := range report.Findings {
+			found[f.ID] = true
+		}
+		missing = slices.DeleteFunc(slices.Clone(wanted), func(id string) bool { return found[id] })
+		if len(missing) == 0 || len(missing) > 2 { // those that need time are few
+			break
+		}
+	}
+	if len(missing) > 0 {
+		t.Errorf("not found: %s", strings.Join(missing, ", "))
+	}
+	if len(report.Ignored) != 1 || report.Ignored[0].ID != "namespace.host" {
+		t.Errorf("ignored: %+v", report.Ignored)
+	}
+	var text strings.Builder
+	report.Print(&text)
+	if strings.Contains(text.String(), "hunter2") {
+		t.Error("a secret is shown")
+	}
+	if err := report.Err(FailOnWarning); err == nil {
+		t.Error("no error with -fail-on=warning")
+	}
+	t.Logf("%d kinds looked for in %.1f s\n%s", report.Rules, report.Seconds, text.String())
+}
