@@ -32,7 +32,6 @@ type Finding struct {
 	Places     []Place  `json:"places,omitempty"`     // the lines of files that it is about
 	Containers []string `json:"containers,omitempty"` // their names
 	Lines      []string `json:"lines,omitempty"`      // of a log, as they were written
-	Fix        string   `json:"fix,omitempty"`        // safe or ask, where doctor -fix can do it
 }
 
 // Place is a line of a file.

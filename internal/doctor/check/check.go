@@ -35,13 +35,13 @@ type Rule struct {
 	Fix   Fix
 }
 
-// Fix is what doctor -fix can do about a finding of a rule.
+// Fix is whether the edits of a finding may be made without asking. Nobody makes them yet.
 type Fix string
 
 // The classes of fixes.
 const (
 	NoFix Fix = ""
-	Safe  Fix = "safe" // it can't break a service: -yes takes it
+	Safe  Fix = "safe" // it can't break a service
 	Asked Fix = "ask"  // a person has to agree
 )
 
@@ -73,7 +73,7 @@ type Finding struct {
 	Places     []Place  `json:"places,omitempty"`     // the lines of files that it is about
 	Containers []string `json:"containers,omitempty"` // their names
 	Lines      []string `json:"lines,omitempty"`      // of a log, as they were written
-	Fix        Fix      `json:"fix,omitempty"`
+	Fix        Fix      `json:"-"`
 	Edits      []Edit   `json:"-"` // that make it go, in Compose files
 }
 
