@@ -155,7 +155,8 @@ func TestIntegrationTheKeyThatChangedIsNamed(t *testing.T) {
 		ui.New(&f.out)); err != nil {
 		t.Fatal(err)
 	}
-	contains(t, f.out.String(), "-web-1 was made anew ", ": its configuration changed: environment.LEVEL info -> debug\n",
+	contains(t, f.out.String(), "-web-1 was made anew ",
+		": its configuration changed: environment.LEVEL info -> debug\n",
 		"web: the next start makes it anew: its configuration changed: environment.LEVEL debug -> info\n")
 	if strings.Contains(f.out.String(), "other") {
 		t.Errorf("other did not change, and is explained:\n%s", f.out.String())
