@@ -3,7 +3,6 @@ package running
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/container"
@@ -47,17 +46,9 @@ func imageStale(l look) []check.Finding {
 			out[i].Subjects = append(out[i].Subjects, service)
 		}
 		out[i].Containers = append(out[i].Containers, c.Name())
-		out[i].Remedy = "go tool mage restart " + strings.Join(quoted(out[i].Subjects), " ")
+		out[i].Remedy = "go tool mage restart " + fault.Quote(out[i].Subjects...)
 		out[i] = out[i].At(l.at(service, "image"))
 	})
-	return out
-}
-
-func quoted(services []string) []string {
-	out := make([]string, 0, len(services))
-	for _, s := range services {
-		out = append(out, fault.Quote(s))
-	}
 	return out
 }
 
