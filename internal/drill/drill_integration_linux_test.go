@@ -463,7 +463,7 @@ func removesItsOwnAlone(t *testing.T, f *fixture) {
 	other := enginetest.Container(t, f.engine, Name(f.name)+"-web-1", &moby.Config{
 		Image: image, Labels: enginetest.Labels(Name(f.name), "web", "False"),
 	}, nil, true)
-	if _, err := f.try(f.target(), ""); err == nil ||
+	if _, err := f.try(f.target(), f.new.ID); err == nil ||
 		!strings.Contains(err.Error(), "somebody has a project of that name") {
 		t.Errorf("beside a project of the same name: %v", err)
 	}
