@@ -12,18 +12,28 @@ import (
 // program makes some 100 KiB of garbage a second: that costs it a collection every few seconds, of some 2 ms.
 const gcPercent = 50
 
-// started is how long a start lasts: a quick one, one with many services, and one on a machine that is busy.
-var started = []time.Duration{3 * time.Second, 12 * time.Second, time.Minute}
+const (
+	// look is how often it is looked whether the start is over, and calm the CPU time in between that says so.
+	look = 3 * time.Second
+	calm = look / 10
+	// longest is how many looks a start lasts at most.
+	longest = 20
+)
 
 // Lasting says that this process goes on until it is ended.
 func Lasting() {
-	for _, after := range started {
-		time.AfterFunc(after, func() {
-			if os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(gcPercent)
+	go func() {
+		for range longest {
+			before := cpuTime()
+			time.Sleep(look)
+			if cpuTime()-before < calm {
+				break
 			}
-			debug.FreeOSMemory()
-			dropProgram()
-		})
-	}
+		}
+		if os.Getenv("GOGC") == "" {
+			debug.SetGCPercent(gcPercent)
+		}
+		debug.FreeOSMemory()
+		dropProgram()
+	}()
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -56,4 +57,13 @@ func unmodified(smaps *bufio.Scanner, path string) (all []mapping) {
 		}
 	}
 	return all
+}
+
+// cpuTime is what this process has used of the CPUs.
+func cpuTime() time.Duration {
+	var used unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &used) != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
