@@ -24,7 +24,8 @@ PullRefreshAfter ReadOnly Runtime Secrets SecurityOpt ShmSize StopGracePeriod St
 Ulimits User VolumeDriver WorkingDir DependsOn Dockerfile Expose HealthCheck StdinOpen Tty `
 
 // taken are the fields that isolate changes.
-const taken = ` Deploy Develop Restart Scale ContainerName Provider ExternalLinks PreStart PostStart PreStop CgroupParent
+const taken = ` Deploy Develop Restart Scale ContainerName Provider ExternalLinks PreStart PostStart PreStop
+CgroupParent
 Cgroup DeviceCgroupRules Devices ExtraHosts Image Ipc Labels Logging LogDriver LogOpt MacAddress Models
 NetworkMode Networks Pid Platform Privileged PullPolicy UseAPISocket UserNSMode Uts Volumes VolumesFrom Build Ports `
 
