@@ -29,12 +29,13 @@ func pair(round int, first, second func() error) error {
 	return second()
 }
 
-// first compares first backups, each into an empty repository.
+// first compares first backups, each into a repository that it makes.
 func (b *bench) first(ctx context.Context) (string, error) {
 	if err := b.fresh(ctx, b.config.file, 0); err != nil {
 		return "", err
 	}
-	ours, theirs := measured{name: "mage backup"}, measured{name: "restic backup"}
+	ours, theirs := measured{name: "mage backup"}, measured{name: "restic init, restic backup"}
+	alone := measured{name: "restic backup alone"}
 	for round := range b.config.pairs {
 		err := pair(round, func() error {
 			if err := errors.Join(b.emptyOurs(), os.RemoveAll(b.repository("restic"))); err != nil {
@@ -43,11 +44,18 @@ func (b *bench) first(ctx context.Context) (string, error) {
 			b.rest(ctx)
 			return ours.take(b.ours(ctx))
 		}, func() error {
-			if err := errors.Join(b.emptyOurs(), b.emptyTheirs(ctx)); err != nil {
+			if err := errors.Join(b.emptyOurs(), os.RemoveAll(b.repository("restic"))); err != nil {
 				return err
 			}
 			b.rest(ctx)
-			return theirs.takeSeconds(b.theirs(ctx, "restic"))
+			made, err := b.resticRun(ctx, "restic", "init", "--quiet")
+			if err != nil {
+				return err
+			}
+			if err := alone.takeSeconds(b.theirs(ctx, "restic")); err != nil {
+				return err
+			}
+			return theirs.takeSeconds(made+alone.seconds[len(alone.seconds)-1], nil)
 		})
 		if err != nil {
 			return "", err
@@ -59,7 +67,7 @@ func (b *bench) first(ctx context.Context) (string, error) {
 		fmt.Sprintf("first backup of %d MiB", b.config.size), "seconds", "MiB/s",
 		"restic's seconds ÷ these",
 	})
-	for _, m := range []measured{ours, theirs} {
+	for _, m := range []measured{ours, theirs, alone} {
 		figures.Row(&t, []string{
 			m.name, figures.Spread(m.seconds, ""), fmt.Sprintf("%.0f", size/figures.Median(m.seconds)),
 			figures.Ratio(theirs.seconds, m.seconds),

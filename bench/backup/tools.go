@@ -65,15 +65,6 @@ func (b *bench) emptyOurs() error {
 	return errors.Join(os.RemoveAll(b.repository("ours")), os.RemoveAll(b.work+"/state"))
 }
 
-// emptyTheirs has an empty repository for restic. Ours is made by the backup that is measured, and its is not.
-func (b *bench) emptyTheirs(ctx context.Context) error {
-	if err := os.RemoveAll(b.repository("restic")); err != nil {
-		return err
-	}
-	_, err := b.resticRun(ctx, "restic", "init", "--quiet")
-	return err
-}
-
 // tar stops the service, packs the volume and starts the service again. It gives its seconds, those for which the
 // service did not answer, and how large the file is.
 func (b *bench) tar(ctx context.Context) (seconds, out float64, size int64, err error) {

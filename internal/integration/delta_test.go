@@ -113,10 +113,10 @@ func TestIntegrationALayerPrunedInBetweenIsSentAfterAll(t *testing.T) {
 		o.Engine = e
 	}
 	var got image.Result
-	for range 10 {
-		f.noise("top", 1<<20)
+	for round := range 10 {
 		// A load that is opened before the engine has said what it holds sends all of the image at once: then it is
-		// tried again.
+		// tried again, with a build that takes longer.
+		f.noise("top", (1+4*round)<<20)
 		if got = f.mustBuild()[0]; e.n > 1 {
 			break
 		}
