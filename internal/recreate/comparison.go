@@ -41,6 +41,7 @@ type Changes struct {
 	// why.
 	BeyondCompose map[string]string
 	Networks      map[string]bool // keys of the networks that are made anew
+	Images        map[string]bool // services of which nothing but the image changed
 	DryRun        DryRun
 }
 
@@ -64,19 +65,16 @@ func (c Comparison) Changes(ctx context.Context, found map[string][]container.Re
 		return Changes{}, err
 	}
 	anew, diverged := maps.Clone(beyond), slices.Sorted(maps.Keys(dry.Recreated))
+	images := map[string]bool{}
 	for _, name := range diverged {
 		if anew[name] == "" {
-			anew[name] = c.why(ctx, name, found[name], diverged)
+			anew[name], images[name] = c.why(ctx, name, found[name], diverged)
 		}
 	}
 	spread(c.Project, anew, found)
 	return Changes{
-		Services: changed(
-			c.Project,
-			anew,
-			found,
-			c.Engine.Now(),
-		), BeyondCompose: beyond, Networks: networks, DryRun: dry,
+		Services:      changed(c.Project, anew, found, c.Engine.Now()),
+		BeyondCompose: beyond, Networks: networks, Images: images, DryRun: dry,
 	}, nil
 }
 
@@ -180,17 +178,18 @@ func stateChange(s types.ServiceConfig, replicas []container.Replica, now time.T
 	return Change{}
 }
 
-// why says why Compose makes a service's containers anew; diverged are all services that it does so with.
+// why says why Compose makes a service's containers anew, and whether that is the image alone; diverged are all
+// services that it does so with.
 func (c Comparison) why(
 	ctx context.Context, service string, found []container.Replica, diverged []string,
-) string {
+) (why string, image bool) {
 	s, replicas := c.Project.Services[service], summaries(map[string][]container.Replica{service: found})[service]
 	keys, recorded := c.changedKeys(s, replicas)
 	for i := 0; !recorded && len(keys) == 0 && i < len(found); i++ {
 		keys = inspectedKeys(s, found[i])
 	}
-	image, err := c.Engine.ImageInspect(ctx, api.GetImageNameOrDefault(s, c.Project.Name))
-	is := imageState{id: image.ID, missing: cerrdefs.IsNotFound(err)}
+	now, err := c.Engine.ImageInspect(ctx, api.GetImageNameOrDefault(s, c.Project.Name))
+	is := imageState{id: now.ID, missing: cerrdefs.IsNotFound(err)}
 	if err != nil {
 		is.id = ""
 	}
@@ -203,7 +202,8 @@ type imageState struct {
 	missing bool
 }
 
-// cause says why Compose makes the service's containers anew, as far as that can be told. keys are those of its
+// cause says why Compose makes the service's containers anew, as far as that can be told, and whether that is the image
+// alone. keys are those of its
 // model that differ, recorded says that its model is on record; diverged are all services that Compose makes anew.
 func cause(
 	project *types.Project,
@@ -213,41 +213,42 @@ func cause(
 	image imageState,
 	replicas []moby.Summary,
 	diverged []string,
-) string {
+) (why string, imageAlone bool) {
 	some := func(is func(r moby.Summary) bool) bool { return slices.ContainsFunc(replicas, is) }
 	switch {
 	case len(keys) > 0:
-		return "its configuration changed: " + strings.Join(keys, ", ")
+		return "its configuration changed: " + strings.Join(keys, ", "), false
 	case image.missing:
-		return "its image is not there"
+		return "its image is not there", false
 	}
 	for _, r := range replicas {
 		if image.id != "" && r.ImageID != image.id {
 			return fmt.Sprintf("its image changed: %s %s -> %s", api.GetImageNameOrDefault(s, project.Name),
-				readable("image", r.ImageID), readable("image", image.id))
+				readable("image", r.ImageID), readable("image", image.id)), true
 		}
 	}
 	for _, other := range diverged {
 		if shares := composelib.Shares(s, other); shares != "" {
-			return fmt.Sprintf("it shares the %s of %s", shares, other)
+			return fmt.Sprintf("it shares the %s of %s", shares, other), false
 		}
 	}
 	for _, key := range s.NetworksByPriority() {
 		name := project.Networks[key].Name
 		if some(func(r moby.Summary) bool { return !attached(r, name) }) {
-			return fmt.Sprintf("it is not attached to its network %s", key)
+			return fmt.Sprintf("it is not attached to its network %s", key), false
 		}
 	}
 	for _, v := range s.Volumes {
 		volume, ok := project.Volumes[v.Source]
 		if ok && some(func(r moby.Summary) bool { return !mounts(r, volume.Name) }) {
-			return fmt.Sprintf("it does not mount the volume %s", volume.Name)
+			return fmt.Sprintf("it does not mount the volume %s", volume.Name), false
 		}
 	}
 	if recorded {
-		return "docker compose's record of its configuration or image changed" // as after a change of its version
+		// as after a change of its version
+		return "docker compose's record of its configuration or image changed", false
 	}
-	return "its configuration changed; in which keys is not known: nothing was kept of what it was made from"
+	return "its configuration changed; in which keys is not known: nothing was kept of what it was made from", false
 }
 
 // changedKeys names the keys in which the service's model is not what its containers were made from, and says whether

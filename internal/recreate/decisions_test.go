@@ -100,9 +100,9 @@ func TestCause(t *testing.T) {
 		if c.image.id == "newer" {
 			replicas[0].ImageID = "newer"
 		}
-		if got := cause(project, project.Services[c.service], c.keys, c.recorded, c.image, replicas,
-			c.diverged); got != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
+		got, image := cause(project, project.Services[c.service], c.keys, c.recorded, c.image, replicas, c.diverged)
+		if got != c.want || image != strings.HasPrefix(c.want, "its image changed") {
+			t.Errorf("%s: %q %v, want %q", name, got, image, c.want)
 		}
 	}
 }

@@ -45,6 +45,8 @@ services:
     command: [sleep]
     healthcheck: {test: [CMD, /probe, health, "1", "1"], interval: 500ms, retries: 1}
   ended: {<<: *probe, command: [exit, "3"]}
+  eats: {<<: *probe, command: [eat, "100", "300"], mem_limit: 32m}
+  moved: {<<: *probe, command: [sleep], environment: {LEVEL: low}}
   talks: {<<: *probe, command: [say, "write /data: no space left on device", "5", "10"]}
   opens: {<<: *probe, command: [say, "accept: too many open files", "5", "10"]}
   host:
@@ -126,6 +128,10 @@ func started(t *testing.T) (file, name string) {
 		t.Error("a stack whose services end and are unhealthy has started")
 	}
 	enginetest.Image(t, e, name, nil) // another image of the name: what runs is of the one before
+	text := strings.Replace(fmt.Sprintf(bad, name, open, used), "LEVEL: low", "LEVEL: high", 1)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return file, name
 }
 
@@ -137,8 +143,9 @@ func TestIntegrationDoctorFindsWhatIsWrong(t *testing.T) {
 		"image.floating", "image.stale", "lint.FromAsCasing", "lint.JSONArgsRecommended", "lint.LegacyKeyValueFormat",
 		"lint.MaintainerDeprecated", "lint.MultipleInstructionsDisallowed", "lint.SecretsUsedInArgOrEnv",
 		"lint.StageNameCasing", "lint.WorkdirRelativePath", "logs.no-space", "logs.open-files", "logs.rotation",
-		"mount.system", "port.any", "privileged.on", "restart.missing", "secret.written", "service.failed",
-		"service.unhealthy", "socket.mounted", "tmpfs.unbounded", "user.root", "variable.unset",
+		"memory.killed", "mount.system", "port.any", "privileged.on", "restart.missing", "secret.written",
+		"service.drift",
+		"service.failed", "service.unhealthy", "socket.mounted", "tmpfs.unbounded", "user.root", "variable.unset",
 	}
 	var missing []string
 	var report Report
@@ -164,6 +171,15 @@ func TestIntegrationDoctorFindsWhatIsWrong(t *testing.T) {
 	}
 	var text strings.Builder
 	report.Print(&text)
+	for _, say := range []string{
+		"environment.LEVEL low -> high", "mem_limit: 44M of eats",
+		"its processes wanted more memory than its limit allows",
+		"its program ended by itself with an error",
+	} {
+		if !strings.Contains(strings.Join(strings.Fields(text.String()), " "), say) {
+			t.Errorf("nothing says %q", say)
+		}
+	}
 	if strings.Contains(text.String(), "hunter2") {
 		t.Error("a secret is shown")
 	}

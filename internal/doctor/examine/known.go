@@ -6,10 +6,12 @@ import (
 	"strings"
 
 	"github.com/25eloquence/compose-mage/internal/doctor/check"
+	"github.com/25eloquence/compose-mage/internal/doctor/running"
 	"github.com/25eloquence/compose-mage/internal/doctor/source"
 	"github.com/25eloquence/compose-mage/internal/doctor/subject"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/monitor"
 )
 
 // QuickRules are those of check, which asks what a build or a start would fail of: docs/check.md.
@@ -185,18 +187,28 @@ var monitorCheck = Check{
 			if strings.HasPrefix(f.ID, "disk.") {
 				continue
 			}
-			c := check.Finding{Finding: f}
-			for _, service := range f.Subjects {
-				c.Evidence = strings.TrimPrefix(c.Evidence, service+" ")
-				c = c.At(s.Files.Place("services", service))
-				for _, r := range snapshot.Services {
-					if r.Service == service && r.Container != "" && !slices.Contains(c.Containers, r.Container) {
-						c.Containers = append(c.Containers, r.Container)
-					}
-				}
-			}
-			out = append(out, c)
+			out = append(out, monitored(ctx, s, snapshot.Services, f))
 		}
 		return out, nil
 	},
+}
+
+// monitored makes a finding of one of monitor's: with the containers, and why they ended.
+func monitored(ctx context.Context, s *subject.Subject, rows []monitor.Replica, f finding.Finding) check.Finding {
+	c := check.Finding{Finding: f}
+	for _, service := range f.Subjects {
+		c.Evidence = strings.TrimPrefix(c.Evidence, service+" ")
+		c = c.At(s.Files.Place("services", service))
+		for _, r := range rows {
+			if r.Service != service || r.Container == "" || slices.Contains(c.Containers, r.Container) {
+				continue
+			}
+			c.Containers = append(c.Containers, r.Container)
+			if c.Cause == "" {
+				c = running.Explained(c, r, s.Files)
+				c.Lines = running.LastWords(ctx, s, r, c)
+			}
+		}
+	}
+	return c
 }

@@ -11,14 +11,16 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/doctor/check"
+	"github.com/25eloquence/compose-mage/internal/doctor/source"
 	"github.com/25eloquence/compose-mage/internal/doctor/subject"
 	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/monitor"
 )
 
 // Checks gives the checks of containers and machine.
 func Checks() []check.Check[*subject.Subject] {
-	all := []check.Check[*subject.Subject]{engineCheck, memoryCheck, inodesCheck, tmpfsCheck, logsCheck}
-	for _, r := range containerRules {
+	all := []check.Check[*subject.Subject]{engineCheck, memoryCheck, inodesCheck, tmpfsCheck, logsCheck, driftCheck}
+	for _, r := range slices.Concat(containerRules, endRules) {
 		all = append(all, check.Check[*subject.Subject]{
 			Rules: []check.Rule{r.Rule},
 			Look: func(ctx context.Context, s *subject.Subject) ([]check.Finding, error) {
@@ -42,6 +44,8 @@ type look struct {
 	Images     subject.Images
 	Info       system.Info
 	Written    map[string]int64 // into a container's own layer, in bytes, by container ID
+	rows       []monitor.Replica
+	files      source.Files
 	at         func(service string, keys ...string) check.Place
 	imageOf    func(service string) string // the name of the image in the Compose file
 }
@@ -51,9 +55,12 @@ func newLook(ctx context.Context, s *subject.Subject) (look, error) {
 	if err != nil {
 		return look{}, err
 	}
-	l := look{Info: e.Info, Written: map[string]int64{}, at: func(service string, keys ...string) check.Place {
-		return s.Files.Place(append([]string{"services", service}, keys...)...)
-	}}
+	l := look{
+		Info: e.Info, Written: map[string]int64{}, files: s.Files,
+		at: func(service string, keys ...string) check.Place {
+			return s.Files.Place(append([]string{"services", service}, keys...)...)
+		},
+	}
 	if l.Containers, err = s.Containers(ctx); err != nil {
 		return l, err
 	}
@@ -68,6 +75,7 @@ func newLook(ctx context.Context, s *subject.Subject) (look, error) {
 		return subject.ImageName(project.Name, of)
 	}
 	snapshot, err := s.Snapshot(ctx)
+	l.rows = snapshot.Services
 	for _, r := range snapshot.Services {
 		l.Written[r.ID] = r.Written
 	}
