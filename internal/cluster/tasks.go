@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/swarm"
 
 	"github.com/25eloquence/compose-mage/internal/container"
@@ -30,7 +31,7 @@ type Failure struct {
 	// NodeID and Container are the IDs of the node and of the container there; "" where there is none.
 	NodeID, Container string
 	State             swarm.TaskState
-	Words             string // why: "exit 137: killed", or what its engine said
+	Words             string // why: "exited (exit 137: killed)", or what its engine said
 	At                time.Time
 }
 
@@ -217,13 +218,19 @@ func failureOf(t swarm.Task, nodes []swarm.Node) Failure {
 	f.Container = c.ContainerID
 	switch checks := t.Spec.ContainerSpec != nil && t.Spec.ContainerSpec.Healthcheck != nil; {
 	case c.ExitCode != 0:
-		f.Words = container.ExitText(c.ExitCode)
+		f.Words = endOf(c.ExitCode)
 	case t.Status.State == swarm.TaskStateComplete && checks:
 		f.Words = "stopped, as its health check failed, or ended by itself (exit 0)"
 	case t.Status.State == swarm.TaskStateComplete:
 		f.Words = "ended by itself (exit 0)"
 	}
 	return f
+}
+
+// endOf says how a task ended in the words that are used of containers, as far as an exit code alone tells that.
+func endOf(code int) string {
+	end, _ := container.EndOf(moby.InspectResponse{State: &moby.State{Status: moby.StateExited, ExitCode: code}})
+	return end.String()
 }
 
 // isDown says whether the Swarm counts the node as down: what its tasks were last said to do then stays so for a day.

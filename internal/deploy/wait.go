@@ -10,14 +10,16 @@ import (
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
-	"github.com/moby/moby/api/types/container"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
 	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/cluster"
+	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diagnosis"
 	"github.com/25eloquence/compose-mage/internal/engine"
+	"github.com/25eloquence/compose-mage/internal/evidence"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -289,15 +291,25 @@ func (r *run) words(ctx context.Context, t cluster.Failure) string {
 		return t.Words
 	}
 	found, err := r.engine.ContainerInspect(ctx, t.Container, client.ContainerInspectOptions{})
-	if err != nil || found.Container.State == nil || found.Container.State.Health == nil {
+	if err != nil || found.Container.State == nil {
 		return t.Words
 	}
 	h := found.Container.State.Health
-	if h.Status != container.Unhealthy || len(h.Log) == 0 {
-		return t.Words
+	if h == nil || h.Status != moby.Unhealthy || len(h.Log) == 0 {
+		return r.end(ctx, found.Container, t)
 	}
 	last := h.Log[len(h.Log)-1]
 	return fmt.Sprintf("unhealthy: its health check says %s (exit %d)", bounded.LastLine(last.Output), last.ExitCode)
+}
+
+// end says how a task's container on this node ended, where more is known than its exit code.
+func (r *run) end(ctx context.Context, c moby.InspectResponse, t cluster.Failure) string {
+	replica := container.Replica{InspectResponse: c}
+	evidence.Explain(ctx, r.engine, evidence.At(r.engine), []*container.Replica{&replica})
+	if replica.Last == nil || !replica.Last.Told() {
+		return t.Words
+	}
+	return replica.Last.String()
 }
 
 // taskLogs reads the logs of tasks as those of containers are read: the manager asks the task's node.
