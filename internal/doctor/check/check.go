@@ -35,7 +35,7 @@ type Rule struct {
 	Fix   Fix
 }
 
-// Fix is whether the edits of a finding may be made without asking. Nobody makes them yet.
+// Fix is whether what makes a finding go may be done without asking: the edits of its files, or its action.
 type Fix string
 
 // The classes of fixes.
@@ -74,17 +74,20 @@ type Finding struct {
 	Containers []string `json:"containers,omitempty"` // their names
 	Lines      []string `json:"lines,omitempty"`      // of a log, as they were written
 	Fix        Fix      `json:"-"`
-	Edits      []Edit   `json:"-"` // that make it go, in Compose files
+	Edits      []Edit   `json:"-"` // that make it go, in Compose files and ignore files
 }
 
-// Edit is one change of a Compose file, named by the path of keys in it.
+// Edit is one change of a Compose file, named by the path of keys in it, or of an ignore file, which gets Lines.
 type Edit struct {
-	File  string   // "" for the last of the project's files that has most of the path
+	// File is "" for the project's file that has most of the path; where that is no more than a service, the one that
+	// says what its image is.
+	File  string
 	Path  []string // services, web, restart
 	Value string   // as YAML in one line: unless-stopped, {driver: local}; of a deletion ""
 	// Old is what the value has to be now, as YAML spells it; "" where the key must not be there yet.
 	Old    string
 	Delete bool
+	Lines  []string // of a .dockerignore that is File, which need not be there: they are added to it
 }
 
 // Anything as an edit's Old is any value.
