@@ -55,7 +55,7 @@ func (b *bench) shipped(ctx context.Context) (string, error) {
 	rig.Say("starting the six services")
 	start := b.command(ctx, b.tool[0], append(b.tool[1:], "start")...)
 	start.Env = append(start.Env, env...)
-	if _, err := b.output(start); err != nil {
+	if _, err := rig.Output(start); err != nil {
 		return "", err
 	}
 	list, err := b.engine.ContainerList(ctx, shippedFilter())

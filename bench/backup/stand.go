@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -16,7 +15,6 @@ import (
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/client"
 
-	"github.com/25eloquence/compose-mage/bench/internal/figures"
 	"github.com/25eloquence/compose-mage/bench/internal/rig"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
@@ -61,7 +59,7 @@ func open(ctx context.Context, c config) (*bench, error) {
 		return b, err
 	}
 	targets := filepath.Join(b.work, "targets")
-	_, err = b.output(b.command(ctx, mage, "-compile", targets))
+	_, err = rig.Output(b.command(ctx, mage, "-compile", targets))
 	b.tool = []string{targets}
 	return b, err
 }
@@ -206,18 +204,6 @@ func (b *bench) command(ctx context.Context, name string, args ...string) *exec.
 		"MAGEFILE_CACHE="+filepath.Join(b.work, "cache"), "BACKUP_REPOSITORY="+b.repository("ours"),
 		"BACKUP_PASSWORD_FILE="+b.password(), "RESTIC_CACHE_DIR="+filepath.Join(b.work, "restic-cache"))
 	return cmd
-}
-
-// output runs the command and gives its standard output.
-func (b *bench) output(cmd *exec.Cmd) ([]byte, error) {
-	var said strings.Builder
-	cmd.Stderr = &said
-	out, err := cmd.Output()
-	if err != nil {
-		return out, fmt.Errorf("running %s %s: %w: %s", filepath.Base(cmd.Path), strings.Join(cmd.Args[1:], " "), err,
-			figures.LastWords([]byte(string(out)+said.String())))
-	}
-	return out, nil
 }
 
 // facts describes machine and versions.

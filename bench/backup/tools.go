@@ -34,7 +34,7 @@ func (b *bench) backup(ctx context.Context, env ...string) (seconds, frozen floa
 	cmd := b.command(ctx, b.tool[0], append(b.tool[1:], "backup")...)
 	cmd.Env = append(append(cmd.Env, b.toolEnv...), env...)
 	began := time.Now()
-	out, err := b.output(cmd)
+	out, err := rig.Output(cmd)
 	seconds = time.Since(began).Seconds()
 	if err != nil {
 		return seconds, 0, err
@@ -56,7 +56,7 @@ func (b *bench) resticRun(ctx context.Context, repository string, args ...string
 	cmd := b.command(ctx, b.restic.Path, args...)
 	cmd.Env = append(cmd.Env, "RESTIC_REPOSITORY="+b.repository(repository), "RESTIC_PASSWORD_FILE="+b.password())
 	began := time.Now()
-	_, err := b.output(cmd)
+	_, err := rig.Output(cmd)
 	return time.Since(began).Seconds(), err
 }
 
@@ -74,7 +74,7 @@ func (b *bench) tar(ctx context.Context) (seconds, out float64, size int64, err 
 	if _, err := b.engine.ContainerStop(ctx, store, client.ContainerStopOptions{}); err != nil {
 		return 0, 0, 0, fmt.Errorf("stopping the service: %w", err)
 	}
-	_, err = b.output(b.command(ctx, "tar", "-C", b.data, "-czf", path, "."))
+	_, err = rig.Output(b.command(ctx, "tar", "-C", b.data, "-czf", path, "."))
 	seconds = time.Since(began).Seconds()
 	err = errors.Join(err, b.start(ctx))
 	out = time.Since(began).Seconds()

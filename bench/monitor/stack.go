@@ -13,7 +13,6 @@ import (
 
 	"github.com/moby/moby/client"
 
-	"github.com/25eloquence/compose-mage/bench/internal/figures"
 	"github.com/25eloquence/compose-mage/bench/internal/rig"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/pinned"
@@ -83,7 +82,7 @@ func open(ctx context.Context, c config) (*bench, error) {
 	}
 	b.targets = filepath.Join(b.work, "targets")
 	rig.Say("compiling the targets")
-	if _, err := b.output(b.command(ctx, stack{}, b.mage, "-compile", b.targets)); err != nil {
+	if _, err := rig.Output(b.command(ctx, stack{}, b.mage, "-compile", b.targets)); err != nil {
 		return b, err
 	}
 	return b, rig.ServiceImage(ctx, b.engine, b.root, b.work, image, "./start/service")
@@ -118,7 +117,7 @@ func (b *bench) up(ctx context.Context, services int) (stack, error) {
 	}
 	b.stacks = append(b.stacks, s)
 	rig.Say("starting %d services", services)
-	if _, err := b.output(b.command(ctx, s, b.compose, "-f", s.file, "up", "-d", "--wait")); err != nil {
+	if _, err := rig.Output(b.command(ctx, s, b.compose, "-f", s.file, "up", "-d", "--wait")); err != nil {
 		return s, err
 	}
 	found, err := b.engine.ContainerList(ctx, client.ContainerListOptions{
@@ -137,7 +136,7 @@ func (b *bench) up(ctx context.Context, services int) (stack, error) {
 }
 
 func (b *bench) down(ctx context.Context, s stack) error {
-	_, err := b.output(b.command(ctx, s, b.compose, "-f", s.file, "down", "-v", "-t", "2"))
+	_, err := rig.Output(b.command(ctx, s, b.compose, "-f", s.file, "down", "-v", "-t", "2"))
 	return err
 }
 
@@ -164,18 +163,6 @@ func (b *bench) command(ctx context.Context, s stack, name string, args ...strin
 		cmd.Env = append(cmd.Env, "COMPOSE_FILE="+s.file)
 	}
 	return cmd
-}
-
-// output runs the command and gives its standard output.
-func (b *bench) output(cmd *exec.Cmd) ([]byte, error) {
-	var said strings.Builder
-	cmd.Stderr = &said
-	out, err := cmd.Output()
-	if err != nil {
-		return out, fmt.Errorf("running %s %s: %w: %s", filepath.Base(cmd.Path), strings.Join(cmd.Args[1:], " "), err,
-			figures.LastWords([]byte(said.String())))
-	}
-	return out, nil
 }
 
 // facts describes machine and versions.

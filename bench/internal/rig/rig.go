@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/25eloquence/compose-mage/bench/internal/figures"
 )
 
 // Alone keeps other benches away until the file is closed or this process ends: two at once would remove each
@@ -87,6 +89,18 @@ func BuildMage(ctx context.Context, repository, dir string) (string, error) {
 		return "", fmt.Errorf("building mage: %w: %s", err, out)
 	}
 	return mage, nil
+}
+
+// Output runs the command and gives its standard output. What it said last is in the error.
+func Output(cmd *exec.Cmd) ([]byte, error) {
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		return out, fmt.Errorf("running %s %s: %w: %s", filepath.Base(cmd.Path), strings.Join(cmd.Args[1:], " "), err,
+			figures.LastWords([]byte(string(out)+said.String())))
+	}
+	return out, nil
 }
 
 // HostAddress is where the machine's own engine answers.
