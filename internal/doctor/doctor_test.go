@@ -277,3 +277,27 @@ func publishing(name string, ports ...types.ServicePortConfig) types.ServiceConf
 	s.Ports = ports
 	return s
 }
+
+// TestNoBuilderIsWantedWhereNothingIsBuilt holds that a stack of others' images has no need of a builder and its cache.
+func TestNoBuilderIsWantedWhereNothingIsBuilt(t *testing.T) {
+	of := func(build *types.BuildConfig) *types.Project {
+		web := types.ServiceConfig{Name: "web", WorkloadSpec: types.WorkloadSpec{Build: build}}
+		return &types.Project{Services: types.Services{"db": {Name: "db"}, "web": web}}
+	}
+	for name, c := range map[string]struct {
+		project *types.Project
+		want    int
+	}{
+		"others' images":            {of(nil), 0},
+		"one that is built":         {of(&types.BuildConfig{}), 1},
+		"files that could not load": {nil, 1},
+	} {
+		in := Input{Project: c.project, Registry: "127.0.0.1:1"}
+		if got := checkBuilder(t.Context(), in); len(got) != c.want {
+			t.Errorf("%s: builder: %s", name, text(got...))
+		}
+		if got := checkRegistry(t.Context(), in); len(got) != c.want {
+			t.Errorf("%s: registry: %s", name, text(got...))
+		}
+	}
+}

@@ -16,7 +16,23 @@ import (
 // reachTimeout bounds each question to a builder or registry.
 const reachTimeout = 5 * time.Second
 
+// buildsNothing says that no service has a build section: neither a builder nor its cache is of use then.
+func (in Input) buildsNothing() bool {
+	if in.Project == nil {
+		return false
+	}
+	for _, s := range in.Project.Services {
+		if s.Build != nil {
+			return false
+		}
+	}
+	return true
+}
+
 func checkBuilder(ctx context.Context, in Input) []finding.Finding {
+	if in.buildsNothing() {
+		return nil
+	}
 	if in.Builder == "" {
 		return []finding.Finding{
 			finding.Fail(fault.Builder, "builder.reach", "go tool mage setup", "there is no builder"),
@@ -54,7 +70,7 @@ func reachBuilder(ctx context.Context, in Input, address string) finding.Finding
 }
 
 func checkRegistry(ctx context.Context, in Input) []finding.Finding {
-	if in.Registry == "" {
+	if in.Registry == "" || in.buildsNothing() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
