@@ -84,6 +84,18 @@ func Look(ctx context.Context, in Input, tell func(finding.Finding)) (Report, er
 	return r, nil
 }
 
+// Machine runs the checks that say something without a project: of the engine, the machine, the builder and the disks.
+func Machine(ctx context.Context, in Input) []finding.Finding {
+	in.Project = nil
+	var out []finding.Finding
+	for _, check := range []func(context.Context, Input) []finding.Finding{
+		checkEngine, checkMachine, checkBuilder, checkDisk,
+	} {
+		out = append(out, check(ctx, in)...)
+	}
+	return out
+}
+
 // Verdict is an error where a check failed, with the exit code of the first; warnings are none.
 func (r Report) Verdict() error {
 	var failed []finding.Finding

@@ -3,16 +3,23 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"io"
+	"os"
+	"slices"
+	"strings"
 
 	"github.com/25eloquence/compose-mage/internal/compose"
+	"github.com/25eloquence/compose-mage/internal/doctor"
 	"github.com/25eloquence/compose-mage/internal/doctor/check"
 	"github.com/25eloquence/compose-mage/internal/doctor/examine"
 	"github.com/25eloquence/compose-mage/internal/doctor/subject"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/provision"
 	"github.com/25eloquence/compose-mage/internal/shape"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/stack"
@@ -53,6 +60,11 @@ func run(ctx context.Context, o Options) (examine.Report, error) {
 	if err := ctx.Err(); err != nil {
 		return examine.Report{}, err
 	}
+	// What is wrong with the question is no finding: a name that no service has.
+	if asked := (*fault.Error)(nil); errors.As(given.ModelErr, &asked) && asked.Code == fault.Usage {
+		asked.Next = "go tool mage doctor"
+		return examine.Report{}, asked
+	}
 	s := subject.New(given)
 	return examine.Run(ctx, s, append(examine.Checks(), quick(o)))
 }
@@ -62,6 +74,9 @@ func quick(o Options) examine.Check {
 	return examine.Check{
 		Rules: examine.QuickRules,
 		Look: func(ctx context.Context, s *subject.Subject) ([]check.Finding, error) {
+			if s.Engine != nil && s.Model == nil {
+				return machine(ctx, s)
+			}
 			if _, _, err := s.Connected(); err != nil {
 				return nil, err
 			}
@@ -77,4 +92,27 @@ func quick(o Options) examine.Check {
 			return examine.Quick(s.Files, all), err
 		},
 	}
+}
+
+// machine has those of check's findings that need no project.
+func machine(ctx context.Context, s *subject.Subject) ([]check.Finding, error) {
+	e := s.Engine
+	setup, err := provision.Load()
+	if err != nil {
+		return nil, err
+	}
+	found := doctor.Machine(ctx, doctor.Input{
+		API: e, Host: e.Host, Local: e.Local(), Info: e.Info, Machine: e.Machine(), StateDir: s.StateDir,
+		Builder: cmp.Or(os.Getenv(stack.BuilderVariable), setup.Builder), EngineBuilder: provision.EngineBuilder,
+	})
+	var unseen []string
+	for _, r := range examine.QuickRules {
+		looked := strings.HasPrefix(r.ID, "disk.") || strings.HasPrefix(r.ID, "machine.") ||
+			slices.Contains([]string{"builder.reach", "engine.version"}, r.ID)
+		if !looked {
+			unseen = append(unseen, r.ID)
+		}
+	}
+	_, why := s.Project()
+	return examine.Quick(s.Files, found), check.NotSeenOf(unseen, "%v", why)
 }

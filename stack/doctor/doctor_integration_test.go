@@ -188,3 +188,26 @@ func TestIntegrationDoctorFindsWhatIsWrong(t *testing.T) {
 	}
 	t.Logf("%d kinds looked for in %.1f s\n%s", report.Rules, report.Seconds, text.String())
 }
+
+// Files that do not load hide the project, not the engine, its disks and its builder.
+func TestIntegrationDoctorWithoutAProject(t *testing.T) {
+	enginetest.Connect(t)
+	file := filepath.Join(t.TempDir(), "compose.yaml")
+	if err := os.WriteFile(file, []byte("services: ["), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Examine(t.Context(), Options{Files: []string{file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Findings) == 0 || r.Findings[0].ID != "project.load" {
+		t.Errorf("%+v", r.Findings)
+	}
+	for _, u := range r.Unseen {
+		for _, id := range []string{"disk.engine", "builder.reach", "machine.memory", "engine.clock"} {
+			if slices.Contains(u.IDs, id) {
+				t.Errorf("%s is not looked for: %s", id, u.Why)
+			}
+		}
+	}
+}

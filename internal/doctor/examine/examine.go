@@ -5,6 +5,7 @@ package examine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -101,7 +102,7 @@ func judge(s *subject.Subject, outcomes []outcome) Report {
 		}
 		if o.err != nil {
 			why := check.FirstLine(o.err)
-			unseen[why] = append(unseen[why], ids(o.rules)...)
+			unseen[why] = append(unseen[why], notSeen(o)...)
 		}
 	}
 	for why, which := range unseen {
@@ -119,6 +120,14 @@ func judge(s *subject.Subject, outcomes []outcome) Report {
 			cmp.Compare(strings.Join(a.Subjects, ","), strings.Join(b.Subjects, ",")))
 	})
 	return r
+}
+
+// notSeen are the ids that a check could not look for.
+func notSeen(o outcome) []string {
+	if some := (*check.Unseen)(nil); errors.As(o.err, &some) && len(some.IDs) > 0 {
+		return some.IDs
+	}
+	return ids(o.rules)
 }
 
 func ids(rules []check.Rule) []string {

@@ -31,9 +31,21 @@ func (r Report) Print(out *ui.Out) {
 		paragraph(out.Info, "", fmt.Sprintf("ignored %s%s: %s", i.ID, about(i.Subjects), i.Reason))
 	}
 	for _, u := range r.Unseen {
-		paragraph(out.Info, "", fmt.Sprintf("not looked for: %s: %s", strings.Join(u.IDs, ", "), u.Why))
+		paragraph(out.Info, "", fmt.Sprintf("not looked for: %s: %s", which(u.IDs), u.Why))
 	}
 	paragraph(out.Info, "", r.counts())
+}
+
+// mostIDs is how many ids are named of which nothing could be said for one reason.
+const mostIDs = 12
+
+// which names ids, or says how many there are: where the files do not load, nearly all can't be looked for. JSON and
+// Markdown name them all.
+func which(ids []string) string {
+	if len(ids) > mostIDs {
+		return fmt.Sprintf("%d kinds of trouble (-json names them)", len(ids))
+	}
+	return strings.Join(ids, ", ")
 }
 
 func about(services []string) string {
