@@ -27,6 +27,7 @@ var readings = map[string]string{
 	"internal/buildcontext/ignore.go readLimited":        "of a limited reader",
 	"internal/recreate/files.go otherText":               "of a limited reader",
 	"internal/compose/inspect.go inspection.composeFile": "of a text in memory",
+	"internal/doctor/edit/document.go read":              "of a text in memory",
 	"internal/regular/regular.go Read":                   "of a limited reader",
 	"internal/state/read.go ReadFile":                    "of a limited reader",
 	"internal/state/stopped_linux.go stopped":            kernel,
