@@ -104,7 +104,7 @@ func TestIntegrationDatabasesUnderLoad(t *testing.T) {
 			p, err := engine.StartExec(t.Context(), f.engine, id, []string{"sh", "-c", d.load}, false)
 			f.must(err)
 			defer p.Close()
-			for i := range count(t, "BACKUPS", 2) {
+			for i := range count(t, "BACKUPS", 5) {
 				time.Sleep(time.Second)
 				before := f.counted(id, d)
 				b := f.backup()

@@ -81,7 +81,7 @@ func TestIntegrationRedisUnderLoad(t *testing.T) {
 			p, err := engine.StartExec(t.Context(), f.engine, id, []string{"sh", "-c", load}, false)
 			f.must(err)
 			defer p.Close()
-			for i := range count(t, "BACKUPS", 1) {
+			for i := range count(t, "BACKUPS", 5) {
 				time.Sleep(200 * time.Millisecond)
 				before := f.whole(id)
 				f.backup()

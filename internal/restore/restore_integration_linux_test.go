@@ -56,7 +56,7 @@ func writerFixture(t *testing.T, check *moby.HealthConfig) (*fixture, string) {
 func TestIntegrationBackupsAreOfOneMoment(t *testing.T) {
 	f, id := writerFixture(t, checked)
 	began := f.inspect(id).State.StartedAt
-	for range count(t, "BACKUPS", 2) {
+	for range count(t, "BACKUPS", 5) {
 		before := f.numbers(filepath.Join(f.path(f.name+"_first"), "log"))
 		b := f.backup()
 		r := f.restore(Options{At: b.Snapshot})
