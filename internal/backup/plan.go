@@ -18,9 +18,6 @@ import (
 	"github.com/25eloquence/compose-mage/internal/volumes"
 )
 
-// holdsLabel says of a volume whether it holds data or a cache.
-const holdsLabel = "com.25eloquence.volume"
-
 // DefaultFreeze is the longest that services stand still, unless the Compose file says otherwise: less than what asks
 // them waits for an answer.
 const DefaultFreeze = 3 * time.Second
@@ -138,7 +135,7 @@ func (d *decision) decideVolume(key string, config types.VolumeConfig) error {
 	}
 	v := d.Volumes[i]
 	holds := "data"
-	if v.Labels[holdsLabel] == "cache" || config.Labels[holdsLabel] == "cache" {
+	if v.Labels[extension.HoldsLabel] == "cache" || config.Labels[extension.HoldsLabel] == "cache" {
 		holds = "cache"
 	}
 	switch saved, said := extension.VolumeSaved(config); {

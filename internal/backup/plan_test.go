@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/api/types/volume"
 
 	"github.com/25eloquence/compose-mage/internal/composetest"
+	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/golden"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -38,7 +39,7 @@ func engineVolumes(names ...string) []volume.Volume {
 		name, cache := strings.CutSuffix(name, ":cache")
 		v := volume.Volume{Name: name, Driver: "local", Mountpoint: "/v/" + name, Labels: map[string]string{}}
 		if cache {
-			v.Labels[holdsLabel] = "cache"
+			v.Labels[extension.HoldsLabel] = "cache"
 		}
 		out = append(out, v)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/enginetest"
+	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -83,8 +84,10 @@ func build(t *testing.T, e *engine.Engine, name string) *stack {
 	s.usedNet, s.deadNet = s.network("default"), s.network("dead")
 	if _, err := e.VolumeCreate(t.Context(),
 		client.VolumeCreateOptions{
-			Name:   s.volume,
-			Labels: map[string]string{container.ProjectLabel: name, container.VolumeLabel: "data", labelHolds: "data"},
+			Name: s.volume,
+			Labels: map[string]string{
+				container.ProjectLabel: name, container.VolumeLabel: "data", extension.HoldsLabel: "data",
+			},
 		}); err != nil {
 		t.Fatal(err)
 	}

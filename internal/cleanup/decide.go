@@ -17,9 +17,6 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
-// labelHolds says of a volume whether it holds data or a cache.
-const labelHolds = "com.25eloquence.volume"
-
 // aboutToStart is for how long a container that was created but never started is left alone: somebody may be starting
 // it.
 const aboutToStart = 10 * time.Minute

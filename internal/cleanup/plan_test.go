@@ -17,6 +17,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/builds"
 	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/golden"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -79,7 +80,7 @@ func recorded(id, dir, service string, names ...string) builds.Record {
 
 func vol(name, key, project, holds string, size int64) volume.Volume {
 	return volume.Volume{
-		Name: name, Labels: labels(project, "", container.VolumeLabel, key, labelHolds, holds),
+		Name: name, Labels: labels(project, "", container.VolumeLabel, key, extension.HoldsLabel, holds),
 		UsageData: &volume.UsageData{Size: size},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
@@ -31,7 +32,7 @@ func (d *decision) decideVolumes(named []string) error {
 			item.Bytes = v.UsageData.Size
 		}
 		holds := holdsData
-		if v.Labels[labelHolds] == "cache" {
+		if v.Labels[extension.HoldsLabel] == "cache" {
 			holds = "a cache that the services fill again"
 		}
 		if names[v.Name] {

@@ -81,6 +81,9 @@ func BackupsOf(project *types.Project) Backups {
 	return *e.Backup
 }
 
+// HoldsLabel is the label by which a volume says whether it holds data or a cache.
+const HoldsLabel = "com.25eloquence.volume"
+
 // VolumeSaved gives what a volume's own entry says of whether it is saved; said is false where it says nothing.
 func VolumeSaved(v types.VolumeConfig) (saved, said bool) {
 	var e onVolume

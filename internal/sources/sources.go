@@ -67,7 +67,7 @@ var trees = []string{"cmd", "internal", "magefiles", "stack"}
 
 // forTests are the packages whose code no target runs.
 var forTests = []string{
-	"architecture", "composetest", "enginetest", "golden", "integration", "mutants", "parity", "sources",
+	"architecture", "composetest", "enginetest", "fixture", "golden", "integration", "mutants", "parity", "sources",
 }
 
 // mageOutput is the program that Mage writes beside the targets while it compiles them.

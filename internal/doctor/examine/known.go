@@ -68,6 +68,9 @@ var QuickRules = rulesOf("docs/check.md", check.Engine, []known{
 	{"schedule.failed", "a job that failed", finding.Warning},
 	{"schedule.missed", "a job that did not run", finding.Warning},
 	{"schedule.gone", "a job that nothing runs any more", finding.Warning},
+	{"backup.failed", "a backup that failed", finding.Warning},
+	{"backup.drill", "a drill that failed, or none for long", finding.Warning},
+	{"backup.stopped", "containers that a killed backup left stopped", finding.Warning},
 })
 
 // known is a rule of an older part of the house.
@@ -151,7 +154,7 @@ var projectCheck = Check{
 	},
 }
 
-// monitorCheck has what monitor says of the running services. Of disks check says it.
+// monitorCheck has what monitor says of the running services. Of disks, jobs and backups check says it.
 var monitorCheck = Check{
 	Rules: rulesOf("docs/monitor.md", check.Engine, []known{
 		{"memory.killed", "killed for want of memory", finding.Warning},
@@ -184,7 +187,8 @@ var monitorCheck = Check{
 		}
 		var out []check.Finding
 		for _, f := range snapshot.Findings {
-			if strings.HasPrefix(f.ID, "disk.") {
+			if strings.HasPrefix(f.ID, "disk.") || strings.HasPrefix(f.ID, "schedule.") ||
+				strings.HasPrefix(f.ID, "backup.") {
 				continue
 			}
 			out = append(out, monitored(ctx, s, snapshot.Services, f))
