@@ -13,9 +13,9 @@ import (
 
 // measured are the runs of one tool.
 type measured struct {
-	name                    string
-	seconds, out, kept      []float64 // kept is in MiB
-	frozen, longest, missed []float64
+	name               string
+	seconds, out, kept []float64 // kept is in MiB
+	frozen             []float64
 }
 
 // pair runs both, the second one first in every other round.

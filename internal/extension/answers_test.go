@@ -57,8 +57,8 @@ func TestAnswers(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"{addres: 'http://:1'}": `unknown key "addres" in x-compose-mage.answers (did you mean "address"?)`,
-		"[a]":                   "x-compose-mage: ",
+		"{addresss: 'http://:1'}": `unknown key "addresss" in x-compose-mage.answers (did you mean "address"?)`,
+		"[a]":                     "x-compose-mage: ",
 	} {
 		_, err := loaded(t, "services: {a: {image: x, x-compose-mage: {answers: "+text+"}}}\n")
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -3,6 +3,7 @@
 package restore
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -87,7 +88,7 @@ func (c *connection) carry(to, from net.Conn) {
 			}
 		}
 		if err != nil {
-			if t, ok := to.(*net.TCPConn); ok && err == io.EOF {
+			if t, ok := to.(*net.TCPConn); ok && errors.Is(err, io.EOF) {
 				_ = t.CloseWrite()
 			}
 			return

@@ -173,12 +173,10 @@ func (r Report) Verdict(failOn string) error {
 	if worst == finding.OK {
 		return nil
 	}
-	for _, f := range r.Findings { // the worst are first
-		if f.Severity < worst {
-			break
-		}
-		return fault.New(cmp.Or(f.Code, fault.Failed), f.Remedy, "doctor: %s; the first is %s: %s", r.severities(),
-			f.ID, f.Text())
+	if len(r.Findings) == 0 || r.Findings[0].Severity < worst { // the worst are first
+		return nil
 	}
-	return nil
+	f := r.Findings[0]
+	return fault.New(cmp.Or(f.Code, fault.Failed), f.Remedy, "doctor: %s; the first is %s: %s", r.severities(), f.ID,
+		f.Text())
 }
