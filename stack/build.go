@@ -15,6 +15,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/image"
 	"github.com/25eloquence/compose-mage/internal/state"
+	"github.com/25eloquence/compose-mage/internal/trace"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -132,8 +133,9 @@ func (s *Stack) build(ctx context.Context, o BuildOptions) (BuildReport, error) 
 		p.out.Warn("no service to build: %s without a build section", strings.Join(plan.Pulled, ", "))
 		return BuildReport{Images: []ImageResult{}}, nil
 	}
+	ctx, done := trace.Begin(ctx, "build", p.model.Project.Name)
 	results, err := p.buildImages(ctx, o, plan, cache)
-	if results == nil {
+	if p.keep(done); results == nil {
 		return BuildReport{}, err
 	}
 	report := BuildReport{Images: []ImageResult{}}

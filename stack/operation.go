@@ -4,11 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
-	"github.com/25eloquence/compose-mage/internal/operation"
-	"github.com/25eloquence/compose-mage/internal/page"
+	"github.com/25eloquence/compose-mage/internal/trace"
 )
 
 // RunReport is what a start or a restart did, and when.
@@ -43,17 +41,10 @@ func (r *eventReader) report(project string) RunReport {
 	}
 }
 
-// keepStart keeps what a start did for the page of monitor -serve, but not that it found nothing to do.
-func (p *project) keepStart(report RunReport) {
-	if !slices.ContainsFunc(report.Operations, func(o Operation) bool { return o.Kind != string(operation.Wait) }) {
-		return
-	}
-	data, err := json.Marshal(report)
-	if err == nil {
-		err = page.KeepStart(report.Project, data)
-	}
-	if err != nil {
-		p.out.Warn("the page of monitor -serve will not show this start: %v", err)
+// keep keeps when what was done for the page of monitor -serve.
+func (p *project) keep(done *trace.Live) {
+	if err := trace.Keep(done.Timeline()); err != nil {
+		p.out.Warn("the page of monitor -serve will not show this run: %v", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/lifecycle"
+	"github.com/25eloquence/compose-mage/internal/trace"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -70,6 +71,7 @@ func (s *Stack) restart(ctx context.Context, o RestartOptions) (RunReport, error
 	defer release()
 	p.out.Title("restarting %s", p.model.Project.Name)
 	p.sayFit()
+	ctx, _ = trace.Begin(ctx, "restart", p.model.Project.Name)
 	events := &eventReader{to: o.Events}
 	options.Events = events
 	err = lifecycle.Restart(ctx, p.engine, p.model.Project, options)

@@ -39,6 +39,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/rollout"
 	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/status"
+	"github.com/25eloquence/compose-mage/internal/trace"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -115,6 +116,7 @@ func (s *Stack) servicesOf(named []string) []string {
 
 // load reads the project with the named services and what they depend on; none named is all.
 func (s *Stack) load(ctx context.Context, named []string, r compose.Request) (*project, error) {
+	defer trace.Of(ctx).Time("read the Compose files")()
 	r.Files, r.Services, r.Machine, r.CLI = s.options.Files, named, s.engine.Machine(), s.engine.CLI
 	model, err := compose.Load(ctx, r)
 	if err != nil {
@@ -162,6 +164,7 @@ func (p *project) putRight(ctx context.Context) {
 
 // lock keeps other runs of ours from changing the same project meanwhile.
 func (p *project) lock(ctx context.Context) (func(), error) {
+	defer trace.Of(ctx).Time("wait for other runs")()
 	return state.LockProject(ctx, p.model.Project.Name, p.out)
 }
 

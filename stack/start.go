@@ -12,6 +12,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/orphan"
 	"github.com/25eloquence/compose-mage/internal/recreate"
 	"github.com/25eloquence/compose-mage/internal/state"
+	"github.com/25eloquence/compose-mage/internal/trace"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -124,15 +125,15 @@ func (s *Stack) start(ctx context.Context, o StartOptions) (RunReport, error) {
 	if err != nil {
 		return RunReport{}, err
 	}
+	ctx, done := trace.Begin(ctx, "start", p.model.Project.Name)
 	events := &eventReader{to: o.Events}
 	options.Timeout, options.Orphans, options.TakeOver, options.Events = o.Timeout, policy, o.TakeOver, events
 	err = lifecycle.Start(ctx, p.engine, p.model.Project, options)
 	if err == nil {
 		p.sayMisfits(ctx)
 	}
-	report := events.report(p.model.Project.Name)
-	p.keepStart(report)
-	return report, err
+	p.keep(done)
+	return events.report(p.model.Project.Name), err
 }
 
 // PlanStart says what Start would do, and why.

@@ -29,6 +29,7 @@ var readings = map[string]string{
 	"internal/compose/inspect.go inspection.composeFile": "of a text in memory",
 	"internal/doctor/edit/document.go read":              "of a text in memory",
 	"internal/regular/regular.go Read":                   "of a limited reader",
+	"internal/trace/schema/schema.go Read":               "of a text in memory",
 	"internal/state/read.go ReadFile":                    "of a limited reader",
 	"internal/state/stopped_linux.go stopped":            kernel,
 	"internal/engine/exec.go Process.Copy":               "into a tail, or to a reader that cuts lines",

@@ -49,7 +49,7 @@ var Packages = map[string]map[string]Command{
 		}},
 		"build": {Services: true, Options: Options{
 			"services": List, "no-cache": Flag, "pull": Flag, "fail-fast": Flag, "push": Flag, "attest": Flag,
-			"platform": Text, "progress": Text, "json": Flag, "dry-run": Flag,
+			"platform": Text, "progress": Text, "json": Flag, "trace": Text, "dry-run": Flag,
 		}},
 		"check": {Services: true, Options: Options{"services": List, "json": Flag}},
 		"cleanup": {Options: Options{
@@ -69,7 +69,7 @@ var Packages = map[string]map[string]Command{
 				"services": List, "measured": Flag, "least": Duration, "write": Text, "json": Flag,
 			},
 		},
-		"full": {Services: true, Options: Options{"services": List}},
+		"full": {Services: true, Options: Options{"services": List, "trace": Text}},
 		"lock": {Options: Options{"check": Flag}},
 		"logs": {Services: true, Options: Options{
 			"services": List, "follow": Flag, "tail": Text, "since": Text, "deployed": Flag,
@@ -83,7 +83,7 @@ var Packages = map[string]map[string]Command{
 		"nodes": {Options: Options{"json": Flag}},
 		"restart": {Services: true, Options: Options{
 			"services": List, "all": Flag, "rolling": Flag, "timeout": Duration, "take-over": Flag, "deployed": Flag,
-			"json": Flag, "dry-run": Flag,
+			"json": Flag, "trace": Text, "dry-run": Flag,
 		}},
 		"restore": {Options: Options{
 			"volumes": List, "at": Text, "swap": Flag, "file": List, "from": Text, "project": Text,
@@ -95,7 +95,7 @@ var Packages = map[string]map[string]Command{
 		"smoke": {},
 		"start": {Services: true, Options: Options{
 			"services": List, "timeout": Duration, "remove-orphans": Flag, "take-over": Flag, "json": Flag,
-			"dry-run": Flag,
+			"trace": Text, "dry-run": Flag,
 		}},
 		"status":   {Services: true, Options: Options{"services": List, "all": Flag, "deployed": Flag, "json": Flag}},
 		"stop":     {Services: true, Options: Options{"services": List, "take-over": Flag, "deployed": Flag}},

@@ -23,6 +23,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/imageload"
 	"github.com/25eloquence/compose-mage/internal/registry"
 	"github.com/25eloquence/compose-mage/internal/solve"
+	"github.com/25eloquence/compose-mage/internal/trace"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -123,14 +124,19 @@ func Build(ctx context.Context, plan buildplan.Plan, o Options) ([]Result, error
 			r.order.setChanged(t.Service, false)
 			r.order.setStarted(t.Service)
 			results[i].Took = time.Since(start)
+			timeImage(ctx, start, results[i])
 		})
 	}
 	all.Wait()
 	show.Close()
+	path := endSpans(ctx, results)
 	if err := ctx.Err(); err != nil {
 		return results, err
 	}
 	printResults(o.Out, results)
+	if path != "" {
+		o.Out.Info("critical path: %s", path)
+	}
 	for _, t := range plan.Targets {
 		r.warnings = append(r.warnings, solve.Notes(t, o.Environment)...)
 	}
@@ -222,7 +228,9 @@ func (r *run) buildOn(ctx context.Context, t buildplan.Target, m *member) (Resul
 	defer s.dropUpload()
 	r.order.setChanged(t.Service, !s.unchanged)
 	if s.unchanged {
+		ended := trace.Of(ctx).TimeOf(t.Service, "waits for images that changed", trace.Waiting)
 		r.order.wait(ctx)
+		ended()
 	}
 	rec, err = s.makeOrConfirm(ctx)
 	steps := res.setSteps(rec)
@@ -242,7 +250,7 @@ func (r *run) buildOn(ctx context.Context, t buildplan.Target, m *member) (Resul
 		res.State = Unchanged
 	} else {
 		res.State = Loaded
-		res.Loaded, err = s.load(ctx)
+		res.Loaded, err = s.timeLoad(ctx)
 	}
 	res.Warnings = slices.Concat(s.warnings, wait())
 	if err != nil {

@@ -167,7 +167,7 @@ func (s *imageSolve) writeCache(ctx context.Context, exports []client.CacheOptio
 		return err.Error()
 	}
 	opt.CacheImports, opt.CacheExports = s.opt.CacheImports, exports
-	rec.OnFirstStep = func() { rec.Stop(errEdited) }
+	rec.OnFirstStep, rec.Track = func() { rec.Stop(errEdited) }, "cache"
 	_, err = solve.Run(ctx, s.member.Builder, opt, rec)
 	warning := rec.ExportWarning()
 	if warning == "" && err != nil {

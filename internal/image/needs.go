@@ -5,9 +5,11 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/25eloquence/compose-mage/internal/buildplan"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/trace"
 )
 
 // outcome is what became of an image that others may need, once done is closed.
@@ -39,11 +41,12 @@ func (r *run) waitForNeeds(ctx context.Context, t buildplan.Target) error {
 		r.order.setChanged(t.Service, false) // what is needed may wait for the others to be decided
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.Needs)) {
-		service := t.Needs[name].Service
+		service, began := t.Needs[name].Service, time.Now()
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-r.outcomes[service].done:
+			trace.Of(ctx).Waited(t.Service, service, began)
 		}
 		if r.outcomes[service].err != nil {
 			return fault.New(fault.Failed, "go tool mage build "+fault.Quote(service),

@@ -11,12 +11,14 @@ import (
 	"github.com/25eloquence/compose-mage/internal/evidence"
 	"github.com/25eloquence/compose-mage/internal/plan"
 	"github.com/25eloquence/compose-mage/internal/recreate"
+	"github.com/25eloquence/compose-mage/internal/trace"
 )
 
 // observe asks the engine; project has Compose's labels.
 func observe(
 	ctx context.Context, e *engine.Engine, project *types.Project, compared recreate.Comparison,
 ) (plan.Observed, error) {
+	defer trace.Of(ctx).Time("look at what there is")()
 	found, err := container.Inspect(ctx, e, project.Name)
 	if err != nil {
 		return plan.Observed{}, err

@@ -16,6 +16,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/recreate"
 	"github.com/25eloquence/compose-mage/internal/rollout"
 	"github.com/25eloquence/compose-mage/internal/shim"
+	"github.com/25eloquence/compose-mage/internal/trace"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -77,7 +78,7 @@ func Restart(ctx context.Context, e *engine.Engine, project *types.Project, o Re
 		return err
 	}
 	r, err := newRun(e, picked, p, compared, seen,
-		runOptions{out: o.Out, events: o.Events, silentPorts: o.SilentPorts, began: began})
+		runOptions{out: o.Out, events: o.Events, silentPorts: o.SilentPorts, began: began, spans: trace.Of(ctx)})
 	if err != nil {
 		return err
 	}

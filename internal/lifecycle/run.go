@@ -23,6 +23,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/recreate"
 	"github.com/25eloquence/compose-mage/internal/rollout"
 	"github.com/25eloquence/compose-mage/internal/semaphore"
+	"github.com/25eloquence/compose-mage/internal/trace"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -33,6 +34,7 @@ type run struct {
 	project  *types.Project // the services of the plan
 	whole    *types.Project // of a restart: with all the others
 	out      *ui.Out
+	spans    *trace.Live // what is done when; nil for nobody
 	plan     plan.Plan
 	began    time.Time
 	seen     plan.Observed
@@ -72,6 +74,7 @@ type runOptions struct {
 	// silentPorts is as in StartOptions.
 	silentPorts string
 	began       time.Time
+	spans       *trace.Live
 }
 
 func newRun(
@@ -87,7 +90,7 @@ func newRun(
 		return nil, err
 	}
 	r := &run{
-		engine: e, library: library, project: project, whole: project, out: o.out,
+		engine: e, library: library, project: project, whole: project, out: o.out, spans: o.spans,
 		plan: p, began: o.began, seen: seen, compared: compared,
 		places: semaphore.New(int64(p.StartsAtOnce())), cpus: semaphore.New(milli(float64(p.CPUs))),
 		shells: readiness.NewShells(), silent: readiness.ReadSilentPorts(o.silentPorts),
@@ -124,9 +127,13 @@ func (r *run) run(ctx context.Context) error {
 			r.out.Warn("the next restart can't name the keys that changed: %v", err)
 		}
 	}
+	ended := r.spans.Time("look whether all stayed ready")
 	err := r.result(ctx)
+	ended()
 	chain := operation.Critical(operation.Timings(r.operations, r.began))
 	r.progress.end(err, chain, r.operations)
+	r.spans.AddAll(trace.Operations(r.operations, r.began))
+	r.spans.End(err != nil, operation.ChainText(chain))
 	if err == nil && r.launched() {
 		r.out.Info("all ready in %s; critical path: %s", ui.Seconds(time.Since(r.began)), operation.ChainText(chain))
 	}
@@ -188,6 +195,7 @@ func (r *run) waiter(c moby.Summary, step plan.Step) *readiness.Waiter {
 		ReadyOnceStarted: extension.ReadyOnceStarted(r.project.Services[step.Service]),
 		Progress:         func(last string) { r.progress.set(step.Service, stateProbing, last) },
 		Warn:             r.out.Warn,
+		Probed:           r.probed(step.Service),
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/recreate"
 	"github.com/25eloquence/compose-mage/internal/rollout"
 	"github.com/25eloquence/compose-mage/internal/shim"
+	"github.com/25eloquence/compose-mage/internal/trace"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
@@ -49,7 +50,9 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, o Star
 		return err
 	}
 	e = shim.EndingSurvivors(e, project.Name, o.Out)
-	if err := prepare(ctx, e, project, o); err != nil {
+	ended := trace.Of(ctx).Time("put right what is in the way")
+	err = prepare(ctx, e, project, o)
+	if ended(); err != nil {
 		return err
 	}
 	compared := recreate.Comparison{Engine: e, Project: project, Records: o.Records}
@@ -68,7 +71,7 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, o Star
 		p,
 		compared,
 		seen,
-		runOptions{out: o.Out, events: o.Events, silentPorts: o.SilentPorts, began: began},
+		runOptions{out: o.Out, events: o.Events, silentPorts: o.SilentPorts, began: began, spans: trace.Of(ctx)},
 	)
 	if err != nil {
 		return err

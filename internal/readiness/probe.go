@@ -109,22 +109,27 @@ func (w *Waiter) race(
 // runCheck runs the check once: by the shell that is open in the container, or by an exec where the image has none.
 // Its timeout counts from when it has a place. A check that does not answer within its timeout is killed inside the
 // container, and the next one waits for its end.
-func (w *Waiter) runCheck(ctx context.Context, c container.Replica, check *moby.HealthConfig) (result, error) {
+func (w *Waiter) runCheck(
+	ctx context.Context, c container.Replica, check *moby.HealthConfig,
+) (said result, err error) {
 	leave := func() {}
 	if w.session == nil {
-		var err error
 		if leave, err = w.place(ctx); err != nil {
 			return result{code: noAnswer, output: err.Error()}, err
 		}
 	}
 	defer leave()
 	began := time.Now()
-	defer func() { w.took = time.Since(began) }()
+	defer func() {
+		w.took = time.Since(began)
+		if w.Probed != nil {
+			w.Probed(began, said.code)
+		}
+	}()
 	within, cancel := context.WithTimeout(ctx, timeoutOf(check))
 	defer cancel()
 	command := commandOf(c, check)
 	if w.session == nil {
-		var err error
 		if w.session, err = w.Shells.open(within, w.API, w.ID, c.Image, command); err != nil {
 			return w.failed(ctx, within, check, nil, err)
 		}
@@ -132,7 +137,7 @@ func (w *Waiter) runCheck(ctx context.Context, c container.Replica, check *moby.
 	if w.session == nil {
 		return w.exec(ctx, within, check, command)
 	}
-	said, err := w.session.ask(within)
+	said, err = w.session.ask(within)
 	if err == nil {
 		return said, nil
 	}

@@ -38,6 +38,8 @@ type Waiter struct {
 	Local, SharesNetwork bool
 	Progress             func(text string)        // takes what the last probe said; nil for nobody
 	Warn                 func(f string, a ...any) // takes what the user should know; nil for nobody
+	// Probed takes when a run of the check began and its exit code, -1 for none, once it has ended; nil for nobody.
+	Probed func(began time.Time, code int)
 
 	ask      func(answer.Port) answer.Said // nil for one that connects
 	session  *session

@@ -47,6 +47,8 @@ type Recorder struct {
 	OnFirstStep func()                  // called when the first step of the Dockerfile begins to run; nil for none
 	// OnExport is called when an image of which a step ran begins to be exported; nil for none.
 	OnExport func()
+	// Track is what of the image's build the solve is, where it runs beside the rest of it.
+	Track string
 
 	mu      sync.Mutex
 	ran     bool // a step of the Dockerfile
@@ -57,6 +59,10 @@ type Recorder struct {
 	writing           map[string]int64 // what of the cache is being written, with its size
 	progressAt        map[string]int64 // by step and what it is about: how far it was
 	lastLayerProgress time.Time        // when something of a layer last came
+
+	args       []argument    // whose values are shown nowhere
+	late       time.Duration // the least that a status came after what it told of, by the two clocks
+	clockKnown bool
 }
 
 type step struct {
@@ -69,6 +75,7 @@ type step struct {
 	fetching     bool
 	lastProgress time.Time // when the builder last said something new of the step
 	took         time.Duration
+	times        timed
 	lines        []string
 }
 
@@ -83,11 +90,13 @@ func NewRecorder(name string, show *builddisplay.Display) *Recorder {
 // update takes one status from BuildKit.
 func (r *Recorder) update(s *client.SolveStatus) {
 	r.mu.Lock()
+	r.noteClock(s, time.Now())
 	for _, v := range s.Vertexes {
 		r.noteVertex(v)
 	}
 	for _, x := range s.Statuses {
 		if st := r.byID[x.Vertex]; st != nil {
+			st.times.notePart(x)
 			r.noteProgress(st, x)
 			r.noteWrite(x)
 		}
@@ -117,6 +126,7 @@ func (r *Recorder) noteVertex(v *client.Vertex) {
 	}
 	st.name, st.cached, st.lastProgress = v.Name, st.cached || v.Cached, time.Now()
 	st.started, st.ended = v.Started != nil, v.Completed != nil
+	st.times.noteVertex(v)
 	switch {
 	case v.Error == "":
 	case strings.Contains(v.Name, builddisplay.Importing):

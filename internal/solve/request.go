@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
@@ -22,6 +23,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/buildcache"
 	"github.com/25eloquence/compose-mage/internal/builder"
 	"github.com/25eloquence/compose-mage/internal/registry"
+	"github.com/25eloquence/compose-mage/internal/trace"
 )
 
 // Request is a solve of a Dockerfile, and the solves of the other services' Dockerfiles whose images it needs as
@@ -190,7 +192,7 @@ func (q Request) SetHostGateway(b *builder.Builder) error {
 func Run(before context.Context, b *builder.Builder, q Request, rec *Recorder) (*client.SolveResponse, error) {
 	ctx, cancel := context.WithCancelCause(before)
 	defer cancel(nil)
-	rec.stop, rec.size = cancel, b.BlobSize
+	rec.stop, rec.size, rec.args = cancel, b.BlobSize, q.arguments()
 	status := make(chan *client.SolveStatus)
 	drained := make(chan struct{})
 	go func() {
@@ -202,6 +204,7 @@ func Run(before context.Context, b *builder.Builder, q Request, rec *Recorder) (
 	go rec.watch(ctx)
 	resp, err := q.solve(ctx, b, status)
 	<-drained
+	trace.Of(before).AddAll(rec.Spans(time.Now()))
 	switch {
 	case err == nil || ctx.Err() == nil:
 		return resp, err

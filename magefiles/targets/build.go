@@ -24,14 +24,20 @@ func Build(ctx context.Context,
 	platform *string, // with -push: linux/amd64,linux/arm64, those that the builder has
 	progress *string, // auto, plain, tty, quiet or rawjson
 	json *bool, // results as one line of JSON; progress goes to standard error
+	trace *string, // a file that gets what was done when, for ui.perfetto.dev
 	dryRun *bool, // -dry-run: print what would be built
 ) error {
+	if err := refuseTrace("build", trace, value(dryRun, false)); err != nil {
+		return fault.Exit(ctx, err)
+	}
 	o := stack.BuildOptions{
 		NoCache: value(noCache, false), Pull: value(pull, false), FailFast: value(failFast, false),
 		Push:   value(push, false),
 		Attest: value(attest, false), Platform: value(platform, ""), Progress: value(progress, ""),
 	}
-	return fault.Exit(ctx, build(ctx, services, o, value(dryRun, false), value(json, false)))
+	return fault.Exit(ctx, traced(ctx, trace, "build", func(ctx context.Context) error {
+		return build(ctx, services, o, value(dryRun, false), value(json, false))
+	}))
 }
 
 // build builds just the named services, as docker compose build does: what they depend on may be built already.

@@ -15,11 +15,20 @@ import (
 // already stays as it is.
 func Full(ctx context.Context,
 	services *string, // comma-separated services and what they depend on; all by default
+	trace *string, // a file that gets what was done when, for ui.perfetto.dev
 ) error {
 	named, err := names(services)
 	if err != nil {
 		return fault.Exit(ctx, err)
 	}
+	return fault.Exit(ctx, traced(ctx, trace, "full", func(ctx context.Context) error {
+		full(ctx, named)
+		return nil
+	}))
+}
+
+// full does its parts one after the other. Mage panics where one fails.
+func full(ctx context.Context, named []string) {
 	collectLess()
 	steps := []any{ // cleanup is about the whole project, whatever is named
 		stack.Check, stack.Cleanup, stack.Build, stack.Start,
@@ -28,7 +37,6 @@ func Full(ctx context.Context,
 		steps = append(steps, smokeIfAny)
 	}
 	mg.SerialCtxDeps(stack.WithOptions(ctx, stack.Options{Services: named}), append(steps, stack.Monitor)...)
-	return nil
 }
 
 // smokeIfAny runs the smoke test of a stack that has one.

@@ -23,7 +23,10 @@ var choices = []struct {
 	label string
 	run   func(context.Context) error
 }{
-	{"full     check, clean, build, start, test and show", func(ctx context.Context) error { return Full(ctx, nil) }},
+	{
+		"full     check, clean, build, start, test and show",
+		func(ctx context.Context) error { return Full(ctx, nil, nil) },
+	},
 	{"cleanup  remove what is no longer used", func(ctx context.Context) error {
 		find := swarm.FindOptions{Changes: "cleanup"}
 		return cleanUp(ctx, nil, nil, nil, stack.CleanupOptions{}, find, false)

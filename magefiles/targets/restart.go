@@ -24,13 +24,19 @@ func Restart(ctx context.Context,
 	takeOver *bool, // -take-over: make another checkout's containers of this project name this one's
 	deployed *bool, // the stack on the Swarm, with =false the containers of start; what there is by default
 	json *bool, // with -dry-run: print JSON
+	trace *string, // a file that gets what was done when, for ui.perfetto.dev
 	dryRun *bool, // -dry-run: print what would be restarted, and why
 ) error {
+	if err := refuseTrace("restart", trace, value(dryRun, false)); err != nil {
+		return fault.Exit(ctx, err)
+	}
 	o := stack.RestartOptions{
 		All: value(all, false), Rolling: value(rolling, false), Timeout: value(timeout, 0),
 		TakeOver: value(takeOver, false),
 	}
-	return fault.Exit(ctx, restart(ctx, services, o, deployed, value(dryRun, false), value(json, false)))
+	return fault.Exit(ctx, traced(ctx, trace, "restart", func(ctx context.Context) error {
+		return restart(ctx, services, o, deployed, value(dryRun, false), value(json, false))
+	}))
 }
 
 func restart(
@@ -51,6 +57,9 @@ func restart(
 		return err
 	}
 	if on != nil {
+		if isTraced(ctx) {
+			return notDeployed("restart", "-trace")
+		}
 		return restartOnSwarm(ctx, on, o, dryRun, asJSON)
 	}
 	s, err := openJSON(ctx, asJSON)

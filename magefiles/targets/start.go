@@ -21,12 +21,18 @@ func Start(ctx context.Context,
 	removeOrphans *bool, // -remove-orphans: also remove containers of services that the Compose files no longer have
 	takeOver *bool, // -take-over: make another checkout's containers of this project name this one's
 	json *bool, // one event a line as JSON, with -dry-run the plan; all other output goes to standard error
+	trace *string, // a file that gets what was done when, for ui.perfetto.dev
 	dryRun *bool, // -dry-run: print what would be done, why, and in which order
 ) error {
+	if err := refuseTrace("start", trace, value(dryRun, false)); err != nil {
+		return fault.Exit(ctx, err)
+	}
 	o := stack.StartOptions{
 		Timeout: value(timeout, 0), RemoveOrphans: removeOrphans, TakeOver: value(takeOver, false),
 	}
-	return fault.Exit(ctx, start(ctx, services, o, value(dryRun, false), value(json, false)))
+	return fault.Exit(ctx, traced(ctx, trace, "start", func(ctx context.Context) error {
+		return start(ctx, services, o, value(dryRun, false), value(json, false))
+	}))
 }
 
 func start(ctx context.Context, services *string, o stack.StartOptions, dryRun, asJSON bool) (err error) {
