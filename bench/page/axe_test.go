@@ -10,8 +10,6 @@ import (
 
 	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
-
-	"github.com/25eloquence/compose-mage/internal/page"
 )
 
 // axeSum is of axe.min.js in the package axe-core 4.14.1 of the npm registry (licence: MPL 2.0, testdata/axe.LICENSE).
@@ -45,9 +43,7 @@ func TestAccessible(t *testing.T) {
 	source := axe(t)
 	for _, width := range []int64{1200, 320} {
 		s := serve(t, shop(), whole())
-		if err := page.KeepStart("shop", lastStart(func(s string) string { return s })); err != nil {
-			t.Fatal(err)
-		}
+		keepTimelines(t, func(s string) string { return s }, 0)
 		p := open(t, width, 900)
 		p.do(call(cdppage.SetBypassCSP, cdppage.SetBypassCSPParams{Enabled: true}),
 			chromedp.Navigate("http://"+s.address+"/"))
@@ -66,7 +62,8 @@ func TestAccessible(t *testing.T) {
 		both("without a token")
 		p.script("location.hash = " + quoted("token="+s.token))
 		p.live()
-		p.until(`document.querySelector('#operations tbody tr') && document.querySelector('#figures svg') &&
+		p.until(`document.querySelector('#operations tbody tr') && document.querySelector('#steps tbody tr') &&
+			 document.querySelector('#figures svg') &&
 			document.getElementById('lines').textContent`)
 		both("as it opens")
 		p.script(`document.querySelectorAll('details').forEach(d => d.open = true)`)

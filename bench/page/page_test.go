@@ -133,7 +133,7 @@ func TestNoTextIsTakenForMarkup(t *testing.T) {
 	s := serve(t, first, page.Options{History: waves{}, Logs: func(context.Context, string) ([]string, error) {
 		return []string{hostileText}, nil
 	}})
-	keepStart(t, s, lastStart(bad))
+	keepUnder(t, s, bad)
 	s.server.Engine(errors.New(hostileText))
 	p := open(t, 1200, 900)
 	p.do(chromedp.Navigate(s.url()))
@@ -141,7 +141,7 @@ func TestNoTextIsTakenForMarkup(t *testing.T) {
 	s.server.Engine(errors.New(hostileText))
 	p.until(`!document.getElementById('engine').hidden && ` +
 		`document.getElementById('lines').textContent.includes('<script>')`)
-	p.until(`document.querySelector('#operations tbody tr') && document.querySelector('#figures svg')`)
+	p.until(`document.querySelector('#steps tbody tr') && document.querySelector('#figures svg')`)
 	if eval[bool](p, "!!window.owned") || eval[int](p, "document.scripts.length") != 1 ||
 		eval[int](p, "document.images.length") != 0 {
 		t.Error("a text was taken for markup")
@@ -149,7 +149,8 @@ func TestNoTextIsTakenForMarkup(t *testing.T) {
 	for _, place := range []string{
 		"#project", "#services tbody th", "#services tbody tr:nth-child(2)", "#findings li span", "#findings code",
 		"#service",
-		"#operations tbody", "#timeline", "#start-line", "#facts", "#free", "#engine", "#lines",
+		"#operations tbody", "#timeline", "#start-line", "#steps tbody", "#build-timeline", "#build-line",
+		"#facts", "#free", "#engine", "#lines",
 	} {
 		text := eval[string](p, "document.querySelector("+quoted(place)+").textContent")
 		if !strings.Contains(text, "<script>") {
@@ -162,22 +163,18 @@ func TestNoTextIsTakenForMarkup(t *testing.T) {
 	p.clean(s)
 }
 
-// keepStart keeps a report for the site's project, whatever its name.
-func keepStart(t *testing.T, s *site, report []byte) {
+// keepUnder keeps timelines for the site's project, whatever its name.
+func keepUnder(t *testing.T, s *site, name func(string) string) {
 	t.Helper()
 	s.stop()
 	s.project = "shop"
-	if err := page.KeepStart("shop", report); err != nil {
-		t.Fatal(err)
-	}
+	keepTimelines(t, name, 0)
 	s.start()
 }
 
 func TestThePageWorksByKeyboard(t *testing.T) {
 	s := serve(t, shop(), whole())
-	if err := page.KeepStart("shop", lastStart(func(s string) string { return s })); err != nil {
-		t.Fatal(err)
-	}
+	keepTimelines(t, func(s string) string { return s }, 0)
 	p := open(t, 1200, 900)
 	p.do(chromedp.Navigate(s.url()))
 	p.live()
@@ -219,7 +216,7 @@ func TestThePageWorksByKeyboard(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Copy", "Service", "Memory", "worker", "span", "Numbers: CPU, percent of one core", "Operations as a table",
-		"lines",
+		"Steps as a table", "lines",
 	} {
 		if !reached[want] {
 			t.Errorf("%q is not reached: %v", want, reached)
@@ -235,14 +232,11 @@ func TestNarrow(t *testing.T) {
 	first.Findings[0].Remedy = strings.Repeat("go-tool-mage-", 20)
 	first.Services[0].Service = strings.Repeat("averylongname", 5)
 	s := serve(t, first, whole())
-	if err := page.KeepStart("shop",
-		lastStart(func(s string) string { return s + strings.Repeat("averylongname", 9) })); err != nil {
-		t.Fatal(err)
-	}
+	keepTimelines(t, func(s string) string { return s + strings.Repeat("averylongname", 9) }, 0)
 	p := open(t, 320, 640)
 	p.do(chromedp.Navigate(s.url()))
 	p.live()
-	p.until(`document.querySelector('#operations tbody tr') && document.querySelector('#figures svg')`)
+	p.until(`document.querySelector('#steps tbody tr') && document.querySelector('#figures svg')`)
 	p.script(`document.querySelectorAll('details').forEach(d => d.open = true)`)
 	p.until(`document.querySelectorAll('#figures tbody tr').length > 10`)
 	if got := eval[int](p, "document.documentElement.scrollWidth"); got > 320 {
@@ -270,5 +264,39 @@ func TestWithoutAnything(t *testing.T) {
 	}
 	s.feed.give(next)
 	p.until(firstRow + `.includes('missing') && document.getElementById('facts').textContent === 'It does not run.'`)
+	p.clean(s)
+}
+
+// The last start and the last build are there as drawings and as tables that say the same.
+func TestTimelines(t *testing.T) {
+	s := serve(t, shop(), whole())
+	keepTimelines(t, func(s string) string { return s }, 150)
+	p := open(t, 1200, 900)
+	p.do(chromedp.Navigate(s.url()))
+	p.live()
+	p.until(`document.querySelector('#operations tbody tr') && document.querySelector('#steps tbody tr')`)
+	const line = ", 6.4 s, failed; critical path: db 3.1s → api 3.3s"
+	rows := func(table string) string { return `[...document.querySelectorAll('#` + table + ` tbody tr')]` }
+	for what, want := range map[string]any{
+		// 16 spans less the queue, the two probes and the two links of the path, which are no rows of their own.
+		rows("operations") + `.length`:                                                     11.0,
+		`document.querySelectorAll('#timeline .critical').length`:                          5.0,
+		`document.querySelectorAll('#timeline .part').length`:                              2.0,
+		`document.querySelectorAll('#timeline .bar.failed').length`:                        1.0,
+		`document.querySelectorAll('#operations td.bad').length`:                           1.0,
+		`document.getElementById('start-line').textContent.includes(` + quoted(line) + `)`: true,
+		rows("steps") + `.length`:                                                          158.0,
+		`document.querySelector('#build-timeline figcaption').textContent`:                 "The 100 longest of 158",
+		`document.querySelectorAll('#build-timeline .critical').length`:                    4.0,
+		rows("steps") + `.filter(r => r.cells[5].textContent === 'yes').length`:            4.0,
+		rows("operations") + `.find(r => r.cells[0].textContent === 'start' &&
+			r.cells[1].textContent === 'db').cells[4].textContent`: "0.10 s",
+		`document.querySelector('#build-timeline svg').getAttribute('aria-label')`: "Timeline of the last build: " +
+			"158 steps in 21.0 s; the table below has its numbers",
+	} {
+		if got := eval[any](p, what); got != want {
+			t.Errorf("%s: got %v, want %v", what, got, want)
+		}
+	}
 	p.clean(s)
 }

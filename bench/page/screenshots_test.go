@@ -23,9 +23,7 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("PAGE_SCREENSHOTS names no directory for them")
 	}
 	s := serve(t, shop(), page.Options{History: waves{}})
-	if err := page.KeepStart("shop", lastStart(func(s string) string { return s })); err != nil {
-		t.Fatal(err)
-	}
+	keepTimelines(t, func(s string) string { return s }, 0)
 	for name, look := range map[string]struct {
 		scheme string
 		width  int64

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"path/filepath"
 	"reflect"
+	"testing"
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/container"
@@ -12,6 +14,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/history"
 	"github.com/25eloquence/compose-mage/internal/monitor"
+	"github.com/25eloquence/compose-mage/internal/state"
+	"github.com/25eloquence/compose-mage/internal/trace"
 )
 
 // shop is a project of six services, as it was seen now.
@@ -75,28 +79,63 @@ func (waves) Query(service, metric string, from, to time.Time, step time.Duratio
 	return out, nil
 }
 
-// lastStart is a report as start keeps it.
-func lastStart(name func(string) string) []byte {
+// keepTimelines keeps a start and a build of the project shop, as the state directory may have them; the build has so
+// many more steps that the cache had.
+func keepTimelines(t *testing.T, name func(string) string, more int) {
+	t.Helper()
 	begun := time.Now().Add(-3 * time.Hour)
 	at := func(s float64) time.Time { return begun.Add(time.Duration(s * float64(time.Second))) }
-	operation := func(kind, service string, from, admitted, to float64) map[string]any {
-		return map[string]any{
-			"kind": kind, "service": name(service), "cause": name("it has no container"), "began": at(from),
-			"admitted": at(admitted), "ended": at(to),
+	span := func(lane, what string, kind trace.Kind, from, to float64) trace.Span {
+		return trace.Span{
+			Lane: name(lane), Name: name(what), Kind: kind, Began: at(from), Ended: at(to),
+			Facts: []trace.Fact{{Name: "why", Value: name("it has no container")}},
 		}
 	}
-	data, _ := json.Marshal(map[string]any{
-		"project": "shop", "seconds": 6.4,
-		"critical": []map[string]any{{"service": name("db")}, {"service": name("api")}},
-		"operations": []any{
-			operation("create", "db", 0, 0, .4), operation("start", "db", .4, .4, .9),
-			operation("wait", "db", .9, .9, 3.1),
-			operation("create", "cache", 0, 0, .5), operation("start", "cache", .5, 1, 1.4),
-			operation("create", "api", .1, .1, .6), operation("start", "api", 3.1, 3.4, 3.9),
-			operation("wait", "api", 3.9, 3.9, 6.4), operation("create", "worker", .2, .2, .7),
+	on := func(s trace.Span) trace.Span { s.Critical = true; return s }
+	in := func(s trace.Span) trace.Span { s.Within = true; return s }
+	broken := span("worker", "create", "create", .2, .7)
+	broken.Failed = true
+	start := []trace.Span{
+		span("", "read the Compose files", trace.Phase, 0, .1),
+		on(span("db", "create", "create", .1, .4)), on(span("db", "start", "start", .4, .9)),
+		in(span("db", "queue", trace.Queue, .4, .5)), on(span("db", "wait", "wait", .9, 3.1)),
+		in(span("db", "probe", trace.Probe, 1, 1.1)), in(span("db", "probe", trace.Probe, 3, 3.1)),
+		span("cache", "create", "create", 0, .5), span("cache", "start", "start", .5, 1.4),
+		span("api", "create", "create", .1, .6), span("api", "waits for db", trace.Waiting, .6, 3.1),
+		on(span("api", "start", "start", 3.1, 3.9)), on(span("api", "wait", "wait", 3.9, 6.4)), broken,
+		on(span("db", "db", trace.Path, 0, 3.1)), on(span("api", "api", trace.Path, 3.1, 6.4)),
+	}
+	build := []trace.Span{
+		span("api", "api", trace.Image, 0, 21), on(span("api", "[internal] load build context", trace.Transfer, .1, 1)),
+		in(span("api", "transferring context:", trace.Transfer, .2, .9)),
+		span("api", "[1/3] FROM debian", trace.Cached, .3, .3),
+		on(span("api", "[2/3] COPY . .", trace.Step, 1, 1.4)), on(span("api", "[3/3] RUN make", trace.Step, 1.4, 18)),
+		on(span("api", "load into the engine", trace.Load, 18.5, 21)), span("web", "web", trace.Image, 0, 4),
+		span("web", "[2/2] RUN npm ci", trace.Step, .4, 3.4),
+	}
+	for i := range more {
+		build = append(build, span("web", "[1/2] FROM scratch", trace.Cached, .3+float64(i)/1000, .3+float64(i)/1000))
+	}
+	for _, one := range []trace.Timeline{
+		{What: "start", Critical: name("db 3.1s → api 3.3s"), Ended: at(6.4), Failed: true, Spans: start},
+		{
+			What: "build", Critical: name("api [3/3] RUN make 16.6s → load into the engine 2.5s"), Ended: at(21),
+			Spans: build,
 		},
-	})
-	return data
+	} {
+		one.Project, one.Began = "shop", begun
+		dir, err := state.ProjectDir("shop")
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := json.Marshal(one)
+		if err == nil {
+			err = state.Keep(filepath.Join(dir, "timeline-"+one.What+".json"), data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func someLogs(_ context.Context, service string) ([]string, error) {

@@ -68,7 +68,7 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { writeShell(w, http.StatusOK) })
 	s.mux.HandleFunc("/snapshot.json", s.snapshot)
 	s.mux.HandleFunc("/events", s.events)
-	s.mux.HandleFunc("/start.json", s.start)
+	s.mux.HandleFunc("/timeline.json", s.timeline)
 	if o.History != nil {
 		s.mux.HandleFunc("/history.json", s.history)
 	}

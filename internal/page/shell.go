@@ -21,10 +21,12 @@ var (
 	servicesJS []byte
 	//go:embed static/charts.js
 	chartsJS []byte
+	//go:embed static/timeline.js
+	timelineJS []byte
 	//go:embed static/page.js
 	lastJS []byte // which begins
 
-	pageJS = slices.Concat(connectionJS, servicesJS, chartsJS, lastJS)
+	pageJS = slices.Concat(connectionJS, servicesJS, chartsJS, timelineJS, lastJS)
 )
 
 // shell is the page in one document, so that nothing else need be served to one who has no token yet.

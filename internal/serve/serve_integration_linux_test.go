@@ -80,8 +80,8 @@ type visited struct {
 func visit(address, dir string) visited {
 	v := visited{UID: os.Getuid(), Answers: map[string]int{}, Read: map[string]string{}}
 	for _, path := range []string{
-		"/", "/snapshot.json", "/events", "/series.json?service=a", "/start.json", "/logs.json?service=a", "/metrics",
-		"/page.js", "/nosuch",
+		"/", "/snapshot.json", "/events", "/series.json?service=a", "/timeline.json?of=start",
+		"/logs.json?service=a", "/metrics", "/page.js", "/nosuch",
 	} {
 		v.Answers[path] = status(address, path, "")
 	}

@@ -34,8 +34,11 @@ const mostName = 200
 
 // text makes a text from outside fit for a viewer.
 func text(s string) string {
-	return shorten(printable.Line(fault.Redact(bounded.Line(s))), mostName)
+	return shorten(wholeText(s), mostName)
 }
+
+// wholeText is text for what is told once, such as the critical path.
+func wholeText(s string) string { return printable.Line(fault.Redact(bounded.Line(s))) }
 
 func shorten(s string, most int) string {
 	if len(s) <= most {
@@ -135,7 +138,7 @@ func arrow(from, to place, at int64, process, id int) []event {
 func Write(w io.Writer, timelines []Timeline, began time.Time, facts map[string]any) error {
 	for name, value := range facts {
 		if t, ok := value.(string); ok {
-			facts[name] = printable.Line(fault.Redact(bounded.Line(t))) // the critical path, whole
+			facts[name] = wholeText(t)
 		}
 	}
 	head, err := json.Marshal(facts)

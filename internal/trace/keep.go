@@ -76,6 +76,6 @@ func (t Timeline) kept(most int) Timeline {
 		}
 		spans[i] = s
 	}
-	t.Spans, t.Critical = spans, text(t.Critical)
+	t.Spans, t.Critical = spans, wholeText(t.Critical)
 	return t
 }

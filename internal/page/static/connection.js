@@ -134,7 +134,7 @@ function connected() {
   say('Live', true);
   $('ask').hidden = true;
   $('content').hidden = false;
-  loadStart();
+  loadTimelines();
 }
 
 function receive(event) {

@@ -14,46 +14,6 @@ async function loadLogs() {
   } catch { /* the connection says so */ }
 }
 
-// The last start.
-async function loadStart() {
-  let report;
-  try {
-    const answer = await ask('/start.json');
-    if (!answer.ok) return;
-    report = await answer.json();
-  } catch { return; }
-  const done = (report.operations || []).filter(o => o.began && o.ended).map(o => ({ ...o, from: Date.parse(o.began), to: Date.parse(o.ended) }));
-  $('start').hidden = !done.length;
-  if (!done.length) return;
-  const begun = Math.min(...done.map(o => o.from)), seconds = Math.max((Math.max(...done.map(o => o.to)) - begun) / 1000, .1);
-  const about = o => o.resource || o.container || o.service;
-  const critical = (report.critical || []).map(l => l.service);
-  set($('start-line'), day(begun) + ', ' + report.seconds.toFixed(1) + ' s' +
-    (critical.length ? '; as long as it was because of ' + critical.join(', then ') : ''));
-  const width = $('timeline').clientWidth || 300, row = 22, left = Math.min(180, width * .4), height = done.length * row + 26;
-  const x = at => left + (width - left - 50) * ((at - begun) / 1000) / seconds;
-  const svg = draw('svg', { viewBox: '0 0 ' + width + ' ' + height, height, role: 'img',
-    'aria-label': 'Timeline of the last start: ' + done.length + ' operations in ' + report.seconds.toFixed(1) + ' s; the table below has its numbers' });
-  const marks = steps(seconds).filter(v => v <= seconds);
-  for (const v of marks) {
-    svg.append(draw('line', { class: 'grid', x1: x(begun + v * 1000), x2: x(begun + v * 1000), y1: 0, y2: height - 20 }),
-      draw('text', { x: x(begun + v * 1000), y: height - 5, 'text-anchor': 'middle' }, +v.toFixed(2) + ' s'));
-  }
-  const letters = Math.floor((left - 8) / 6.6);
-  for (const [i, o] of done.entries()) {
-    const name = o.kind + ' ' + about(o), y = i * row, admitted = o.admitted ? Date.parse(o.admitted) : o.from;
-    svg.append(draw('text', { x: left - 8, y: y + 15, 'text-anchor': 'end' }, name.length > letters ? name.slice(0, letters - 1) + '\u2026' : name),
-      draw('rect', { class: 'wait', x: x(o.from), y: y + 4, width: x(admitted) - x(o.from), height: row - 8 }),
-      draw('rect', { class: o.failed ? 'bar failed' : 'bar', x: x(admitted), y: y + 4, width: Math.max(1.5, x(o.to) - x(admitted)), height: row - 8 }),
-      draw('text', { x: x(o.to) + 4, y: y + 15 }, ((o.to - o.from) / 1000).toFixed(1) + ' s'));
-  }
-  $('timeline').replaceChildren(svg);
-  fill($('operations'), done.map((o, i) => ({ key: String(i), cells: [o.kind, { text: about(o), class: 'text' },
-    ((o.from - begun) / 1000).toFixed(2) + ' s', ((o.to - o.from) / 1000).toFixed(2) + ' s',
-    o.admitted ? ((Date.parse(o.admitted) - o.from) / 1000).toFixed(2) + ' s' : '\u2013',
-    { text: o.failed ? 'failed' : o.cause || '', class: o.failed ? 'text bad' : 'text' }] })));
-}
-
 // The disk.
 function showDisk() {
   const disk = snapshot.disk || {};
@@ -98,7 +58,10 @@ function fromAddress() {
 }
 
 head($('services'), columns, sortBy);
-head($('operations'), [{ name: 'Operation' }, { name: 'Of', text: true }, { name: 'Began after' }, { name: 'Took' }, { name: 'Of that, waited' }, { name: 'Why', text: true }]);
+for (const place of timelines) {
+  head($(place.table), [{ name: 'What' }, { name: 'Of', text: true }, { name: 'Began after' }, { name: 'Took' }, { name: 'Of that, waited' },
+    { name: 'On the critical path' }, { name: 'Facts', text: true }]);
+}
 head($('disk'), [{ name: 'Kind' }, { name: 'Total' }, { name: 'Active' }, { name: 'Size' }, { name: 'Reclaimable' }]);
 $('ask').onsubmit = event => {
   event.preventDefault();
@@ -113,4 +76,5 @@ new ResizeObserver(() => { if (snapshot) drawCharts(); }).observe($('figures'));
 addEventListener('hashchange', () => { const found = fromAddress(); if (found) begin(found); });
 setInterval(() => { showAge(); }, 1000);
 setInterval(() => { if (!lostAt && snapshot) loadLogs(); }, 3000);
+setInterval(() => { if (!lostAt && snapshot) loadTimelines(); }, 30000);
 begin(fromAddress() || sessionStorage.getItem('token'));
