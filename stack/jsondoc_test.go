@@ -23,6 +23,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/history"
 	"github.com/25eloquence/compose-mage/internal/jobs"
+	"github.com/25eloquence/compose-mage/internal/logsearch"
 	"github.com/25eloquence/compose-mage/internal/projects"
 	"github.com/25eloquence/compose-mage/internal/record"
 	"github.com/25eloquence/compose-mage/internal/snapshots"
@@ -35,7 +36,7 @@ var jsonIntro = strings.ReplaceAll(`# What -json prints
 
 Each of these commands prints one JSON value on standard output, in the shapes below; what is said beside it, such as
 warnings, goes to standard error, and the exit code is the same as without '-json'. 'start -json' prints an event a line
-instead, and 'build -json' its results ([build.md](build.md)). Programs in Go get the same as values of package
+instead, 'logs -json' an entry a line, and 'build -json' its results ([build.md](build.md)). Programs in Go get the same as values of package
 [stack](../stack). Keys may be added, and none is removed or changes its meaning. Times are RFC 3339, sizes are bytes.
 
 This page is made from the code: 'UPDATE=1 go test ./stack -run JSON'.
@@ -204,6 +205,14 @@ var jsonShapes = []struct {
 			Kind: "volume", ID: "shop_data", Name: "shop_data", Bytes: 4096, Project: "shop",
 			Why: "holds data; goes only when named",
 		}},
+	}},
+	{"logs -json", logsearch.Entry{
+		Time: at, Service: "web", Container: "web-1", Stream: "stderr", Level: "error",
+		Message: "ERROR: order 17 failed\n  at pay.js:3",
+	}},
+	{"logs -group -json", logsearch.Group{
+		Count: 47, Service: "web", Level: "error", Template: "redis *: connection refused", First: at,
+		Last: at.Add(time.Minute),
 	}},
 	{"monitor -json", Snapshot{
 		Time: at, Project: "shop", CPUs: 4, Memory: 16 << 30, Services: []Replica{{

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strconv"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/logstream"
+	"github.com/25eloquence/compose-mage/internal/logsearch"
 	"github.com/25eloquence/compose-mage/internal/orphan"
 	"github.com/25eloquence/compose-mage/internal/status"
 	"github.com/25eloquence/compose-mage/internal/ui"
@@ -97,20 +96,23 @@ func (s *Stack) status(ctx context.Context, o StatusOptions) (StatusReport, erro
 type LogsOptions struct {
 	Services []string // only these; empty is all
 	Follow   bool     // go on until ctx is cancelled, which is no error then
-	Tail     string   // lines of each container, or "all"; "" is 100
+	Tail     string   // lines of each container, or "all"; "" is 100, and all where entries are picked or counted
 	Since    string   // a duration such as 10m, or a time; "" for all that Tail leaves
+
+	// With any of these, lines of all containers come in the order of time, each with the lines that continue it.
+	Grep  string // only entries of which a stretch matches this regular expression of Go
+	Level string // only entries of this level or worse: trace, debug, info, warn, error
+	JSON  bool   // an object a line
+	Group bool   // how often each kind of entry occurs, at the end
 }
 
-// Validate refuses a tail that is neither a number nor all.
-func (o LogsOptions) Validate() error {
-	if _, err := strconv.Atoi(o.Tail); err != nil && o.Tail != "all" && o.Tail != "" {
-		return fault.New(fault.Usage, "go tool mage logs -tail=100", "-tail=%s is neither a number of lines nor all",
-			o.Tail)
-	}
-	return nil
-}
+// Searches says whether the options ask for more than the lines as they are.
+func (o LogsOptions) Searches() bool { return logsearch.Request(o).Searches() }
 
-// Logs prints the services' logs as they are, each line with its container's name.
+// Validate refuses a tail that is neither a number nor all, a wrong regular expression and a level that does not exist.
+func (o LogsOptions) Validate() error { return logsearch.Request(o).Validate() }
+
+// Logs prints the services' logs as they are, each line with its container's name, or what is asked for of them.
 func (s *Stack) Logs(ctx context.Context, o LogsOptions) error {
 	err := s.logs(ctx, o)
 	if o.Follow && errors.Is(ctx.Err(), context.Canceled) {
@@ -128,10 +130,5 @@ func (s *Stack) logs(ctx context.Context, o LogsOptions) error {
 		return err
 	}
 	p.putRight(ctx)
-	if o.Tail == "" {
-		o.Tail = "100"
-	}
-	return logstream.Print(ctx, p.engine, p.model.Project, p.options.Output, logstream.Options{
-		Follow: o.Follow, Tail: o.Tail, Since: o.Since,
-	})
+	return logsearch.Print(ctx, p.engine, p.model.Project, p.options.Output, logsearch.Request(o))
 }

@@ -72,7 +72,8 @@ var Packages = map[string]map[string]Command{
 		"full": {Services: true, Options: Options{"services": List, "trace": Text}},
 		"lock": {Options: Options{"check": Flag}},
 		"logs": {Services: true, Options: Options{
-			"services": List, "follow": Flag, "tail": Text, "since": Text, "deployed": Flag,
+			"services": List, "follow": Flag, "tail": Text, "since": Text, "grep": Text, "level": Text, "group": Flag,
+			"json": Flag, "deployed": Flag,
 		}},
 		"menu": {},
 		"monitor": {Services: true, Options: Options{

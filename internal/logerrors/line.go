@@ -3,7 +3,6 @@ package logerrors
 import (
 	"bytes"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -60,48 +59,38 @@ var (
 		`^(\[[^\]]*\] )?PHP (Fatal|Parse|Recoverable fatal) error`)
 )
 
-// errorOf says whether a line is an error's, and gives the part that says what happened.
-func errorOf(line string) (message string, is bool) {
+// levelIn gives the level that a line names, and the part of the line that says what happened.
+func levelIn(line string) (message string, level Level) {
 	line = strings.TrimSpace(line)
 	if strings.HasPrefix(line, "{") {
 		if message, level, ok := structured(line); ok {
 			return message, level
 		}
 	}
-	if level := logfmtValue(line, "level", "lvl", "severity", "levelname"); level != "" {
+	if name := logfmtValue(line, "level", "lvl", "severity", "levelname"); name != "" {
 		message = strings.TrimSpace(logfmtValue(line, "msg", "message") + " " + logfmtValue(line, "err", "error"))
 		if message == "" {
 			message = line
 		}
-		return message, bad(level)
+		return message, LevelOf(name)
 	}
 	if m := klog.FindStringSubmatch(line); m != nil {
-		return line[len(m[0]):], m[1] == "E" || m[1] == "F"
+		return line[len(m[0]):], letters[m[1]]
 	}
 	if head := redis.FindString(line); head != "" {
-		return line[len(head):], failure.MatchString(line[len(head):])
+		if failure.MatchString(line[len(head):]) {
+			return line[len(head):], Error
+		}
+		return line[len(head):], Warn
 	}
 	if raised.MatchString(line) {
-		return line, true
+		return line, Error
 	}
 	return byWord(line)
 }
 
-// badLevels are names of levels, in lower case, at which something went wrong; goodLevels all others.
-var (
-	badLevels = []string{
-		"alert", "crit", "critical", "dpanic", "emerg", "emergency", "eror", "err", "error", "fatal", "ftl", "panic",
-		"severe",
-	}
-	goodLevels = []string{
-		"debug", "dbg", "finer", "fine", "info", "information", "inf", "log", "notice", "note", "trace", "trc",
-		"verbose",
-		"vrb", "warn", "warning", "wrn", "hint", "detail", "statement", "config",
-	}
-)
-
-// bad says whether a level's name is that of an error.
-func bad(level string) bool { return slices.Contains(badLevels, strings.ToLower(level)) }
+// letters are the levels of klog and of MongoDB.
+var letters = map[string]Level{"D": Debug, "I": Info, "W": Warn, "E": Error, "F": Error}
 
 const (
 	// headWords is in how many words from its beginning a line's level stands.
@@ -111,7 +100,7 @@ const (
 )
 
 // byWord finds the level in the words at the beginning of a line: in upper case, in brackets, or with a colon behind.
-func byWord(line string) (message string, is bool) {
+func byWord(line string) (message string, level Level) {
 	rest, plain := line, 0
 	for range headWords {
 		rest = strings.TrimLeft(rest, " \t")
@@ -121,21 +110,21 @@ func byWord(line string) (message string, is bool) {
 		}
 		rest = rest[len(word):]
 		for _, name := range levelsIn(word) {
-			if isBad, known := levelOf(name, word, plain); known {
+			if level := levelOfWord(name, word, plain); level != None {
 				_, message, _ = strings.Cut(word, name)
-				return strings.TrimLeft(message+rest, " \t-|:])>,"), isBad
+				return strings.TrimLeft(message+rest, " \t-|:])>,"), level
 			}
 		}
 		if plainWord(word) {
 			if plain++; plain > plainWords {
-				return line, false
+				return line, None
 			}
 		}
 		if rest == "" {
 			break
 		}
 	}
-	return line, false
+	return line, None
 }
 
 // levelsIn gives what may be a level's name in a word: [core:error] has two, ERROR:root:text three, ERROR/worker one.
@@ -147,20 +136,22 @@ func levelsIn(word string) []string {
 	return names
 }
 
-// levelOf says whether a name in a word is a level's, and of what kind; plain is how many plain words came before it.
-func levelOf(name, word string, plain int) (isBad, known bool) {
-	lower := strings.ToLower(name)
-	isBad = slices.Contains(badLevels, lower)
-	if !isBad && lower == "fail" { // of .NET
-		isBad = plain == 0 && strings.HasPrefix(word, name+":")
-		return isBad, isBad
-	}
-	if !isBad && !slices.Contains(goodLevels, lower) {
-		return false, false
+// levelOfWord gives the level of a name in a word, where the name is a level's; plain is how many plain words came
+// before it.
+func levelOfWord(name, word string, plain int) Level {
+	level := LevelOf(name)
+	if level == None {
+		if strings.EqualFold(name, "fail") && plain == 0 && strings.HasPrefix(word, name+":") { // of .NET
+			return Error
+		}
+		return None
 	}
 	bracketed := strings.ContainsAny(word[:1], "[<(|") || strings.HasSuffix(word, "]")
 	colon := strings.Contains(word, name+":") && plain == 0
-	return isBad, bracketed || colon || name == strings.ToUpper(name)
+	if bracketed || colon || name == strings.ToUpper(name) {
+		return level
+	}
+	return None
 }
 
 // plainWord says whether a word is one of a text: no time, no number, nothing in brackets, nothing with a colon.

@@ -3,7 +3,6 @@ package logerrors
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,10 +18,10 @@ var (
 )
 
 // structured reads a line of JSON; ok is false where it is none, or says nothing of how bad it is.
-func structured(line string) (message string, is, ok bool) {
+func structured(line string) (message string, is Level, ok bool) {
 	var keys map[string]json.RawMessage
 	if json.Unmarshal([]byte(line), &keys) != nil {
-		return "", false, false
+		return "", None, false
 	}
 	lower := make(map[string]json.RawMessage, len(keys))
 	for key, value := range keys {
@@ -43,12 +42,15 @@ func structured(line string) (message string, is, ok bool) {
 	}
 	for _, key := range levelKeys {
 		if level, has := lower[key]; has {
-			if is, known := badJSON(key, level); known {
+			if is := levelInJSON(key, level); is != None {
 				return message, is, true
 			}
 		}
 	}
-	return message, cause != "", true
+	if cause != "" {
+		return message, Error, true
+	}
+	return message, None, true
 }
 
 // first gives the text of the first of the keys that has one.
@@ -73,24 +75,55 @@ func first(keys map[string]json.RawMessage, names []string) string {
 	return ""
 }
 
-// badJSON says whether the value of a key is the level of an error: a name, a number of pino's and bunyan's (50 is an
-// error), of syslog's (3 is one), or MongoDB's letter.
-func badJSON(key string, value json.RawMessage) (is, known bool) {
+// levelInJSON gives the level that is the value of a key: a name, a number of pino's and bunyan's (50 is an error), of
+// syslog's (3 is one), or MongoDB's letter.
+func levelInJSON(key string, value json.RawMessage) Level {
 	var name string
 	if json.Unmarshal(value, &name) != nil {
 		name = string(value)
 	}
 	if n, err := strconv.ParseFloat(strings.TrimSpace(name), 64); err == nil {
-		if key == "priority" || n > 0 && n < 8 && (key == "severity" || key == "level") {
-			return n <= 3, true
+		switch {
+		case key == "priority" || n > 0 && n < 8 && (key == "severity" || key == "level"):
+			return ofSyslog(n)
+		case key == "level" || key == "severity":
+			return ofPino(n)
 		}
-		return n >= 50, key == "level" || key == "severity"
+		return None
 	}
 	if key == "s" {
-		return name == "E" || name == "F", len(name) == 1
+		if len(name) != 1 && !strings.HasPrefix(name, "D") { // D1 to D5
+			return None
+		}
+		return letters[name[:1]]
 	}
-	lower := strings.ToLower(name)
-	return slices.Contains(badLevels, lower), slices.Contains(badLevels, lower) || slices.Contains(goodLevels, lower)
+	return LevelOf(name)
+}
+
+func ofSyslog(n float64) Level {
+	switch {
+	case n <= 3:
+		return Error
+	case n <= 4:
+		return Warn
+	case n <= 6:
+		return Info
+	}
+	return Debug
+}
+
+func ofPino(n float64) Level {
+	switch {
+	case n >= 50:
+		return Error
+	case n >= 40:
+		return Warn
+	case n >= 30:
+		return Info
+	case n >= 20:
+		return Debug
+	}
+	return Trace
 }
 
 // logfmtValue gives the value of the first of the keys that a line of key=value has; "" for none, and for one of nil.

@@ -12,6 +12,9 @@ type trace struct {
 	python bool // a traceback of Python goes on, whose last line says what happened
 }
 
+// traceback begins a stack trace of Python.
+const traceback = "Traceback (most recent call last)"
+
 var (
 	// colours are what programs print for terminals.
 	colours = regexp.MustCompile("\x1b\\[[0-9;:]*[A-Za-z]")
@@ -28,15 +31,11 @@ func (t *trace) errorOf(raw []byte) (message string, is bool) {
 	if !t.after && !t.python && !hinted(raw) {
 		return "", false
 	}
-	line := strings.TrimRight(string(raw), " \t\r\n")
-	if strings.Contains(line, "\x1b") {
-		line = colours.ReplaceAllString(line, "")
-	}
-	indented := strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t")
+	line := readable(string(raw))
 	switch {
-	case line == "", (t.after || t.python) && (indented || continued.MatchString(line)):
+	case line == "", (t.after || t.python) && (indented(line) || continued.MatchString(line)):
 		return "", false
-	case strings.HasPrefix(line, "Traceback (most recent call last)"):
+	case strings.HasPrefix(line, traceback):
 		t.python = true
 		return "", false
 	case t.python && thrown.MatchString(line):
@@ -47,7 +46,8 @@ func (t *trace) errorOf(raw []byte) (message string, is bool) {
 		return "", false
 	}
 	t.python = false
-	message, t.after = errorOf(line)
+	message, level := levelIn(line)
+	t.after = level == Error
 	return message, t.after
 }
 

@@ -62,7 +62,8 @@ func logFindings(all []Replica) (out []finding.Finding) {
 			text += fmt.Sprintf(", where %.1f are usual", r.Log.Usual)
 		}
 		out = append(out,
-			finding.Warn("log.errors", "go tool mage logs "+fault.Quote(r.Service), "%s", text).Of(r.Service))
+			finding.Warn("log.errors", "go tool mage logs -group -level=error "+fault.Quote(r.Service), "%s", text).
+				Of(r.Service))
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package targets
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -155,9 +156,16 @@ func Logs(ctx context.Context,
 	follow *bool, // go on until Ctrl-C
 	tail *string, // lines of each container; "all" for everything
 	since *string, // a duration (10m) or a time
+	grep *string, // only what matches this regular expression, in the order of time
+	level *string, // only what is this bad or worse: trace, debug, info, warn, error
+	group *bool, // how often each kind of entry occurs, numbers and names aside
+	json *bool, // an object a line; all other output goes to standard error
 	deployed *bool, // the stack on the Swarm, with =false the containers of start; what there is by default
 ) error {
-	o := stack.LogsOptions{Follow: value(follow, false), Tail: value(tail, ""), Since: value(since, "")}
+	o := stack.LogsOptions{
+		Follow: value(follow, false), Tail: value(tail, ""), Since: value(since, ""), Grep: value(grep, ""),
+		Level: value(level, ""), Group: value(group, false), JSON: value(json, false),
+	}
 	return fault.Exit(ctx, logs(ctx, services, o, deployed))
 }
 
@@ -173,11 +181,20 @@ func logs(ctx context.Context, services *string, o stack.LogsOptions, deployed *
 		return err
 	}
 	if on != nil {
-		return on.Logs(ctx, swarm.LogsOptions(o))
+		if o.Searches() {
+			return fault.New(fault.Usage, "go tool mage logs -tail=all",
+				"-grep, -level, -group and -json are not for a deployed stack")
+		}
+		return on.Logs(ctx, swarm.LogsOptions{Services: o.Services, Follow: o.Follow, Tail: o.Tail, Since: o.Since})
 	}
-	s, err := open(ctx)
+	ctx, out, end := readOutput(ctx)
+	defer end()
+	s, err := openWith(ctx, stack.Options{Output: out})
 	if err != nil {
 		return err
 	}
-	return s.Logs(ctx, o)
+	if err = s.Logs(ctx, o); errors.Is(context.Cause(ctx), errNobodyReads) {
+		return nil
+	}
+	return err
 }
