@@ -111,16 +111,21 @@ func (r *run) look(ctx context.Context, u User, f *snapshots.Fact) error {
 }
 
 // SizeOf counts the regular files below a directory, and their bytes. What goes meanwhile does not count.
-func SizeOf(dir string) (size snapshots.Size) {
-	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+func SizeOf(dir string) snapshots.Size {
+	tally := snapshots.NewTally()
+	_ = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !e.Type().IsRegular() {
 			return nil //nolint:nilerr // the others count
 		}
-		if info, err := e.Info(); err == nil {
-			size.Files++
-			size.Bytes += info.Size()
+		info, err := e.Info()
+		if err != nil {
+			return nil //nolint:nilerr // the others count
+		}
+		if rel, err := filepath.Rel(dir, path); err == nil {
+			uid, gid := owner(info)
+			tally.File(filepath.ToSlash(rel), info, uid, gid)
 		}
 		return nil
 	})
-	return size
+	return tally.Size()
 }

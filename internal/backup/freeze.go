@@ -12,6 +12,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/freezer"
+	"github.com/25eloquence/compose-mage/internal/volumehelper"
 	"github.com/25eloquence/compose-mage/internal/wait"
 )
 
@@ -21,6 +22,7 @@ const patience = 30 * time.Second
 // standstill is a set of containers whose processes stand still.
 type standstill struct {
 	all   []*freezer.Freeze
+	thaw  func() error // where a container has them stand still; nil where this process does
 	began time.Time
 	limit time.Duration
 }
@@ -46,7 +48,7 @@ func (r *run) moment(ctx context.Context, ids []string) (time.Duration, error) {
 		if waited > 2*patience/3 {
 			asked /= 2
 		}
-		if limit := room(checks, time.Now(), r.plan.Freeze); limit >= asked {
+		if limit := room(checks, r.engine.Now(), r.plan.Freeze); limit >= asked {
 			return limit, nil
 		}
 		if waited > patience {
@@ -68,9 +70,17 @@ func (r *run) freeze(ctx context.Context, users []User) (*standstill, error) {
 	for _, u := range users {
 		ids = append(ids, u.ID)
 	}
+	if r.helper != nil {
+		if err := r.helper.Find(ctx, ids); err != nil {
+			return nil, cantStandStill(err)
+		}
+	}
 	limit, err := r.moment(ctx, ids)
 	if err != nil {
 		return nil, err
+	}
+	if r.helper != nil {
+		return r.freezeElsewhere(ctx, ids, limit)
 	}
 	s := &standstill{began: time.Now(), limit: limit}
 	var group sync.WaitGroup
@@ -90,8 +100,28 @@ func (r *run) freeze(ctx context.Context, users []User) (*standstill, error) {
 		}
 	}
 	if err := errors.Join(failed...); err != nil {
-		return nil, fault.New(fault.Config, stopInstead, "the services can't stand still for a backup: %w",
-			errors.Join(err, s.end()))
+		return nil, cantStandStill(errors.Join(err, s.end()))
+	}
+	return s, nil
+}
+
+// cantStandStill is the error of services that can't be frozen.
+func cantStandStill(why error) error {
+	return fault.New(fault.Config, stopInstead, "the services can't stand still for a backup: %w", why)
+}
+
+// freezeElsewhere has the container that reads the volumes freeze those that it has found. That one lets them go on by
+// itself once their time is over, or this process is gone.
+func (r *run) freezeElsewhere(ctx context.Context, ids []string, limit time.Duration) (*standstill, error) {
+	s := &standstill{began: time.Now(), limit: limit, thaw: sync.OnceValue(func() error {
+		err := r.helper.Thaw(ids)
+		if errors.Is(err, volumehelper.ErrLate) {
+			return errors.Join(errTooLong, err)
+		}
+		return err
+	})}
+	if err := r.helper.Freeze(ctx, limit); err != nil {
+		return nil, cantStandStill(errors.Join(err, s.end()))
 	}
 	return s, nil
 }
@@ -100,6 +130,9 @@ func (r *run) freeze(ctx context.Context, users []User) (*standstill, error) {
 func (s *standstill) end() error {
 	if s == nil {
 		return nil
+	}
+	if s.thaw != nil {
+		return s.thaw()
 	}
 	var group sync.WaitGroup
 	failed := make([]error, len(s.all))

@@ -75,10 +75,16 @@ func (r *run) frozenPass(ctx context.Context, s *stage, parent string, users []U
 	return reading.saved, took, err
 }
 
+// gate is what restic stands before until it is opened.
+type gate interface {
+	Reached(ctx context.Context) error
+	Open() error
+}
+
 // reading is a run of restic that waits to read the volumes.
 type reading struct {
-	gate   *restic.Gate // before which restic stands; nil where restic can't be held up, and was not started
-	late   *restic.Gate // the one between the volumes and the copies; nil where there are none
+	gate   gate // before which restic stands; nil where restic can't be held up, and was not started
+	late   gate // the one between the volumes and the copies; nil where there are none
 	copies *copies
 	source restic.Source
 	pid    chan int // restic's process, once there is one
@@ -115,14 +121,21 @@ func (r *run) prepare(ctx context.Context, s *stage, parent string) (*reading, e
 			g.saved, g.err = r.target.Repository.Backup(g.ctx, g.source)
 		}()
 	}
-	var err error
-	if g.gate, err = r.target.Repository.NewGate(filepath.Join(s.dir, gateName)); err != nil {
-		return g, nil //nolint:nilerr // it goes without
-	}
-	g.source.Paths = append([]string{gateName}, g.source.Paths...)
-	if err := r.prepareLarge(ctx, s, g); err != nil {
-		_ = g.gate.Open() // nobody stands there
-		return g, err
+	if r.helper != nil {
+		if err := r.prepareElsewhere(ctx, s, g); err != nil {
+			return g, err
+		}
+	} else {
+		first, err := r.target.Repository.NewGate(filepath.Join(s.dir, gateName))
+		if err != nil {
+			return g, nil //nolint:nilerr // it goes without
+		}
+		g.gate = first
+		g.source.Paths = append([]string{gateName}, g.source.Paths...)
+		if err := r.prepareLarge(ctx, s, g); err != nil {
+			_ = g.gate.Open() // nobody stands there
+			return g, err
+		}
 	}
 	g.start()
 	if err := g.wait(g.ctx, g.gate); err != nil {
@@ -141,13 +154,16 @@ func (r *run) prepareLarge(ctx context.Context, s *stage, g *reading) (err error
 	if g.copies, err = r.copyLarge(ctx, s); err == nil && g.copies != nil {
 		s.manifest.Format = snapshots.LargeFormat
 		g.copies.addTo(&g.source)
-		g.late, err = r.target.Repository.NewGate(filepath.Join(s.dir, lateGateName))
+		var late *restic.Gate
+		if late, err = r.target.Repository.NewGate(filepath.Join(s.dir, lateGateName)); err == nil {
+			g.late = late
+		}
 	}
 	return errors.Join(err, s.write())
 }
 
 // wait waits until restic stands before a gate. That it has ended before is an error.
-func (g *reading) wait(ctx context.Context, gate *restic.Gate) error {
+func (g *reading) wait(ctx context.Context, before gate) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
@@ -157,7 +173,7 @@ func (g *reading) wait(ctx context.Context, gate *restic.Gate) error {
 		case <-ctx.Done():
 		}
 	}()
-	return gate.Reached(ctx)
+	return before.Reached(ctx)
 }
 
 // abandon ends restic.

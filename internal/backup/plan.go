@@ -27,20 +27,22 @@ type Seen struct {
 	Project    *types.Project
 	Volumes    []volume.Volume
 	Containers []Container // those that mount a volume, of whichever project
-	// Readable says why the files of a volume can't be read here; "" where they can.
+	// Readable says why the files of a volume can't be read by this process; "" where they can.
 	Readable func(volume.Volume) string
 }
 
 // Plan is what a backup saves, and how it sees to it that all of that is of one moment.
 type Plan struct {
-	Project    string        `json:"project"`
-	Repository string        `json:"repository"` // without a password
-	Volumes    []Volume      `json:"volumes"`    // by key
-	Users      []User        `json:"users"`      // in the order in which those are stopped that are
-	Dumps      []User        `json:"dumps"`      // those whose command's output is saved
-	Left       []Left        `json:"left_out"`
-	Freeze     time.Duration `json:"-"` // the longest
-	Seconds    float64       `json:"longest_freeze_seconds"`
+	Project    string   `json:"project"`
+	Repository string   `json:"repository"` // without a password
+	Volumes    []Volume `json:"volumes"`    // by key
+	Users      []User   `json:"users"`      // in the order in which those are stopped that are
+	Dumps      []User   `json:"dumps"`      // those whose command's output is saved
+	Left       []Left   `json:"left_out"`
+	// Helper is why the volumes are read by a container; "" where this process reads them.
+	Helper  string        `json:"helper,omitempty"`
+	Freeze  time.Duration `json:"-"` // the longest
+	Seconds float64       `json:"longest_freeze_seconds"`
 }
 
 // Volume is one that is saved.
@@ -73,9 +75,7 @@ func Decide(seen Seen, caches []string) (Plan, error) {
 		return d.plan, err
 	}
 	for _, key := range slices.Sorted(maps.Keys(seen.Project.Volumes)) {
-		if err := d.decideVolume(key, seen.Project.Volumes[key]); err != nil {
-			return d.plan, err
-		}
+		d.decideVolume(key, seen.Project.Volumes[key])
 	}
 	d.decideUsers()
 	if err := d.decideDumps(); err != nil {
@@ -127,11 +127,11 @@ func (d *decision) readCaches(named []string) error {
 }
 
 // decideVolume takes a volume of the Compose file into the plan, or says why it stays out.
-func (d *decision) decideVolume(key string, config types.VolumeConfig) error {
+func (d *decision) decideVolume(key string, config types.VolumeConfig) {
 	i := slices.IndexFunc(d.Volumes, func(v volume.Volume) bool { return v.Name == config.Name })
 	if i < 0 {
 		d.leave(key, "has not been made yet")
-		return nil
+		return
 	}
 	v := d.Volumes[i]
 	holds := "data"
@@ -142,24 +142,22 @@ func (d *decision) decideVolume(key string, config types.VolumeConfig) error {
 	case d.caches[key], said && saved:
 	case said:
 		d.leave(key, "its Compose file says so: %s: {backup: false}", extension.Key)
-		return nil
+		return
 	case holds == "cache":
 		d.leave(key, "a cache that the services fill again; -caches=%s saves it too", key)
-		return nil
+		return
 	}
 	if by := d.dumpedBy(config.Name); by != "" {
 		d.leave(key, "%q gives a dump of what is in it", by)
-		return nil
+		return
 	}
 	if why := d.Readable(v); why != "" {
-		return fault.New(fault.Config, "x-compose-mage: {backup: false} on the volume leaves it out",
-			"saving the volume %q: %s", key, why)
+		d.plan.Helper = why
 	}
 	d.plan.Volumes = append(d.plan.Volumes, Volume{
 		Key: key, Name: v.Name, Driver: v.Driver, Options: v.Options, Labels: v.Labels, Holds: holds,
 		Path: v.Mountpoint,
 	})
-	return nil
 }
 
 // dumpedBy is the service that gives a dump of all that is in a volume, which is so where each service that may write

@@ -134,14 +134,6 @@ func TestRefusals(t *testing.T) {
 		change func(*Seen)
 		want   string
 	}{
-		"unreadable": {func(s *Seen) {
-			s.Readable = func(v volume.Volume) string {
-				if v.Name == "shop_own" {
-					return "its files are root's"
-				}
-				return ""
-			}
-		}, `saving the volume "own": its files are root's`},
 		"dump of a stopped service": {func(s *Seen) {
 			s.Containers[6].State.Running = false
 		}, `"dumps": it is to give a dump`},
@@ -154,6 +146,23 @@ func TestRefusals(t *testing.T) {
 		c.change(&seen)
 		if _, err := Decide(seen, nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// TestHelper: one volume that can't be read here has a container read them all; one that stays out does not.
+func TestHelper(t *testing.T) {
+	for name, want := range map[string]string{"shop_own": "the engine's files are root's", "shop_left": ""} {
+		seen := seenShop(t)
+		seen.Readable = func(v volume.Volume) string {
+			if v.Name == name {
+				return "the engine's files are root's"
+			}
+			return ""
+		}
+		p, err := Decide(seen, nil)
+		if err != nil || p.Helper != want || strings.Contains(printed(p), "a container reads them") != (want != "") {
+			t.Errorf("%s: %v, %q\n%s", name, err, p.Helper, printed(p))
 		}
 	}
 }

@@ -28,6 +28,9 @@ func (p Plan) Print(out *ui.Out) {
 	if len(rows) > 0 {
 		ui.Table(out.Writer(), []string{"CONTAINER", "MEANWHILE", "RUNS"}, rows)
 	}
+	if p.Helper != "" {
+		out.Info("a container reads them: %s", p.Helper)
+	}
 	rows = nil
 	for _, l := range p.Left {
 		rows = append(rows, []string{l.Name, l.Why})

@@ -18,6 +18,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/restic"
 	"github.com/25eloquence/compose-mage/internal/snapshots"
 	"github.com/25eloquence/compose-mage/internal/ui"
+	"github.com/25eloquence/compose-mage/internal/volumehelper"
 	"github.com/25eloquence/compose-mage/internal/volumes"
 )
 
@@ -63,6 +64,7 @@ type run struct {
 	// release starts those that were stopped, once the volumes were read: it is an error where somebody else has
 	// written to these.
 	release func() error
+	helper  *volumehelper.Helper // reads the volumes; nil where restic does that here
 }
 
 // Prepare makes the plan of a backup.
@@ -79,6 +81,9 @@ func Prepare(ctx context.Context, o Options) (Plan, error) {
 		return Plan{}, err
 	}
 	plan, err := Decide(seen, o.Caches)
+	if err == nil && plan.Helper != "" {
+		err = volumehelper.Ready(ctx, o.Engine)
+	}
 	plan.Repository = fault.Redact(location)
 	return plan, err
 }
@@ -108,6 +113,15 @@ func (r *run) run(ctx context.Context) (Result, error) {
 	if r.target, err = snapshots.Open(ctx, r.model.Project, r.out, true); err != nil {
 		return Result{}, err
 	}
+	if err := r.startHelper(ctx); err != nil {
+		return Result{}, err
+	}
+	result, err := r.saveAll(ctx)
+	return result, errors.Join(err, r.helper.Close())
+}
+
+// saveAll makes the snapshot, and confirms it.
+func (r *run) saveAll(ctx context.Context) (Result, error) {
 	if err := r.begin(ctx); err != nil {
 		return Result{}, err
 	}
@@ -155,7 +169,9 @@ func (r *run) save(ctx context.Context, s *stage) (restic.Saved, time.Duration, 
 	}
 	first := restic.Saved{}
 	if len(frozen)+len(stops) > 0 {
-		r.large, r.changed = largeFiles(r.plan.Volumes, leastLarge), map[largeFile]bool{}
+		if r.helper == nil {
+			r.large, r.changed = largeFiles(r.plan.Volumes, leastLarge), map[largeFile]bool{}
+		}
 		var err error
 		if first, err = r.pass(ctx, s, "", "saving "+r.what()+" while it runs"); err != nil {
 			return first, 0, err
@@ -204,6 +220,9 @@ func (r *run) noOthers(ctx context.Context) error {
 
 // pass makes a snapshot of all. Files that vanish meanwhile are no error: a later pass has the last word.
 func (r *run) pass(ctx context.Context, s *stage, parent, what string) (saved restic.Saved, err error) {
+	if err := r.put(ctx, s); err != nil {
+		return saved, err
+	}
 	err = r.out.Step(ctx, what, func(ctx context.Context, _ func(string)) error {
 		saved, err = r.target.Repository.Backup(ctx, s.source(r.plan.Volumes, parent, r.partTags()))
 		if saved.ID != "" {

@@ -106,7 +106,8 @@ func images(ctx context.Context, e *engine.Engine, services map[string]string) [
 // there, or is no regular file, is left out: its Compose file may name what is only made later.
 func (r *run) newStage(ctx context.Context) (*stage, error) {
 	s := &stage{dir: filepath.Join(r.dir, "stage")}
-	if err := os.RemoveAll(s.dir); err != nil {
+	var err error
+	if err = os.RemoveAll(s.dir); err != nil {
 		return nil, fmt.Errorf("preparing the backup: %w", err)
 	}
 	for _, dir := range []string{snapshots.VolumesDir, snapshots.FilesDir, snapshots.OutsideDir, snapshots.DumpsDir} {
@@ -121,7 +122,9 @@ func (r *run) newStage(ctx context.Context) (*stage, error) {
 		LeftOut: []string{}, Facts: []snapshots.Fact{}, Sizes: map[string]snapshots.Size{},
 	}
 	for _, v := range r.plan.Volumes {
-		s.manifest.Sizes[v.Key] = SizeOf(v.Path)
+		if s.manifest.Sizes[v.Key], err = r.sizeOf(ctx, v); err != nil {
+			return nil, err
+		}
 	}
 	for _, l := range r.plan.Left {
 		s.manifest.LeftOut = append(s.manifest.LeftOut, l.Name)

@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"os"
 	"strconv"
 	"strings"
 
@@ -51,6 +52,9 @@ func room(e *engine.Engine, project *types.Project, m snapshots.Manifest) error 
 				ui.Bytes(needed),
 				ui.Bytes(free))
 		}
+	}
+	if _, err := os.Stat(e.Info.DockerRootDir); !e.Local() || err != nil {
+		return nil // its disk is another machine's, and not known
 	}
 	space, err := diskspace.Of(e.Info.DockerRootDir)
 	if err != nil {

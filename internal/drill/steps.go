@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -142,21 +141,25 @@ func (d *drill) fill(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("making a volume for %q: %w", v.Key, err)
 		}
-		into = append(into, restore.Into{Key: v.Key, Path: made.Volume.Mountpoint})
+		into = append(into, restore.Into{Key: v.Key, Volume: made.Volume})
 		d.result.Volumes = append(d.result.Volumes, v.Key)
 	}
 	if len(into) == 0 {
 		return nil
 	}
 	what := "writing " + strings.Join(d.result.Volumes, ", ") + ", and comparing"
-	err := d.Out.Step(ctx, what, func(ctx context.Context, _ func(string)) error {
-		return restore.Write(ctx, d.Target, d.snapshot.ID, filepath.Join(d.dir, "restore"), into)
+	var sizes map[string]snapshots.Size
+	err := d.Out.Step(ctx, what, func(ctx context.Context, _ func(string)) (err error) {
+		sizes, err = restore.Write(ctx, d.Target, restore.Writing{
+			Engine: d.Engine, Owner: d.name, Dir: d.dir, Snapshot: d.snapshot.ID,
+		}, into)
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	for i, v := range d.manifest.Volumes {
-		if had := d.manifest.Sizes[v.Key].Files; had > 0 && backup.SizeOf(into[i].Path).Files == 0 {
+	for _, v := range d.manifest.Volumes {
+		if had := d.manifest.Sizes[v.Key].Files; had > 0 && sizes[v.Key].Files == 0 {
 			return fault.New(fault.Failed, again,
 				"the volume %q is empty in the snapshot: when it was saved it had %d files", v.Key, had)
 		}

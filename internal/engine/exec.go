@@ -54,6 +54,9 @@ func StartExec(ctx context.Context, api Execer, id string, command []string, std
 // Write writes to the command's standard input.
 func (p *Process) Write(b []byte) (int, error) { return p.stream.Conn.Write(b) }
 
+// CloseInput ends the command's standard input.
+func (p *Process) CloseInput() error { return p.stream.CloseWrite() }
+
 // Close lets go of the command: its standard input ends, and it goes on unheard.
 func (p *Process) Close() { p.stream.Close() }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -60,6 +61,8 @@ type Source struct {
 	Mounts []Mount // that restic alone sees
 	Parent string  // the snapshot to compare files with; "" for the last of the same directory
 	Tags   []string
+	// List is the path of a list, where restic runs, of what it is not to read; "" for none.
+	List string
 	// Without are paths below the directory that the snapshot is not to have.
 	Without []string
 	// Started is told restic's process, where it is not nil.
@@ -80,6 +83,16 @@ func (r Repository) Backup(ctx context.Context, s Source) (Saved, error) {
 	args := []string{"backup", "--json"}
 	if s.Parent != "" {
 		args = append(args, "--parent", s.Parent)
+	}
+	if s.List != "" {
+		args = append(args, "--exclude-file", s.List)
+	}
+	if r.Elsewhere != nil {
+		host, err := os.Hostname() // as restic has it here
+		if err != nil {
+			return Saved{}, fmt.Errorf("saving: %w", err)
+		}
+		args = append(args, "--host", host)
 	}
 	if len(s.Without) > 0 {
 		dir, err := filepath.EvalSymlinks(s.Dir) // which restic takes the patterns to be below
@@ -114,7 +127,11 @@ func (r Repository) locked(ctx context.Context, c call) error {
 	if CauseOf(err) != fault.ResticLocked {
 		return err
 	}
-	if unlocked := r.Unlock(ctx); unlocked != nil {
+	unlocked := r.Unlock(ctx)
+	if r.Elsewhere != nil { // where restic may have been killed too
+		unlocked = errors.Join(unlocked, r.UnlockElsewhere(ctx))
+	}
+	if unlocked != nil {
 		return errors.Join(err, unlocked)
 	}
 	return r.run(ctx, c)
@@ -159,7 +176,7 @@ func (r Repository) Read(ctx context.Context, snapshot, path string) ([]byte, er
 // to compare.
 func (r Repository) Restore(ctx context.Context, snapshot, dir string, paths []string, mounts []Mount) error {
 	args := []string{"restore", snapshot, "--target", dir, "--verify"}
-	if r.Sparse() {
+	if r.Sparse() && (r.Elsewhere == nil || len(mounts) == 0) {
 		args = append(args, "--sparse")
 	}
 	for _, p := range paths {

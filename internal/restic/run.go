@@ -27,6 +27,8 @@ type Repository struct {
 	CacheDir     string   // of restic; not used for a directory of this machine
 	// Patience is how long the target may fail or be silent before restic is ended; 0 is DefaultPatience.
 	Patience time.Duration
+	// Elsewhere runs restic where it is to see mounts; nil where that is here.
+	Elsewhere Elsewhere
 	// Waits is told why, where the target fails and restic tries again; it may be nil.
 	Waits func(why string)
 }
@@ -45,6 +47,7 @@ type call struct {
 	mounts  []Mount
 	out     io.Writer
 	started func(pid int) // told the process, where it is not nil
+	unlocks bool
 }
 
 // Failure is why a run of restic failed.
@@ -90,6 +93,9 @@ const (
 func (r Repository) run(ctx context.Context, c call) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if r.Elsewhere != nil && len(c.mounts) > 0 {
+		return r.runElsewhere(ctx, c)
 	}
 	args := []string{"--cache-dir", r.CacheDir}
 	if r.CacheDir == "" || IsLocal(r.Location) {

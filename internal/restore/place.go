@@ -89,7 +89,11 @@ func (r *restore) takeName(ctx context.Context, i *item) error {
 // exchange has the volume and the restored one change their files, in one step.
 func (r *restore) exchange(ctx context.Context, i *item) error {
 	found, err := r.Engine.VolumeInspect(ctx, i.Name, client.VolumeInspectOptions{})
-	if err == nil {
+	switch {
+	case err != nil:
+	case elsewhere(r.Engine, found.Volume):
+		err = r.exchangeElsewhere(ctx, i.path, found.Volume.Mountpoint)
+	default:
 		err = exchange(i.path, found.Volume.Mountpoint)
 	}
 	if err != nil {

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,9 +17,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/restic"
 	"github.com/25eloquence/compose-mage/internal/snapshots"
-	"github.com/25eloquence/compose-mage/internal/state"
 	"github.com/25eloquence/compose-mage/internal/ui"
 	"github.com/25eloquence/compose-mage/internal/volumes"
 )
@@ -186,31 +182,33 @@ func volumesNamed(m snapshots.Manifest, named []string) ([]snapshots.Volume, err
 
 // look finds out which of the volumes are there, and refuses what can't be done before anything is made.
 func (r *restore) look(ctx context.Context) error {
+	found := map[string]volumeName{} // by key
 	for _, i := range r.items {
 		i.into = i.Name + "-restored-" + r.stamp
 		if r.Swap {
 			i.into = i.Name + "-before-" + r.stamp // which it is when the two have changed places
 		}
-		found, err := r.Engine.VolumeInspect(ctx, i.Name, client.VolumeInspectOptions{})
+		one, err := r.Engine.VolumeInspect(ctx, i.Name, client.VolumeInspectOptions{})
 		switch {
 		case cerrdefs.IsNotFound(err):
 			continue
 		case err != nil:
 			return fmt.Errorf("looking at the volume %q: %w", i.Name, err)
 		}
-		if why := volumes.Unreadable(r.Engine, found.Volume); why != "" {
-			return fault.New(fault.Config, "go tool mage backup -list", "restoring the volume %q: %s", i.Key, why)
-		}
-		entries, err := os.ReadDir(found.Volume.Mountpoint)
-		if err != nil {
-			return fmt.Errorf("looking into the volume %q: %w", i.Name, err)
-		}
-		if i.exists = len(entries) > 0; i.exists && r.Swap && volumes.MountsDevice(found.Volume.Options) {
+		found[i.Key] = one.Volume
+	}
+	full, err := r.notEmpty(ctx, found)
+	if err != nil {
+		return err
+	}
+	for _, i := range r.items {
+		one, there := found[i.Key]
+		if i.exists = full[i.Key]; i.exists && r.Swap && volumes.MountsDevice(one.Options) {
 			return fault.New(fault.Config, "the same command without -swap, and copy the data by hand",
 				"restoring the volume %q: its options say where its files are, and they can't change places", i.Key)
 		}
-		if !i.exists {
-			users, err := volumes.Users(ctx, r.Engine, []volumeName{found.Volume})
+		if there && !i.exists {
+			users, err := volumes.Users(ctx, r.Engine, []volumeName{one})
 			if err != nil {
 				return err
 			}
@@ -233,49 +231,15 @@ func (r *restore) fill(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("making the volume %q: %w", i.into, err)
 		}
-		if why := volumes.Unreadable(r.Engine, made.Volume); why != "" {
-			return fault.New(fault.Config, "go tool mage backup -list", "restoring the volume %q: %s", i.Key, why)
-		}
 		i.path = made.Volume.Mountpoint
-		into = append(into, Into{i.Key, i.path})
+		into = append(into, Into{i.Key, made.Volume})
 	}
 	return r.Out.Step(ctx, "writing "+r.keys()+", and comparing", func(ctx context.Context, _ func(string)) error {
-		return Write(ctx, r.Target, r.snapshot.ID, filepath.Join(r.dir, "restore"), into)
-	})
-}
-
-// Into is a directory that the files of a volume, by its key, are written into.
-type Into struct{ Key, Path string }
-
-// Write has restic write volumes of a snapshot into directories, all at once, and compare. stage is a directory for
-// that; it is made, and removed.
-func Write(ctx context.Context, t snapshots.Target, snapshot, stage string, into []Into) error {
-	if err := os.RemoveAll(stage); err != nil {
-		return fmt.Errorf("preparing the restore: %w", err)
-	}
-	defer os.RemoveAll(stage)
-	var paths []string
-	var mounts []restic.Mount
-	for _, i := range into {
-		for _, dir := range snapshots.DirsOf(i.Key) {
-			at := filepath.Join(stage, dir)
-			if err := state.MakeDir(at); err != nil {
-				return err
-			}
-			paths = append(paths, "/"+dir)
-			mounts = append(mounts, restic.Mount{From: i.Path, To: at})
-		}
-	}
-	err := t.Repository.Restore(ctx, snapshot, stage, paths, mounts)
-	if err != nil || t.Repository.Sparse() {
+		_, err := Write(ctx, r.Target, Writing{
+			Engine: r.Engine, Owner: r.Project, Dir: r.dir, Snapshot: r.snapshot.ID,
+		}, into)
 		return err
-	}
-	for _, i := range into {
-		if err := digHoles(i.Path); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 func (r *restore) keys() string {

@@ -76,6 +76,8 @@ type Volume struct {
 type Size struct {
 	Files int64 `json:"files"` // regular ones
 	Bytes int64 `json:"bytes"` // of them
+	// Tree is a hash of their paths, sizes, times, modes and owners; "" where they were being written to.
+	Tree string `json:"tree,omitempty"`
 }
 
 // Fact is what a service said of its data right before it was saved, which it has to say again once it is restored.

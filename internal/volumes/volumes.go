@@ -77,24 +77,24 @@ func programs(ctx context.Context, e *engine.Engine, id string) []string {
 	return out
 }
 
-// Unreadable says why a volume's files can't be read by this process; "" where they can.
+// Unreadable says why a volume's files can't be read and written by this process, so that a container has to do it; ""
+// where they can.
 func Unreadable(e *engine.Engine, v volume.Volume) string {
 	switch {
 	case runtime.GOOS != "linux" || !e.Local():
-		return fmt.Sprintf("its files are on another machine, or a virtual one (the engine is at %s); "+
-			"run the backup there, as root", e.Host)
+		return "the engine's files are on another machine, or a virtual one: it is at " + e.Host
 	case v.Driver != "local":
-		return fmt.Sprintf("its driver is %q, and only files of the driver \"local\" are read", v.Driver)
+		return fmt.Sprintf("the driver of %q is %q", v.Name, v.Driver)
 	case os.Geteuid() != 0:
-		return "its files are root's: run the backup as root"
+		return "the engine's files are root's"
 	case v.Mountpoint == "":
-		return "the engine does not say where its files are"
+		return fmt.Sprintf("the engine does not say where the files of %q are", v.Name)
 	}
 	if _, err := os.Stat(v.Mountpoint); err != nil {
-		return fmt.Sprintf("its files can't be looked at: %v", err)
+		return fmt.Sprintf("the engine's files can't be looked at: %v", err)
 	}
 	if len(v.Options) > 0 && v.Options["type"] != "" && !isMount(v.Mountpoint) {
-		return "what its options name is mounted only while a container uses it: start one, then the same again"
+		return fmt.Sprintf("what the options of %q name is mounted only while a container uses it", v.Name)
 	}
 	return ""
 }

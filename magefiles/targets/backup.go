@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/stack"
 	"github.com/25eloquence/compose-mage/stack/backup"
 )
 
@@ -101,5 +102,19 @@ func Restore(ctx context.Context,
 		return fault.Exit(ctx, err)
 	}
 	_, err = backup.Restore(ctx, o)
+	return err
+}
+
+// setupVolumeImage builds the image of the container that reads the volumes, where this process can't.
+func setupVolumeImage(ctx context.Context, dryRun bool) error {
+	file, err := backup.ImageProject(ctx, dryRun)
+	if err != nil || file == "" {
+		return err
+	}
+	s, err := openWith(ctx, stack.Options{Files: []string{file}})
+	if err != nil {
+		return err
+	}
+	_, err = s.Build(ctx, stack.BuildOptions{})
 	return err
 }

@@ -15,7 +15,11 @@ func Setup(ctx context.Context,
 	backup *bool, // restic too, by which go tool mage backup saves the volumes
 	dryRun *bool, // -dry-run: print what would be done, and change nothing
 ) error {
-	return stack.SetupMachine(ctx, stack.SetupOptions{DryRun: value(dryRun, false), Backup: value(backup, false)})
+	o := stack.SetupOptions{DryRun: value(dryRun, false), Backup: value(backup, false)}
+	if err := stack.SetupMachine(ctx, o); err != nil || !o.Backup {
+		return err
+	}
+	return setupVolumeImage(ctx, o.DryRun)
 }
 
 // Teardown stops what setup started; data and images stay.

@@ -18,6 +18,7 @@ type Plan struct {
 	Users      []User   `json:"users"`      // in the order in which those are stopped that are
 	Dumps      []User   `json:"dumps"`      // those whose command's output is saved
 	Left       []Left   `json:"left_out"`
+	Helper     string   `json:"helper,omitempty"` // why a container reads the volumes; "" where none does
 	Seconds    float64  `json:"longest_freeze_seconds"`
 
 	found backup.Plan
