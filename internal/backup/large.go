@@ -160,6 +160,6 @@ func (c *copies) close() error {
 
 // addTo has the source read the copies in place of the files, and after all else.
 func (c *copies) addTo(source *restic.Source) {
-	source.Paths = append(source.Paths, lateGateName, snapshots.LargeDir)
+	source.Paths = append(source.Paths, snapshots.LargeDir)
 	source.Without = c.without()
 }

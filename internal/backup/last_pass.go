@@ -20,7 +20,7 @@ func (r *run) lastPass(ctx context.Context, s *stage, before restic.Saved, users
 	if len(users) == 0 {
 		saved, err := r.pass(ctx, s, before.ID, "saving "+r.what())
 		if err == nil {
-			err = r.release()
+			err = errors.Join(r.noOthers(ctx), r.release())
 		}
 		return saved, 0, err
 	}
@@ -72,6 +72,7 @@ func (r *run) frozenPass(ctx context.Context, s *stage, parent string, users []U
 	}
 	r.out.Done("stood still for %.2fs: %s", took.Seconds(), containerNames(users))
 	err = r.rest(ctx, reading)
+	r.confirmed = reading.confirms()
 	return reading.saved, took, err
 }
 
@@ -84,7 +85,7 @@ type gate interface {
 // reading is a run of restic that waits to read the volumes.
 type reading struct {
 	gate   gate // before which restic stands; nil where restic can't be held up, and was not started
-	late   gate // the one between the volumes and the copies; nil where there are none
+	late   gate // the one behind the volumes, before the copies; nil where gate is nil or not of this machine
 	copies *copies
 	source restic.Source
 	pid    chan int // restic's process, once there is one
@@ -95,6 +96,10 @@ type reading struct {
 	saved  restic.Saved
 	err    error
 }
+
+// confirms says whether restic makes a good snapshot of it at once: it stands before the late gate until all is known
+// to be well, and reads nothing behind it.
+func (g *reading) confirms() bool { return g.late != nil && g.copies == nil }
 
 // The files by which restic is held up: gateName is the first of a snapshot's paths, and lateGateName comes after the
 // volumes and before the copies of large files.
@@ -137,6 +142,14 @@ func (r *run) prepare(ctx context.Context, s *stage, parent string) (*reading, e
 			return g, err
 		}
 	}
+	if g.confirms() {
+		g.source.Tags = r.goodTags()
+	}
+	g.source.Unread = func(path string) {
+		if g.confirms() {
+			g.cancel(fault.New(fault.Failed, "go tool mage backup", "saving: restic could not read %q", path))
+		}
+	}
 	g.start()
 	if err := g.wait(g.ctx, g.gate); err != nil {
 		g.abandon(err)
@@ -148,18 +161,24 @@ func (r *run) prepare(ctx context.Context, s *stage, parent string) (*reading, e
 	return g, nil
 }
 
-// prepareLarge copies what takes long to read, and has restic read the copies, behind a gate of their own.
+// prepareLarge copies what takes long to read, and has restic read the copies behind a gate of their own, which is
+// there without copies too: services go on while restic writes the snapshot.
 func (r *run) prepareLarge(ctx context.Context, s *stage, g *reading) (err error) {
 	s.manifest.Format = snapshots.Format
-	if g.copies, err = r.copyLarge(ctx, s); err == nil && g.copies != nil {
+	if g.copies, err = r.copyLarge(ctx, s); err != nil {
+		return err
+	}
+	late, err := r.target.Repository.NewGate(filepath.Join(s.dir, lateGateName))
+	if err != nil {
+		return err
+	}
+	g.late = late
+	g.source.Paths = append(g.source.Paths, lateGateName)
+	if g.copies != nil {
 		s.manifest.Format = snapshots.LargeFormat
 		g.copies.addTo(&g.source)
-		var late *restic.Gate
-		if late, err = r.target.Repository.NewGate(filepath.Join(s.dir, lateGateName)); err == nil {
-			g.late = late
-		}
 	}
-	return errors.Join(err, s.write())
+	return s.write()
 }
 
 // wait waits until restic stands before a gate. That it has ended before is an error.
@@ -176,18 +195,14 @@ func (g *reading) wait(ctx context.Context, before gate) error {
 	return before.Reached(ctx)
 }
 
-// abandon ends restic.
+// abandon ends restic. It stands before the late gate until it has ended: behind that it would make a snapshot.
 func (g *reading) abandon(why error) {
 	g.cancel(why)
-	if g.gate != nil {
-		g.open()
-		<-g.ended
+	if g.gate == nil {
+		return
 	}
-}
-
-// open opens the gates that are not open.
-func (g *reading) open() {
 	_ = g.gate.Open()
+	<-g.ended
 	if g.late != nil {
 		_ = g.late.Open()
 	}
@@ -249,19 +264,25 @@ func (g *reading) waitForVolumes() {
 	}
 }
 
-// rest lets those start that were stopped, has restic read the copies now that nobody stands still, and waits for its
-// end.
+// rest lets those start that were stopped, has restic go on now that nobody stands still, and waits for its end.
 func (r *run) rest(ctx context.Context, g *reading) error {
+	err := r.noOthers(ctx)
 	if g.late == nil {
-		return r.release()
+		return errors.Join(err, r.release())
 	}
-	return r.out.Step(ctx, "saving the copies of large files", func(context.Context, func(string)) error {
-		err := g.copies.set.Finish()
-		err = errors.Join(err, g.late.Open())
+	goOn := func(context.Context, func(string)) error {
+		if err == nil {
+			err = g.late.Open()
+		}
 		if err = errors.Join(err, r.release()); err != nil {
-			g.cancel(err)
+			g.abandon(err)
 		}
 		<-g.ended
 		return errors.Join(err, g.err)
-	})
+	}
+	if g.copies == nil {
+		return goOn(ctx, nil)
+	}
+	err = errors.Join(err, g.copies.set.Finish())
+	return r.out.Step(ctx, "saving the copies of large files", goOn)
 }

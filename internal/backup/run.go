@@ -61,10 +61,10 @@ type run struct {
 	// are written to.
 	large   map[largeFile]fs.FileInfo
 	changed map[largeFile]bool
-	// release starts those that were stopped, once the volumes were read: it is an error where somebody else has
-	// written to these.
-	release func() error
-	helper  *volumehelper.Helper // reads the volumes; nil where restic does that here
+	release func() error // starts those that were stopped, once the volumes were read
+	// confirmed says that the last snapshot was made as a good one.
+	confirmed bool
+	helper    *volumehelper.Helper // reads the volumes; nil where restic does that here
 }
 
 // Prepare makes the plan of a backup.
@@ -192,7 +192,7 @@ func (r *run) save(ctx context.Context, s *stage) (restic.Saved, time.Duration, 
 		return first, 0, err
 	}
 	started := sync.OnceValue(start)
-	r.release = func() error { return errors.Join(r.noOthers(ctx), started()) }
+	r.release = started
 	saved, took, err := r.lastPass(ctx, s, first, frozen)
 	return saved, took, errors.Join(err, started())
 }
@@ -262,8 +262,10 @@ func (r *run) goodTags() []string {
 func (r *run) confirm(ctx context.Context, saved restic.Saved) (string, time.Time, error) {
 	ctx = context.WithoutCancel(ctx) // it is whole: what is left is to say so
 	repository := r.target.Repository
-	if err := repository.Retag(ctx, saved.ID, r.goodTags()); err != nil {
-		return "", time.Time{}, err
+	if !r.confirmed {
+		if err := repository.Retag(ctx, saved.ID, r.goodTags()); err != nil {
+			return "", time.Time{}, err
+		}
 	}
 	others := slices.DeleteFunc(r.parts, func(id string) bool { return id == saved.ID })
 	if err := repository.Forget(ctx, others...); err != nil {

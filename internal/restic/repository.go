@@ -65,6 +65,8 @@ type Source struct {
 	List string
 	// Without are paths below the directory that the snapshot is not to have.
 	Without []string
+	// Unread is told each path that could not be read, where it is not nil.
+	Unread func(path string)
 	// Started is told restic's process, where it is not nil.
 	Started func(pid int)
 }
@@ -113,6 +115,12 @@ func (r Repository) Backup(ctx context.Context, s Source) (Saved, error) {
 				saved = m.Saved
 			}
 		}},
+		said: func(line []byte) {
+			var m message
+			if s.Unread != nil && json.Unmarshal(line, &m) == nil && m.Type == "error" {
+				s.Unread(m.Item)
+			}
+		},
 	})
 	if err == nil && saved.ID == "" {
 		err = fault.New(fault.Failed, "", "saving: restic named no snapshot")

@@ -47,7 +47,16 @@ type call struct {
 	mounts  []Mount
 	out     io.Writer
 	started func(pid int) // told the process, where it is not nil
+	said    func([]byte)  // told each line of its standard error, where it is not nil
 	unlocks bool
+}
+
+// telling tells each line of restic's standard error.
+func (c call) telling() io.Writer {
+	if c.said == nil {
+		return io.Discard
+	}
+	return &lines{each: c.said}
 }
 
 // Failure is why a run of restic failed.
@@ -108,7 +117,7 @@ func (r Repository) run(ctx context.Context, c call) error {
 	command := exec.Command(r.Path, slices.Concat(args, ssh, c.args)...)
 	command.Dir, command.Env, command.WaitDelay = c.dir, r.environment(), grace
 	said, failing := &bounded.Tail{Bytes: 8 * bounded.MaxLine}, newRetries(r.patience(), r.Waits)
-	command.Stdout, command.Stderr = c.out, io.MultiWriter(said, &lines{each: failing.line})
+	command.Stdout, command.Stderr = c.out, io.MultiWriter(said, &lines{each: failing.line}, c.telling())
 	if c.out == nil {
 		command.Stdout = io.Discard
 	}
