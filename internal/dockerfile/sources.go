@@ -56,6 +56,9 @@ func newSource(context, src string, how selection) Source {
 	return r
 }
 
+// Whole says whether a step takes all of the context for certain, with nothing left out.
+func (s Source) Whole() bool { return s.Path == "." && s.include == nil && s.exclude == nil }
+
 // clean is a path of a context as a walk has it: relative, with slashes; "." for the whole.
 func clean(p string) string {
 	p = strings.TrimPrefix(path.Join("/", p), "/")

@@ -49,6 +49,13 @@ func run(ctx context.Context, o Options) (examine.Report, error) {
 	if given.StateDir, err = state.Dir(); err != nil {
 		return examine.Report{}, err
 	}
+	setup, err := provision.Load()
+	if err != nil {
+		return examine.Report{}, err
+	}
+	if b := cmp.Or(os.Getenv(stack.BuilderVariable), setup.Builder); b != provision.EngineBuilder {
+		given.Builder = b
+	}
 	machine := engine.Machine{}
 	request := compose.Request{Files: o.Files, Services: o.Services}
 	if given.Engine, given.EngineErr = engine.Connect(ctx); given.EngineErr == nil {

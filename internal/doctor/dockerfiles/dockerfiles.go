@@ -36,6 +36,7 @@ func Checks() []check.Check[*subject.Subject] {
 		{Rules: orderRules, Look: each(func(_ context.Context, d Dockerfile) ([]check.Finding, error) {
 			return copiedEarly(d), nil
 		})},
+		{Rules: contextRules, Look: each(contextOf)},
 	}
 }
 

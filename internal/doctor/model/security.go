@@ -91,6 +91,13 @@ var secretName = regexp.MustCompile(
 // switches are values that say how, and are no secret themselves.
 var switches = regexp.MustCompile(`(?i)^(|true|false|yes|no|on|off|none|null|[0-9])$`)
 
+// token is a secret whatever its variable is called, by the form that its issuer gives it: keys of AWS, GitHub, GitLab,
+// Slack, Stripe, Google, npm, OpenAI and Anthropic, JSON web tokens, and private keys.
+var token = regexp.MustCompile(`^(AKIA[0-9A-Z]{16}|gh[pousr]_[0-9A-Za-z]{36}|github_pat_[0-9A-Za-z_]{80,}|` +
+	`glpat-[0-9A-Za-z_-]{20,}|xox[abprs]-[0-9A-Za-z-]{20,}|[rs]k_live_[0-9A-Za-z]{24,}|AIza[0-9A-Za-z_-]{35}|` +
+	`npm_[0-9A-Za-z]{36}|sk-(proj-|ant-)?[0-9A-Za-z_-]{32,}|` +
+	`eyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]{10,})$|-----BEGIN [A-Z ]*PRIVATE KEY-----`)
+
 // literal says whether a text of a Compose file is a value by itself: no variable, and no path of a file.
 func literal(text string) bool {
 	return !switches.MatchString(text) && !strings.Contains(strings.ReplaceAll(text, "$$", ""), "$") &&
@@ -102,7 +109,7 @@ func secretIn(name, text string) bool {
 	if !literal(text) {
 		return false
 	}
-	if secretName.MatchString(name) {
+	if secretName.MatchString(name) || token.MatchString(text) {
 		return true
 	}
 	if !strings.Contains(text, "://") {

@@ -22,6 +22,8 @@ var startRules = []rule{
 		"docs.docker.com/engine/containers/start-containers-automatically/", check.Safe, restartMissing),
 	modelRule("depends.early", "a service that starts before what it needs is ready", finding.Warning, startOrder,
 		check.Asked, dependsEarly),
+	modelRule("network.apart", "a service that names another which it can't reach", finding.Warning,
+		composeDocs+"networks/", check.NoFix, networkApart),
 	modelRule("port.twice", "two services that want one port of the host", finding.Failure, "the engine refuses it",
 		check.NoFix, portTwice),
 	modelRule("port.replicas", "more replicas of a service than ports of the host for them", finding.Failure,

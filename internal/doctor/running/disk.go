@@ -16,10 +16,9 @@ import (
 )
 
 var inodesCheck = check.Check[*subject.Subject]{
-	Rules: []check.Rule{{
-		ID: "disk.inodes", Title: "few files can be made on the engine's disk", Where: check.Kernel,
-		Worst: finding.Warning, Basis: "no space left on device is the error of that too",
-	}},
+	Rules: []check.Rule{ruleOf("disk.inodes", "few files can be made on the engine's disk", check.Kernel,
+		finding.Warning,
+		"no space left on device is the error of that too")},
 	Look: func(_ context.Context, s *subject.Subject) ([]check.Finding, error) {
 		if err := s.Local(); err != nil {
 			return nil, err
@@ -46,10 +45,8 @@ func inodes(root string, free, total int64) []check.Finding {
 }
 
 var tmpfsCheck = check.Check[*subject.Subject]{
-	Rules: []check.Rule{{
-		ID: "disk.tmpfs", Title: "a container's tmpfs is nearly full", Where: check.Kernel, Worst: finding.Warning,
-		Basis: "no space left on device comes next",
-	}},
+	Rules: []check.Rule{ruleOf("disk.tmpfs", "a container's tmpfs is nearly full", check.Kernel, finding.Warning,
+		"no space left on device comes next")},
 	Look: func(ctx context.Context, s *subject.Subject) ([]check.Finding, error) {
 		if err := s.Local(); err != nil {
 			return nil, err

@@ -16,10 +16,9 @@ import (
 // driftCheck compares containers with what a start would make: whether they differ is the Compose library's own
 // verdict, in which keys is what the record of each container says.
 var driftCheck = check.Check[*subject.Subject]{
-	Rules: []check.Rule{{
-		ID: "service.drift", Title: "a container that is not made from the Compose files as they are now",
-		Where: check.Engine, Worst: finding.Warning, Basis: "docker compose up makes it anew",
-	}},
+	Rules: []check.Rule{ruleOf("service.drift", "a container that is not made from the Compose files as they are now",
+		check.Engine, finding.Warning,
+		"docker compose up makes it anew")},
 	Look: func(ctx context.Context, s *subject.Subject) ([]check.Finding, error) {
 		if err := s.Running(ctx); err != nil {
 			return nil, err

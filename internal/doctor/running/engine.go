@@ -14,18 +14,12 @@ import (
 
 var engineCheck = check.Check[*subject.Subject]{
 	Rules: []check.Rule{
-		{
-			ID: "engine.storage", Title: "a storage driver that copies whole images", Where: check.Engine,
-			Worst: finding.Warning, Basis: "docs.docker.com/engine/storage/drivers/select-storage-driver/",
-		},
-		{
-			ID: "engine.clock", Title: "the engine's clock and this machine's differ", Where: check.Engine,
-			Worst: finding.Warning, Basis: "certificates and tokens are checked by it",
-		},
-		{
-			ID: "engine.warning", Title: "what the engine itself warns of", Where: check.Engine, Worst: finding.Info,
-			Basis: "docker info",
-		},
+		ruleOf("engine.storage", "a storage driver that copies whole images", check.Engine, finding.Warning,
+			"docs.docker.com/engine/storage/drivers/select-storage-driver/"),
+		ruleOf("engine.clock", "the engine's clock and this machine's differ", check.Engine, finding.Warning,
+			"certificates and tokens are checked by it"),
+		ruleOf("engine.warning", "what the engine itself warns of", check.Engine, finding.Info,
+			"docker info"),
 	},
 	Look: func(_ context.Context, s *subject.Subject) ([]check.Finding, error) {
 		if s.Engine == nil {

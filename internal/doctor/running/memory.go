@@ -29,18 +29,12 @@ func read(path string) string {
 
 var memoryCheck = check.Check[*subject.Subject]{
 	Rules: []check.Rule{
-		{
-			ID: "memory.host", Title: "the machine's memory is nearly used up", Where: check.Kernel,
-			Worst: finding.Warning, Basis: "kernel.org: MemAvailable, pressure stall information",
-		},
-		{
-			ID: "memory.maps", Title: "too few memory maps for Elasticsearch or OpenSearch", Where: check.Kernel,
-			Worst: finding.Warning, Basis: "elastic.co: vm.max_map_count",
-		},
-		{
-			ID: "memory.overcommit", Title: "Redis may fail to save", Where: check.Kernel, Worst: finding.Info,
-			Basis: "redis.io: vm.overcommit_memory",
-		},
+		ruleOf("memory.host", "the machine's memory is nearly used up", check.Kernel, finding.Warning,
+			"kernel.org: MemAvailable, pressure stall information"),
+		ruleOf("memory.maps", "too few memory maps for Elasticsearch or OpenSearch", check.Kernel, finding.Warning,
+			"elastic.co: vm.max_map_count"),
+		ruleOf("memory.overcommit", "Redis may fail to save", check.Kernel, finding.Info,
+			"redis.io: vm.overcommit_memory"),
 	},
 	Look: func(ctx context.Context, s *subject.Subject) ([]check.Finding, error) {
 		if err := s.Local(); err != nil {

@@ -19,7 +19,10 @@ import (
 
 // Checks gives the checks of containers and machine.
 func Checks() []check.Check[*subject.Subject] {
-	all := []check.Check[*subject.Subject]{engineCheck, memoryCheck, inodesCheck, tmpfsCheck, logsCheck, driftCheck}
+	all := []check.Check[*subject.Subject]{
+		engineCheck, memoryCheck, inodesCheck, tmpfsCheck, logsCheck, driftCheck, wasteCheck,
+		cacheCheck, volumesCheck, mtuCheck,
+	}
 	for _, r := range slices.Concat(containerRules, endRules) {
 		all = append(all, check.Check[*subject.Subject]{
 			Rules: []check.Rule{r.Rule},
@@ -100,5 +103,10 @@ type rule struct {
 }
 
 func engineRule(id, title string, worst finding.Severity, basis string, look func(look) []check.Finding) rule {
-	return rule{check.Rule{ID: id, Title: title, Where: check.Engine, Worst: worst, Basis: basis}, look}
+	return rule{ruleOf(id, title, check.Engine, worst, basis), look}
+}
+
+// ruleOf is a rule whose findings nobody mends.
+func ruleOf(id, title string, where check.Where, worst finding.Severity, basis string) check.Rule {
+	return check.Rule{ID: id, Title: title, Where: where, Worst: worst, Basis: basis}
 }

@@ -24,6 +24,7 @@ type Given struct {
 	Model     *compose.Model
 	ModelErr  error
 	StateDir  string
+	Builder   string // where images are built; "" where the engine does it, or nobody
 }
 
 // Subject is what checks look at. Its methods may be called at the same time.
