@@ -23,7 +23,6 @@ var QuickRules = rulesOf("docs/check.md", check.Engine, []known{
 	{"limits.refused", "limits that the engine refuses", finding.Failure},
 	{"limits.swap", "a limit of swap that is not kept", finding.Info},
 	{"limits.unenforced", "limits that the kernel does not keep", finding.Warning},
-	{"ulimits.nofile", "a limit of open files that the engine may not give", finding.Failure},
 	{"builder.reach", "no builder", finding.Failure},
 	{"registry.reach", "no registry", finding.Failure},
 	{"disk.engine", "the engine's disk nearly full", finding.Failure},
@@ -67,7 +66,6 @@ var QuickRules = rulesOf("docs/check.md", check.Engine, []known{
 	{"logs.size", "large logs", finding.Warning},
 	{"schedule.failed", "a job that failed", finding.Warning},
 	{"schedule.missed", "a job that did not run", finding.Warning},
-	{"schedule.gone", "a job that nothing runs any more", finding.Warning},
 	{"backup.failed", "a backup that failed", finding.Warning},
 	{"backup.drill", "a drill that failed, or none for long", finding.Warning},
 	{"backup.stopped", "containers that a killed backup left stopped", finding.Warning},
@@ -175,7 +173,7 @@ var monitorCheck = Check{
 		{"service.missing", "fewer containers than wanted", finding.Warning},
 		{"service.surplus", "more containers than wanted", finding.Warning},
 		{"answer.failed", "does not answer as it should", finding.Warning},
-		{"project.other-checkout", "containers of another checkout", finding.Info},
+		{"project.other-checkout", "containers of another checkout", finding.Warning},
 	}),
 	Look: func(ctx context.Context, s *subject.Subject) ([]check.Finding, error) {
 		if err := s.Running(ctx); err != nil {
