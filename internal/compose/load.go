@@ -43,6 +43,9 @@ type Request struct {
 	// one is no error then, and what it has is not in the environment. Nor is one container_name for two services an
 	// error.
 	NoEnvFiles bool
+	// Instead has texts that stand for those of Compose files on this machine, by path: how the model would be. What
+	// the files include and extend is read as it is.
+	Instead map[string][]byte
 }
 
 // Model is a Compose project as it was loaded and fitted to the machine.
@@ -281,6 +284,11 @@ func (l *loading) load(ctx context.Context, services, profiles []string) (*types
 	if api.Separator != separator {
 		api.Separator = separator
 	}
+	remove, err := l.readInstead(&options)
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
 	project, err := service.LoadProject(ctx, options)
 	if err != nil || len(e.envFiles) > 0 {
 		return project, err
