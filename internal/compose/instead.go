@@ -34,7 +34,11 @@ func (l *loading) readInstead(o *api.ProjectLoadOptions) (remove func(), err err
 	if err != nil {
 		return nil, fmt.Errorf("making a directory for Compose files that are tried: %w", err)
 	}
-	remove = func() { _ = os.RemoveAll(dir) }
+	tried.Add(1)
+	remove = func() {
+		_ = os.RemoveAll(dir)
+		tried.Add(-1)
+	}
 	texts := instead{texts: map[string]string{}}
 	for n, file := range l.model.Files {
 		for path, text := range l.request.Instead {

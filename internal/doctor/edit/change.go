@@ -117,9 +117,6 @@ func (d *document) deletion(way steps) (change, error) {
 		return c, refuse("where %s ends is not clear", s.name)
 	}
 	out := splice{start: d.lines[first-1].start, end: d.lines[last-1].next}
-	if end := d.lines[last-1]; end.next == end.end && first > 1 { // no break at the end of the file, before and after
-		out.start = d.lines[first-2].end
-	}
 	c.ways = [][]splice{{out}}
 	return c, nil
 }
@@ -128,21 +125,29 @@ func (d *document) deletion(way steps) (change, error) {
 func (d *document) cutFlow(s step) (splice, error) {
 	b, ok := d.bracketed(s.parent)
 	start, known := d.offset(s.key)
-	if !ok || !known || b.comments {
-		return splice{}, refuse("%s is between comments, or where it ends is not clear", s.name)
+	if !ok || !known {
+		return splice{}, refuse("where %s ends is not clear", s.name)
 	}
 	if s.index+2 < len(s.parent.Content) {
 		end, known := d.offset(s.parent.Content[s.index+2])
 		if !known {
 			return splice{}, refuse("where %s ends is not clear", s.name)
 		}
-		return splice{start: start, end: end}, nil
+		return d.without(s, start, end)
 	}
 	before := len(bytes.TrimRight(d.text[:start], " \t\r\n"))
 	if d.text[before-1] == ',' {
 		before--
 	}
-	return splice{start: before, end: b.last}, nil
+	return d.without(s, before, b.last)
+}
+
+// without takes bytes out that have no comment.
+func (d *document) without(s step, start, end int) (splice, error) {
+	if bytes.IndexByte(d.text[start:end], '#') >= 0 {
+		return splice{}, refuse("a comment stands with %s", s.name)
+	}
+	return splice{start: start, end: end}, nil
 }
 
 // replacement gives the change that gives a key another value.
@@ -172,13 +177,34 @@ func (d *document) replacement(way steps, e check.Edit) (change, error) {
 		return c, nil
 	case old.Style&yaml.FlowStyle != 0:
 		b, ok := d.bracketed(old)
-		if !ok || b.comments {
-			return c, refuse("%s has comments between its brackets", strings.Join(e.Path, "."))
+		if !ok {
+			return c, refuse("where %s ends is not clear", strings.Join(e.Path, "."))
 		}
-		c.ways = [][]splice{{{b.open, b.close + 1, wanted.flow}}}
+		if way := d.keyedFlow(old, wanted.node, b); way != nil {
+			c.ways = append(c.ways, way)
+		}
+		if !b.comments {
+			c.ways = append(c.ways, []splice{{b.open, b.close + 1, wanted.flow}})
+		}
 		return c, nil
 	}
 	return d.keyed(way, c)
+}
+
+// keyedFlow makes keys of the elements of a list in flow style, each with its value; nil where they are not names.
+func (d *document) keyedFlow(list, to *yaml.Node, b brackets) []splice {
+	if list.Kind != yaml.SequenceNode || to.Kind != yaml.MappingNode || len(to.Content) != 2*len(list.Content) {
+		return nil
+	}
+	all := []splice{{b.open, b.open + 1, "{"}, {b.close, b.close + 1, "}"}}
+	for i, n := range list.Content {
+		_, end, ok := d.scalar(n)
+		if !ok || n.Value != to.Content[2*i].Value {
+			return nil
+		}
+		all = append(all, splice{end, end, ": " + flow(to.Content[2*i+1])})
+	}
+	return all
 }
 
 // keyed makes keys of the elements of a list in lines, each with its value, so that comments stay with their element.

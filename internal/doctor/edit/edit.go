@@ -5,6 +5,7 @@ package edit
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,7 +72,7 @@ type splice struct {
 // proved makes the change in the first way after which the document is as before but for that key.
 func (d *document) proved(c change) ([]byte, error) {
 	for _, way := range c.ways {
-		slices.SortFunc(way, func(a, b splice) int { return a.start - b.start })
+		slices.SortFunc(way, func(a, b splice) int { return cmp.Or(a.start-b.start, a.end-b.end) })
 		var out bytes.Buffer
 		out.Write(d.mark)
 		from := 0

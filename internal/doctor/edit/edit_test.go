@@ -95,7 +95,7 @@ var edits = map[string]struct {
 		"x-b: &b {image: x}\nservices:\n  a:\n    <<: *b\n    restart: unless-stopped\n",
 	},
 	"deleted":            {version, "# old\nversion: '3' # x\n\nservices: {}\n", "# old\n\nservices: {}\n"},
-	"deleted at the end": {version, "services: {}\nversion: '3'", "services: {}"},
+	"deleted at the end": {version, "services: {}\nversion: '3'", "services: {}\n"},
 	"deleted in flow":    {version, "{version: '3', services: {}}", "{services: {}}"},
 	"deleted last":       {version, "{services: {}, version: '3'}", "{services: {}}"},
 	"deleted with what would be empty": {
@@ -126,8 +126,9 @@ var edits = map[string]struct {
 	},
 	"a flow list made keys": {
 		depends,
-		"services:\n  a:\n    depends_on: [b,\n      c] # x\n",
-		"services:\n  a:\n    depends_on: " + depends.Value + " # x\n",
+		"services:\n  a:\n    depends_on: [b, # x\n      'c']\n",
+		"services:\n  a:\n    depends_on: {b: {condition: service_healthy}, # x\n" +
+			"      'c': {condition: service_started}}\n",
 	},
 	"a value in a mapping": {
 		condition, "services: {a: {depends_on: {b: {condition: service_started, restart: true}}}}\n",
@@ -159,10 +160,10 @@ var edits = map[string]struct {
 	"no mapping":        {restart, "services:\n  a:\n", "!a is no mapping"},
 	"not UTF-8":         {restart, "services: {a: {image: \xff}}\n", "!the file is not UTF-8"},
 	"not YAML":          {restart, "services: {", "!the file does not read as YAML"},
-	"a list with comments": {
-		depends,
-		"services:\n  a:\n    depends_on: [b, # x\n      c]\n",
-		"!services.a.depends_on has comments between its brackets",
+	"deleted with a comment": {
+		ignored,
+		"x-compose-mage: {doctor: {ignore: {x.y: so, # why\n z.z: it}}}\n",
+		"!a comment stands with x.y",
 	},
 	"a list of other than that": {
 		depends,

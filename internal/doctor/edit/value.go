@@ -75,6 +75,18 @@ func block(key, n *yaml.Node, column, step int) []string {
 	return out
 }
 
+// flow gives a value in one line.
+func flow(n *yaml.Node) string {
+	if n.Kind != yaml.MappingNode {
+		return spelled(n)
+	}
+	var parts []string
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		parts = append(parts, spelled(n.Content[i])+": "+flow(n.Content[i+1]))
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
 // simple says whether block can write the value.
 func simple(n *yaml.Node) bool {
 	switch n.Kind {

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package fix
+
+import "io/fs"
+
+// ownerOf is not known here.
+func ownerOf(fs.FileInfo) string { return "" }
