@@ -56,6 +56,7 @@ var readings = map[string]string{
 	"internal/freezer/group.go group.frozen":             kernel,
 	"internal/volumes/mounted_linux.go isMount":          kernel,
 	"internal/restic/reads_linux.go Reads":               kernel,
+	"internal/restic/ended_linux.go ended":               kernel,
 	"internal/restic/elsewhere.go Repository.program":    "to a program, piece by piece",
 	"internal/restic/serve.go directory.write":           "to a file, of restic's",
 	"internal/volumehelper/gate.go Helper.NewGate":       "to nowhere",

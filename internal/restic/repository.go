@@ -145,11 +145,6 @@ func (r Repository) locked(ctx context.Context, c call) error {
 	return r.run(ctx, c)
 }
 
-// Unlock removes locks of runs that are no more.
-func (r Repository) Unlock(ctx context.Context) error {
-	return r.run(ctx, call{what: "removing stale locks", args: []string{"unlock"}})
-}
-
 // mostAnswer is the most of an answer that is read, in bytes: of a hundred thousand snapshots.
 const mostAnswer = 64 << 20
 
