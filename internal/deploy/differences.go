@@ -11,6 +11,7 @@ import (
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/swarm"
 
+	"github.com/25eloquence/compose-mage/internal/secret"
 	"github.com/25eloquence/compose-mage/internal/swarmspec"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -18,8 +19,8 @@ import (
 // Difference is one key of a service that is not on the Swarm as it should be.
 type Difference struct {
 	Key string `json:"key"` // as a Compose file has it, where one does: "environment.LEVEL", "deploy.replicas"
-	// Old and New are the values; "" for none. Those of variables, labels, commands and health checks, which may hold
-	// a secret, are left out.
+	// Old and New are the values; "" for none. Those of labels, commands and health checks, which may hold a secret,
+	// are left out, and so are those of variables that look like one.
 	Old string `json:"old,omitempty"`
 	New string `json:"new,omitempty"`
 	// Replaces says that tasks are replaced for it; else the service changes under those that run.
@@ -60,8 +61,8 @@ func differences(old, now swarm.ServiceSpec, networks map[string]string) []Diffe
 			continue
 		}
 		d := Difference{Key: composeKey(key), Replaces: replaces(key)}
-		if shown(key) {
-			d.Old, d.New = readable(key, was[key]), readable(key, is[key])
+		if told(key, was[key]) && told(key, is[key]) {
+			d.Old, d.New = readable(key, plainValue(key, was[key])), readable(key, plainValue(key, is[key]))
 		}
 		out = append(out, d)
 	}
@@ -264,17 +265,23 @@ func named(prefix string) bool {
 	}, prefix)
 }
 
-// shown says whether a value may be told: never that of a variable, nor of what is often put together from them.
-func shown(key string) bool {
-	for _, hidden := range []string{
-		".Env.", "Labels.", ".Command", ".Args", ".Healthcheck.Test", ".LogDriver.Options",
-		".Mounts.", ".Networks.", ".Ports.",
-	} {
-		if strings.Contains(key, hidden) {
+// told says whether a value may be told, by the rule that holds for containers too. Mounts, networks and ports are many
+// values in one.
+func told(key, value string) bool {
+	for _, several := range []string{".Mounts.", ".Networks.", ".Ports."} {
+		if strings.Contains(key, several) {
 			return false
 		}
 	}
-	return true
+	return secret.Told(composeKey(key), plainValue(key, value))
+}
+
+// plainValue is a variable's value without what stands between its name and it; any other value as it is.
+func plainValue(key, value string) string {
+	if strings.Contains(key, ".Env.") {
+		return strings.TrimPrefix(strings.TrimPrefix(value, " "), "=")
+	}
+	return value
 }
 
 // readable is a value for a line: sizes and CPUs in units, a digest cut, a secret's name alone.

@@ -137,7 +137,11 @@ func TestChanges(t *testing.T) {
 			"replace web when db is healthy, migrate has completed, without down-time: image web:1 -> web:2",
 		},
 		"variable": {
-			strings.Replace(shop, "LEVEL: info", "LEVEL: password", 1),
+			strings.Replace(shop, "LEVEL: info", "LEVEL: debug", 1),
+			"replace web when db is healthy, migrate has completed, without down-time: environment.LEVEL info -> debug",
+		},
+		"variable that looks like a secret": {
+			strings.Replace(shop, "LEVEL: info", "LEVEL: ghp16C7e42F292c6912E", 1),
 			"replace web when db is healthy, migrate has completed, without down-time: environment.LEVEL",
 		},
 		"copies": {

@@ -9,6 +9,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/buildinputs"
 	"github.com/25eloquence/compose-mage/internal/dockerfile"
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/secret"
 )
 
 // cause is a change that makes a step run. Changes with the same key are one, told once.
@@ -146,7 +147,7 @@ const maxLines = 6
 func prefixed(prefix string, lines []string) []string {
 	var out []string
 	for _, l := range lines {
-		out = append(out, shorten(prefix+masked(strings.TrimSpace(strings.TrimRight(l, "\r"))), 2*labelLength))
+		out = append(out, shorten(prefix+secret.Masked(strings.TrimSpace(strings.TrimRight(l, "\r"))), 2*labelLength))
 	}
 	return out
 }
@@ -317,16 +318,17 @@ func (c *comparison) changedLines() []lineChange {
 		}
 		for _, in := range s.Instructions {
 			for _, o := range c.a.removed[in] {
-				out = append(out, lineChange{s, masked(o.Short), in.Line, o.Node != nil, true, c.removedLine(o)})
+				out = append(out, lineChange{s, secret.Masked(o.Short), in.Line, o.Node != nil, true, c.removedLine(o)})
 			}
 			if !c.a.same[in] && in.Keyword != string(dockerfile.From) {
-				out = append(out, lineChange{s, masked(in.Short), in.Line, in.Node != nil, false, c.instruction(in)})
+				out = append(out,
+					lineChange{s, secret.Masked(in.Short), in.Line, in.Node != nil, false, c.instruction(in)})
 			}
 		}
 		for _, o := range c.a.gone[s] {
 			out = append(out,
 				lineChange{
-					s, masked(o.Short), s.Instructions[len(s.Instructions)-1].Line, o.Node != nil, true,
+					s, secret.Masked(o.Short), s.Instructions[len(s.Instructions)-1].Line, o.Node != nil, true,
 					c.removedLine(o),
 				})
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/buildinputs"
 	"github.com/25eloquence/compose-mage/internal/dockerfile"
+	"github.com/25eloquence/compose-mage/internal/secret"
 )
 
 // shown is the head of a step's name as BuildKit's dockerfile2llb makes it: platform and stage where there are several,
@@ -160,7 +161,7 @@ func label(n *dockerfile.Node) string {
 	if n.Instruction == nil {
 		return ""
 	}
-	text := shorten(masked(n.Instruction.Short), labelLength)
+	text := shorten(secret.Masked(n.Instruction.Short), labelLength)
 	if n.Index == 0 {
 		return text
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
+	"github.com/25eloquence/compose-mage/internal/secret"
 	"github.com/25eloquence/compose-mage/internal/ui/printable"
 )
 
@@ -84,12 +85,12 @@ func (p Place) Script(c Command) string {
 // quoted is text as one word of any POSIX shell.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// secret finds a line of a script that sets a variable whose value is nobody's to see, by the variable's name.
-var secret = regexp.MustCompile(`^(export \w*(?:KEY|SECRET|TOKEN|PASSWORD|PASSPHRASE|CREDENTIAL)\w*=).`)
+// export is a line of a script that sets a variable.
+var export = regexp.MustCompile(`^(export (\w+)=).`)
 
 // shown is a line of a script for a person's eyes.
 func shown(line string) string {
-	if m := secret.FindStringSubmatch(line); m != nil && !strings.Contains(m[1], "_FILE=") {
+	if m := export.FindStringSubmatch(line); m != nil && secret.Named(m[2]) && !strings.HasSuffix(m[2], "_FILE") {
 		return m[1] + "…"
 	}
 	return line

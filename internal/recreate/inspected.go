@@ -8,6 +8,7 @@ import (
 	"github.com/moby/moby/api/types/mount"
 
 	"github.com/25eloquence/compose-mage/internal/container"
+	"github.com/25eloquence/compose-mage/internal/secret"
 )
 
 // inspectedKeys names the keys in which the service's model is not what the engine says of a container without a
@@ -17,8 +18,8 @@ func inspectedKeys(s types.ServiceConfig, c container.Replica) []string {
 	if c.Config == nil || c.HostConfig == nil {
 		return nil
 	}
-	// A container has always some variables and labels: one more is one, not the first.
-	old, now := Keys{variables: "", "labels.": ""}, Keys{variables: "", "labels.": ""}
+	// A container has always some secret.Variables and labels: one more is one, not the first.
+	old, now := Keys{secret.Variables: "", "labels.": ""}, Keys{secret.Variables: "", "labels.": ""}
 	both := func(key, was, is string) {
 		if is != "" {
 			old.add(key, was, c.ID)
@@ -40,7 +41,7 @@ func inspectedKeys(s types.ServiceConfig, c container.Replica) []string {
 	}
 	for name, value := range s.Environment {
 		if value != nil {
-			compare(old, now, variables+name, have, name, *value, c.ID)
+			compare(old, now, secret.Variables+name, have, name, *value, c.ID)
 		}
 	}
 	for name, value := range s.Labels {

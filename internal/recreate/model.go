@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/25eloquence/compose-mage/internal/secret"
 )
 
 // Keys is a service's model as a flat list: "deploy.resources.limits.memory" and its value. Only values that can't
@@ -66,7 +68,7 @@ func (k Keys) add(key string, value any, salt string) {
 	if text, ok := value.(string); ok {
 		data = []byte(text)
 	}
-	if shown(key) && !secret(key, string(data)) {
+	if secret.Told(key, string(data)) {
 		k[key] = string(data)
 		return
 	}
@@ -120,7 +122,7 @@ func Differences(old, now Keys) []string {
 		switch {
 		case !there:
 			said[highest(key, old)+" (new)"] = true
-		case was != value && shown(key):
+		case was != value && secret.Shown(key):
 			said[fmt.Sprintf("%s %s -> %s", key, readable(key, was), readable(key, value))] = true
 		case was != value:
 			said[key] = true

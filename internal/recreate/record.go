@@ -39,7 +39,7 @@ func In(dir, project string) Records {
 const extension = ".json"
 
 // keysVersion is raised where the same model has other keys than before.
-const keysVersion = 2
+const keysVersion = 3
 
 // Of gives the container's record; false where there is none that can be read.
 func (r Records) Of(id string) (Record, bool) {

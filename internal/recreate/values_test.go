@@ -11,23 +11,6 @@ import (
 	"github.com/25eloquence/compose-mage/internal/container"
 )
 
-func TestSecret(t *testing.T) {
-	for variable, want := range map[[2]string]bool{
-		{"LEVEL", "debug"}: false, {"VERSION", "1.2.3"}: false, {"URL", "http://db:5432/shop"}: false,
-		{"JAVA_OPTS", "-Xmx512m -XX:+UseG1GC"}: false, {"HOSTS", "redis-1,redis-2,redis-3,redis-4"}: false,
-		{"DB_PASSWORD", "x"}: true, {"API_KEY", "x"}: true, {"Token", ""}: true, {"PGPASS", "x"}: true,
-		{"AUTH", "x"}: true, {"URL", "http://u:p@db/"}: true, {"SETTING", "ghp16C7e42F292c6912E"}: true,
-		{"SETTING", "a=1;b=Zm9vYmFyYmF6cXV4MTIz"}: true,
-	} {
-		if got := secret(variables+variable[0], variable[1]); got != want {
-			t.Errorf("%s=%s: %v, want %v", variable[0], variable[1], got, want)
-		}
-	}
-	if secret("image", "ghp16C7e42F292c6912E") || !secret("image", "https://u:p@host/x") {
-		t.Error("an image is judged by its name")
-	}
-}
-
 // TestElementsHaveNames: which mount, which port; and a name that somebody chose is not cut.
 func TestElementsHaveNames(t *testing.T) {
 	keys := func(below string) Keys {
