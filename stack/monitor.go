@@ -102,7 +102,9 @@ type End struct {
 	Error  string    `json:"error,omitempty"`  // the engine's words where it could not start
 	At     time.Time `json:"at,omitzero"`
 	// ChildKilled says that the kernel killed another of its processes for want of memory.
-	ChildKilled bool    `json:"child_oom_killed,omitempty"`
+	ChildKilled bool `json:"child_oom_killed,omitempty"`
+	// OrHost says that it may have been the machine's memory instead of that of its own limit.
+	OrHost      bool    `json:"or_host,omitempty"`
 	Limit       int64   `json:"memory_limit_bytes,omitempty"` // 0 for none
 	Process     string  `json:"killed_process,omitempty"`     // that the kernel killed; "" where its log does not tell
 	Grace       float64 `json:"grace_seconds,omitempty"`      // that a stop gave it, where that was too short

@@ -22,6 +22,8 @@ const (
 	ChildOutOfMem Cause = "child out of mem"
 	// the kernel killed it since the machine, or the control group that it shares with others, was out of memory
 	HostOutOfMemory Cause = "host out of memory"
+	// either of the two above: the engine tells of a lack of memory, and only the kernel's log tells whose it was
+	OwnOrHostMemory Cause = "own or host out of memory"
 	// SIGKILL that came neither through the engine nor from the kernel for want of memory: kill -9
 	Outside Cause = "killed from outside"
 	// SIGKILL that did not come through the engine, where the kernel's log can't be read: either of the two above
@@ -59,8 +61,11 @@ type End struct {
 	At     time.Time `json:"at,omitzero"`
 	// ChildKilled says that the kernel killed one of its processes at the memory limit, other than the one whose end
 	// was the container's.
-	ChildKilled bool  `json:"child_oom_killed,omitempty"`
-	Limit       int64 `json:"memory_limit_bytes,omitempty"` // 0 for none
+	ChildKilled bool `json:"child_oom_killed,omitempty"`
+	// OrHost says that it may have been the machine's memory, or a group's above it, that was used up, and not that of
+	// its own limit: the kernel's log, which tells, can't be read.
+	OrHost bool  `json:"or_host,omitempty"`
+	Limit  int64 `json:"memory_limit_bytes,omitempty"` // 0 for none
 	// Process is the name of the process that the kernel killed; "" where its log does not tell.
 	Process string `json:"killed_process,omitempty"`
 	// Grace is how many seconds a stop gave it to end by itself, where that was too short.
@@ -87,6 +92,8 @@ func (e End) String() string {
 		return "completed " + code + e.child()
 	case OutOfMemory:
 		return "killed: out of memory" + e.limit() + e.process()
+	case OwnOrHostMemory:
+		return "killed: out of memory" + e.limit()
 	case HostOutOfMemory:
 		return "killed: the machine, or the group that it shares with others, was out of memory" + e.process()
 	case Outside:
@@ -144,6 +151,9 @@ func (e End) limit() string {
 	if e.Limit == 0 {
 		return " (no limit of its own)"
 	}
+	if e.OrHost {
+		return fmt.Sprintf(" (limit %d MiB, or the machine's memory)", e.Limit>>20)
+	}
 	return fmt.Sprintf(" (limit %d MiB)", e.Limit>>20)
 }
 
@@ -162,13 +172,16 @@ func (e End) grace() string {
 	return fmt.Sprintf(" of %.3g s", e.Grace)
 }
 
-// Memory says whether the memory limit ended the container or one of its processes.
-func (e End) Memory() bool { return e.Cause == OutOfMemory || e.ChildKilled }
+// Memory says whether the memory limit ended the container or one of its processes; with OrHost it may have been the
+// machine's memory.
+func (e End) Memory() bool {
+	return e.Cause == OutOfMemory || e.Cause == OwnOrHostMemory || e.ChildKilled
+}
 
 // Told says that somebody or something from outside of its program ended the container, and what that was.
 func (e End) Told() bool {
 	switch e.Cause { //nolint:exhaustive // the others are its program's own
-	case OutOfMemory, ChildOutOfMem, HostOutOfMemory, Outside, HostOrHand, StopTimeout, KilledByHand:
+	case OutOfMemory, ChildOutOfMem, HostOutOfMemory, OwnOrHostMemory, Outside, HostOrHand, StopTimeout, KilledByHand:
 		return true
 	}
 	return e.ChildKilled
@@ -187,7 +200,7 @@ func (e End) Wanted() bool {
 // Next is the command that helps after such an end of one of the service's containers.
 func (e End) Next(service string) string {
 	switch e.Cause { //nolint:exhaustive // for all others the logs help
-	case OutOfMemory, ChildOutOfMem:
+	case OutOfMemory, ChildOutOfMem, OwnOrHostMemory:
 		return "raise the memory limit of " + service + " (deploy.resources.limits.memory), then go tool mage start"
 	case Stopped, KilledByHand, Outside:
 		return "go tool mage start"

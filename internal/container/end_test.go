@@ -49,7 +49,10 @@ func again() Replica {
 }
 
 const (
-	outOfMemory  = "killed: out of memory (limit 64 MiB)"
+	outOfMemory = "killed: out of memory (limit 64 MiB)"
+	// without the kernel's log
+	ownOrHost    = "killed: out of memory (limit 64 MiB, or the machine's memory)"
+	childOrHost  = ", and a process in it was killed: out of memory (limit 64 MiB, or the machine's memory)"
 	machine      = "killed: the machine, or the group that it shares with others, was out of memory"
 	nobody       = ", why is not known: the engine no longer has its events of then"
 	hostOrHand   = "killed (exit 137: killed), not through Docker: the machine was out of memory, or somebody killed it"
@@ -81,8 +84,8 @@ func TestEnd(t *testing.T) {
 		"exit 3, gone":        {exited(3, ""), gone, Failed, "exited (exit 3)"},
 		"exit 3 on a stop":    {exited(3, ""), heard(start, kill15, die, stop), Stopped, "stopped (exit 3)"},
 
-		"memory":           {oom(137, limited), Evidence{}, OutOfMemory, outOfMemory},
-		"memory, gone":     {oom(137, limited), gone, OutOfMemory, outOfMemory},
+		"memory":           {oom(137, limited), Evidence{}, OwnOrHostMemory, ownOrHost},
+		"memory, gone":     {oom(137, limited), gone, OwnOrHostMemory, ownOrHost},
 		"memory, no limit": {oom(137, 0), heard(start, die), HostOutOfMemory, machine},
 		"memory, no limit, gone": {
 			oom(137, 0), gone, Unknown,
@@ -94,7 +97,7 @@ func TestEnd(t *testing.T) {
 		},
 		"memory, event alone": {exited(137, ""), heard(start, oomEvent, die), HostOutOfMemory, machine},
 		"memory while stopped": {
-			oom(137, limited), heard(start, kill15, oomEvent, die, stop), OutOfMemory, outOfMemory,
+			oom(137, limited), heard(start, kill15, oomEvent, die, stop), OwnOrHostMemory, ownOrHost,
 		},
 		"memory, unseen": {
 			exited(137, ""), logged(gone, log(true, endAge)), OutOfMemory,
@@ -109,21 +112,28 @@ func TestEnd(t *testing.T) {
 		"spared, gone": {
 			oom(137, limited), logged(gone, log(true)), Unknown, "exited (exit 137: killed)" + nobody,
 		},
-		"memory, log too young": {oom(137, limited), logged(gone, &KernelLog{From: now}), OutOfMemory, outOfMemory},
+		"memory, log too young": {oom(137, limited), logged(gone, &KernelLog{From: now}), OwnOrHostMemory, ownOrHost},
 		"memory, log rationed": {
 			oom(137, limited), logged(gone, &KernelLog{
 				From: now.Add(-24 * hour), Kills: []KernelKill{{At: now.Add(-endAge)}},
-			}), OutOfMemory, outOfMemory,
+			}), OwnOrHostMemory, ownOrHost,
 		},
 
-		"child, exit 0": {oom(0, limited), Evidence{}, Completed, "completed (exit 0)" + childKilled},
-		"child, exit 2": {oom(2, limited), gone, ChildOutOfMem, "exited (exit 2)" + childKilled},
+		"child, exit 0": {oom(0, limited), Evidence{}, Completed, "completed (exit 0)" + childOrHost},
+		"child, exit 2": {oom(2, limited), gone, ChildOutOfMem, "exited (exit 2)" + childOrHost},
+		"child, then kill -9": {
+			oom(137, limited), heard(start, earlyOOM, die), HostOrHand, hostOrHand + childOrHost,
+		},
+		"child, then kill -9, no limit": {
+			oom(137, 0), heard(start, earlyOOM, die), HostOrHand,
+			hostOrHand + ", and a process in it was killed: out of memory (no limit of its own)",
+		},
 		"child, kernel alone": {
 			exited(2, ""), logged(gone, log(true, endAge)), ChildOutOfMem,
 			"exited (exit 2), and a process in it was killed: out of memory (no limit of its own), process eater",
 		},
 		"child, then docker kill": {
-			oom(137, limited), heard(start, earlyOOM, kill9, die), KilledByHand, byDockerKill + childKilled,
+			oom(137, limited), heard(start, earlyOOM, kill9, die), KilledByHand, byDockerKill + childOrHost,
 		},
 		"child, then docker kill, kernel": {
 			oom(137, limited), logged(heard(start, kill9, die), log(true, 30*time.Minute)), KilledByHand,
@@ -217,7 +227,8 @@ func TestEnd(t *testing.T) {
 
 		"restarted, gone": {again(), gone, Unknown, "ended" + nobody},
 		"restarted, memory": {
-			again(), heard(start, oomEvent, die, event(events.ActionStart, time.Second, "")), OutOfMemory, outOfMemory,
+			again(), heard(start, oomEvent, die, event(events.ActionStart, time.Second, "")), OwnOrHostMemory,
+			ownOrHost,
 		},
 		"restarted, kernel": {
 			again(), logged(heard(start, die), log(false, endAge)), HostOutOfMemory, machine + ", process eater",
@@ -301,7 +312,8 @@ func TestNextAfterAnEnd(t *testing.T) {
 	memory := "raise the memory limit of s (deploy.resources.limits.memory), then go tool mage start"
 	program := "correct image, command and entrypoint of s, then go tool mage start"
 	for cause, next := range map[Cause]string{
-		OutOfMemory: memory, ChildOutOfMem: memory, Stopped: "go tool mage start", KilledByHand: "go tool mage start",
+		OutOfMemory: memory, ChildOutOfMem: memory, OwnOrHostMemory: memory, Stopped: "go tool mage start",
+		KilledByHand:    "go tool mage start",
 		HostOutOfMemory: "go tool mage monitor", HostOrHand: "go tool mage monitor", NotFound: program,
 		NotExecutable: program, Failed: "go tool mage logs s", Unknown: "go tool mage logs s",
 		StopTimeout: "raise stop_grace_period of s, or have its program end on the stop signal; " +

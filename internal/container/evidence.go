@@ -94,8 +94,9 @@ func (v Evidence) End() (e End, ok bool) {
 }
 
 // decide finds the cause. oom says that the engine told of a lack of memory: of the container's own, or of a group
-// above it, as the kernel tells all containers of the group, also those that it spares. With a limit of its own the
-// engine's word is taken, also where nothing else is left.
+// above it, as the kernel tells all containers of the group, also those that it spares. Without the kernel's log the
+// engine's word is taken, also where nothing else is left; whose memory it was the engine does not know where the
+// container has a limit of its own.
 func (e *End) decide(v Evidence, h heard, oom bool) {
 	last, child := v.kernelKills(h, e.At)
 	killed, byHand := e.Signal == sigkill, h.kills[sigkill]
@@ -106,16 +107,18 @@ func (e *End) decide(v Evidence, h heard, oom bool) {
 			e.Cause = HostOutOfMemory
 		}
 		return
-	case killed && oom && !v.Kernel.covers(e.At) && (byHand.IsZero() || h.oomEnded()) && (e.Limit > 0 || h.whole):
-		e.Cause = OutOfMemory
+	case killed && oom && !v.Kernel.covers(e.At) && (h.oomEnded() || byHand.IsZero() && h.oomUntimed()) &&
+		(e.Limit > 0 || h.whole):
+		e.Cause, e.OrHost = OwnOrHostMemory, true
 		if e.Limit == 0 {
-			e.Cause = HostOutOfMemory
+			e.Cause, e.OrHost = HostOutOfMemory, false
 		}
 		return
 	case child != nil:
 		e.ChildKilled, e.Process = true, child.Process
 	default:
 		e.ChildKilled = oom && !v.Kernel.covers(v.runStart(h))
+		e.OrHost = e.ChildKilled && e.Limit > 0
 	}
 	if e.Cause = e.signalled(v, h); e.Cause == "" {
 		e.Cause = e.byCode(v, h)
@@ -232,6 +235,9 @@ type heard struct {
 
 // oomEnded says that the lack of memory came with the end, not long before it.
 func (h heard) oomEnded() bool { return !h.died.IsZero() && h.died.Sub(h.ooms) < killSpread }
+
+// oomUntimed says that nobody knows when the lack of memory was.
+func (h heard) oomUntimed() bool { return h.died.IsZero() || h.ooms.IsZero() }
 
 // heard reads the events between the start of the run that ended last and the next start.
 func (v Evidence) heard() heard {

@@ -79,7 +79,9 @@ func TestJudge(t *testing.T) {
 			[]Replica{
 				with(moby.StateExited, func(c *Replica) { c.State.OOMKilled, c.HostConfig.Memory = true, 30<<20 }),
 			},
-			Done, true, "completed (exit 0), and a process in it was killed: out of memory (limit 30 MiB)", "",
+			Done, true,
+			"completed (exit 0), and a process in it was killed: out of memory (limit 30 MiB, or the machine's memory)",
+			"",
 		},
 		"exit 3": {one, []Replica{exited(3, "no")}, Broken, false, "exited (exit 3)", logs},
 		"exit 3, retries used up": {
@@ -91,7 +93,7 @@ func TestJudge(t *testing.T) {
 				with(moby.StateExited,
 					func(c *Replica) { c.State.OOMKilled, c.State.ExitCode, c.HostConfig.Memory = true, 137, 64<<20 }),
 			},
-			Broken, false, "killed: out of memory (limit 64 MiB)", limit,
+			Broken, false, "killed: out of memory (limit 64 MiB, or the machine's memory)", limit,
 		},
 		"a child killed, and failed": {
 			one,
@@ -99,7 +101,9 @@ func TestJudge(t *testing.T) {
 				with(moby.StateExited,
 					func(c *Replica) { c.State.OOMKilled, c.State.ExitCode, c.HostConfig.Memory = true, 1, 64<<20 }),
 			},
-			Broken, false, "exited (exit 1), and a process in it was killed: out of memory (limit 64 MiB)", limit,
+			Broken, false,
+			"exited (exit 1), and a process in it was killed: out of memory (limit 64 MiB, or the machine's memory)",
+			limit,
 		},
 		"terminated": {
 			one, []Replica{exited(143, "no")}, Broken, false, "exited (exit 143: terminated)", start,

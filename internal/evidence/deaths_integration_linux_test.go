@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -96,9 +97,9 @@ var deaths = []death{
 // TestDeaths stages the deaths on the machine's own engine, and TestDeathsOnACurrentEngine on a current one: each is
 // named rightly when it has happened, when the container runs again, and never wrongly once the engine has forgotten
 // its events, where nobody kept what was found out.
-func TestDeaths(t *testing.T) { stage(t, enginetest.Connect(t)) }
+func TestDeaths(t *testing.T) { stage(t, enginetest.Connect(t), (*staged).toAnother) }
 
-func TestDeathsOnACurrentEngine(t *testing.T) { stage(t, enginetest.Current(t, "")) }
+func TestDeathsOnACurrentEngine(t *testing.T) { stage(t, enginetest.Current(t, ""), func(*staged) {}) }
 
 // staged are the twelve on one engine.
 type staged struct {
@@ -108,7 +109,7 @@ type staged struct {
 	ids            []string
 }
 
-func stage(t *testing.T, e *engine.Engine) {
+func stage(t *testing.T, e *engine.Engine, also func(*staged)) {
 	t.Helper()
 	if !e.Local() || os.Geteuid() != 0 {
 		t.Fatal("this test reads the kernel's log: it needs an engine on this machine, and root")
@@ -120,6 +121,7 @@ func stage(t *testing.T, e *engine.Engine) {
 	dead := s.inspect()
 	forgetOurs(t)
 	s.named("at once", dead, func(d death) container.Cause { return d.want })
+	also(s)
 	began := s.startAgain()
 	forgetOurs(t)
 	s.named("started again", s.inspect(), func(d death) container.Cause { return d.want })
@@ -131,6 +133,72 @@ func stage(t *testing.T, e *engine.Engine) {
 	s.named("kept, 300 events later", kept, func(d death) container.Cause { return d.want })
 	forgetOurs(t)
 	s.named("300 events later", dead, func(d death) container.Cause { return d.after })
+}
+
+// The user without rights of its own, and where its test finds the containers' IDs.
+const (
+	nobody    = 65534
+	idsToName = "EVIDENCE_TEST_IDS"
+)
+
+// withoutLog is what there is to be said by somebody who may ask the engine and not read the kernel's log: never the
+// wrong one of two.
+var withoutLog = map[string]container.Cause{
+	"memory": container.OwnOrHostMemory, "host": container.OwnOrHostMemory, "kill-9": container.HostOrHand,
+}
+
+// toAnother has another user name the deaths: this test again, in a process of that user's.
+func (s *staged) toAnother() {
+	socket, err := os.Stat(strings.TrimPrefix(s.engine.DaemonHost(), "unix://"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "evidence") // the test's own folder is closed to others
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	binary, err := os.ReadFile(os.Args[0])
+	if err == nil {
+		err = errors.Join(os.WriteFile(filepath.Join(dir, "test"), binary, 0o600),
+			os.Chmod(filepath.Join(dir, "test"), 0o755), os.Chmod(dir, 0o755),
+			os.Mkdir(filepath.Join(dir, "state"), 0o700), os.Chown(filepath.Join(dir, "state"), nobody, nobody))
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	command := exec.CommandContext(s.t.Context(), filepath.Join(dir, "test"), "-test.run=^TestNamedByAnother$",
+		"-test.v")
+	command.Dir = dir
+	command.Env = append(os.Environ(), idsToName+"="+strings.Join(s.ids, ","),
+		"COMPOSE_MAGE_STATE="+filepath.Join(dir, "state"), "HOME="+dir)
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{
+		Uid: nobody, Gid: socket.Sys().(*syscall.Stat_t).Gid,
+	}}
+	if text, err := command.CombinedOutput(); err != nil {
+		s.t.Errorf("named by another user: %v\n%s", err, text)
+	} else if strings.Contains(string(text), "SKIP") {
+		s.t.Errorf("nobody else has looked:\n%s", text)
+	}
+}
+
+// TestNamedByAnother is what toAnother runs.
+func TestNamedByAnother(t *testing.T) {
+	ids := os.Getenv(idsToName)
+	if ids == "" {
+		t.Skip("TestDeaths runs it as another user")
+	}
+	if kernelLog() != nil {
+		t.Log("the kernel's log is open to everybody here")
+		return
+	}
+	s := &staged{t: t, engine: enginetest.Connect(t), ids: strings.Split(ids, ",")}
+	s.named("by another user", s.inspect(), func(d death) container.Cause {
+		if cause, less := withoutLog[d.name]; less {
+			return cause
+		}
+		return d.want
+	})
 }
 
 // happen makes and starts the containers, and ends those that do not end by themselves.
@@ -230,7 +298,8 @@ func (s *staged) named(when string, all []moby.InspectResponse, want func(d deat
 		if replicas[i].Last != nil {
 			end = *replicas[i].Last
 		}
-		if end.Cause != want(d) || end.Cause == d.want && !strings.Contains(end.String(), d.words) {
+		said := strings.ReplaceAll(end.String(), ", or the machine's memory)", ")")
+		if end.Cause != want(d) || end.Cause == d.want && !strings.Contains(said, d.words) {
 			s.t.Errorf("%s: %s is %s (%s), and is to be %s (%s)", when, d.name, end.Cause, end, want(d), d.words)
 			continue
 		}

@@ -62,7 +62,7 @@ func (k keptEnds) of(c *container.Replica) (container.End, bool) {
 // take keeps an end of which no later look of this user can tell more.
 func (k keptEnds) take(c *container.Replica, end container.End) {
 	p := k.project(c)
-	if p == nil || end.Cause == container.HostOrHand || end.At.IsZero() {
+	if p == nil || end.Cause == container.HostOrHand || end.OrHost || end.At.IsZero() {
 		return
 	}
 	p.ends[c.ID], p.changed = end, true

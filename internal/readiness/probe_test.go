@@ -110,7 +110,8 @@ func TestNotReady(t *testing.T) {
 		},
 		"exits": {fakeContainer{states: []moby.State{exited}}, "exited (exit 3)"},
 		"out of memory": {
-			fakeContainer{states: []moby.State{outOfMemory}}, "killed: out of memory (limit 512 MiB)",
+			fakeContainer{states: []moby.State{outOfMemory}},
+			"killed: out of memory (limit 512 MiB, or the machine's memory)",
 		},
 		"crash loop": {
 			fakeContainer{states: []moby.State{restarting}, restart: 1}, "keeps exiting (exit 1), restarted 3 times",

@@ -95,6 +95,10 @@ func Explained(f check.Finding, r monitor.Replica, files source.Files) check.Fin
 
 // causes says why a container ends like that.
 func causes(end container.End) string {
+	if end.OrHost {
+		return "the kernel killed a process of it for want of memory: at its limit, or as the machine was short; the " +
+			"kernel's log, which tells, can't be read by this user or no longer has it"
+	}
 	if end.Memory() {
 		return "its processes wanted more memory than its limit allows, and the kernel killed the largest"
 	}

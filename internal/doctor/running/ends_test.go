@@ -74,6 +74,12 @@ func TestExplained(t *testing.T) {
 			"deploy.resources.limits.memory: 84M of a, then go tool mage start" + grows,
 			"services.a.deploy.resources.limits.memory:  -> 84M",
 		},
+		"its own or the machine's": {
+			limit,
+			container.End{Cause: container.OwnOrHostMemory, Code: 137, Limit: 64 << 20, OrHost: true},
+			"at its limit, or as the machine was short",
+			"deploy.resources.limits.memory: 84M of a, then go tool mage start" + grows, edit,
+		},
 		"machine": {
 			limit,
 			container.End{Cause: container.HostOutOfMemory, Code: 137},
