@@ -104,11 +104,11 @@ type End struct {
 	// ChildKilled says that the kernel killed another of its processes for want of memory.
 	ChildKilled bool `json:"child_oom_killed,omitempty"`
 	// OrHost says that it may have been the machine's memory instead of that of its own limit.
-	OrHost      bool    `json:"or_host,omitempty"`
-	Limit       int64   `json:"memory_limit_bytes,omitempty"` // 0 for none
-	Process     string  `json:"killed_process,omitempty"`     // that the kernel killed; "" where its log does not tell
-	Grace       float64 `json:"grace_seconds,omitempty"`      // that a stop gave it, where that was too short
-	Gone        bool    `json:"evidence_gone,omitempty"`      // the engine no longer has what would tell
+	OrHost  bool    `json:"or_host,omitempty"`
+	Limit   int64   `json:"memory_limit_bytes,omitempty"` // 0 for none
+	Process string  `json:"killed_process,omitempty"`     // that the kernel killed; "" where its log does not tell
+	Grace   float64 `json:"grace_seconds,omitempty"`      // that a stop gave it, where that was too short
+	Gone    bool    `json:"evidence_gone,omitempty"`      // the engine no longer has what would tell
 }
 
 // Disk is the engine's use of disk, as docker system df shows it, and the space left where the engine's files can
