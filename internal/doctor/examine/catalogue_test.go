@@ -92,22 +92,29 @@ func TestPageHasEveryRule(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", r.ID, r.Title, r.Where, worst, r.Basis)
 	}
+	between(t, "rules", b.String())
+}
+
+// between holds what docs/doctor.md has between two marks against what it is to have; UPDATE=1 writes it.
+func between(t *testing.T, mark, text string) {
+	t.Helper()
 	path := filepath.Join(sources.Root(t), "docs", "doctor.md")
-	text, err := os.ReadFile(path)
+	page, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, _ := strings.Cut(string(text), "<!-- rules -->\n")
-	_, after, ok := strings.Cut(rest, "<!-- end of rules -->\n")
+	begin, end := "<!-- "+mark+" -->\n", "<!-- end of "+mark+" -->\n"
+	before, rest, _ := strings.Cut(string(page), begin)
+	_, after, ok := strings.Cut(rest, end)
 	if !ok {
-		t.Fatal("docs/doctor.md has no place for the rules")
+		t.Fatalf("docs/doctor.md has no place for the %s", mark)
 	}
-	want := before + "<!-- rules -->\n" + b.String() + "<!-- end of rules -->\n" + after
-	if want != string(text) && os.Getenv("UPDATE") == "1" {
+	want := before + begin + text + end + after
+	if want != string(page) && os.Getenv("UPDATE") == "1" {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
-	} else if want != string(text) {
-		t.Error("docs/doctor.md has other rules: UPDATE=1 go test ./internal/doctor/examine")
+	} else if want != string(page) {
+		t.Errorf("docs/doctor.md has other %s: UPDATE=1 go test ./internal/doctor/examine", mark)
 	}
 }

@@ -18,7 +18,7 @@ import (
 var QuickRules = rulesOf("docs/check.md", check.Engine, []known{
 	{"engine.version", "the engine's version", finding.OK},
 	{"machine.memory", "too little memory", finding.Warning},
-	{"machine.cpus", "too few CPUs", finding.Warning},
+	{"machine.cpus", "too few CPUs", finding.Info},
 	{"limits.sum", "limits above the machine", finding.Info},
 	{"limits.refused", "limits that the engine refuses", finding.Failure},
 	{"limits.swap", "a limit of swap that is not kept", finding.Info},
@@ -109,7 +109,7 @@ func Quick(files source.Files, all []finding.Finding) []check.Finding {
 }
 
 // settled are rules of check that warn of what fitting to the machine has put right already, or what only costs time.
-var settled = []string{"limits.sum", "project.notice"}
+var settled = []string{"limits.sum", "machine.cpus", "project.notice"}
 
 // keysOf are the keys of a service that findings of check are about.
 var keysOf = map[string][]string{
