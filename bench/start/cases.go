@@ -90,18 +90,23 @@ func allTools() []tool {
 	}
 }
 
-// program is a program of compiled targets, as mage -compile makes it: of another commit, say.
-type program struct{ name, path string }
+// program is a program of compiled targets, as mage -compile makes it: of another commit, say. options are what its
+// starts and restarts get beside what the case says.
+type program struct {
+	name, path string
+	options    []string
+}
 
-// readPrograms reads "NAME=PATH" from each text.
+// readPrograms reads "NAME=PATH", or "NAME=PATH OPTION …", from each text.
 func readPrograms(texts []string) ([]program, error) {
 	var all []program
 	for _, text := range texts {
-		name, path, ok := strings.Cut(text, "=")
-		if !ok || name == "" || !filepath.IsAbs(path) {
+		name, rest, ok := strings.Cut(text, "=")
+		words := strings.Fields(rest)
+		if !ok || name == "" || len(words) == 0 || !filepath.IsAbs(words[0]) {
 			return nil, fmt.Errorf("reading -programs: %q is not NAME=PATH with an absolute path", text)
 		}
-		all = append(all, program{name, path})
+		all = append(all, program{name: name, path: words[0], options: words[1:]})
 	}
 	return all, nil
 }
@@ -111,7 +116,11 @@ func (p program) tool() tool {
 	return tool{
 		name: p.name, title: p.name, family: "mage", args: "mage", waits: true,
 		command: func(ctx context.Context, b *bench, s *stack, args []string) *exec.Cmd {
-			cmd := b.mageCommand(ctx, s, append([]string{p.path}, args...))
+			whole := append([]string{p.path}, args...)
+			if strings.HasSuffix(args[0], "start") { // or restart
+				whole = append(whole, p.options...)
+			}
+			cmd := b.mageCommand(ctx, s, whole)
 			cmd.Env = append(cmd.Env, "COMPOSE_MAGE_STATE="+filepath.Join(b.work, "state-"+p.name))
 			return cmd
 		},

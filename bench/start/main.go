@@ -56,7 +56,8 @@ func parse(args []string) (config, error) {
 		"six (the six services), or chain-N, fan-N, mixed-N: N generated services")
 	flags.StringVar(&intervals, "intervals", "5s,30s", "of the generated services' health checks")
 	flags.StringVar(&tools, "tools", strings.Join(names(allTools()), ","), "what to compare with each other")
-	flags.StringVar(&programs, "programs", "", "NAME=PATH,…: programs to compare as well, made by mage -compile")
+	flags.StringVar(&programs, "programs", "",
+		"NAME=PATH,…: programs to compare as well, made by mage -compile; options may follow the path")
 	flags.IntVar(&c.callsAtOnce, "calls", 8, "how many calls the critical path has the engine work on")
 	flags.StringVar(&c.engine, "engine", "host", "host, current (started for this), or a unix:// address")
 	flags.StringVar(&c.builder, "builder", "",

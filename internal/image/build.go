@@ -228,9 +228,9 @@ func (r *run) buildOn(ctx context.Context, t buildplan.Target, m *member) (Resul
 	defer s.dropUpload()
 	r.order.setChanged(t.Service, !s.unchanged)
 	if s.unchanged {
-		ended := trace.Of(ctx).TimeOf(t.Service, "waits for images that changed", trace.Waiting)
+		began := time.Now()
 		r.order.wait(ctx)
-		ended()
+		trace.Of(ctx).Waited(t.Service, "images that changed", began)
 	}
 	rec, err = s.makeOrConfirm(ctx)
 	steps := res.setSteps(rec)

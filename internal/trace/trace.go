@@ -113,15 +113,12 @@ func (l *Live) AddAll(spans []Span) {
 }
 
 // Time adds a span of the command itself that begins now and ends when end is called.
-func (l *Live) Time(name string) (end func()) { return l.TimeOf("", name, Phase) }
-
-// TimeOf is Time for a span of a service.
-func (l *Live) TimeOf(lane, name string, kind Kind) (end func()) {
+func (l *Live) Time(name string) (end func()) {
 	if l == nil {
 		return func() {}
 	}
 	began := time.Now()
-	return func() { l.Add(Span{Lane: lane, Name: name, Kind: kind, Began: began, Ended: time.Now()}) }
+	return func() { l.Add(Span{Name: name, Kind: Phase, Began: began, Ended: time.Now()}) }
 }
 
 // End says what the timeline came to; critical is the critical path as it was printed.

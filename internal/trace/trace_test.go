@@ -340,7 +340,7 @@ func TestNobodyListens(t *testing.T) {
 	l.AddAll([]Span{{}})
 	l.Waited("a", "b", time.Time{})
 	l.End(true, "")
-	l.TimeOf("a", "b", Step)()
+	l.Time("b")()
 	if l.MarkChain() != "" || l.Timeline().Spans != nil {
 		t.Error("nil holds something")
 	}
