@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,6 +52,7 @@ func TestFile(t *testing.T) {
 		Of(ctx).Time("read the Compose files")()
 		ctx, l := Begin(ctx, "start", "shop")
 		Of(ctx).AddAll(Operations(ran(), at(0)))
+		l.AddAll(slices.Repeat([]Span{span("a", "x", Step, 0, 1)}, maxSpans))
 		l.End(c.err != nil, "job 5.0s → web 4.8s")
 		if err := f.Close(c.ctx, c.err); !errors.Is(err, c.err) {
 			t.Errorf("%s: %v", what, err)
@@ -58,6 +60,9 @@ func TestFile(t *testing.T) {
 		got := written(t, path)
 		if got.Other["result"] != c.result || got.Other["critical path of start shop"] != "job 5.0s → web 4.8s" {
 			t.Errorf("%s: %v", what, got.Other)
+		}
+		if got.Other["spans left out"] != 14.0 {
+			t.Errorf("%s: %v were left out", what, got.Other["spans left out"])
 		}
 		info, err := os.Stat(path)
 		if err != nil || info.Mode().Perm() != fileMode {

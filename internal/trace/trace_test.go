@@ -117,6 +117,26 @@ func TestOperations(t *testing.T) {
 	}
 }
 
+// What is about one container, or starts without a dependency that failed, is told as that.
+func TestOperationsOfARestart(t *testing.T) {
+	all := []operation.Operation{
+		{Kind: operation.Wait, Service: "db", Began: at(0), Ended: at(100), Failed: true},
+		{
+			Kind: operation.Stop, Service: "web", Container: "shop-web-2", Began: at(100), Ended: at(200), Failed: true,
+			Needs: []operation.Need{{Operation: 0, Optional: true}},
+		},
+		{Kind: operation.Start, Service: "web", Began: at(200), Ended: at(200), Failed: true, Needs: []operation.Need{
+			{Operation: 1},
+		}},
+	}
+	want := "0 db: wait (wait) 0..100 failed\n1 web: stop shop-web-2 (stop) 100..200 <0@100 failed\n" +
+		"2 web: waits for db (waiting) 0..100\n3 web: start (start) 200..200 skipped=true\n" +
+		"4 db: db (critical) 0..100 *\n"
+	if got := said(Operations(all, at(0))); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
 // A start that was given up has what was done by then.
 func TestOperationsOfAFailedStart(t *testing.T) {
 	all := ran()[:4]
@@ -179,6 +199,47 @@ func TestChain(t *testing.T) {
 			},
 			[]int{0, 2, 3},
 			"a from 0.1s → right 0.5s → join 0.1s",
+		},
+		"an arrow says more than the lane": {
+			[]Span{span("a", "x", Step, 0, 100), span("a", "y", Step, 0, 190), span("a", "z", Step, 200, 300, 0)},
+			[]int{0, 2},
+			"-",
+		},
+		"of two arrows the one from what ended last": {
+			[]Span{span("a", "x", Step, 0, 190), span("a", "y", Step, 0, 100), span("a", "z", Step, 200, 300, 0, 1)},
+			[]int{0, 2},
+			"-",
+		},
+		"a track beside the rest": {
+			[]Span{
+				span("a", "export", Step, 0, 100),
+				{
+					Lane: "a", Track: "cache", Name: "write", Kind: Transfer, Began: at(100), Ended: at(350),
+				},
+				span("a", "load", Load, 360, 400),
+			},
+			[]int{0, 2},
+			"-",
+		},
+		"what a track did comes after what it and the rest did": {
+			[]Span{
+				span("a", "export", Step, 0, 100),
+				{Lane: "a", Track: "cache", Name: "read", Kind: Step, Began: at(110), Ended: at(200)},
+				{Lane: "a", Track: "other", Name: "read", Kind: Step, Began: at(110), Ended: at(290)},
+				{Lane: "a", Track: "cache", Name: "write", Kind: Transfer, Began: at(300), Ended: at(800)},
+			},
+			[]int{0, 1, 3},
+			"-",
+		},
+		"many links": {
+			func() (all []Span) {
+				for i := range 12 {
+					all = append(all, span("a", strings.Repeat("x", 50), Step, i*100, i*100+100))
+				}
+				return all
+			}(),
+			[]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11},
+			"… → " + strings.Repeat(strings.Repeat("x", 40)+"… 0.1s → ", 7) + strings.Repeat("x", 40) + "… 0.1s",
 		},
 		"times of a bad clock make no circle": {
 			[]Span{span("a", "x", Step, 0, 0, 1), span("a", "y", Step, 0, 0, 0)}, nil, "-",
@@ -260,7 +321,9 @@ func TestFormat(t *testing.T) {
 	}
 	odd := span(hostile, strings.Repeat(hostile, 100), Kind(hostile), -50, 20, 0, 7, -1)
 	odd.Facts = []Fact{{hostile, hostile}, {"bytes", int64(7)}, {"answered", false}}
-	started.Spans = append(started.Spans, odd, span("x", "ends before it begins", Step, 20, 10))
+	broken := span("db", "probe", Probe, 500, 600)
+	broken.Failed = true
+	started.Spans = append(started.Spans, odd, broken, span("x", "ends before it begins", Step, 20, 10))
 	var b bytes.Buffer
 	err := Write(&b, []Timeline{own, started}, at(0), map[string]any{"command": hostile, "left": 3})
 	if err != nil {
@@ -272,6 +335,13 @@ func TestFormat(t *testing.T) {
 	}
 	names := map[string]bool{}
 	for _, e := range f.Events {
+		switch {
+		case *e.Name == "process_name" && *e.Process == 1 && e.Args["name"] != "full":
+			t.Errorf("the command's own process is called %q", e.Args["name"])
+		case e.Category == "phase" && len(e.Args) > 0, e.Category == "probe" && e.Args["failed"] != true,
+			e.Category == "start" && (e.Args["service"] == nil || e.Args["failed"] != nil):
+			t.Errorf("%s (%s) says %v", *e.Name, e.Category, e.Args)
+		}
 		if *e.Name == "process_name" || *e.Name == "thread_name" {
 			names[e.Args["name"].(string)] = true
 		}
@@ -341,6 +411,14 @@ func TestNobodyListens(t *testing.T) {
 	l.Waited("a", "b", time.Time{})
 	l.End(true, "")
 	l.Time("b")()
+	_, open := Begin(context.Background(), "start", "shop")
+	if got := open.Timeline(); got.Ended.Before(got.Began) {
+		t.Error("what has not ended has ended before it began")
+	}
+	open.End(true, "x")
+	if got := open.Timeline(); !got.Failed || got.Critical != "x" || got.Ended.After(time.Now()) {
+		t.Errorf("%+v", got)
+	}
 	if l.MarkChain() != "" || l.Timeline().Spans != nil {
 		t.Error("nil holds something")
 	}
@@ -368,12 +446,24 @@ func TestWaitedAndMarked(t *testing.T) {
 	}
 }
 
+// A step that began a moment before the one that it waited for had ended, by the builder's clock, is a link all the
+// same, and the links do not overlap.
+func TestLinksDoNotOverlap(t *testing.T) {
+	_, l := Begin(context.Background(), "build", "shop")
+	l.AddAll([]Span{span("a", "x", Step, 0, 101), span("a", "y", Step, 100, 200, 0)})
+	l.MarkChain()
+	if got, want := lanesOf(l.Timeline().Spans), "critical path: 2 3; a: 0; a (2): 1"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestKeep(t *testing.T) {
 	t.Setenv("COMPOSE_MAGE_STATE", t.TempDir())
 	long := Timeline{What: "build", Project: "shop", Critical: hostile}
 	for i := range mostKept + 5 {
 		long.Spans = append(long.Spans, span("a", hostile, Step, i, i+1))
 	}
+	long.Spans[0].Facts = []Fact{{"why", hostile}, {"bytes", 7}}
 	long.Spans[1].Ended = long.Spans[1].Began // the shortest
 	long.Spans[2].After = []Arrow{{Span: 0}}
 	if err := Keep(long); err != nil {
@@ -389,6 +479,10 @@ func TestKeep(t *testing.T) {
 	}
 	if len(got.Spans) != mostKept || got.LeftOut != 5 || len(data) > 1<<20 {
 		t.Errorf("%d spans, %d left out, %d bytes", len(got.Spans), got.LeftOut, len(data))
+	}
+	exact := Timeline{What: "build", Project: "exact", Spans: long.Spans[:mostKept]}
+	if got := exact.kept(mostKept); got.LeftOut != 0 || len(got.Spans) != mostKept {
+		t.Errorf("%d spans, %d left out", len(got.Spans), got.LeftOut)
 	}
 	if strings.Contains(string(data), "s3cret") || got.Spans[1].After != nil {
 		t.Error("what is kept is not what a page may show")
