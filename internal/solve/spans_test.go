@@ -70,7 +70,7 @@ func TestSpans(t *testing.T) {
 		}
 	}
 	r.update(&client.SolveStatus{Statuses: []*client.VertexStatus{
-		part(load, "transferring context:", 5, -1, 10), part(load, "transferring context:", 5, 2000, 4096),
+		part(load, "transferring context:", 5, -1, 4096), part(load, "transferring context:", 5, 2000, 10),
 		part(load, "not begun", -1, -1, 0), part("nothing", "of a step that is not known", 1, 2, 3),
 	}})
 	want := `0 appcache transfer: [internal] load build context 0..90

@@ -66,6 +66,9 @@ func opened(t *testing.T, text string) (*stack.Stack, *bytes.Buffer) {
 		for _, c := range all {
 			_, _ = e.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true})
 		}
+		for _, image := range []string{name + "-web", name + "-base"} {
+			_, _ = e.ImageRemove(ctx, image, client.ImageRemoveOptions{Force: true})
+		}
 		_, _ = e.NetworkRemove(ctx, name+"_default", client.NetworkRemoveOptions{})
 	})
 	var out bytes.Buffer
