@@ -19,6 +19,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/diskspace"
 	"github.com/25eloquence/compose-mage/internal/doctor/check"
 	"github.com/25eloquence/compose-mage/internal/doctor/examine"
+	"github.com/25eloquence/compose-mage/internal/doctor/fix"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
 	"github.com/25eloquence/compose-mage/internal/history"
@@ -92,6 +93,13 @@ var jsonShapes = []struct {
 		}},
 		Unseen: []examine.Unseen{{IDs: []string{"user.root"}, Why: "the engine does not have the images of web"}},
 	}},
+	{"doctor -fix -json", fix.Report{Project: "shop", Fixes: []fix.Fix{{
+		ID: "restart.missing", Subjects: []string{"web"}, Class: check.Safe, State: fix.Refused,
+		Evidence: "it publishes ports, and no restart policy starts it again",
+		Diff:     []string{"--- compose.yaml", "+++ compose.yaml", "@@ -3,1 +3,2 @@", "+    restart: unless-stopped"},
+		Recreate: []string{"web"}, Why: "compose.yaml is a link, and may be another's file",
+		Next: "by hand: services.web.restart: unless-stopped",
+	}}}},
 	{"deploy -json", swarm.Plan{
 		Stack: "shop", Orphans: []string{}, Notes: []string{"volume shop_data: on box1, where its data is"},
 		Steps: []swarm.Step{

@@ -6,6 +6,7 @@ import (
 
 	plans "github.com/25eloquence/compose-mage/internal/backup"
 	"github.com/25eloquence/compose-mage/internal/doctor/examine"
+	"github.com/25eloquence/compose-mage/internal/doctor/fix"
 	"github.com/25eloquence/compose-mage/internal/fit"
 	"github.com/25eloquence/compose-mage/internal/jobs"
 	"github.com/25eloquence/compose-mage/internal/projects"
@@ -29,6 +30,7 @@ func TestShapesBelow(t *testing.T) {
 		{reflect.TypeFor[measured.Service](), reflect.TypeFor[fit.Measured]()},
 		{reflect.TypeFor[past.Report](), reflect.TypeFor[record.Past]()},
 		{reflect.TypeFor[doctor.Report](), reflect.TypeFor[examine.Report]()},
+		{reflect.TypeFor[doctor.FixReport](), reflect.TypeFor[fix.Report]()},
 		{reflect.TypeFor[backup.Plan](), reflect.TypeFor[plans.Plan]()},
 		{reflect.TypeFor[backup.Restored](), reflect.TypeFor[restore.Restored]()},
 		{reflect.TypeFor[backup.Snapshot](), reflect.TypeFor[snapshots.Snapshot]()},

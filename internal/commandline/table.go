@@ -61,7 +61,8 @@ var Packages = map[string]map[string]Command{
 			"dry-run": Flag,
 		}},
 		"doctor": {Services: true, Options: Options{
-			"services": List, "fail-on": Text, "markdown": Flag, "json": Flag,
+			"services": List, "fail-on": Text, "fix": Flag, "only": List, "yes": Flag, "markdown": Flag,
+			"json": Flag, "dry-run": Flag,
 		}},
 		"explain": {Services: true, Options: Options{"services": List}},
 		"fit": {

@@ -44,37 +44,48 @@ func Examine(ctx context.Context, o Options) (Report, error) {
 }
 
 func run(ctx context.Context, o Options) (examine.Report, error) {
-	given := subject.Given{}
-	var err error
-	if given.StateDir, err = state.Dir(); err != nil {
+	given, err := look(ctx, o)
+	if err != nil {
 		return examine.Report{}, err
+	}
+	return examine.Run(ctx, subject.New(given), checks(o))
+}
+
+// look gives what there is to look at.
+func look(ctx context.Context, o Options) (given subject.Given, err error) {
+	if given.StateDir, err = state.Dir(); err != nil {
+		return given, err
 	}
 	setup, err := provision.Load()
 	if err != nil {
-		return examine.Report{}, err
+		return given, err
 	}
 	if b := cmp.Or(os.Getenv(stack.BuilderVariable), setup.Builder); b != provision.EngineBuilder {
 		given.Builder = b
 	}
-	machine := engine.Machine{}
-	request := compose.Request{Files: o.Files, Services: o.Services}
-	if given.Engine, given.EngineErr = engine.Connect(ctx); given.EngineErr == nil {
-		machine = given.Engine.Machine()
-		request.CLI = given.Engine.CLI
-	}
-	request.Machine = machine
-	given.Model, given.ModelErr = compose.Load(ctx, request)
+	given.Engine, given.EngineErr = engine.Connect(ctx)
+	given.Model, given.ModelErr = compose.Load(ctx, requestOf(o, given))
 	if err := ctx.Err(); err != nil {
-		return examine.Report{}, err
+		return given, err
 	}
 	// What is wrong with the question is no finding: a name that no service has.
 	if asked := (*fault.Error)(nil); errors.As(given.ModelErr, &asked) && asked.Code == fault.Usage {
 		asked.Next = "go tool mage doctor"
-		return examine.Report{}, asked
+		return given, asked
 	}
-	s := subject.New(given)
-	return examine.Run(ctx, s, append(examine.Checks(), quick(o)))
+	return given, nil
 }
+
+// requestOf says how the project is loaded.
+func requestOf(o Options, given subject.Given) compose.Request {
+	request := compose.Request{Files: o.Files, Services: o.Services}
+	if given.EngineErr == nil {
+		request.Machine, request.CLI = given.Engine.Machine(), given.Engine.CLI
+	}
+	return request
+}
+
+func checks(o Options) []examine.Check { return append(examine.Checks(), quick(o)) }
 
 // quick has the checks of check.
 func quick(o Options) examine.Check {

@@ -44,7 +44,10 @@ func (a *Asker) Decide(ctx context.Context, f Fix) (agreed bool, why, next strin
 		next = "go tool mage doctor -fix -yes -only=" + fault.Quote(f.ID)
 	case a.In == nil:
 		why = "nobody can be asked without a terminal"
-		next = "go tool mage doctor -fix -yes -only=" + fault.Quote(f.ID)
+		next = "go tool mage doctor -fix -yes"
+		if f.Class != check.Safe {
+			next += " -only=" + fault.Quote(f.ID)
+		}
 	default:
 		agreed, err = a.ask(ctx)
 		if agreed || err != nil {

@@ -89,6 +89,10 @@ func (r *Report) Prove(now []check.Finding) {
 		for _, found := range now {
 			if f.same(found) {
 				r.Fixes[i].State, r.Fixes[i].Why = Remains, "it is still found: "+found.Evidence
+				if len(f.Recreate) > 0 {
+					r.Fixes[i].Why += "; what runs was made before the edit"
+					r.Fixes[i].Next = "go tool mage start " + fault.Quote(f.Recreate...)
+				}
 			}
 		}
 	}
@@ -124,7 +128,7 @@ func samePlaces(a, b []check.Place) bool {
 func (r *Report) Verdict() error {
 	for _, f := range r.Fixes {
 		if f.State == Remains {
-			return fault.New(fault.Failed, f.finding.Remedy, "doctor -fix: %s: %s", f.head(), f.Why)
+			return fault.New(fault.Failed, f.Next, "doctor -fix: %s: %s", f.head(), f.Why)
 		}
 	}
 	return nil

@@ -56,8 +56,8 @@ type content struct {
 
 // Report is what a run of doctor -fix did, or would do.
 type Report struct {
-	Project string `json:"project,omitempty"`
-	Fixes   []Fix  `json:"fixes"`
+	Project string `json:"project,omitempty"` // "" where its Compose files do not load
+	Fixes   []Fix  `json:"fixes"`             // of the findings that have a fix
 }
 
 // Options are what a plan needs.
