@@ -155,6 +155,9 @@ func (p *planner) try(ctx context.Context, f *Fix) error {
 		return err
 	}
 	f.State, f.Why, f.Next = Refused, refusal.Why, byHand(f.finding.Edits)
+	if refusal == already { // what runs is older than the files
+		f.Next = "go tool mage start " + fault.Quote(f.Subjects...)
+	}
 	return nil
 }
 
@@ -171,6 +174,9 @@ func (p *planner) decide(ctx context.Context, f *Fix) error {
 	}
 	return nil
 }
+
+// already is why nothing is edited.
+var already = &edit.Refusal{Why: "the files have it already, and what runs is older"}
 
 // edited makes the edits of a fix in the texts as they are by now.
 func (p *planner) edited(f *Fix) (map[string]content, error) {
@@ -206,7 +212,7 @@ func (p *planner) edited(f *Fix) (map[string]content, error) {
 		texts[path] = c
 	}
 	if !slices.ContainsFunc(f.changes, func(c content) bool { return string(c.before) != string(c.after) }) {
-		return nil, &edit.Refusal{Why: "the files have it already"}
+		return nil, already
 	}
 	return texts, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/doctor/check"
+	"github.com/25eloquence/compose-mage/internal/doctor/edit"
 	"github.com/25eloquence/compose-mage/internal/doctor/fixture"
 	"github.com/25eloquence/compose-mage/internal/doctor/source"
 	"github.com/25eloquence/compose-mage/internal/doctor/subject"
@@ -291,6 +292,33 @@ func TestHosts(t *testing.T) {
 	} {
 		if got := strings.Join(hosts(text), " "); got != want {
 			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestFixesRemoveTheirFindings makes the edits of every fixture that has some, and looks again.
+func TestFixesRemoveTheirFindings(t *testing.T) {
+	fixed := map[string]bool{}
+	for _, f := range texts {
+		i := slices.IndexFunc(slices.Concat(plain, imageRules), func(r rule) bool { return r.ID == f.id })
+		r := slices.Concat(plain, imageRules)[i]
+		text := []byte(f.fires)
+		for _, x := range r.look(look(t, f.fires, f.images)) {
+			for _, e := range x.Edits {
+				var err error
+				if text, err = edit.Apply(text, e); err != nil {
+					t.Errorf("%s: %v", f.id, err)
+				}
+				fixed[f.id] = true
+			}
+		}
+		if left := r.look(look(t, string(text), f.images)); fixed[f.id] && len(left) > 0 {
+			t.Errorf("%s is still found, %s, in\n%s", f.id, said(left), text)
+		}
+	}
+	for _, r := range slices.Concat(plain, imageRules) {
+		if r.Fix != check.NoFix && !fixed[r.ID] {
+			t.Errorf("no fixture of %s is fixed", r.ID)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/builds"
 	"github.com/25eloquence/compose-mage/internal/composetest"
 	"github.com/25eloquence/compose-mage/internal/doctor/check"
+	"github.com/25eloquence/compose-mage/internal/doctor/edit"
 	"github.com/25eloquence/compose-mage/internal/doctor/fixture"
 	"github.com/25eloquence/compose-mage/internal/doctor/source"
 	"github.com/25eloquence/compose-mage/internal/fit"
@@ -114,6 +115,41 @@ const (
 func saved(t *testing.T, text string, r snapshots.Record) []check.Finding {
 	t.Helper()
 	return backups(composetest.Load(t, text), nil, r, now)
+}
+
+// TestFixesRemoveTheirFindings makes the edits of findings, and looks again.
+func TestFixesRemoveTheirFindings(t *testing.T) {
+	const lines = "services:\n  a: # it\n    image: x\n    healthcheck:\n" +
+		"      test: [CMD, x]\n      start_period: 1s # so\n"
+	much := needs(fit.Need{Recorded: 4000, WorkingP99: 2 * gib, WorkingMost: 3 * gib})
+	late := starts(3, 2*time.Minute, 4*time.Minute)
+	for name, c := range map[string]struct {
+		text   string
+		change func(*past)
+	}{
+		"memory.unlimited": {free, much}, "memory.unlimited of lines": {lines, much},
+		"health.start": {held, late}, "health.start of lines": {lines, late},
+	} {
+		id, _, _ := strings.Cut(name, " ")
+		text, fixed := []byte(c.text), 0
+		for _, f := range recorded(t, c.text, c.change).findings() {
+			for _, e := range f.Edits {
+				var err error
+				if text, err = edit.Apply(text, e); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				fixed++
+			}
+		}
+		for _, f := range recorded(t, string(text), c.change).findings() {
+			if f.ID == id {
+				t.Errorf("%s is still found, %s, in\n%s", name, f.Evidence, text)
+			}
+		}
+		if fixed == 0 || string(text) == c.text {
+			t.Errorf("%s: %d edits\n%s", name, fixed, text)
+		}
+	}
 }
 
 // TestRules holds each rule against what it finds and the nearest that it does not.

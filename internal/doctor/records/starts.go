@@ -37,7 +37,11 @@ func (l past) readyLate(s types.ServiceConfig) []check.Finding {
 	for _, d := range late {
 		longest = max(longest, d)
 	}
-	value := fmt.Sprintf("%ds", int((longest * readyTimes).Round(5*time.Second).Seconds()))
+	wanted := (longest * readyTimes).Round(5 * time.Second)
+	if h.StartPeriod != nil && time.Duration(*h.StartPeriod) >= wanted {
+		return nil // the starts that were seen were before that
+	}
+	value := fmt.Sprintf("%ds", int(wanted.Seconds()))
 	old, path := "", []string{"services", s.Name, "healthcheck", "start_period"}
 	if written, _ := l.Files.Value(path...); written != nil {
 		old = written.Value
