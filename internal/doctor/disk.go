@@ -87,8 +87,9 @@ func disk(what, path string, s diskspace.Space, reclaim []reclaimable, needed in
 	if len(reclaim) > 0 && reclaim[0].bytes > 0 {
 		text += fmt.Sprintf("; %s of %s could go", ui.Bytes(reclaim[0].bytes), reclaim[0].kind)
 	}
+	const remedy = "go tool mage cleanup; go tool mage cleanup -scope=host, for what nobody on this machine uses"
 	if s.Free < noBytes {
-		return finding.Fail(fault.Resources, id, "go tool mage cleanup", "%s", text)
+		return finding.Fail(fault.Resources, id, remedy, "%s", text)
 	}
-	return finding.Warn(id, "go tool mage cleanup", "%s", text)
+	return finding.Warn(id, remedy, "%s", text)
 }
