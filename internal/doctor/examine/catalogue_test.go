@@ -29,6 +29,11 @@ func TestRulesAreWhole(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		seen[r.ID] = true
+		if strings.HasPrefix(r.Basis, "docs/") {
+			if _, err := os.Stat(filepath.Join(sources.Root(t), filepath.FromSlash(r.Basis))); err != nil {
+				t.Errorf("%s: %v", r.ID, err)
+			}
+		}
 	}
 }
 

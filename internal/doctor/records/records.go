@@ -28,7 +28,7 @@ var historyCheck = check.Check[*subject.Subject]{
 		recordRule("memory.unlimited", "a service that takes much memory, and has no limit", finding.Warning,
 			"CIS Docker Benchmark 1.6: 5.11", check.Asked),
 		recordRule("memory.roomy", "a memory limit far above what was ever needed", finding.Info,
-			"docs/measured.md", check.NoFix),
+			"docs/fit.md", check.NoFix),
 		recordRule("memory.filling", "memory that grows towards the limit", finding.Warning,
 			"what was recorded in the last hour", check.NoFix),
 		recordRule("disk.filling", "a disk that fills", finding.Warning, "what was recorded in the last hour",
