@@ -261,6 +261,13 @@ var jsonShapes = []struct {
 		}},
 		Left: []plans.Left{{Name: "tiles", Why: "a cache that the services fill again; -caches=tiles saves it too"}},
 	}},
+	{"backup -drill -dry-run -json", backup.DrillPlan{
+		Project: "shop", Name: "shop-drill", Snapshot: "17bfd609", Time: at, Dumps: []string{"db"}, Facts: 2,
+		Volumes:  []backup.DrillVolume{{Key: "data", Files: 12, Bytes: 9334}},
+		Services: []backup.DrillService{{Name: "db", Image: "sha256:…", Memory: 256 << 20}},
+		Room:     backup.DrillRoom{Memory: 64 << 20, MemoryFree: 4 << 30, Disk: 9800, DiskFree: 60 << 30},
+		Test:     "/bin/check in db", Notes: []string{}, Last: at.Add(-24 * time.Hour), LastSeconds: 3.1, Limit: 900,
+	}},
 	{"backup -list -json", backup.Snapshots{
 		Project: "shop", Repository: "/mnt/backup",
 		Snapshots: []backup.Snapshot{{ID: "17bfd609", Time: at, Host: "host", Volumes: []string{"data"}}},

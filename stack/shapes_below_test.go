@@ -7,6 +7,7 @@ import (
 	plans "github.com/25eloquence/compose-mage/internal/backup"
 	"github.com/25eloquence/compose-mage/internal/doctor/examine"
 	"github.com/25eloquence/compose-mage/internal/doctor/fix"
+	"github.com/25eloquence/compose-mage/internal/drill"
 	"github.com/25eloquence/compose-mage/internal/fit"
 	"github.com/25eloquence/compose-mage/internal/jobs"
 	"github.com/25eloquence/compose-mage/internal/projects"
@@ -32,6 +33,8 @@ func TestShapesBelow(t *testing.T) {
 		{reflect.TypeFor[doctor.Report](), reflect.TypeFor[examine.Report]()},
 		{reflect.TypeFor[doctor.FixReport](), reflect.TypeFor[fix.Report]()},
 		{reflect.TypeFor[backup.Plan](), reflect.TypeFor[plans.Plan]()},
+		{reflect.TypeFor[backup.DrillPlan](), reflect.TypeFor[drill.Plan]()},
+		{reflect.TypeFor[backup.Drilled](), reflect.TypeFor[drill.Result]()},
 		{reflect.TypeFor[backup.Restored](), reflect.TypeFor[restore.Restored]()},
 		{reflect.TypeFor[backup.Snapshot](), reflect.TypeFor[snapshots.Snapshot]()},
 	} {

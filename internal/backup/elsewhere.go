@@ -51,6 +51,22 @@ func (r *run) sizeOf(ctx context.Context, v Volume) (snapshots.Size, error) {
 	return size, nil
 }
 
+// sizes are those of the volumes now. One that is another than before has no hash: it is being written to.
+func (r *run) sizes(ctx context.Context, before map[string]snapshots.Size) (map[string]snapshots.Size, error) {
+	out := map[string]snapshots.Size{}
+	for _, v := range r.plan.Volumes {
+		size, err := r.sizeOf(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		if size.Tree != before[v.Key].Tree {
+			size.Tree = ""
+		}
+		out[v.Key] = size
+	}
+	return out, nil
+}
+
 // put gives the container that reads the volumes what else the snapshot is to have.
 func (r *run) put(ctx context.Context, s *stage) error {
 	if r.helper == nil {

@@ -37,8 +37,10 @@ while $cli info persistence | grep -q rdb_bgsave_in_progress:1; do sleep 0.1; do
 $cli info persistence | grep -q rdb_last_bgsave_status:ok`
 	redisDump = redisLogin + `exec $cli --rdb -`
 
-	// Keys that expire are left out: some are gone when the data is looked at again.
-	redisFacts = redisLogin + `$cli info keyspace | tr -d '\r' |
+	// Keys that expire are left out: some are gone when the data is looked at again. A redis that still reads its data
+	// answers a ping already.
+	redisFacts = redisLogin + `while $cli info persistence | grep -q '^loading:1'; do sleep 0.1; done
+$cli info keyspace | tr -d '\r' |
 sed -n 's/^\(db[0-9]*\):keys=\([0-9]*\),expires=\([0-9]*\).*/\1 \2 \3/p' |
 while read -r db keys expire; do echo "$db.lasting $((keys - expire))"; done
 $cli info persistence | tr -d '\r' | sed -n 's/^aof_enabled:/appendonly /p'`

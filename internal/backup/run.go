@@ -64,6 +64,7 @@ type run struct {
 	release func() error // starts those that were stopped, once the volumes were read
 	// confirmed says that the last snapshot was made as a good one.
 	confirmed bool
+	moved     []string             // the keys of volumes that were written to right before or after they were saved
 	helper    *volumehelper.Helper // reads the volumes; nil where restic does that here
 }
 
@@ -184,6 +185,11 @@ func (r *run) save(ctx context.Context, s *stage) (restic.Saved, time.Duration, 
 	if s.manifest.Facts, err = r.facts(ctx); err != nil {
 		return first, 0, err
 	}
+	if len(frozen)+len(stops) > 0 {
+		if s.manifest.Sizes, err = r.sizes(ctx, s.manifest.Sizes); err != nil {
+			return first, 0, err
+		}
+	}
 	if err := s.write(); err != nil {
 		return first, 0, err
 	}
@@ -194,7 +200,16 @@ func (r *run) save(ctx context.Context, s *stage) (restic.Saved, time.Duration, 
 	started := sync.OnceValue(start)
 	r.release = started
 	saved, took, err := r.lastPass(ctx, s, first, frozen)
-	return saved, took, errors.Join(err, started())
+	if err := errors.Join(err, started()); err != nil {
+		return saved, took, err
+	}
+	now, err := r.sizes(ctx, s.manifest.Sizes)
+	for key, size := range s.manifest.Sizes {
+		if size.Tree != now[key].Tree {
+			r.moved = append(r.moved, key)
+		}
+	}
+	return saved, took, err
 }
 
 // noOthers is an error where a container writes to the volumes that the plan does not know of: it was started
@@ -254,6 +269,9 @@ func (r *run) goodTags() []string {
 	for _, v := range r.plan.Volumes {
 		tags = append(tags, snapshots.VolumeTag+v.Key)
 	}
+	for _, key := range r.moved {
+		tags = append(tags, snapshots.MovedTag+key)
+	}
 	return tags
 }
 
@@ -262,7 +280,7 @@ func (r *run) goodTags() []string {
 func (r *run) confirm(ctx context.Context, saved restic.Saved) (string, time.Time, error) {
 	ctx = context.WithoutCancel(ctx) // it is whole: what is left is to say so
 	repository := r.target.Repository
-	if !r.confirmed {
+	if !r.confirmed || len(r.moved) > 0 {
 		if err := repository.Retag(ctx, saved.ID, r.goodTags()); err != nil {
 			return "", time.Time{}, err
 		}

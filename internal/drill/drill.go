@@ -44,6 +44,7 @@ type Result struct {
 	Time     time.Time      `json:"time"`     // of the snapshot
 	Services []string       `json:"services"` // that were started and got ready
 	Volumes  []string       `json:"volumes"`  // by key
+	Dumps    []string       `json:"dumps"`    // the services whose dump was read into them
 	Facts    int            `json:"facts"`    // that were compared, and are the same
 	Smoke    map[string]any `json:"smoke"`    // what the smoke test measured; nil where there is none
 	Notes    []string       `json:"notes"`    // what was otherwise than where the snapshot was made
@@ -108,7 +109,11 @@ func (d *drill) run(ctx context.Context) (err error) {
 	if err := d.load(ctx); err != nil {
 		return err
 	}
-	if err := room(d.Engine, d.project, d.manifest); err != nil {
+	room, err := roomOf(d.Engine, d.project, d.manifest)
+	if err != nil {
+		return err
+	}
+	if err := room.refuse(); err != nil {
 		return err
 	}
 	for _, note := range d.result.Notes {
@@ -118,6 +123,9 @@ func (d *drill) run(ctx context.Context) (err error) {
 		return err
 	}
 	if err := d.start(ctx); err != nil {
+		return err
+	}
+	if err := d.loadDumps(ctx); err != nil {
 		return err
 	}
 	if err := d.compare(ctx); err != nil {

@@ -180,3 +180,24 @@ func TestOwnFiles(t *testing.T) {
 		t.Errorf("%q", notes)
 	}
 }
+
+// A volume that stood still when it was saved has to be the same once it is fetched.
+func TestAsSaved(t *testing.T) {
+	had := snapshots.Size{Files: 2, Bytes: 30, Tree: "a"}
+	for name, c := range map[string]struct {
+		had, has snapshots.Size
+		moved    bool
+		want     string
+	}{
+		"the same":        {had, had, false, ""},
+		"a file is gone":  {had, snapshots.Size{Files: 1, Bytes: 10, Tree: "b"}, false, "it has 1 files with 10 bytes"},
+		"another owner":   {had, snapshots.Size{Files: 2, Bytes: 30, Tree: "b"}, false, "modes or owners are others"},
+		"written to":      {snapshots.Size{Files: 2, Bytes: 30}, had, false, ""},
+		"written to then": {had, snapshots.Size{Files: 3, Bytes: 30, Tree: "b"}, true, ""},
+	} {
+		err := asSaved("data", c.had, c.has, c.moved)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

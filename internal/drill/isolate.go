@@ -97,6 +97,12 @@ func (i *isolation) service(name string, s types.ServiceConfig) types.ServiceCon
 	if s.Deploy != nil {
 		deploy := *s.Deploy
 		deploy.Replicas, deploy.RestartPolicy, deploy.Labels = nil, nil, nil
+		if r := deploy.Resources.Reservations; r != nil && len(r.Devices) > 0 {
+			i.note("%s has no devices and is not privileged in the drill", name)
+			plain := *r
+			plain.Devices = nil
+			deploy.Resources.Reservations = &plain
+		}
 		s.Deploy = &deploy
 	}
 	// A hook before the start is a container of its own, with its own words and else those of the service.
@@ -128,10 +134,12 @@ func (i *isolation) commands(name string, all []types.ServiceHook) []types.Servi
 func (i *isolation) container(name string, s types.ContainerSpec) types.ContainerSpec {
 	s.PullPolicy, s.Platform, s.CgroupParent = types.PullPolicyNever, "", ""
 	s.Labels, s.Logging, s.LogDriver, s.LogOpt = i.labels(), nil, "", nil
-	if s.Privileged || len(s.Devices) > 0 {
+	if s.Privileged || len(s.Devices)+len(s.Gpus) > 0 {
 		i.note("%s has no devices and is not privileged in the drill", name)
 	}
-	s.Privileged, s.Devices, s.DeviceCgroupRules = false, nil, nil
+	s.Privileged, s.Devices, s.DeviceCgroupRules, s.Gpus = false, nil, nil, nil
+	s.CapAdd = i.without(name, s.CapAdd, func(right string) bool { return !usualRights[plainRight(right)] })
+	s.SecurityOpt = i.without(name, s.SecurityOpt, loosens)
 	if s.UseAPISocket {
 		i.note("%s does not see the engine's socket", name)
 	}

@@ -16,15 +16,15 @@ import (
 
 // harmless are the fields of a service and of a container by which it meets nobody, or of which what they lead to is
 // taken away elsewhere: mounts and networks are the drill's, and where files come from is settled once they are loaded.
-const harmless = ` Name Profiles Attach Extends Links Net Extensions Annotations BlkioConfig CapAdd CapDrop CPUCount
+const harmless = ` Name Profiles Attach Extends Links Net Extensions Annotations BlkioConfig CapDrop CPUCount
 CPUPercent CPUPeriod CPUQuota CPURTPeriod CPURTRuntime CPUS CPUSet CPUShares Command Configs CredentialSpec DNS DNSOpts
-DNSSearch CustomLabels DomainName Entrypoint Environment EnvFiles GroupAdd Gpus Hostname Init Isolation LabelFiles
+DNSSearch CustomLabels DomainName Entrypoint Environment EnvFiles GroupAdd Hostname Init Isolation LabelFiles
 MemLimit MemReservation MemSwapLimit MemSwappiness OomKillDisable OomScoreAdj PidsLimit
-PullRefreshAfter ReadOnly Runtime Secrets SecurityOpt ShmSize StopGracePeriod StopSignal StorageOpt Sysctls Tmpfs
+PullRefreshAfter ReadOnly Runtime Secrets ShmSize StopGracePeriod StopSignal StorageOpt Sysctls Tmpfs
 Ulimits User VolumeDriver WorkingDir DependsOn Dockerfile Expose HealthCheck StdinOpen Tty `
 
 // taken are the fields that isolate changes.
-const taken = ` Deploy Develop Restart Scale ContainerName Provider ExternalLinks PreStart PostStart PreStop
+const taken = ` CapAdd Gpus SecurityOpt Deploy Develop Restart Scale ContainerName Provider ExternalLinks PreStart PostStart PreStop
 CgroupParent
 Cgroup DeviceCgroupRules Devices ExtraHosts Image Ipc Labels Logging LogDriver LogOpt MacAddress Models
 NetworkMode Networks Pid Platform Privileged PullPolicy UseAPISocket UserNSMode Uts Volumes VolumesFrom Build Ports `
@@ -83,6 +83,46 @@ services:
 	}
 	if !slices.Contains(notes, "web does not see the engine's socket") || len(notes) != len(slices.Compact(notes)) {
 		t.Errorf("%q", notes)
+	}
+}
+
+// A container has no more rights in the drill than the engine gives to each, and nothing of the machine.
+func TestIsolateRights(t *testing.T) {
+	project := composetest.Load(t, `
+services:
+  web:
+    image: web
+    gpus: all
+    cap_drop: [ALL]
+    cap_add: [CHOWN, cap_setuid, NET_ADMIN, SYS_ADMIN, ALL]
+    security_opt: ["no-new-privileges:true", "seccomp=unconfined", "apparmor:unconfined", "label:disable",
+      "no-new-privileges:false", "systempaths=unconfined", "seccomp:./profile.json"]
+    deploy: {resources: {reservations: {memory: 64M, devices: [{capabilities: [gpu], count: 1}]}}}
+    pre_start: [{command: [x], cap_add: [SYS_PTRACE, CHOWN]}]
+`)
+	notes := isolate(project, "shop", project.WorkingDir, t.TempDir(), map[string]string{"web": "web"})
+	web := project.Services["web"]
+	if got := strings.Join(web.CapAdd, " "); got != "CHOWN cap_setuid" {
+		t.Errorf("rights: %s", got)
+	}
+	if got := web.SecurityOpt; len(got) != 2 || got[0] != "no-new-privileges:true" ||
+		!strings.HasPrefix(got[1], "seccomp:") {
+		t.Errorf("options: %q", got)
+	}
+	if r := web.Deploy.Resources.Reservations; len(web.Gpus)+len(r.Devices) > 0 || r.MemoryBytes == 0 {
+		t.Errorf("devices: %v, %+v", web.Gpus, r)
+	}
+	if got := strings.Join(web.PreStart[0].CapAdd, " "); !strings.Contains(got, "CHOWN") ||
+		strings.Contains(got, "SYS_") {
+		t.Errorf("rights of a hook: %s", got)
+	}
+	for _, want := range []string{
+		"web has no devices and is not privileged in the drill", "web does not have SYS_ADMIN in the drill",
+		"web does not have seccomp=unconfined in the drill", "web does not have SYS_PTRACE in the drill",
+	} {
+		if !slices.Contains(notes, want) {
+			t.Errorf("%q does not say %q", notes, want)
+		}
 	}
 }
 

@@ -43,31 +43,46 @@ func available(text string) int64 {
 	return 0
 }
 
-// room refuses a drill for which the machine has no memory or no disk beside what runs.
-func room(e *engine.Engine, project *types.Project, m snapshots.Manifest) error {
-	if text, err := bounded.ReadFile("/proc/meminfo"); err == nil && e.Local() {
-		if needed, free := memoryNeeded(project), available(string(text)); free > 0 && needed > free {
-			return fault.New(fault.Resources, "the same command on another machine, or when less runs",
-				"a drill starts all services a second time: they reserve %s of memory, and %s are free",
-				ui.Bytes(needed),
-				ui.Bytes(free))
-		}
+// Room is what a drill needs beside what runs, and what there is; 0 where that is not known. All in bytes.
+type Room struct {
+	Memory     int64 `json:"memory"` // that the services reserve
+	MemoryFree int64 `json:"memory_free"`
+	Disk       int64 `json:"disk"` // of the volumes
+	DiskFree   int64 `json:"disk_free"`
+}
+
+// roomOf finds out what a drill needs, and what there is.
+func roomOf(e *engine.Engine, project *types.Project, m snapshots.Manifest) (Room, error) {
+	r := Room{Memory: memoryNeeded(project)}
+	for _, size := range m.Sizes {
+		r.Disk += size.Bytes
 	}
-	if _, err := os.Stat(e.Info.DockerRootDir); !e.Local() || err != nil {
-		return nil // its disk is another machine's, and not known
+	r.Disk += r.Disk / 20
+	if !e.Local() {
+		return r, nil // its memory and its disk are another machine's
+	}
+	if text, err := bounded.ReadFile("/proc/meminfo"); err == nil {
+		r.MemoryFree = available(string(text))
+	}
+	if _, err := os.Stat(e.Info.DockerRootDir); err != nil {
+		return r, nil //nolint:nilerr // not this user's to see
 	}
 	space, err := diskspace.Of(e.Info.DockerRootDir)
-	if err != nil {
-		return err
-	}
-	needed := int64(0)
-	for _, size := range m.Sizes {
-		needed += size.Bytes
-	}
-	if needed += needed / 20; needed > space.Free {
+	r.DiskFree = space.Free
+	return r, err
+}
+
+// refuse is an error where there is no room.
+func (r Room) refuse() error {
+	switch {
+	case r.MemoryFree > 0 && r.Memory > r.MemoryFree:
+		return fault.New(fault.Resources, "the same command on another machine, or when less runs",
+			"a drill starts all services a second time: they reserve %s of memory, and %s are free",
+			ui.Bytes(r.Memory), ui.Bytes(r.MemoryFree))
+	case r.DiskFree > 0 && r.Disk > r.DiskFree:
 		return fault.New(fault.Resources, "go tool mage cleanup",
 			"a drill writes the snapshot's volumes a second time: they have %s, and %s of disk are free",
-			ui.Bytes(needed), ui.Bytes(space.Free))
+			ui.Bytes(r.Disk), ui.Bytes(r.DiskFree))
 	}
 	return nil
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/25eloquence/compose-mage/internal/backup"
 	"github.com/25eloquence/compose-mage/internal/container"
 	"github.com/25eloquence/compose-mage/internal/diagnosis"
-	"github.com/25eloquence/compose-mage/internal/extension"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/restore"
 	"github.com/25eloquence/compose-mage/internal/smoke"
@@ -163,8 +162,26 @@ func (d *drill) fill(ctx context.Context) error {
 			return fault.New(fault.Failed, again,
 				"the volume %q is empty in the snapshot: when it was saved it had %d files", v.Key, had)
 		}
+		moved := slices.Contains(d.snapshot.Moved, v.Key)
+		if err := asSaved(v.Key, d.manifest.Sizes[v.Key], sizes[v.Key], moved); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// asSaved is an error where a volume that was not being written to has other files than when it was saved.
+func asSaved(key string, had, has snapshots.Size, moved bool) error {
+	if had.Tree == "" || moved || had == has {
+		return nil
+	}
+	what := "their names, sizes, times, modes or owners are others"
+	if had.Files != has.Files || had.Bytes != has.Bytes {
+		what = fmt.Sprintf("it has %d files with %d bytes", has.Files, has.Bytes)
+	}
+	return fault.New(fault.Failed, again,
+		"the volume %q is not as it was when it was saved, with %d files and %d bytes: %s", key, had.Files, had.Bytes,
+		what)
 }
 
 // explain is why the restored project does not start, with the last lines of the containers that are not as they should
@@ -239,9 +256,14 @@ func (d *drill) running(ctx context.Context, service string) (string, error) {
 	return "", nil
 }
 
-// smoke runs the project's smoke test, where it has one.
+// smoke runs the project's own command for drills, else its smoke test, where it has one.
 func (d *drill) smoke(ctx context.Context) (err error) {
-	if _, has := extension.SmokeTest(d.project); !has {
+	test, own, has := testOf(d.project)
+	switch {
+	case own:
+		d.result.Smoke, err = smoke.Command(ctx, d.Engine, d.project, d.Out, "drill", test)
+		return err
+	case !has:
 		d.Out.Info("there is no smoke test: that the services get ready is all that was tried of what they do")
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
@@ -46,9 +47,16 @@ func sweep(ctx context.Context, e *engine.Engine, project string) error {
 			all = append(all, fmt.Errorf("removing the drill's %s %q: %w", what, name, err))
 		}
 	}
-	for _, c := range containers.Items {
-		_, err := e.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
-		failed("container", strings.Join(c.Names, " "), err)
+	var group sync.WaitGroup
+	ended := make([]error, len(containers.Items))
+	for i, c := range containers.Items {
+		group.Go(func() {
+			_, ended[i] = e.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		})
+	}
+	group.Wait()
+	for i, c := range containers.Items {
+		failed("container", strings.Join(c.Names, " "), ended[i])
 	}
 	networks, err := e.NetworkList(ctx, client.NetworkListOptions{Filters: mine})
 	all = append(all, err)

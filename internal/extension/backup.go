@@ -57,6 +57,8 @@ type Backups struct {
 	Repository string        `yaml:"repository"` // where to, as restic takes it; BACKUP_REPOSITORY comes before it
 	Freeze     time.Duration `yaml:"freeze"`     // the longest that services may stand still; 0 for the default
 	Keep       *Keep         `yaml:"keep"`       // nil for the default
+	// Drill is run by a drill in place of the smoke test; what it prints need not be JSON. nil for none.
+	Drill *Smoke `yaml:"drill"`
 }
 
 // BackupOf gives what the service says of how it is saved; By is never empty.
@@ -121,6 +123,8 @@ func (b Backups) check() error {
 		return errors.New("keep has a number below 0")
 	case k != nil && *k == (Keep{}):
 		return errors.New("keep keeps nothing: it needs one of last, hourly, daily, weekly and monthly")
+	case b.Drill != nil && (b.Drill.Service == "" || len(b.Drill.Command) == 0):
+		return errors.New("drill needs a service and a command")
 	}
 	return nil
 }

@@ -9,7 +9,9 @@ import (
 
 func TestBackup(t *testing.T) {
 	m, err := loaded(t, `
-x-compose-mage: {backup: {repository: /mnt/backup, freeze: 2s, keep: {last: 2, daily: 7}}}
+x-compose-mage:
+  backup:
+    {repository: /mnt/backup, freeze: 2s, keep: {last: 2, daily: 7}, drill: {service: a, command: [x], timeout: 3s}}
 services:
   plain: {image: a}
   short: {image: a, x-compose-mage: {backup: stop}}
@@ -32,7 +34,8 @@ volumes:
 		}
 	}
 	b := BackupsOf(p)
-	if b.Repository != "/mnt/backup" || b.Freeze != 2*time.Second || *b.Keep != (Keep{Last: 2, Daily: 7}) {
+	if b.Repository != "/mnt/backup" || b.Freeze != 2*time.Second || *b.Keep != (Keep{Last: 2, Daily: 7}) ||
+		b.Drill == nil || b.Drill.Service != "a" || b.Drill.Timeout != 3*time.Second {
 		t.Errorf("got %+v", b)
 	}
 	for name, want := range map[string][2]bool{"in": {true, true}, "out": {false, true}, "silent": {false, false}} {
@@ -53,6 +56,8 @@ func TestBackupIsChecked(t *testing.T) {
 		head + "x-compose-mage: {backup: {keep: {}}}":                       "keep keeps nothing",
 		head + "x-compose-mage: {backup: {keep: {last: -1}}}":               "below 0",
 		head + "x-compose-mage: {backup: {keep: {yearly: 1}}}":              `unknown key "yearly"`,
+		head + "x-compose-mage: {backup: {drill: {service: a}}}":            "drill needs a service and a command",
+		head + "x-compose-mage: {backup: {drill: {comand: [x]}}}":           `unknown key "comand"`,
 		head + "volumes: {v: {x-compose-mage: {backup: {by: stop}}}}":       "x-compose-mage",
 	} {
 		_, err := loaded(t, key)

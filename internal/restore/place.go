@@ -247,6 +247,15 @@ var loads = map[string]string{
 		`m=mariadb; command -v $m >/dev/null || m=mysql; exec $m -uroot'`,
 }
 
+// LoadCommand is the command that reads a recipe's dump, its standard input, in the service's container; nil where
+// there is none.
+func LoadCommand(recipe string) []string {
+	if load := loads[recipe]; load != "" {
+		return []string{"sh", "-c", load}
+	}
+	return nil
+}
+
 // Extract writes paths of a snapshot's volumes, each as VOLUME:PATH, below a directory.
 func Extract(ctx context.Context, o Options, named []string, dir string) ([]string, error) {
 	r := &restore{Options: o}

@@ -31,7 +31,11 @@ type API interface {
 }
 
 // test is a smoke test that is being run.
-type test struct{ extension.Smoke }
+type test struct {
+	extension.Smoke
+	what  string // of it, for a person: "smoke test"
+	plain bool   // its answer need not be JSON, unless values are held against it
+}
 
 // Run runs the project's smoke test, prints what it measured and gives that. A project without one is a Config error.
 func Run(ctx context.Context, api API, project *types.Project, out *ui.Out) (map[string]any, error) {
@@ -40,13 +44,24 @@ func Run(ctx context.Context, api API, project *types.Project, out *ui.Out) (map
 		return nil, fault.New(fault.Config, fault.Correct,
 			"this stack has no smoke test: name one in its Compose file, under smoke of %s", extension.Key)
 	}
-	t := test{found}
-	id, err := running(ctx, api, project, t.Service)
+	return test{Smoke: found, what: "smoke test"}.on(ctx, api, project, out)
+}
+
+// Command runs a command that the Compose file names for something else, as a smoke test is run: that it ends well is
+// enough where no values are asked of it. what says which command it is.
+func Command(ctx context.Context, api API, project *types.Project, out *ui.Out, what string, c extension.Smoke) (
+	map[string]any, error,
+) {
+	return test{Smoke: c, what: what, plain: true}.on(ctx, api, project, out)
+}
+
+func (t test) on(ctx context.Context, api API, project *types.Project, out *ui.Out) (map[string]any, error) {
+	id, err := t.running(ctx, api, project)
 	if err != nil {
 		return nil, err
 	}
 	var answer map[string]any
-	err = out.Step(ctx, "smoke test: "+strings.Join(t.Command, " ")+" in "+t.Service,
+	err = out.Step(ctx, t.what+": "+strings.Join(t.Command, " ")+" in "+t.Service,
 		func(ctx context.Context, _ func(string)) error {
 			answer, err = t.run(ctx, api, id)
 			return err
@@ -68,16 +83,16 @@ func (t test) run(ctx context.Context, api API, id string) (map[string]any, erro
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, fault.New(fault.Failed, next, "smoke test: %w", err)
+		return nil, fault.New(fault.Failed, next, "%s: %w", t.what, err)
 	}
 	if done.Code != 0 {
 		lines := strings.Split(strings.TrimSpace(done.Stderr), "\n")
-		return nil, fault.New(fault.Failed, next, "smoke test: %s failed (exit %d)", t.Command[0], done.Code).
+		return nil, fault.New(fault.Failed, next, "%s: %s failed (exit %d)", t.what, t.Command[0], done.Code).
 			WithDetail(lines[max(0, len(lines)-10):]...)
 	}
 	var answer map[string]any
-	if err := json.Unmarshal([]byte(done.Stdout), &answer); err != nil {
-		return nil, fault.New(fault.Failed, next, "smoke test: reading the answer of %s: %w", t.Command[0], err)
+	if err := json.Unmarshal([]byte(done.Stdout), &answer); err != nil && (!t.plain || len(t.AtLeast) > 0) {
+		return nil, fault.New(fault.Failed, next, "%s: reading the answer of %s: %w", t.what, t.Command[0], err)
 	}
 	return answer, nil
 }
@@ -93,7 +108,7 @@ func (t test) judge(answer map[string]any) error {
 	}
 	if len(low) > 0 {
 		slices.Sort(low)
-		return fault.New(fault.Failed, "go tool mage logs "+fault.Quote(t.Service), "smoke test: %s",
+		return fault.New(fault.Failed, "go tool mage logs "+fault.Quote(t.Service), "%s: %s", t.what,
 			strings.Join(low, "; "))
 	}
 	return nil
@@ -117,7 +132,8 @@ func show(out *ui.Out, answer map[string]any) {
 
 // running finds a running container of the service; where there is none, the error says in which state the service
 // is.
-func running(ctx context.Context, api API, project *types.Project, service string) (string, error) {
+func (t test) running(ctx context.Context, api API, project *types.Project) (string, error) {
+	service := t.Service
 	found, err := container.Inspect(ctx, api, project.Name, service)
 	if err != nil {
 		return "", err
@@ -125,15 +141,15 @@ func running(ctx context.Context, api API, project *types.Project, service strin
 	config, ok := project.Services[service]
 	if !ok {
 		return "", fault.New(fault.Config, fault.Correct,
-			"the smoke test of %s names the service %q, which the project does not have", extension.Key, service)
+			"the %s of %s names the service %q, which the project does not have", t.what, extension.Key, service)
 	}
 	if v := container.Judge(config, found[service], api.Now()); !v.Fine {
-		return "", fault.New(fault.Failed, v.Next, "smoke test: %s", v.Says())
+		return "", fault.New(fault.Failed, v.Next, "%s: %s", t.what, v.Says())
 	}
 	for _, c := range found[service] {
 		if c.Runs() {
 			return c.ID, nil
 		}
 	}
-	return "", fault.New(fault.Failed, "go tool mage start", "smoke test: %q is not running", service)
+	return "", fault.New(fault.Failed, "go tool mage start", "%s: %q is not running", t.what, service)
 }

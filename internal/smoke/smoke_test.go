@@ -16,7 +16,9 @@ import (
 )
 
 func TestJudge(t *testing.T) {
-	smoke := test{extension.Smoke{Service: "agent", AtLeast: map[string]float64{"ratio": 0.85}}}
+	smoke := test{
+		Smoke: extension.Smoke{Service: "agent", AtLeast: map[string]float64{"ratio": 0.85}}, what: "smoke test",
+	}
 	for name, c := range map[string]struct {
 		answer map[string]any
 		want   string
@@ -68,8 +70,9 @@ func TestRunning(t *testing.T) {
 			all: []moby.InspectResponse{{ID: "a1", Name: "/p-agent-1", State: &state, Config: &moby.Config{}}},
 		}
 	}
-	if id, err := running(t.Context(), one(moby.State{Status: moby.StateRunning, Running: true}), p,
-		"agent"); err != nil || id != "a1" {
+	smoke := test{Smoke: extension.Smoke{Service: "agent"}, what: "smoke test"}
+	if id, err := smoke.running(t.Context(), one(moby.State{Status: moby.StateRunning, Running: true}),
+		p); err != nil || id != "a1" {
 		t.Errorf("got %q, %v", id, err)
 	}
 	for want, e := range map[string]fakeEngine{
@@ -83,11 +86,12 @@ func TestRunning(t *testing.T) {
 		"agent has no container\n  next: go tool mage start": {},
 		`"agent" is not running`:                             one(moby.State{Status: moby.StateExited}),
 	} {
-		if _, err := running(t.Context(), e, p, "agent"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := smoke.running(t.Context(), e, p); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
-	if _, err := running(t.Context(), fakeEngine{}, p, "gone"); err == nil ||
+	smoke.Service = "gone"
+	if _, err := smoke.running(t.Context(), fakeEngine{}, p); err == nil ||
 		!strings.Contains(err.Error(), "names the service") {
 		t.Errorf("got %v", err)
 	}

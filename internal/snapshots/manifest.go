@@ -17,6 +17,7 @@ const (
 	PartTag    = "compose-mage-part" // made by a run that has not yet confirmed it, or was killed
 	ProjectTag = "project="          // before the project's name
 	VolumeTag  = "volume="           // before a volume's key
+	MovedTag   = "moved="            // before the key of one that was written to while it was saved
 )
 
 // The names at the top of a snapshot.

@@ -18,6 +18,7 @@ type Snapshot struct {
 	Time    time.Time `json:"time"`
 	Host    string    `json:"host"`    // the machine that made it
 	Volumes []string  `json:"volumes"` // by key
+	Moved   []string  `json:"-"`       // those of which the files may be others than the manifest has counted
 }
 
 // List gives the project's good snapshots, oldest first.
@@ -32,6 +33,9 @@ func (t Target) List(ctx context.Context, project string) ([]Snapshot, error) {
 		for _, tag := range s.Tags {
 			if key, ok := strings.CutPrefix(tag, VolumeTag); ok {
 				one.Volumes = append(one.Volumes, key)
+			}
+			if key, ok := strings.CutPrefix(tag, MovedTag); ok {
+				one.Moved = append(one.Moved, key)
 			}
 		}
 		slices.Sort(one.Volumes)

@@ -2,6 +2,7 @@ package targets
 
 import (
 	"context"
+	"os"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/stack"
@@ -21,7 +22,7 @@ func Backup(ctx context.Context,
 	at *string, // with -drill: the newest snapshot at or before this time, or a snapshot's ID
 	prune *bool, // forget old snapshots, remove what none has, and check the repository
 	json *bool, // with -dry-run or -list: print JSON
-	dryRun *bool, // -dry-run: print what would be saved, and how, and change nothing
+	dryRun *bool, // -dry-run: print what would be saved, or with -drill tried, and how, and change nothing
 ) error {
 	o := backup.Options{}
 	var err error
@@ -29,8 +30,11 @@ func Backup(ctx context.Context,
 		return fault.Exit(ctx, err)
 	}
 	chosen := 0
-	for _, flag := range []*bool{list, key, drill, prune, dryRun} {
-		if value(flag, false) {
+	for _, flag := range []bool{
+		value(list, false), value(key, false), value(drill, false), value(prune, false),
+		value(dryRun, false) && !value(drill, false),
+	} {
+		if flag {
 			chosen++
 		}
 	}
@@ -38,7 +42,7 @@ func Backup(ctx context.Context,
 	switch {
 	case chosen > 1:
 		return fault.Exit(ctx, fault.New(fault.Usage, "go tool mage backup -h",
-			"-list, -key, -drill, -prune and -dry-run are each alone"))
+			"-list, -key, -drill, -prune and -dry-run are each alone, but for -drill -dry-run"))
 	case value(at, "") != "" && !value(drill, false):
 		return fault.Exit(ctx, fault.New(fault.Usage, "go tool mage backup -drill -at="+fault.Quote(value(at, "")),
 			"-at of backup is for -drill"))
@@ -51,6 +55,16 @@ func Backup(ctx context.Context,
 			return err
 		}
 		return show(found, asJSON)
+	case value(dryRun, false) && value(drill, false):
+		d := backup.DrillOptions{At: value(at, "")}
+		if asJSON {
+			d.Output = os.Stderr
+		}
+		plan, err := backup.PrepareDrill(ctx, d)
+		if err != nil {
+			return err
+		}
+		return show(plan, asJSON)
 	case value(dryRun, false):
 		plan, err := backup.Prepare(ctx, o)
 		if err != nil {

@@ -30,6 +30,7 @@ type Drilled struct {
 	Time     time.Time      `json:"time"`     // of the snapshot
 	Services []string       `json:"services"` // that were started and got ready
 	Volumes  []string       `json:"volumes"`  // by key
+	Dumps    []string       `json:"dumps"`    // the services whose dump was read into them
 	Facts    int            `json:"facts"`    // that were compared, and are the same
 	Smoke    map[string]any `json:"smoke"`    // what the smoke test measured; nil where there is none
 	Notes    []string       `json:"notes"`    // what was otherwise than where the snapshot was made
@@ -67,6 +68,84 @@ func runDrill(ctx context.Context, o DrillOptions) (Drilled, error) {
 	out.Done("snapshot %s restores: ready on its data: %s; in %s", result.Snapshot, strings.Join(result.Services, ", "),
 		ui.Seconds(time.Duration(result.Seconds*float64(time.Second))))
 	return shape.Into[Drilled](result)
+}
+
+// DrillPlan is what a drill would do; its JSON is in docs/json.md.
+type DrillPlan struct {
+	Project     string         `json:"project"`
+	Name        string         `json:"name"` // of the project that is started
+	Snapshot    string         `json:"snapshot"`
+	Time        time.Time      `json:"time"` // of the snapshot
+	Volumes     []DrillVolume  `json:"volumes"`
+	Dumps       []string       `json:"dumps"` // the services into which a dump is read
+	Services    []DrillService `json:"services"`
+	Room        DrillRoom      `json:"room"`
+	Facts       int            `json:"facts"`                  // that are compared
+	Test        string         `json:"test"`                   // the command that is run at the end; "" for none
+	Notes       []string       `json:"notes"`                  // what is otherwise than where the snapshot was made
+	Last        time.Time      `json:"last,omitzero"`          // when the last good drill ended
+	LastSeconds float64        `json:"last_seconds,omitempty"` // which it took
+	Limit       float64        `json:"limit_seconds"`          // until all services are ready
+
+	found drill.Plan
+}
+
+// DrillVolume is a volume that a drill fetches.
+type DrillVolume struct {
+	Key   string `json:"key"`
+	Files int64  `json:"files"`
+	Bytes int64  `json:"bytes"`
+}
+
+// DrillService is a service that a drill starts.
+type DrillService struct {
+	Name   string `json:"name"`
+	Image  string `json:"image"`
+	Memory int64  `json:"memory_limit"` // bytes; 0 for none
+}
+
+// DrillRoom is what a drill needs beside what runs, and what there is, in bytes; 0 where that is not known.
+type DrillRoom struct {
+	Memory     int64 `json:"memory"` // that the services reserve
+	MemoryFree int64 `json:"memory_free"`
+	Disk       int64 `json:"disk"` // of the volumes
+	DiskFree   int64 `json:"disk_free"`
+}
+
+// Print writes the plan.
+func (p DrillPlan) Print(w io.Writer) { p.found.Print(ui.New(w)) }
+
+// PrepareDrill says what a drill would do, and changes nothing.
+func PrepareDrill(ctx context.Context, o DrillOptions) (DrillPlan, error) {
+	out, err := prepareDrill(ctx, o)
+	return out, fault.Exit(ctx, err)
+}
+
+func prepareDrill(ctx context.Context, o DrillOptions) (DrillPlan, error) {
+	options, err := drillOptions(ctx, o)
+	if err != nil {
+		return DrillPlan{}, err
+	}
+	found, err := drill.Prepare(ctx, options)
+	if err != nil {
+		return DrillPlan{}, err
+	}
+	out, err := shape.Into[DrillPlan](found)
+	out.found = found
+	return out, err
+}
+
+// drillOptions opens the project and its repository.
+func drillOptions(ctx context.Context, o DrillOptions) (drill.Options, error) {
+	out := Options{Output: o.Output}.out()
+	s, err := open(ctx, o.Files, out)
+	if err != nil {
+		return drill.Options{}, err
+	}
+	target, err := snapshots.Open(ctx, s.model.Project, out, false)
+	return drill.Options{
+		Engine: s.engine, Out: out, Target: target, Project: s.model.Project.Name, At: o.At, Timeout: o.Timeout,
+	}, err
 }
 
 // sweep removes what a drill that was killed has left.
