@@ -53,6 +53,7 @@ func run(ctx context.Context, o Options) (examine.Report, error) {
 
 // look gives what there is to look at.
 func look(ctx context.Context, o Options) (given subject.Given, err error) {
+	given.Services = o.Services
 	if given.StateDir, err = state.Dir(); err != nil {
 		return given, err
 	}

@@ -46,7 +46,8 @@ services:
     healthcheck: {test: [CMD, /probe, health, "1", "1"], interval: 500ms, retries: 1}
   ended: {<<: *probe, command: [exit, "3"]}
   eats: {<<: *probe, command: [eat, "100", "300"], mem_limit: 32m}
-  moved: {<<: *probe, command: [sleep], environment: {LEVEL: low}}
+  moved: {<<: *probe, command: [sleep], environment: {LEVEL: low, DB: "db:5432"}, networks: [aside]}
+  stubborn: {<<: *probe, command: [stubborn]}
   talks: {<<: *probe, command: [say, "write /data: no space left on device", "5", "10"]}
   opens: {<<: *probe, command: [say, "accept: too many open files", "5", "10"]}
   host:
@@ -74,6 +75,7 @@ services:
         CMD run you
 volumes:
   unused: {}
+networks: {default: , aside: }
 `
 
 // port gives a listener on a port of its own, and its number.
@@ -106,6 +108,7 @@ func started(t *testing.T) (file, name string) {
 	file = filepath.Join(dir, "compose.yaml")
 	for path, text := range map[string]string{
 		file: fmt.Sprintf(bad, name, open, used), filepath.Join(dir, "package.json"): "{}",
+		filepath.Join(dir, ".env"): "A=1\n",
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -118,6 +121,7 @@ func started(t *testing.T) (file, name string) {
 			_, _ = e.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true})
 		}
 		_, _ = e.NetworkRemove(ctx, name+"_default", client.NetworkRemoveOptions{})
+		_, _ = e.NetworkRemove(ctx, name+"_aside", client.NetworkRemoveOptions{})
 		_, _ = e.VolumeRemove(ctx, name+"_unused", client.VolumeRemoveOptions{Force: true})
 	})
 	s, err := stack.Open(t.Context(), stack.Options{Files: []string{file}, Output: io.Discard, Errors: io.Discard})
@@ -126,6 +130,11 @@ func started(t *testing.T) (file, name string) {
 	}
 	if _, err := s.Start(t.Context(), stack.StartOptions{Timeout: 6 * time.Second}); err == nil {
 		t.Error("a stack whose services end and are unhealthy has started")
+	}
+	grace := 1
+	if _, err := e.ContainerRestart(t.Context(), name+"-stubborn-1",
+		client.ContainerRestartOptions{Timeout: &grace}); err != nil {
+		t.Error(err)
 	}
 	enginetest.Image(t, e, name, nil) // another image of the name: what runs is of the one before
 	text := strings.Replace(fmt.Sprintf(bad, name, open, used), "LEVEL: low", "LEVEL: high", 1)
@@ -140,12 +149,15 @@ func TestIntegrationDoctorFindsWhatIsWrong(t *testing.T) {
 	wanted := []string{
 		"build.copy-early", "build.secret-argument", "capability.broad", "confinement.off", "declared.unused",
 		"depends.early", "file.version", "health.missing", "health.slow", "ignore.stale", "ignore.unknown",
-		"image.floating", "image.stale", "lint.FromAsCasing", "lint.JSONArgsRecommended", "lint.LegacyKeyValueFormat",
+		"context.unwanted", "image.floating", "image.stale", "lint.FromAsCasing", "lint.JSONArgsRecommended",
+		"lint.LegacyKeyValueFormat",
 		"lint.MaintainerDeprecated", "lint.MultipleInstructionsDisallowed", "lint.SecretsUsedInArgOrEnv",
 		"lint.StageNameCasing", "lint.WorkdirRelativePath", "logs.no-space", "logs.open-files", "logs.rotation",
-		"memory.killed", "mount.system", "port.any", "privileged.on", "restart.missing", "secret.written",
+		"memory.killed", "mount.system", "network.apart", "port.any", "privileged.on", "restart.missing",
+		"secret.written",
 		"service.drift",
-		"service.failed", "service.unhealthy", "socket.mounted", "tmpfs.unbounded", "user.root", "variable.unset",
+		"service.failed", "service.unhealthy", "socket.mounted", "stop.killed", "tmpfs.unbounded", "user.root",
+		"variable.unset",
 	}
 	var missing []string
 	var report Report
@@ -187,6 +199,15 @@ func TestIntegrationDoctorFindsWhatIsWrong(t *testing.T) {
 		t.Error("no error with -fail-on=warning")
 	}
 	t.Logf("%d kinds looked for in %.1f s\n%s", report.Rules, report.Seconds, text.String())
+	one, err := Examine(t.Context(), Options{Files: []string{file}, Services: []string{"db"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range one.Findings {
+		if len(f.Subjects) > 0 && !slices.Equal(f.Subjects, []string{"db"}) {
+			t.Errorf("of db alone: %s of %s: %s", f.ID, f.Subjects, f.Evidence)
+		}
+	}
 }
 
 // Files that do not load hide the project, not the engine, its disks and its builder.

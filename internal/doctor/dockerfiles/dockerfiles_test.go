@@ -148,6 +148,7 @@ func TestUnwanted(t *testing.T) {
 		"git is run":  {in(t, whole+"RUN git describe\n", ".git/HEAD"), "", ""},
 		"it is meant": {in(t, whole+"RUN . .env\n", ".env"), "", ""},
 		"a part":      {in(t, "FROM a\nCOPY src /app\n", ".git/HEAD", "src/x"), "", ""},
+		"a mount":     {in(t, "FROM a\nRUN --mount=type=bind,target=/src make\n", ".git/HEAD"), "", ""},
 		"a stage":     {in(t, "FROM a AS b\nFROM a\nCOPY --from=b . /app\n", ".git/HEAD"), "", ""},
 		"elsewhere":   {Dockerfile{Text: []byte(whole)}, "", ""},
 	} {

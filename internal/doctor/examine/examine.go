@@ -96,7 +96,7 @@ func judge(s *subject.Subject, outcomes []outcome) Report {
 	for _, o := range outcomes {
 		rules = append(rules, o.rules...)
 		for _, f := range o.found {
-			if f.Severity != finding.OK {
+			if f.Severity != finding.OK && s.Asked(f.Subjects) {
 				r.Findings = append(r.Findings, f)
 			}
 		}

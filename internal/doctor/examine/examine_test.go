@@ -179,6 +179,20 @@ func TestCheckThatHangs(t *testing.T) {
 	})
 }
 
+// Of services that nobody asked for nothing is told.
+func TestAskedFor(t *testing.T) {
+	s := of(t, two)
+	s.Services = []string{"a"}
+	delete(s.Model.Project.Services, "b")
+	all := giving(nil, check.Warn("x.a", "", "so").Of("a"), check.Warn("x.b", "", "so").Of("b"),
+		check.Warn("x.c", "", "so").Of("b", "a"), check.Warn("x.d", "", "so"))
+	r, err := Run(t.Context(), s, []Check{all})
+	const want = "warning x.a a\nwarning x.c b,a\nwarning x.d "
+	if err != nil || told(r) != want {
+		t.Errorf("%v, got\n%s\nwant\n%s", err, told(r), want)
+	}
+}
+
 func TestChecksRunAtOnce(t *testing.T) {
 	met := make(chan int)
 	meets := func(say bool) Check {

@@ -91,8 +91,16 @@ func TestContainers(t *testing.T) {
 		"of another machine": {
 			seen(replica(same), func(l *look) { l.Info.Architecture = "aarch64" }), "image.architecture",
 		},
-		"quick checks":         {seen(replica(healthy(5, time.Second)), none), ""},
-		"slow checks":          {seen(replica(healthy(5, 3*time.Second)), none), "health.slow"},
+		"quick checks": {seen(replica(healthy(5, time.Second)), none), ""},
+		"slow checks":  {seen(replica(healthy(5, 3*time.Second)), none), "health.slow"},
+		"half of them slow": {seen(replica(func(c *container.Replica) {
+			healthy(3, 3*time.Second)(c)
+			c.State.Health.Log = append(c.State.Health.Log, checks(3, 0)...)
+		}), none), "health.slow"},
+		"less than half": {seen(replica(func(c *container.Replica) {
+			healthy(3, 3*time.Second)(c)
+			c.State.Health.Log = append(c.State.Health.Log, checks(4, 0)...)
+		}), none), ""},
 		"two slow checks":      {seen(replica(healthy(2, 3*time.Second)), none), ""},
 		"ill for a long time":  {seen(replica(ill(6)), none), "health.stuck"},
 		"ill for a short time": {seen(replica(ill(5)), none), ""},

@@ -4,6 +4,7 @@ package subject
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ type Given struct {
 	EngineErr error
 	Model     *compose.Model
 	ModelErr  error
+	Services  []string // that are asked for, with what they depend on; empty is all
 	StateDir  string
 	Builder   string // where images are built; "" where the engine does it, or nobody
 }
@@ -56,6 +58,17 @@ func New(g Given) *Subject {
 		s.Files = source.Read(append(append([]string{}, g.Model.Files...), g.Model.Read...))
 	}
 	return s
+}
+
+// Asked says whether a finding about services is about one that is asked for.
+func (s *Subject) Asked(services []string) bool {
+	if len(s.Services) == 0 || len(services) == 0 || s.Model == nil {
+		return true
+	}
+	return slices.ContainsFunc(services, func(name string) bool {
+		_, active := s.Model.Project.Services[name]
+		return active
+	})
 }
 
 // Project gives the project, or why there is none.
