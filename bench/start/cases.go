@@ -97,10 +97,13 @@ type program struct {
 	options    []string
 }
 
-// readPrograms reads "NAME=PATH", or "NAME=PATH OPTION …", from each text.
-func readPrograms(texts []string) ([]program, error) {
+// readPrograms reads "NAME=PATH", or "NAME=PATH OPTION …", separated by commas.
+func readPrograms(texts string) ([]program, error) {
 	var all []program
-	for _, text := range texts {
+	if texts == "" {
+		return nil, nil
+	}
+	for text := range strings.SplitSeq(texts, ",") {
 		name, rest, ok := strings.Cut(text, "=")
 		words := strings.Fields(rest)
 		if !ok || name == "" || len(words) == 0 || !filepath.IsAbs(words[0]) {

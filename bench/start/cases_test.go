@@ -7,7 +7,7 @@ import (
 )
 
 func TestReadPrograms(t *testing.T) {
-	all, err := readPrograms([]string{"plain=/tmp/mage", "traced=/tmp/mage  -trace=/tmp/t.json -timeout=1m"})
+	all, err := readPrograms("plain=/tmp/mage,traced=/tmp/mage  -trace=/tmp/t.json -timeout=1m")
 	if err != nil || len(all) != 2 {
 		t.Fatalf("%v, %+v", err, all)
 	}
@@ -28,8 +28,11 @@ func TestReadPrograms(t *testing.T) {
 			t.Errorf("got %q, want %q", c.got, c.want)
 		}
 	}
-	for _, bad := range []string{"mage", "=/tmp/mage", "new=mage", "new=", "new= "} {
-		if _, err := readPrograms([]string{bad}); err == nil {
+	if none, err := readPrograms(""); err != nil || none != nil {
+		t.Errorf("%v, %v", none, err)
+	}
+	for _, bad := range []string{"mage", "=/tmp/mage", "new=mage", "new=", "new= ", "new=/tmp/mage,", ","} {
+		if _, err := readPrograms(bad); err == nil {
 			t.Errorf("%q is a program", bad)
 		}
 	}

@@ -80,7 +80,7 @@ func parse(args []string) (config, error) {
 		}
 		c.intervals = append(c.intervals, d)
 	}
-	if c.programs, err = readPrograms(figures.Split(programs)); err != nil {
+	if c.programs, err = readPrograms(programs); err != nil {
 		return c, err
 	}
 	return c, c.check()
