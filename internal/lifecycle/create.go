@@ -32,9 +32,10 @@ type creation struct {
 	ended *outcome            // everything is
 
 	mu      sync.Mutex
-	count   map[string]int   // containers of a service that were made
-	failed  map[string]error // why the first container could not be made, and images not be pulled, by service
-	pulling map[string]bool  // images
+	count   map[string]int       // containers of a service that were made
+	failed  map[string]error     // why the first container could not be made, and images not be pulled, by service
+	pulling map[string]bool      // images
+	pulls   map[string]time.Time // when the pull of an image began, until it has ended
 }
 
 // conflictRetries is how often a creation starts again that met another one of the same project, and conflictPause
@@ -48,6 +49,7 @@ func newCreation(r *run) *creation {
 	c := &creation{
 		run: r, made: map[string]*outcome{}, ended: newOutcome(),
 		count: map[string]int{}, failed: map[string]error{}, pulling: map[string]bool{},
+		pulls: map[string]time.Time{},
 	}
 	for name := range r.project.Services {
 		c.made[name] = newOutcome()
@@ -197,6 +199,7 @@ func (c *creation) pull(image string, e api.Resource) {
 	c.mu.Lock()
 	first := !c.pulling[image] && e.Status == api.Working
 	c.pulling[image] = c.pulling[image] || first
+	c.timePull(image, e.Status)
 	if e.Status == api.Error {
 		project := c.run.project
 		for name, s := range project.Services {

@@ -3,6 +3,8 @@ package lifecycle
 import (
 	"time"
 
+	"github.com/docker/compose/v5/pkg/api"
+
 	"github.com/25eloquence/compose-mage/internal/trace"
 )
 
@@ -19,3 +21,21 @@ func (r *run) probed(service string) func(began time.Time, code int) {
 		})
 	}
 }
+
+// timePull adds the span of an image's pull when that has ended; the caller holds the lock.
+func (c *creation) timePull(image string, status api.EventStatus) {
+	began, runs := c.pulls[image]
+	switch {
+	case status == api.Working && !runs:
+		c.pulls[image] = time.Now()
+	case status != api.Working && runs:
+		delete(c.pulls, image)
+		c.run.spans.Add(trace.Span{
+			Lane: pullLane, Name: "pull " + image, Kind: trace.Pull, Began: began, Ended: time.Now(),
+			Failed: status == api.Error, Facts: []trace.Fact{{Name: "image", Value: image}},
+		})
+	}
+}
+
+// pullLane is the lane of the pulls of images, of which several services may have the same. No service has such a name.
+const pullLane = "images, pulled"
