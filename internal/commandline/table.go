@@ -71,6 +71,7 @@ var Packages = map[string]map[string]Command{
 			},
 		},
 		"full": {Services: true, Options: Options{"services": List, "trace": Text}},
+		"heal": {Services: true, Options: Options{"services": List}},
 		"lock": {Options: Options{"check": Flag}},
 		"logs": {Services: true, Options: Options{
 			"services": List, "follow": Flag, "tail": Text, "since": Text, "grep": Text, "level": Text, "group": Flag,
@@ -90,7 +91,7 @@ var Packages = map[string]map[string]Command{
 		"restore": {Options: Options{
 			"volumes": List, "at": Text, "swap": Flag, "file": List, "from": Text, "project": Text,
 		}},
-		"schedule": {Jobs: []string{"cleanup", "backup", "drill", "monitor"}, Options: Options{
+		"schedule": {Jobs: []string{"cleanup", "backup", "drill", "monitor", "heal"}, Options: Options{
 			"jobs": List, "at": Text, "remove": Flag, "run": Text, "json": Flag, "dry-run": Flag,
 		}},
 		"setup": {Options: Options{"backup": Flag, "dry-run": Flag}},

@@ -116,3 +116,20 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, r Rest
 	}
 	return nil
 }
+
+// Restart restarts the service's containers that r shows, within their grace periods and with their hooks.
+func Restart(ctx context.Context, e *engine.Engine, project *types.Project, r Restriction) error {
+	one, err := Only(project, r.Service)
+	if err != nil {
+		return err
+	}
+	library, err := Restricted(e, project, r)
+	if err != nil {
+		return err
+	}
+	err = library.Restart(ctx, one.Name, api.RestartOptions{Project: one, Services: []string{r.Service}, NoDeps: true})
+	if err != nil {
+		return fmt.Errorf("restarting %q: %w", r.Service, err)
+	}
+	return nil
+}

@@ -45,6 +45,7 @@ type onService struct {
 	Answers *Answers `yaml:"answers"` // nil where monitor asks a published port, if there is one
 	Backup  *Backup  `yaml:"backup"`
 	Doctor  *Doctor  `yaml:"doctor"`
+	Heal    bool     `yaml:"heal"` // heal restarts it while it is unhealthy
 }
 
 // When a service without a health check is ready.
@@ -107,6 +108,12 @@ func Runtimes(s types.ServiceConfig) []string {
 func ReadyOnceStarted(s types.ServiceConfig) bool {
 	var e onService
 	return decode(s.Extensions[Key], &e) == nil && e.Ready == readyStarted
+}
+
+// Healed says whether the Compose file wants the service to be restarted while it is unhealthy.
+func Healed(s types.ServiceConfig) bool {
+	var e onService
+	return decode(s.Extensions[Key], &e) == nil && e.Heal
 }
 
 func unknownRuntime(name string) bool { return !slices.Contains(knownRuntimes, name) }

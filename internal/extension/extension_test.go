@@ -204,3 +204,28 @@ func TestMistakesNameThePath(t *testing.T) {
 		}
 	}
 }
+
+func TestHealedServices(t *testing.T) {
+	m, err := loaded(t, `
+services:
+  a: {image: x, x-compose-mage: {heal: true}}
+  b: {image: x, x-compose-mage: {heal: false}}
+  c: {image: x}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"a": true, "b": false, "c": false} {
+		if got := Healed(m.Project.Services[name]); got != want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	for text, want := range map[string]string{
+		"{heal: often}": "x-compose-mage: ", "{heals: true}": `"heals" in x-compose-mage (did you mean "heal"?)`,
+	} {
+		_, err := loaded(t, "services:\n  a: {image: x, x-compose-mage: "+text+"}\n")
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}

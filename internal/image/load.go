@@ -13,10 +13,12 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/imageload"
 	"github.com/25eloquence/compose-mage/internal/solve"
+	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 // load gives the engine the layers that it lacks of the image that was just made, and returns the bytes sent.
 func (s *imageSolve) load(ctx context.Context) (int64, error) {
+	defer state.Loading(ctx, s.project)()
 	if s.member.Native {
 		return 0, s.nameInEngine(ctx)
 	}

@@ -2,11 +2,13 @@ package jobs
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/bounded"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/restarts"
 	"github.com/25eloquence/compose-mage/internal/snapshots"
 	"github.com/25eloquence/compose-mage/internal/state"
 )
@@ -35,8 +37,8 @@ func (w *Watched) Findings(project, folder string, now time.Time) []finding.Find
 	return w.found
 }
 
-// Findings says which of the project's scheduled jobs failed or did not run, and what is wrong with its backups,
-// scheduled or not. It asks nobody but the records of this user's state directory.
+// Findings says which of the project's scheduled jobs failed or did not run, and, scheduled or not, what is wrong with
+// its backups and which services heal has given up. It asks nobody but the records of this user's state directory.
 func Findings(project, folder string, now time.Time) []finding.Finding {
 	var all []finding.Finding
 	for _, j := range All {
@@ -53,7 +55,7 @@ func Findings(project, folder string, now time.Time) []finding.Finding {
 			all = append(all, finding.Warn(id, p.remedy(id), "%s", text))
 		}
 	}
-	return append(all, snapshots.Findings(project)...)
+	return slices.Concat(all, snapshots.Findings(project), restarts.Findings(project, now))
 }
 
 // wrong says what is wrong with a job, in a sentence, and by which rule; "" where nothing is. r is its last run where

@@ -37,6 +37,9 @@ var All = []Job{
 		Command: "go tool mage backup -drill",
 	},
 	{Name: "monitor", Does: "always runs: history, alerts, page and metrics", Command: "go tool mage monitor -serve"},
+	{
+		Name: "heal", Does: "always runs: restarts unhealthy services that ask for it", Command: "go tool mage heal",
+	},
 }
 
 // Names are those of all jobs.

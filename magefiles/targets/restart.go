@@ -6,6 +6,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/stack"
+	"github.com/25eloquence/compose-mage/stack/heal"
 	"github.com/25eloquence/compose-mage/stack/swarm"
 )
 
@@ -78,4 +79,18 @@ func restart(
 		return err
 	}
 	return plan.Err()
+}
+
+// Heal restarts services while they are unhealthy.
+//
+// Only those that are named or have x-compose-mage: {heal: true}, at most three times an hour each, and never while
+// another run is at work on the project. It goes on until Ctrl-C; schedule heal has the machine run it.
+func Heal(ctx context.Context,
+	services *string, // comma-separated services; those that ask for it by default
+) error {
+	named, err := names(services)
+	if err != nil {
+		return fault.Exit(ctx, err)
+	}
+	return fault.Exit(ctx, heal.Run(ctx, heal.Options{Services: named}))
 }

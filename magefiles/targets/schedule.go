@@ -11,11 +11,12 @@ import (
 
 // Schedule lists what runs by itself, or has the machine run a job daily.
 //
-// Jobs follow it: schedule cleanup and schedule backup have the machine run that every day, and schedule monitor keeps
-// monitor -serve running, by systemd or, where there is none, the crontab. It prints what it writes, and -remove takes
-// all of it away. A run that fails or does not take place is a finding of status, monitor and check.
+// Jobs follow it: schedule cleanup and schedule backup have the machine run that every day; schedule monitor and
+// schedule heal keep monitor -serve and heal running. systemd does that or, where there is none, the crontab. It prints
+// what it writes, and -remove takes all of it away. A run that fails or does not take place is a finding of status,
+// monitor and check.
 func Schedule(ctx context.Context,
-	jobs *string, // comma-separated jobs: cleanup, backup, monitor
+	jobs *string, // comma-separated jobs: cleanup, backup, drill, monitor, heal
 	at *string, // the time of day of a daily job; 03:30 by default, and 02:30 of backup
 	remove *bool, // no longer run the jobs
 	run *string, // run this job now, as the machine does

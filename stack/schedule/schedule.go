@@ -25,11 +25,12 @@ import (
 	"github.com/25eloquence/compose-mage/internal/ui"
 	"github.com/25eloquence/compose-mage/stack"
 	"github.com/25eloquence/compose-mage/stack/backup"
+	"github.com/25eloquence/compose-mage/stack/heal"
 )
 
 // Options are the choices of a schedule.
 type Options struct {
-	Jobs   []string // cleanup, backup, drill and monitor
+	Jobs   []string // cleanup, backup, drill, monitor and heal
 	At     string   // the time of day of a daily job, by the machine's clock, such as 03:30; "" is as before, or 03:30
 	Remove bool     // the jobs are no longer scheduled
 	DryRun bool     // only say what would be written
@@ -294,6 +295,9 @@ func work(ctx context.Context, j jobs.Job, out io.Writer) error {
 		_, err := backup.Drill(ctx, backup.DrillOptions{Output: out, Every: 6 * 24 * time.Hour})
 		return err
 	}
+	if j.Name == "heal" {
+		return heal.Run(ctx, heal.Options{Output: out})
+	}
 	s, err := stack.Open(ctx, stack.Options{Output: out, Errors: out})
 	if err != nil {
 		return err
@@ -310,6 +314,9 @@ func try(ctx context.Context, j jobs.Job, o Options) error {
 	if j.Name == "backup" || j.Name == "drill" {
 		_, err := backup.Prepare(ctx, backup.Options{Output: o.Output})
 		return err
+	}
+	if j.Name == "heal" {
+		return heal.Check(ctx, heal.Options{Output: o.Output})
 	}
 	s, err := stack.Open(ctx, stack.Options{Output: o.Output})
 	if err != nil {

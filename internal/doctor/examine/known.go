@@ -66,6 +66,7 @@ var QuickRules = rulesOf("docs/check.md", check.Engine, []known{
 	{"logs.size", "large logs", finding.Warning},
 	{"schedule.failed", "a job that failed", finding.Warning},
 	{"schedule.missed", "a job that did not run", finding.Warning},
+	{"heal.spent", "a service that restarting does not mend", finding.Warning},
 	{"backup.failed", "a backup that failed", finding.Warning},
 	{"backup.drill", "a drill that failed, or none for long", finding.Warning},
 	{"backup.stopped", "containers that a killed backup left stopped", finding.Warning},

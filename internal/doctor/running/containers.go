@@ -124,7 +124,9 @@ func healthStuck(l look) []check.Finding {
 			return
 		}
 		last := c.State.Health.Log[len(c.State.Health.Log)-1]
-		f := check.Warn("health.stuck", "go tool mage restart "+fault.Quote(service),
+		remedy := "go tool mage restart " + fault.Quote(service) + ", or each time: go tool mage heal " +
+			fault.Quote(service)
+		f := check.Warn("health.stuck", remedy,
 			"its last %d health checks have failed, for %s or longer", c.State.Health.FailingStreak, since).
 			Of(service).In(c.Name()).At(l.at(service, "healthcheck")).
 			Because("the engine restarts what ends, not what is unhealthy")

@@ -64,6 +64,14 @@ func main() {
 		time.Sleep(time.Duration(number(2)) * time.Millisecond)
 		fmt.Println("probe says", os.Args[3])
 		os.Exit(number(3))
+	case "cure": // a file, which it removes: that is what a restart mends
+		_ = os.Remove(os.Args[2])
+	case "without": // a file: it is healthy as long as that is not there
+		if _, err := os.Stat(os.Args[2]); err == nil {
+			fmt.Println(os.Args[2], "is there")
+			os.Exit(1)
+		}
+		os.Exit(0)
 	case "serve": // port, HTTP status, milliseconds
 		go serve(os.Args[2], os.Args[3], number(4))
 	case "say": // text, times, milliseconds between
