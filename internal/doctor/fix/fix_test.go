@@ -221,6 +221,22 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 }
 
+// An edit that a later file overrides would be in vain.
+func TestOverriddenEdits(t *testing.T) {
+	p := newProject(t, map[string]string{
+		"compose.yaml": web, "compose.override.yaml": "services: {web: {restart: always}}\n",
+	})
+	m, _ := p.examined()
+	found := check.Warn("restart.missing", "", "so").Of("web").Edited(check.Safe, check.Edit{
+		File: filepath.Join(p.dir, "compose.yaml"), Path: []string{"services", "web", "restart"}, Value: "unless-stopped",
+	})
+	r, err := Plan(t.Context(), Options{Model: m, Load: p.load, Findings: []check.Finding{found}, Decide: agree})
+	if want := "refused restart.missing web another place of the files overrides services.web.restart"; err != nil ||
+		outcome(r) != want {
+		t.Errorf("%v: %s", err, outcome(r))
+	}
+}
+
 func TestInterruptedBeforeTheFirstFile(t *testing.T) {
 	p := newProject(t, map[string]string{"compose.yaml": web})
 	r := p.plan()
