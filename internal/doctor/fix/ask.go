@@ -126,7 +126,7 @@ func (f Fix) print(out *ui.Out) {
 		out.Info("  does: %s", f.Next)
 	}
 	if len(f.Recreate) > 0 {
-		out.Info("  made anew at the next start: %s", strings.Join(f.Recreate, ", "))
+		out.Info("  made anew at the next start: %s", strings.Join(f.hashes, ", "))
 	}
 	if f.State == Refused {
 		out.Info("  not done: %s", f.Why)

@@ -221,6 +221,20 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 }
 
+// What somebody changed between the look and the plan is in the plan, and is not lost.
+func TestChangedBeforeThePlan(t *testing.T) {
+	p := newProject(t, map[string]string{"compose.yaml": web})
+	m, findings := p.examined()
+	p.write("compose.yaml", web+"  new:\n    image: y\n")
+	r, err := Plan(t.Context(), Options{Model: m, Load: p.load, Findings: findings, Decide: agree})
+	if err == nil {
+		err = r.WriteFiles(t.Context())
+	}
+	if want := restarted + "  new:\n    image: y\n"; err != nil || p.read("compose.yaml") != want {
+		t.Errorf("%v: %s\n%s", err, outcome(r), p.read("compose.yaml"))
+	}
+}
+
 // An edit that a later file overrides would be in vain.
 func TestOverriddenEdits(t *testing.T) {
 	p := newProject(t, map[string]string{

@@ -50,7 +50,7 @@ func (p *planner) proved(ctx context.Context, f *Fix, texts map[string]content) 
 			return nil, refuse("another place of the files overrides %s", strings.Join(e.Path, "."))
 		}
 	}
-	f.Recreate, err = recreated(p.model.Project, model.Project)
+	f.Recreate, f.hashes, err = recreated(p.model.Project, model.Project)
 	for _, service := range f.Recreate {
 		if !slices.ContainsFunc(f.finding.Edits, func(e check.Edit) bool { return serviceOf(e) == service }) {
 			return nil, errors.Join(err, refuse("it would have %s made anew too", service))
@@ -137,23 +137,24 @@ func differing(path []string, a, b any) [][]string {
 }
 
 // recreated gives the services whose configuration's hash differs, by which docker compose knows that a container has
-// to be made anew.
-func recreated(before, after *types.Project) ([]string, error) {
+// to be made anew, and both hashes of each as far as people compare them.
+func recreated(before, after *types.Project) (services, hashes []string, err error) {
 	old := before.AllServices()
-	var out []string
 	for name, s := range after.AllServices() {
 		now, err := composelibrary.ServiceHash(s)
 		if err != nil {
-			return nil, fmt.Errorf("hashing the model of %q: %w", name, err)
+			return nil, nil, fmt.Errorf("hashing the model of %q: %w", name, err)
 		}
 		was, err := composelibrary.ServiceHash(old[name])
 		if err != nil {
-			return nil, fmt.Errorf("hashing the model of %q: %w", name, err)
+			return nil, nil, fmt.Errorf("hashing the model of %q: %w", name, err)
 		}
 		if was != now {
-			out = append(out, name)
+			services = append(services, name)
+			hashes = append(hashes, fmt.Sprintf("%s (hash %.8s -> %.8s)", name, was, now))
 		}
 	}
-	slices.Sort(out)
-	return out, nil
+	slices.Sort(services)
+	slices.Sort(hashes)
+	return services, hashes, nil
 }

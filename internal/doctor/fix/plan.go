@@ -43,6 +43,7 @@ type Fix struct {
 	Next   string       `json:"next,omitempty"` // what to type, or to write by hand
 
 	finding check.Finding
+	hashes  []string  // of the services to recreate, before and after
 	changes []content // of files, whole
 }
 
@@ -86,6 +87,9 @@ func Plan(ctx context.Context, o Options) (Report, error) {
 		r.Project = o.Model.Project.Name
 	}
 	waiting := fixable(o.Findings)
+	if err := p.begin(ctx, waiting); err != nil {
+		return r, err
+	}
 	for len(waiting) > 0 {
 		var again, refused []Fix
 		for _, f := range waiting {
@@ -112,6 +116,23 @@ func Plan(ctx context.Context, o Options) (Report, error) {
 		waiting = again
 	}
 	return r, nil
+}
+
+// begin reads the Compose files where one is to be changed, and the model of just these texts: whoever changes a file
+// while fixes are planned is noticed when it is written, and is in none of the comparisons.
+func (p *planner) begin(ctx context.Context, fixes []Fix) (err error) {
+	edits := slices.ContainsFunc(fixes, func(f Fix) bool { return len(f.finding.Edits) > 0 })
+	if p.Model == nil || !edits {
+		return nil
+	}
+	instead := map[string][]byte{}
+	for _, path := range p.Model.Files {
+		if c, err := p.read(path, false); err == nil { // the others are not this machine's
+			p.texts[path], instead[path] = c, c.after
+		}
+	}
+	p.model, err = p.Load(ctx, instead)
+	return err
 }
 
 // fixable are the findings that have a fix.
