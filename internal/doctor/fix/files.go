@@ -16,6 +16,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/doctor/source"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/regular"
+	"github.com/25eloquence/compose-mage/internal/secret"
 )
 
 // mostBytes bounds a file, as the loader does.
@@ -166,16 +167,20 @@ func (p *planner) read(path string, new bool) (content, error) {
 	return content{path: path, before: text, after: text}, nil
 }
 
-// secretValue finds what looks like a secret in a line of a Compose file.
-var secretValue = regexp.MustCompile(`(?i)([a-z0-9_.-]*(?:password|passwd|pass|pwd|secret|token|_key|apikey)` +
-	`["']?\s*[:=]\s*)("[^"]*"|'[^']*'|[^\s,}\]#][^,}\]]*)`)
+// pair is a key with a value on its line.
+var pair = regexp.MustCompile(`([\w.-]+)(["']?\s*:\s+)("[^"]*"|'[^']*'|[^\s,}\]#{\[][^,}\]]*)`)
 
 // shown gives the diff of a file, for people who may be many: without secrets.
 func shown(c content, dir string) []string {
 	diff := edit.Diff(shortest(dir, c.path), c.before, c.after)
 	for i, line := range diff {
-		line = string(bytes.TrimRight([]byte(line), "\r"))
-		diff[i] = fault.Redact(secretValue.ReplaceAllString(line, "${1}…"))
+		line = secret.Masked(string(bytes.TrimRight([]byte(line), "\r")))
+		diff[i] = pair.ReplaceAllStringFunc(line, func(text string) string {
+			if part := pair.FindStringSubmatch(text); secret.Named(part[1]) {
+				return part[1] + part[2] + "…"
+			}
+			return text
+		})
 	}
 	return diff
 }

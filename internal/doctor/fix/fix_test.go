@@ -242,7 +242,8 @@ func TestOverriddenEdits(t *testing.T) {
 	})
 	m, _ := p.examined()
 	found := check.Warn("restart.missing", "", "so").Of("web").Edited(check.Safe, check.Edit{
-		File: filepath.Join(p.dir, "compose.yaml"), Path: []string{"services", "web", "restart"}, Value: "unless-stopped",
+		File: filepath.Join(p.dir, "compose.yaml"), Path: []string{"services", "web", "restart"},
+		Value: "unless-stopped",
 	})
 	r, err := Plan(t.Context(), Options{Model: m, Load: p.load, Findings: []check.Finding{found}, Decide: agree})
 	if want := "refused restart.missing web another place of the files overrides services.web.restart"; err != nil ||
@@ -390,7 +391,8 @@ func TestDiffHasNoSecrets(t *testing.T) {
 		"compose.yaml": "services:\n  web:\n    image: x\n    ports: ['80']\n    logging: {driver: local}\n" +
 			"    environment:\n      DB_PASSWORD: hunter2 and hunter3\n      URL: http://u:hunter4@h/\n" +
 			"      \"A_TOKEN\": 'hunter5'\n" +
-			"  b: {image: x, ports: ['80'], restart: 'no', environment: {API_KEY: hunter6, X: y}}\n",
+			"  b: {image: x, ports: ['80'], restart: 'no', environment: {X: y, API_KEY: hunter6, " +
+			"U: \"http://u:hunter7@h\"}, command: x --password=hunter8}\n",
 	})
 	var shown bytes.Buffer
 	r := p.plan()
