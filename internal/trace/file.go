@@ -1,10 +1,9 @@
 package trace
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/25eloquence/compose-mage/internal/fault"
-	"github.com/25eloquence/compose-mage/internal/state"
 )
 
 // File is a trace of one command, which is written when the command has ended.
@@ -68,7 +66,7 @@ func writable(path string) (string, error) {
 		}
 		_ = there.Close()
 	}
-	beside, err := os.CreateTemp(filepath.Dir(path), ".trace-*")
+	beside, err := os.CreateTemp(filepath.Dir(path), tempName)
 	if err != nil {
 		return "", err
 	}
@@ -129,9 +127,24 @@ func (f *File) write(result string) error {
 	if left > 0 {
 		facts["spans left out"] = left
 	}
-	var b bytes.Buffer
-	if err := Write(&b, all, f.began, facts); err != nil {
-		return fmt.Errorf("making it: %w", err)
-	}
-	return state.WriteFile(f.path, b.Bytes(), fileMode)
+	return replace(f.path, func(w io.Writer) error { return Write(w, all, f.began, facts) })
 }
+
+// replace puts what write writes at a path, in one step. The disk is not waited for: that would cost more than all
+// the rest of a trace.
+func replace(path string, write func(io.Writer) error) error {
+	file, err := os.CreateTemp(filepath.Dir(path), tempName)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(write(file), file.Chmod(fileMode), file.Close()); err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	if err := os.Rename(file.Name(), path); err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
+}
+
+// tempName is what a file is called until it is whole.
+const tempName = ".trace-*"
