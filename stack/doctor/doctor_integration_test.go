@@ -48,6 +48,7 @@ services:
   eats: {<<: *probe, command: [eat, "100", "300"], mem_limit: 32m}
   moved: {<<: *probe, command: [sleep], environment: {LEVEL: low, DB: "db:5432"}, networks: [aside]}
   stubborn: {<<: *probe, command: [stubborn]}
+  loops: {<<: *probe, restart: always, command: [exit, "3"]}
   talks: {<<: *probe, command: [say, "write /data: no space left on device", "5", "10"]}
   opens: {<<: *probe, command: [say, "accept: too many open files", "5", "10"]}
   host:
@@ -155,7 +156,7 @@ func TestIntegrationDoctorFindsWhatIsWrong(t *testing.T) {
 		"lint.StageNameCasing", "lint.WorkdirRelativePath", "logs.no-space", "logs.open-files", "logs.rotation",
 		"memory.killed", "mount.system", "network.apart", "port.any", "privileged.on", "restart.missing",
 		"secret.written",
-		"service.drift",
+		"service.drift", "service.looping",
 		"service.failed", "service.unhealthy", "socket.mounted", "stop.killed", "tmpfs.unbounded", "user.root",
 		"variable.unset",
 	}

@@ -153,8 +153,8 @@ func moreMemory(f check.Finding, service string, limit int64, files source.Files
 	if v, _ := files.Value("services", service, "mem_limit"); v != nil {
 		path = []string{"services", service, "mem_limit"}
 	}
-	written, place := files.Value(path...)
-	f = f.At(place)
+	written, _ := files.Value(path...)
+	f = f.At(files.Place(path...))
 	old, had := "", int64(0)
 	if written != nil {
 		old = written.Value
@@ -181,7 +181,7 @@ const graceTimes = 3
 
 func moreGrace(f check.Finding, service string, seconds float64, files source.Files) check.Finding {
 	path := []string{"services", service, "stop_grace_period"}
-	written, place := files.Value(path...)
+	written, _ := files.Value(path...)
 	value := fmt.Sprintf("%ds", max(30, int(seconds*graceTimes+0.5)))
 	f.Remedy = fmt.Sprintf("an entrypoint that passes the signal on (exec, or the list form of the command), or "+
 		"stop_grace_period: %s of %s", fault.Quote(value), fault.Quote(service))
@@ -189,7 +189,7 @@ func moreGrace(f check.Finding, service string, seconds float64, files source.Fi
 	if written != nil {
 		old = written.Value
 	}
-	return f.At(place).Edited(check.Asked, check.Edit{Path: path, Value: value, Old: old})
+	return f.At(files.Place(path...)).Edited(check.Asked, check.Edit{Path: path, Value: value, Old: old})
 }
 
 // LastWords gives the last lines that a container logged, where its program ended by itself: they say why.

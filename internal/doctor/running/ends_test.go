@@ -151,6 +151,9 @@ func TestExplained(t *testing.T) {
 		if !strings.Contains(f.Cause, c.cause) || f.Remedy != c.remedy || strings.Join(edits, "\n") != c.edit {
 			t.Errorf("%s:\n%s\n%s\n%s\nwant\n%s\n%s", name, f.Cause, f.Remedy, edits, c.remedy, c.edit)
 		}
+		if c.edit != "" && (len(f.Places) == 0 || f.Places[0].Line == 0) {
+			t.Errorf("%s: at %v", name, f.Places)
+		}
 		if (f.Fix == check.Asked) != (c.edit != "") {
 			t.Errorf("%s: fix %q", name, f.Fix)
 		}
