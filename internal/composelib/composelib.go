@@ -85,13 +85,19 @@ func Recreate(ctx context.Context, e *engine.Engine, project *types.Project, r R
 	})
 }
 
-// Stop stops the service's containers that r shows, within their grace periods.
-func Stop(ctx context.Context, e *engine.Engine, project *types.Project, r Restriction) error {
+// alone gives the project with that service alone, and the library that sees what r shows.
+func alone(e *engine.Engine, project *types.Project, r Restriction) (*types.Project, api.Compose, error) {
 	one, err := Only(project, r.Service)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	library, err := Restricted(e, project, r)
+	return one, library, err
+}
+
+// Stop stops the service's containers that r shows, within their grace periods.
+func Stop(ctx context.Context, e *engine.Engine, project *types.Project, r Restriction) error {
+	one, library, err := alone(e, project, r)
 	if err != nil {
 		return err
 	}
@@ -103,11 +109,7 @@ func Stop(ctx context.Context, e *engine.Engine, project *types.Project, r Restr
 
 // Start starts those of the service's containers that r shows and that do not run.
 func Start(ctx context.Context, e *engine.Engine, project *types.Project, r Restriction) error {
-	one, err := Only(project, r.Service)
-	if err != nil {
-		return err
-	}
-	library, err := Restricted(e, project, r)
+	one, library, err := alone(e, project, r)
 	if err != nil {
 		return err
 	}
@@ -119,11 +121,7 @@ func Start(ctx context.Context, e *engine.Engine, project *types.Project, r Rest
 
 // Restart restarts the service's containers that r shows, within their grace periods and with their hooks.
 func Restart(ctx context.Context, e *engine.Engine, project *types.Project, r Restriction) error {
-	one, err := Only(project, r.Service)
-	if err != nil {
-		return err
-	}
-	library, err := Restricted(e, project, r)
+	one, library, err := alone(e, project, r)
 	if err != nil {
 		return err
 	}
