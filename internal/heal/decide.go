@@ -109,6 +109,9 @@ func dependents(project *types.Project, service string) (out []string) {
 	return out
 }
 
+// ordinary are causes of a container's last end that tell nothing of why it is unhealthy: a restart of ours is one.
+var ordinary = []container.Cause{container.Stopped, container.Completed, container.Unknown}
+
 // mostOutputs is how many of the last checks are told of.
 const mostOutputs = 3
 
@@ -125,7 +128,7 @@ func why(c container.Replica) []string {
 	}
 	slices.Reverse(said)
 	out = append(out, said...)
-	if c.Last != nil && c.Last.Cause != container.Stopped && c.Last.Cause != container.Completed {
+	if c.Last != nil && !slices.Contains(ordinary, c.Last.Cause) {
 		out = append(out, "its last end: "+c.Last.String())
 	}
 	return out

@@ -153,7 +153,7 @@ func (h *healer) look(ctx context.Context) error {
 		case s.waits != "":
 			h.sayOnce(s.service, "%s is unhealthy, and waits for %s, which it depends on", s.service, s.waits)
 		default:
-			h.sayOnce(s.service, "%s is unhealthy again: it is restarted at %s", s.service, clock(s.at))
+			h.sayOnce(s.service, "%s is unhealthy again: its next restart is at %s", s.service, clock(s.at))
 		}
 	}
 	owed := h.owed(found)

@@ -200,9 +200,10 @@ func TestIntegrationUnhealthyServicesAreBack(t *testing.T) {
 		}
 		return true
 	})
-	if _, err := b.engine.ContainerPause(t.Context(), b.ids["paused"], client.ContainerPauseOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	b.until("one is paused", func() bool { // a check that has just begun may hinder it
+		_, err := b.engine.ContainerPause(t.Context(), b.ids["paused"], client.ContainerPauseOptions{})
+		return err == nil
+	})
 	if _, err := b.engine.ContainerKill(t.Context(), b.ids["stopped"], client.ContainerKillOptions{}); err != nil {
 		t.Fatal(err)
 	}

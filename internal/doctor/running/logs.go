@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"sync"
 
 	"github.com/moby/moby/client"
@@ -14,6 +15,7 @@ import (
 	"github.com/25eloquence/compose-mage/internal/doctor/subject"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/finding"
+	"github.com/25eloquence/compose-mage/internal/logerrors"
 	"github.com/25eloquence/compose-mage/internal/logstream"
 )
 
@@ -109,30 +111,50 @@ func tail(ctx context.Context, s *subject.Subject, c container.Replica) (lines [
 	return lines, logstream.Lines(logs, c.Config.Tty, func(line string) { lines = append(lines, line) })
 }
 
-// mostShown is how many lines a finding shows.
+// mostShown is how many kinds of lines a finding shows.
 const mostShown = 3
+
+// kinds gives the last line of each kind, the most frequent first, after how many there are of it: 47× disk full. Lines
+// of a kind differ in numbers and names alone.
+func kinds(lines []string) (out []string) {
+	var all []string
+	count, last := map[string]int{}, map[string]string{}
+	for _, line := range lines {
+		kind := logerrors.TemplateOf(line)
+		if count[kind] == 0 {
+			all = append(all, kind)
+		}
+		count[kind]++
+		last[kind] = line
+	}
+	slices.SortStableFunc(all, func(a, b string) int { return count[b] - count[a] })
+	for _, kind := range all[:min(mostShown, len(all))] {
+		line := last[kind]
+		if count[kind] > 1 {
+			line = fmt.Sprintf("%d× %s", count[kind], line)
+		}
+		out = append(out, line)
+	}
+	return out
+}
 
 // said finds the troubles that lines of a log tell of.
 func said(service, name string, lines []string) []check.Finding {
 	var out []check.Finding
 	for _, t := range troubles {
-		var shown []string
-		n := 0
+		var matching []string
 		for _, line := range lines {
 			if t.says.MatchString(line) {
-				n++
-				shown = append(shown, line)
-				if len(shown) > mostShown {
-					shown = shown[1:]
-				}
+				matching = append(matching, line)
 			}
 		}
+		n := len(matching)
 		if n == 0 {
 			continue
 		}
 		f := check.Warn(t.ID, t.remedy+"; go tool mage logs "+fault.Quote(service),
 			"%d of the last %d lines of its log say so", n, len(lines)).Of(service).In(name).Because("%s", t.cause)
-		f.Lines = shown
+		f.Lines = kinds(matching)
 		out = append(out, f)
 	}
 	return out

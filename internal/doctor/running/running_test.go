@@ -218,4 +218,13 @@ func TestLogs(t *testing.T) {
 			}
 		}
 	}
+	many := said("a", "p-a-1", []string{
+		"EMFILE: a", "write /x/1: no space left on device", "write /x/2: no space left on device",
+		"ENOSPC", "ENOSPC: b",
+		"ENOSPC: c", "write /x/31: no space left on device",
+	})
+	want := []string{"3× write /x/31: no space left on device", "ENOSPC", "ENOSPC: b"}
+	if ids(many) != "logs.no-space logs.open-files" || !slices.Equal(many[0].Lines, want) {
+		t.Errorf("of many: %q, %q", ids(many), many[0].Lines)
+	}
 }
