@@ -14,7 +14,7 @@ import (
 // Ctrl-C is how following logs ends: it is no failure.
 func TestIntegrationFollowingLogsEndsWithoutAnError(t *testing.T) {
 	s := newUserStack(t,
-		"  app: {IMAGE}\n  talks: {image: BASE, init: true, stop_grace_period: 1s, command: [sh, -c, 'echo hello; "+
+		"  app: {IMAGE}\n  talks: {image: BASE, init: true, stop_grace_period: 1s, command: [sh, -c, 'seq 30000; echo hello; "+
 			"exec sleep infinity']}\n")
 	s.mage(0, "start")
 	path, err := program()
@@ -41,5 +41,32 @@ func TestIntegrationFollowingLogsEndsWithoutAnError(t *testing.T) {
 	}
 	if err := command.Wait(); err != nil || strings.Contains(said.String(), "Error") {
 		t.Errorf("%v\n%s", err, said.String())
+	}
+	for _, arguments := range [][]string{
+		{"logs", "-tail=all"}, {"logs", "-grep=0"}, {"logs", "-json", "-tail=all"}, {"logs", "-level=info", "-follow"},
+	} {
+		readOneLine(t, exec.Command(path, arguments...), s.dir)
+	}
+}
+
+// readOneLine reads a line of what a command prints, and no more, as head does: that is no failure either.
+func readOneLine(t *testing.T, command *exec.Cmd, dir string) {
+	t.Helper()
+	command.Dir = dir
+	var said strings.Builder
+	command.Stderr = &said
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(time.Minute, func() { _ = command.Process.Kill() })
+	defer late.Stop()
+	line, err := bufio.NewReaderSize(out, 16).ReadSlice('\n')
+	_ = out.Close()
+	if ended := command.Wait(); ended != nil || said.Len() > 0 || len(line) == 0 {
+		t.Errorf("%v: read %q (%v), ended %v\n%s", command.Args[1:], line, err, ended, said.String())
 	}
 }
