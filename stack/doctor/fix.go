@@ -122,12 +122,15 @@ func fixed(ctx context.Context, o FixOptions, out *ui.Out) (fix.Report, error) {
 
 // carried does what was agreed to, and looks again.
 func carried(ctx context.Context, o FixOptions, r *fix.Report, out *ui.Out) error {
-	release, err := state.LockProject(ctx, r.Project, out)
-	if err != nil {
-		return err
+	var err error
+	if r.Project != "" { // without a project there is no file to change
+		release, lockErr := state.LockProject(ctx, r.Project, out)
+		if lockErr != nil {
+			return lockErr
+		}
+		err = r.WriteFiles(ctx)
+		release() // what is done on the engine takes the project by itself
 	}
-	err = r.WriteFiles(ctx)
-	release() // what is done on the engine takes the project by itself
 	err = errors.Join(err, r.Act(ctx, func(ctx context.Context, action check.Action, services []string) error {
 		s, err := stack.Open(ctx, stack.Options{Files: o.Files, Output: o.Output, Errors: o.Output})
 		if err != nil {

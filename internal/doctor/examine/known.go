@@ -82,8 +82,11 @@ func rulesOf(basis string, where check.Where, all []known) []check.Rule {
 	out := make([]check.Rule, 0, len(all))
 	for _, k := range all {
 		r := check.Rule{ID: k.id, Title: k.title, Where: where, Worst: k.worst, Basis: basis}
-		if k.id == "logs.rotation" {
+		switch k.id {
+		case "logs.rotation":
 			r.Fix = check.Safe
+		case "memory.killed":
+			r.Fix = check.Asked // where the limit is the service's own
 		}
 		out = append(out, r)
 	}

@@ -12,7 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/doctor/check"
+	"github.com/25eloquence/compose-mage/internal/engine"
 	"github.com/25eloquence/compose-mage/internal/fault"
 	"github.com/25eloquence/compose-mage/internal/ui"
 )
@@ -218,6 +220,32 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 	if err := second.WriteFiles(t.Context()); err == nil || p.read("compose.yaml") != restarted {
 		t.Errorf("%v\n%s", err, p.read("compose.yaml"))
+	}
+}
+
+// The settings of a service's runtimes follow its limits; they are in the model, not in the file.
+func TestRuntimesFollowALimit(t *testing.T) {
+	const before = "services:\n  a:\n    image: x\n    x-compose-mage: {runtime: [go]}\n"
+	p := newProject(t, map[string]string{"compose.yaml": before})
+	load := func(ctx context.Context, instead map[string][]byte) (*compose.Model, error) {
+		return compose.Load(ctx, compose.Request{
+			Dir: p.dir, Instead: instead, Machine: engine.Machine{CPUs: 2, Memory: 8 << 30},
+		})
+	}
+	m, err := load(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := check.Warn("memory.unlimited", "", "so").Of("a").Edited(check.Asked, check.Edit{
+		Path: []string{"services", "a", "deploy", "resources", "limits", "memory"}, Value: "2600M",
+	})
+	r, err := Plan(t.Context(), Options{Model: m, Load: load, Findings: []check.Finding{found}, Decide: agree})
+	if err == nil {
+		err = r.WriteFiles(t.Context())
+	}
+	want := before + "    deploy:\n      resources:\n        limits:\n          memory: 2600M\n"
+	if err != nil || p.read("compose.yaml") != want || !slices.Equal(r.Fixes[0].Recreate, []string{"a"}) {
+		t.Errorf("%v: %s\n%s", err, outcome(r), p.read("compose.yaml"))
 	}
 }
 

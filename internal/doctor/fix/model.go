@@ -15,6 +15,7 @@ import (
 
 	"github.com/25eloquence/compose-mage/internal/compose"
 	"github.com/25eloquence/compose-mage/internal/doctor/check"
+	"github.com/25eloquence/compose-mage/internal/fit"
 )
 
 // proved loads the model with the texts as a fix wants them, and refuses the fix where they do not load, or the model
@@ -40,8 +41,11 @@ func (p *planner) proved(ctx context.Context, f *Fix, texts map[string]content) 
 	if err != nil {
 		return nil, err
 	}
+	changes := slices.Concat(p.model.Changes, model.Changes)
 	for _, path := range paths {
-		if !slices.ContainsFunc(f.finding.Edits, func(e check.Edit) bool { return concerns(e, path) }) {
+		if !slices.ContainsFunc(f.finding.Edits, func(e check.Edit) bool {
+			return concerns(e, path) || follows(e, path, changes)
+		}) {
 			return nil, refuse("it would change %s too", strings.Join(path, "."))
 		}
 	}
@@ -79,6 +83,16 @@ func concerns(e check.Edit, path []string) bool {
 		n = 3
 	}
 	return len(e.Path) >= n && len(path) >= n && slices.Equal(e.Path[:n], path[:n])
+}
+
+// follows says whether a path of the model differs since fitting to the machine follows what is edited: the settings of
+// a service's runtimes, from its limits.
+func follows(e check.Edit, path []string, changes []fit.Change) bool {
+	return len(path) > 2 && path[0] == "services" && path[1] == serviceOf(e) &&
+		slices.ContainsFunc(changes, func(c fit.Change) bool {
+			key, _, _ := strings.Cut(strings.Join(path[2:], "."), "[")
+			return c.Service == path[1] && (key == c.Key || strings.HasPrefix(c.Key, key+"."))
+		})
 }
 
 // differences gives the paths at which two projects differ.
