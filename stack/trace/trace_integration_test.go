@@ -35,7 +35,7 @@ services:
   cache:
     <<: *probe
     depends_on: {db: {condition: service_healthy}}
-    healthcheck: {test: [CMD, /probe, health, "%[2]s", "%[3]s", hunter2secret], interval: 1s, retries: 1, timeout: 1s}
+    healthcheck: {test: [CMD, /probe, health, "%[2]s", "%[3]s", hunter2secret], interval: 1s, retries: 1}
   web:
     <<: *probe
     depends_on: {cache: {condition: service_healthy}, db: {condition: service_healthy}}
@@ -182,6 +182,19 @@ func keptForThePage(t *testing.T, report stack.RunReport) {
 	}
 }
 
+// onEvent does something with each event of a start.
+type onEvent func(stack.Event)
+
+// Write takes one event, a line of JSON.
+func (do onEvent) Write(line []byte) (int, error) {
+	var e stack.Event
+	if err := json.Unmarshal(line, &e); err != nil {
+		return 0, err
+	}
+	do(e)
+	return len(line), nil
+}
+
 func abs(f float64) float64 { return max(f, -f) }
 
 // The trace of a start that failed is there, and that of one that was interrupted.
@@ -201,15 +214,19 @@ func TestIntegrationTraceOfAFailure(t *testing.T) {
 	if f.Other["result"] != "failed" || len(waits) != 1 || waits[0].Args["failed"] != true {
 		t.Errorf("%v, %+v", f.Other, waits)
 	}
-	// Ctrl-C while cache is waited for.
+	// Ctrl-C while db is waited for.
 	within, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ctx, tr, err = Open(within, path, "restart")
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.AfterFunc(700*time.Millisecond, cancel)
-	_, err = s.Restart(ctx, stack.RestartOptions{All: true})
+	once := onEvent(func(e stack.Event) {
+		if e.Service == "db" && e.State == "probing" {
+			cancel()
+		}
+	})
+	_, err = s.Restart(ctx, stack.RestartOptions{All: true, Events: once})
 	if closed := tr.Close(err); err == nil || !errors.Is(closed, err) {
 		t.Errorf("%v, then %v\n%s", err, closed, out)
 	}
