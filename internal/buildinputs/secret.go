@@ -9,8 +9,8 @@ import (
 	"github.com/25eloquence/compose-mage/internal/fault"
 )
 
-// secretName is the name of an argument whose value may be secret. It is less than package secret's, which is for what is
-// shown: a value that is kept as a digest is lost to the paths of files that an argument is part of.
+// secretName is the name of an argument whose value may be secret. It is less than package secret's, which is for what
+// is shown: a value that is kept as a digest is lost to the paths of files that an argument is part of.
 var secretName = regexp.MustCompile(`(?i)token|secret|passw|key|credential`)
 
 // IsSecret says whether the name of an argument is one whose value may be secret.
