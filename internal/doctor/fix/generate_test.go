@@ -68,7 +68,7 @@ type service struct {
 	name               string
 	ports, depends     []string
 	checked, restarted bool
-	logged, merged     bool
+	logged             bool
 }
 
 var shared = []string{"x-base: &base", "x-env: &env {LANG: de, TZ: 'Europe/Berlin'}"}

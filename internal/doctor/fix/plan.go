@@ -217,11 +217,11 @@ func (p *planner) edited(f *Fix) (map[string]content, error) {
 				return nil, err
 			}
 		}
-		after, err := c.after, error(nil)
-		if len(e.Lines) > 0 {
-			after = edit.Ignore(c.after, e.Lines)
-		} else if after, err = edit.Apply(c.after, e); err != nil {
-			return nil, within(p.shortest(path), err)
+		after := edit.Ignore(c.after, e.Lines)
+		if len(e.Lines) == 0 {
+			if after, err = edit.Apply(c.after, e); err != nil {
+				return nil, within(p.shortest(path), err)
+			}
 		}
 		i := slices.IndexFunc(f.changes, func(o content) bool { return o.path == path })
 		if i < 0 {
