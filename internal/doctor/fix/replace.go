@@ -77,7 +77,10 @@ func beside(c content, of fs.FileInfo) (path string, err error) {
 		if err := sameOwner(file, of); err != nil {
 			return err
 		}
-		return file.Chmod(of.Mode().Perm())
+		if err := file.Chmod(of.Mode().Perm()); err != nil {
+			return err
+		}
+		return sameAttributes(file, c.path)
 	})
 }
 
