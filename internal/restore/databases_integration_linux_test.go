@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,26 +24,28 @@ type database struct {
 	name  string // of its recipe
 	start string // makes the database where there is none, and becomes the server
 	ask   string // runs SQL that is its standard input, and prints values alone
-	load  string // numbers from 1 on into the table t, each in a transaction of its own
+	load  string // runs SQL that is its standard input, each statement in a transaction of its own
 }
 
 var databases = map[string]database{
 	"PostgreSQL": {
 		name: "postgres",
 		start: `chown -R postgres /data; cd /data; export PATH=$PATH:$(echo /usr/lib/postgresql/*/bin)
-[ -e PG_VERSION ] || setpriv --reuid=postgres --regid=postgres --clear-groups initdb -D /data -A trust >/dev/null
-exec setpriv --reuid=postgres --regid=postgres --clear-groups postgres -D /data -k /tmp -c max_wal_size=64MB`,
+as="setpriv --reuid=postgres --regid=postgres --clear-groups"
+[ -e PG_VERSION ] || $as initdb -N --wal-segsize=8 -D /data -A trust >/dev/null
+exec $as postgres -D /data -k /tmp -c min_wal_size=16MB -c max_wal_size=32MB`,
 		ask:  `psql -qAtX -h /tmp -U postgres postgres`,
-		load: `seq -f 'insert into t values (%.0f);' 1 100000000 | psql -qX -h /tmp -U postgres postgres`,
+		load: `psql -qX -h /tmp -U postgres postgres`,
 	},
 	"MariaDB": {
 		name: "mysql",
 		start: `mkdir -p /run/mysqld; chown -R mysql /data /run/mysqld
 [ -e /data/mysql ] ||
-mariadb-install-db --user=mysql --datadir=/data --auth-root-authentication-method=normal >/dev/null
-exec mariadbd --user=mysql --datadir=/data --skip-networking`,
+mariadb-install-db --user=mysql --datadir=/data --auth-root-authentication-method=normal \
+  --innodb-log-file-size=8M >/dev/null
+exec mariadbd --user=mysql --datadir=/data --skip-networking --innodb-log-file-size=8M`,
 		ask:  `mariadb -N -u root -D test`,
-		load: `seq -f 'insert into t values (%.0f);' 1 100000000 | mariadb -u root -D test`,
+		load: `mariadb -u root -D test`,
 	},
 }
 
@@ -85,67 +88,96 @@ func (f *fixture) counted(id string, d database) int {
 	return n
 }
 
-// TestIntegrationDatabasesUnderLoad backs databases up while they commit as fast as they can, BACKUPS times: each
-// restore starts, and has a prefix without a gap with all that was committed when the backup began.
-func TestIntegrationDatabasesUnderLoad(t *testing.T) {
-	for name, d := range databases {
-		t.Run(name, func(t *testing.T) {
-			f := newFixture(t, "services: {db: {image: d, volumes: ['data:/data']}}\nvolumes: {data: {}}\n")
-			f.volume("data")
-			id := f.server("db", f.name+"_data", d)
-			if name == "MariaDB" {
-				_, err := engine.Exec(t.Context(), f.engine, id, []string{
-					"mariadb", "-uroot", "-e", "create database if not exists test",
-				})
-				f.must(err)
-			}
-			_, err := f.sql(id, d, "create table t (n bigint);")
-			f.must(err)
-			p, err := engine.StartExec(t.Context(), f.engine, id, []string{"sh", "-c", d.load}, false)
-			f.must(err)
-			defer p.Close()
-			for i := range count(t, "BACKUPS", 5) {
-				time.Sleep(time.Second)
-				before := f.counted(id, d)
-				b := f.backup()
-				r := f.restore(Options{})
-				restored := f.server(fmt.Sprint("restored", i), r.Volumes[0].Name, d)
-				n := f.counted(restored, d)
-				t.Logf("frozen %.2fs: %d rows came back, and %d were there before", b.Frozen, n, before)
-				if n < before || before == 0 {
-					t.Error("rows are missing")
-				}
-				f.must(removed(f, restored))
-			}
-			f.dumped(id, d)
-		})
+// dumping is what a service of the project says to be saved by a dump.
+const dumping = ", x-compose-mage: {backup: dump}"
+
+// databasesFile is a project of all the databases, each with its own volume.
+func databasesFile(also string) string {
+	services, volumes := "services:\n", "volumes:\n"
+	for _, d := range databases {
+		services += "  " + d.name + ": {image: d, volumes: ['" + d.name + ":/data']" + also + "}\n"
+		volumes += "  " + d.name + ": {}\n"
 	}
+	return services + volumes
 }
 
-// dumped has the database give a dump in place of its files, and reads it into an empty server, by the command that a
-// restore names.
-func (f *fixture) dumped(id string, d database) {
+// TestIntegrationDatabasesUnderLoad backs databases of one project up while they commit, BACKUPS times: each restore
+// starts, and has a prefix without a gap with all that was committed when the backup began.
+func TestIntegrationDatabasesUnderLoad(t *testing.T) {
+	f := newFixture(t, databasesFile(""))
+	ids := map[string]string{}
+	for name, d := range databases {
+		f.volume(d.name)
+		id := f.server(d.name, f.name+"_"+d.name, d)
+		ids[d.name] = id
+		if name == "MariaDB" {
+			_, err := engine.Exec(t.Context(), f.engine, id, []string{
+				"mariadb", "-uroot", "-e", "create database if not exists test",
+			})
+			f.must(err)
+		}
+		_, err := f.sql(id, d, "create table t (n bigint);")
+		f.must(err)
+		p, err := engine.StartExec(t.Context(), f.engine, id, []string{
+			"sh", "-c", numbered("insert into t values (%.0f);", 20) + " | " + d.load,
+		}, false)
+		f.must(err)
+		defer p.Close()
+	}
+	for i := range count(t, "BACKUPS", 5) {
+		time.Sleep(time.Second)
+		before := map[string]int{}
+		for _, d := range databases {
+			before[d.name] = f.counted(ids[d.name], d)
+		}
+		b := f.backup()
+		r := f.restore(Options{})
+		for name, d := range databases {
+			at := slices.IndexFunc(r.Volumes, func(v RestoredVolume) bool { return v.Key == d.name })
+			restored := f.server(fmt.Sprint("restored", i, d.name), r.Volumes[at].Name, d)
+			n := f.counted(restored, d)
+			t.Logf("%s: frozen %.2fs: %d rows came back, and %d were there before", name, b.Frozen, n, before[d.name])
+			if n < before[d.name] || before[d.name] == 0 {
+				t.Errorf("%s: rows are missing", name)
+			}
+			f.must(removed(f, restored))
+		}
+	}
+	f.dumped(ids)
+}
+
+// dumped has the databases give dumps in place of their files, and reads each into an empty server, by the command that
+// a restore names.
+func (f *fixture) dumped(ids map[string]string) {
 	f.t.Helper()
-	f.write("compose.yaml", "services: {db: {image: d, volumes: ['data:/data'], x-compose-mage: {backup: dump}}}\n"+
-		"volumes: {data: {}}\n")
-	before := f.counted(id, d)
+	f.write("compose.yaml", databasesFile(dumping))
+	before := map[string]int{}
+	for _, d := range databases {
+		before[d.name] = f.counted(ids[d.name], d)
+	}
 	f.backup()
 	r := f.restore(Options{})
-	if len(r.Dumps) != 1 || !strings.Contains(f.out.String(), "exec -T db "+loads[d.name]+" <"+r.Dumps[0]) {
+	if len(r.Dumps) != len(databases) {
 		f.t.Fatalf("%+v\n%s", r, f.out.String())
 	}
-	volume := f.volume("empty")
-	empty := f.server("empty", f.name+"_empty", d)
-	f.must(copyFile(r.Dumps[0], filepath.Join(volume, "dump.sql")))
-	done, err := engine.Exec(context.Background(), f.engine, empty, []string{
-		"sh", "-c", loads[d.name] + " </data/dump.sql",
-	})
-	if err != nil || done.Code != 0 {
-		f.t.Fatalf("reading the dump: %v, exit code %d: %s", err, done.Code, done.Stderr)
-	}
-	n := f.counted(empty, d)
-	f.t.Logf("%d rows came back of the dump, and %d were there before", n, before)
-	if n < before {
-		f.t.Error("rows are missing in the dump")
+	for name, d := range databases {
+		at := slices.IndexFunc(r.Dumps, func(path string) bool { return filepath.Base(filepath.Dir(path)) == d.name })
+		if at < 0 || !strings.Contains(f.out.String(), "exec -T "+d.name+" "+loads[d.name]+" <"+r.Dumps[at]) {
+			f.t.Fatalf("%s: %+v\n%s", name, r, f.out.String())
+		}
+		volume := f.volume("empty-" + d.name)
+		empty := f.server("empty-"+d.name, f.name+"_empty-"+d.name, d)
+		f.must(copyFile(r.Dumps[at], filepath.Join(volume, "dump.sql")))
+		done, err := engine.Exec(context.Background(), f.engine, empty, []string{
+			"sh", "-c", loads[d.name] + " </data/dump.sql",
+		})
+		if err != nil || done.Code != 0 {
+			f.t.Fatalf("%s: reading the dump: %v, exit code %d: %s", name, err, done.Code, done.Stderr)
+		}
+		n := f.counted(empty, d)
+		f.t.Logf("%s: %d rows came back of the dump, and %d were there before", name, n, before[d.name])
+		if n < before[d.name] {
+			f.t.Errorf("%s: rows are missing in the dump", name)
+		}
 	}
 }
