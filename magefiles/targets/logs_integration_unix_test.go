@@ -14,8 +14,8 @@ import (
 // Ctrl-C is how following logs ends: it is no failure.
 func TestIntegrationFollowingLogsEndsWithoutAnError(t *testing.T) {
 	s := newUserStack(t,
-		"  app: {IMAGE}\n  talks: {image: BASE, init: true, stop_grace_period: 1s, command: [sh, -c, 'seq 30000; echo hello; "+
-			"exec sleep infinity']}\n")
+		"  app: {IMAGE}\n  talks: {image: BASE, init: true, stop_grace_period: 1s, command: [sh, -c, "+
+			"'seq 30000; echo hello; exec sleep infinity']}\n")
 	s.mage(0, "start")
 	path, err := program()
 	if err != nil {
