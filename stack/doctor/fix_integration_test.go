@@ -106,6 +106,7 @@ func shopOf(t *testing.T) (file string, e *engine.Engine, name string) {
 			_, _ = e.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true})
 		}
 		_, _ = e.NetworkRemove(ctx, name+"_default", client.NetworkRemoveOptions{})
+		_, _ = e.ImageRemove(ctx, name, client.ImageRemoveOptions{Force: true}) // the second of the name
 	})
 	return file, e, name
 }
