@@ -90,6 +90,8 @@ func TestEdges(t *testing.T) {
 		"figures of just now":      {look(held, at(fresh-time.Second)), true},
 		"figures that are too old": {look(held, at(fresh)), false},
 		"late in half":             {look(held, mixed), false},
+		"ready at the last moment": {look(held, starts(3, time.Minute, startWithin)), true},
+		"ready a moment too late":  {look(held, starts(3, time.Minute, startWithin+time.Second)), false},
 		"20 MiB more":              {fires(grew("a", 100*mib, 120*mib)), true},
 		"a tenth more":             {fires(grew("a", 200*mib, 220*mib)), true},
 		"from nothing":             {fires(grew("a", 0, 100*mib)), false},
