@@ -43,14 +43,17 @@ func (h *healer) lock() (func(), error) {
 func (h *healer) act(ctx context.Context, due []step, owed []string) error {
 	release, err := h.lock()
 	if errors.Is(err, errBusy) {
-		h.busy = h.Engine.Now()
+		h.sawBusy(h.Engine.Now())
 		h.sayOnce("busy", "another run is at work on %s: nothing is restarted meanwhile", h.project.Name)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer func() {
+		release()
+		h.own = time.Now()
+	}()
 	delete(h.said, "busy")
 	if err := container.RefuseOthers(ctx, h.Engine, h.project, "restart"); err != nil {
 		return err

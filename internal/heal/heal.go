@@ -43,7 +43,8 @@ type healer struct {
 	project  *types.Project
 	services []string
 	record   restarts.Record
-	busy     time.Time            // when another run was last seen at work, by the engine's clock
+	busy     time.Time            // when another run was at work last, as far as known, by the engine's clock
+	own      time.Time            // when the project's lock was given back here last
 	began    map[string]time.Time // when a service was restarted that is not healthy yet, by the engine's clock
 	said     map[string]string    // what was said last, by whom it is about
 }
@@ -143,6 +144,9 @@ func (h *healer) look(ctx context.Context) error {
 	}
 	h.recovered(found)
 	now := h.Engine.Now()
+	if at := state.LastRun(h.project.Name); at.After(h.own) {
+		h.sawBusy(at.Add(now.Sub(time.Now()))) // that is by this machine's clock
+	}
 	var due []step
 	for _, s := range steps(h.project, h.services, found, h.record, h.Bound, h.busy, now) {
 		switch {
@@ -161,6 +165,13 @@ func (h *healer) look(ctx context.Context) error {
 		return nil
 	}
 	return h.act(ctx, due, owed)
+}
+
+// sawBusy keeps when another run was at work last.
+func (h *healer) sawBusy(at time.Time) {
+	if at.After(h.busy) {
+		h.busy = at
+	}
 }
 
 // idle says that no container of the project is unhealthy, and none of those that were restarted is watched.

@@ -340,3 +340,28 @@ func TestIntegrationAnInterruptEndsTheRestartFirst(t *testing.T) {
 		t.Errorf("kept %+v, %v", kept, err)
 	}
 }
+
+// A run that is over before anybody has looked counts too: what it has frozen is unhealthy by a check of then, and has
+// to fail another one.
+func TestIntegrationChecksOfARunDoNotCount(t *testing.T) {
+	b := newBed(t, "services: {web: {image: x}}")
+	b.ids["web"] = enginetest.Container(t, b.engine, b.project.Name+"-web-1", &moby.Config{
+		Image: b.project.Name + ":1", Cmd: []string{"cure", "/ill"},
+		Labels: enginetest.Labels(b.project.Name, "web", "False"),
+		Healthcheck: &moby.HealthConfig{
+			Test: []string{"CMD", "/probe", "health", "0", "1"}, Interval: 3 * time.Second, Retries: 1,
+		},
+	}, nil, true)
+	b.until("it is unhealthy", func() bool { return b.look("web").Unhealthy() })
+	release, err := state.LockProject(t.Context(), b.project.Name, ui.New(&b.out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	streak := b.look("web").State.Health.FailingStreak
+	defer b.heal(b.options("web"))()
+	b.until("it restarts", func() bool { return strings.Contains(b.out.String(), "restarting it, 1 of") })
+	if said := b.out.String(); strings.Contains(said, fmt.Sprintf("its last %d health checks failed", streak)) {
+		t.Errorf("by checks of before:\n%s", said)
+	}
+}

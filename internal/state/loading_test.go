@@ -1,8 +1,11 @@
 package state
 
 import (
+	"io"
 	"testing"
 	"time"
+
+	"github.com/25eloquence/compose-mage/internal/ui"
 )
 
 func TestLoadingImages(t *testing.T) {
@@ -37,4 +40,31 @@ func TestLoadingImages(t *testing.T) {
 	}
 	release()
 	<-waited
+}
+
+func TestWhenARunWasAtWork(t *testing.T) {
+	t.Setenv(Variable, t.TempDir())
+	if at := LastRun("shop"); !at.IsZero() {
+		t.Errorf("nobody ran, at %s", at)
+	}
+	for name, take := range map[string]func() func(){
+		"a run": func() func() {
+			release, err := LockProject(t.Context(), "shop", ui.New(io.Discard))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return release
+		},
+		"one that does not wait": func() func() { return TryLockProject("shop") },
+	} {
+		began := time.Now()
+		release := take()
+		taken := LastRun("shop")
+		time.Sleep(20 * time.Millisecond)
+		release()
+		const some = 10 * time.Millisecond
+		if given := LastRun("shop"); taken.Before(began.Add(-some)) || given.Sub(taken) < some {
+			t.Errorf("%s: begun %s, taken %s, given back %s", name, began, taken, given)
+		}
+	}
 }

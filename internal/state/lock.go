@@ -69,8 +69,30 @@ func TryLock(path string) (func(), error) {
 	if !got {
 		return nil, nil //nolint:nilnil // no lock, and nothing is wrong
 	}
+	return held(l, path), nil
+}
+
+// held writes down who has the lock, for messages, and gives the way to release it, which leaves when that was.
+func held(l *flock.Flock, path string) (release func()) {
 	_ = Keep(path+holderSuffix, thisHolder())
-	return func() { _ = l.Unlock() }, nil
+	return func() {
+		now := time.Now()
+		_ = os.Chtimes(path+holderSuffix, now, now)
+		_ = l.Unlock()
+	}
+}
+
+// LastRun is when a run on the project took its lock or gave it back, whichever was later; zero where none is known of.
+func LastRun(project string) time.Time {
+	dir, err := ProjectDir(project)
+	if err != nil {
+		return time.Time{}
+	}
+	info, err := os.Lstat(filepath.Join(dir, "lock"+holderSuffix))
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 // ProjectDir is the directory of a project in the state directory; it need not exist.
@@ -118,9 +140,7 @@ func Lock(ctx context.Context, dir, what string, out *ui.Out) (func(), error) {
 			return nil, err
 		}
 	}
-	// For the messages only: no decision hangs on it.
-	_ = Keep(path+holderSuffix, thisHolder())
-	return func() { _ = l.Unlock() }, nil
+	return held(l, path), nil
 }
 
 // waitsFor is how long another run is waited for.
