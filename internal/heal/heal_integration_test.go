@@ -73,11 +73,15 @@ func newBed(t *testing.T, text string) *bed {
 // run makes the container of a service, whose health check is a command of the probe.
 func (b *bed) run(service string, check ...string) {
 	b.Helper()
+	every := 250 * time.Millisecond
+	if service == "paused" { // a check that has just begun may hinder the engine's pause
+		every = time.Second
+	}
 	b.ids[service] = enginetest.Container(b, b.engine, b.project.Name+"-"+service+"-1", &moby.Config{
 		Image: b.project.Name + ":1", Cmd: []string{"cure", "/ill"},
 		Labels: enginetest.Labels(b.project.Name, service, "False"),
 		Healthcheck: &moby.HealthConfig{
-			Test: append([]string{"CMD", "/probe"}, check...), Interval: 250 * time.Millisecond,
+			Test: append([]string{"CMD", "/probe"}, check...), Interval: every,
 			Timeout: 20 * time.Second, Retries: 2,
 		},
 	}, nil, true)
@@ -115,7 +119,7 @@ func (b *bed) options(services ...string) Options {
 		Engine: b.engine, Services: services, Every: 100 * time.Millisecond, Out: ui.New(&b.out),
 		Project: func(context.Context) (*types.Project, error) { return b.project, nil },
 		Bound: restarts.Bound{
-			Most: 3, Within: time.Hour, Waits: []time.Duration{0, 500 * time.Millisecond, time.Second},
+			Most: 3, Within: time.Hour, Waits: []time.Duration{0, 200 * time.Millisecond, 400 * time.Millisecond},
 		},
 	}
 }
@@ -168,7 +172,7 @@ func (b *bed) restarted() map[string]int {
 func TestIntegrationUnhealthyServicesAreBack(t *testing.T) {
 	n, _ := strconv.Atoi(os.Getenv("HEAL_SERVICES"))
 	if n == 0 {
-		n = 3
+		n = 2
 	}
 	text, names := "services:\n", []string{}
 	for i := range n {
@@ -200,7 +204,7 @@ func TestIntegrationUnhealthyServicesAreBack(t *testing.T) {
 		}
 		return true
 	})
-	b.until("one is paused", func() bool { // a check that has just begun may hinder it
+	b.until("one is paused", func() bool {
 		_, err := b.engine.ContainerPause(t.Context(), b.ids["paused"], client.ContainerPauseOptions{})
 		return err == nil
 	})
@@ -219,7 +223,7 @@ func TestIntegrationUnhealthyServicesAreBack(t *testing.T) {
 	loading := b.engine.Now()
 	b.until("checks have failed while images are loaded", func() bool {
 		log := b.look("forever").State.Health.Log
-		return log[len(log)-1].Start.After(loading.Add(1500 * time.Millisecond))
+		return log[len(log)-1].Start.After(loading.Add(1200 * time.Millisecond))
 	})
 	if got := b.restarted(); len(got) > 0 {
 		t.Errorf("restarted while others were at work: %v", got)
@@ -242,7 +246,7 @@ func TestIntegrationUnhealthyServicesAreBack(t *testing.T) {
 		t.Errorf("findings %+v", found)
 	}
 	defer b.heal(b.options())() // after a kill or a restart of the healer itself
-	time.Sleep(1500 * time.Millisecond)
+	time.Sleep(time.Second)
 	got := b.restarted()
 	for _, name := range names {
 		if got[name] != 1 {
@@ -349,7 +353,7 @@ func TestIntegrationChecksOfARunDoNotCount(t *testing.T) {
 		Image: b.project.Name + ":1", Cmd: []string{"cure", "/ill"},
 		Labels: enginetest.Labels(b.project.Name, "web", "False"),
 		Healthcheck: &moby.HealthConfig{
-			Test: []string{"CMD", "/probe", "health", "0", "1"}, Interval: 3 * time.Second, Retries: 1,
+			Test: []string{"CMD", "/probe", "health", "0", "1"}, Interval: 1500 * time.Millisecond, Retries: 1,
 		},
 	}, nil, true)
 	b.until("it is unhealthy", func() bool { return b.look("web").Unhealthy() })
