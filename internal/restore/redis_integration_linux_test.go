@@ -36,7 +36,8 @@ func (f *fixture) redis(service, image, volume string, options ...string) string
 	f.t.Helper()
 	id := enginetest.Container(f.t, f.engine, f.name+"-"+service+"-1", &moby.Config{
 		Image: image, Entrypoint: []string{"redis-server"}, User: "0",
-		Cmd:    append([]string{"--dir", "/data", "--save", ""}, options...),
+		// Without a limit redis does not refuse what is pushed while whole's script runs: that would be a gap.
+		Cmd:    append([]string{"--dir", "/data", "--save", "", "--lua-time-limit", "0"}, options...),
 		Labels: enginetest.Labels(f.name, service, "False"),
 	}, &moby.HostConfig{
 		Mounts: []mount.Mount{{Type: mount.TypeVolume, Source: volume, Target: "/data"}},
