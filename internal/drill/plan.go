@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -148,7 +149,7 @@ func (p Plan) Print(out *ui.Out) {
 		if slices.Contains(p.Dumps, s.Name) {
 			dump = "its dump"
 		}
-		rows = append(rows, []string{s.Name, bounded.Line(s.Image), limit, dump})
+		rows = append(rows, []string{s.Name, shown(s.Image), limit, dump})
 	}
 	ui.Table(out.Writer(), []string{"STARTED", "IMAGE", "MEMORY LIMIT", "READS"}, rows)
 	out.Info("memory: %s are reserved%s; disk: %s are needed%s", ui.Bytes(p.Room.Memory), free(p.Room.MemoryFree),
@@ -166,6 +167,14 @@ func (p Plan) Print(out *ui.Out) {
 	if p.refused != nil {
 		out.Warn("it would be refused: %v", p.refused)
 	}
+}
+
+// shown is an image's name, or its ID as docker shows it.
+func shown(image string) string {
+	if id, ok := strings.CutPrefix(image, "sha256:"); ok {
+		return fmt.Sprintf("%.12s", bounded.Line(id))
+	}
+	return bounded.Line(image)
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
