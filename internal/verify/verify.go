@@ -59,7 +59,7 @@ func Integration(ctx context.Context, out *ui.Out, builder string) error {
 		return err
 	}
 	test := func(packages ...string) error {
-		args := []string{"test", "-race", "-tags=integration", "-p=1", "-count=1", "-timeout=25m"}
+		args := []string{"test", "-race", "-tags=integration", "-p=1", "-count=1", "-timeout=40m"}
 		return run(ctx, out, ".", Environment(builder, registry), append(args, packages...)...)
 	}
 	if err := test(aloneTests); err != nil {
