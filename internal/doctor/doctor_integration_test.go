@@ -7,6 +7,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -55,6 +57,10 @@ func TestCheckOnARealEngine(t *testing.T) {
 	enginetest.Image(t, e, project+":test", nil)
 	enginetest.Network(t, e, project, nil)
 	mine, others := freePort(t), freePort(t)
+	context := t.TempDir()
+	if err := os.WriteFile(filepath.Join(context, "Dockerfile"), []byte("FROM scratch\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	publish(t, e, project, mine)
 	publish(t, e, project+"-other", others)
 	model := func(ports ...string) *types.Project {
@@ -62,7 +68,10 @@ func TestCheckOnARealEngine(t *testing.T) {
 		for _, p := range ports {
 			web.Ports = append(web.Ports, types.ServicePortConfig{HostIP: "127.0.0.1", Published: p, Target: 80})
 		}
-		return &types.Project{Name: project, Services: types.Services{"web": web}}
+		built := types.ServiceConfig{Name: "built", WorkloadSpec: types.WorkloadSpec{
+			Build: &types.BuildConfig{Context: context, Dockerfile: "Dockerfile"},
+		}}
+		return &types.Project{Name: project, Services: types.Services{"web": web, "built": built}}
 	}
 	in := Input{
 		API: e, Host: e.Host, Local: e.Local(), Info: e.Info, Machine: e.Machine(), StateDir: t.TempDir(),

@@ -72,8 +72,13 @@ func main() {
 			os.Exit(1)
 		}
 		os.Exit(0)
-	case "serve": // port, HTTP status, milliseconds
+	case "serve": // port, HTTP status, milliseconds, and for how many more it goes on when it is told to end
 		go serve(os.Args[2], os.Args[3], number(4))
+		if len(os.Args) > 5 {
+			<-stop
+			time.Sleep(time.Duration(number(5)) * time.Millisecond)
+			return
+		}
 	case "say": // text, times, milliseconds between
 		for range number(3) {
 			fmt.Println(os.Args[2])

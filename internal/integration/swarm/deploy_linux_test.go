@@ -13,7 +13,8 @@ import (
 	stack "github.com/25eloquence/compose-mage/stack/swarm"
 )
 
-// shop is a service with two copies behind a store; its network takes containers of the test's.
+// shop is a service with two copies behind a store; its network takes containers of the test's. What is found by DNS has
+// to go on for a moment when it is told to end: a client on another node may have asked just before.
 const shop = `
 services:
   db:
@@ -23,7 +24,7 @@ services:
     deploy: {endpoint_mode: dnsrr}
   web:
     image: ${PROBE}
-    command: [serve, "8080", "200", "${DELAY:-0}"]
+    command: [serve, "8080", "200", "${DELAY:-0}", "1000"]
     depends_on: {db: {condition: service_healthy}}
     healthcheck: {test: [CMD, /probe, health, "0", "${CHECK:-0}"], interval: 1s, timeout: 1s, retries: 2}
     secrets: [key]
