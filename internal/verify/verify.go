@@ -31,15 +31,17 @@ const aloneTests = "./internal/enginetest/..."
 // benchModule is the folder of the benches' module.
 const benchModule = "bench"
 
-// longTests mostly wait for containers, so that all other tests run beside them.
-const longTests = "./internal/integration"
+// besideTests are groups of packages that mostly wait: for containers, for a Swarm of their own, for databases. They run
+// beside each other, and beside all other tests.
+var besideTests = [][]string{
+	{"./internal/integration"},
+	{"./internal/integration/swarm"},
+	{"./internal/restore", "./internal/drill", "./internal/volumehelper"},
+}
 
-// swarmTests mostly wait too, for a Swarm of their own, so that they run beside both.
-const swarmTests = "./internal/integration/swarm"
-
-// Integration runs all tests of the main module, those behind the build tag integration too: the long ones and the
-// Swarm's beside the others, which run one package at a time, for they share one engine. They push to a registry of
-// their own, which is gone afterwards, or to the one that the environment names: never to the build cache's.
+// Integration runs all tests of the main module, those behind the build tag integration too. But for besideTests they
+// run one package at a time, for they share one engine. They push to a registry of their own, which is gone afterwards,
+// or to the one that the environment names: never to the build cache's.
 func Integration(ctx context.Context, out *ui.Out, builder string) error {
 	// -p=1 would compile one package at a time too, so everything is compiled before.
 	if err := run(ctx, out, ".", nil, "build", "-race", "-tags=integration", "./..."); err != nil {
@@ -65,20 +67,23 @@ func Integration(ctx context.Context, out *ui.Out, builder string) error {
 	if err := test(aloneTests); err != nil {
 		return err
 	}
-	var long, several, short error
+	failed := make([]error, len(besideTests)+1)
 	var all sync.WaitGroup
-	all.Go(func() { long = test(longTests) })
-	all.Go(func() { several = test(swarmTests) })
+	for i, group := range besideTests {
+		all.Go(func() { failed[i] = test(group...) })
+	}
 	all.Go(func() {
-		if short = test(others...); short == nil {
-			short = run(ctx, out, benchModule, nil, "test", "-race", "-tags=integration", "./...")
+		err := test(others...)
+		if err == nil {
+			err = run(ctx, out, benchModule, nil, "test", "-race", "-tags=integration", "./...")
 		}
+		failed[len(besideTests)] = err
 	})
 	all.Wait()
-	return errors.Join(long, several, short)
+	return errors.Join(failed...)
 }
 
-// otherPackages lists the module's packages that are neither the long tests, the Swarm's, nor those that run alone.
+// otherPackages lists the module's packages that are neither in besideTests nor run alone.
 func otherPackages(ctx context.Context, dir string) ([]string, error) {
 	list := func(patterns ...string) ([]string, error) {
 		command := exec.CommandContext(ctx, "go", append([]string{"list", "-tags=integration"}, patterns...)...)
@@ -93,7 +98,7 @@ func otherPackages(ctx context.Context, dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	apart, err := list(aloneTests, longTests, swarmTests)
+	apart, err := list(append(slices.Concat(besideTests...), aloneTests)...)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func TestEveryPackageIsTestedOnce(t *testing.T) {
 	all := strings.Join(others, "\n") + "\n"
 	for name, want := range map[string]bool{
 		"internal/verify": true, "internal/cleanup": true,
-		"internal/integration": false, "internal/enginetest": false,
+		"internal/integration": false, "internal/restore": false, "internal/enginetest": false,
 	} {
 		if strings.Contains(all, "/"+name+"\n") != want {
 			t.Errorf("%s beside the long tests: %t, want %t, in\n%s", name, !want, want, all)
