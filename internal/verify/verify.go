@@ -31,8 +31,8 @@ const aloneTests = "./internal/enginetest/..."
 // benchModule is the folder of the benches' module.
 const benchModule = "bench"
 
-// besideTests are groups of packages that mostly wait: for containers, for a Swarm of their own, for databases. They run
-// beside each other, and beside all other tests.
+// besideTests are groups of packages that mostly wait: for containers, for a Swarm of their own, for databases. They
+// run beside each other, and beside all other tests.
 var besideTests = [][]string{
 	{"./internal/integration"},
 	{"./internal/integration/swarm"},

@@ -13,8 +13,8 @@ import (
 	stack "github.com/25eloquence/compose-mage/stack/swarm"
 )
 
-// shop is a service with two copies behind a store; its network takes containers of the test's. What is found by DNS has
-// to go on for a moment when it is told to end: a client on another node may have asked just before.
+// shop is a service with two copies behind a store; its network takes containers of the test's. What is found by DNS
+// has to go on for a moment when it is told to end: a client on another node may have asked just before.
 const shop = `
 services:
   db:
@@ -142,7 +142,7 @@ func TestIntegrationAllThatWasTouchedGoesBack(t *testing.T) {
 	if !strings.Contains(err.Error(), "back as before the deploy: web, db") {
 		t.Errorf("the error lacks who is back:\n%v", err)
 	}
-	for service, want := range map[string]string{"db": "serve 8080 200 0", "web": "serve 8080 200 0"} {
+	for service, want := range map[string]string{"db": "serve 8080 200 0", "web": "serve 8080 200 0 1000"} {
 		tasks := p.tasks(service)
 		if len(tasks) == 0 {
 			t.Errorf("%s has no task", service)
