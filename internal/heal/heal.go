@@ -145,7 +145,7 @@ func (h *healer) look(ctx context.Context) error {
 	h.recovered(found)
 	now := h.Engine.Now()
 	if at := state.LastRun(h.project.Name); at.After(h.own) {
-		h.sawBusy(at.Add(now.Sub(time.Now()))) // that is by this machine's clock
+		h.sawBusy(at.Add(time.Until(now))) // that is by this machine's clock
 	}
 	var due []step
 	for _, s := range steps(h.project, h.services, found, h.record, h.Bound, h.busy, now) {

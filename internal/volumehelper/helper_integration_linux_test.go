@@ -49,13 +49,13 @@ func (f *fixture) begin(o Options) {
 	if f.Helper, err = Start(f.Context(), o); err != nil {
 		f.Fatal(err)
 	}
-	f.Cleanup(func() { _ = f.Helper.Close() })
+	f.Cleanup(func() { _ = f.Close() })
 }
 
 // close ends the helper.
 func (f *fixture) close() {
 	f.T.Helper()
-	if err := f.Helper.Close(); err != nil {
+	if err := f.Close(); err != nil {
 		f.Error(err)
 	}
 }
@@ -66,13 +66,15 @@ func (f *fixture) frozen() bool {
 	for _, pattern := range []string{
 		"/sys/fs/cgroup/freezer/*/%s/freezer.state", "/sys/fs/cgroup/*/*%s*/cgroup.freeze",
 	} {
-		for _, file := range glob(strings.ReplaceAll(pattern, "%s", f.other)) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				f.Fatal(err)
-			}
-			return strings.TrimSpace(string(text)) == "FROZEN" || strings.TrimSpace(string(text)) == "1"
+		files := glob(strings.ReplaceAll(pattern, "%s", f.other))
+		if len(files) == 0 {
+			continue
 		}
+		text, err := os.ReadFile(files[0])
+		if err != nil {
+			f.Fatal(err)
+		}
+		return strings.TrimSpace(string(text)) == "FROZEN" || strings.TrimSpace(string(text)) == "1"
 	}
 	f.Fatal("the container's cgroup is not found")
 	return false

@@ -9,7 +9,6 @@ import (
 	"github.com/25eloquence/compose-mage/internal/doctor/check"
 	"github.com/25eloquence/compose-mage/internal/doctor/subject"
 	"github.com/25eloquence/compose-mage/internal/finding"
-	"github.com/25eloquence/compose-mage/internal/fit"
 	"github.com/25eloquence/compose-mage/internal/history"
 	"github.com/25eloquence/compose-mage/internal/record"
 )
@@ -80,6 +79,3 @@ func (l *past) read(store *history.Store) (err error) {
 	}}, l.Now.Add(-trendOver), l.Now, trendStep)
 	return err
 }
-
-// needOf is what a service was seen to need.
-func (l past) needOf(service string) fit.Need { return l.Needs[service] }

@@ -25,7 +25,7 @@ var engineCheck = check.Check[*subject.Subject]{
 		if s.Engine == nil {
 			return nil, check.NotSeen("no engine answers")
 		}
-		return engineFindings(s.Engine.Info, s.Engine.Now().Sub(time.Now())), nil
+		return engineFindings(s.Engine.Info, time.Until(s.Engine.Now())), nil
 	},
 }
 

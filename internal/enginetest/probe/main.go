@@ -74,11 +74,7 @@ func main() {
 		os.Exit(0)
 	case "serve": // port, HTTP status, milliseconds, and for how many more it goes on when it is told to end
 		go serve(os.Args[2], os.Args[3], number(4))
-		if len(os.Args) > 5 {
-			<-stop
-			time.Sleep(time.Duration(number(5)) * time.Millisecond)
-			return
-		}
+		defer linger(5)
 	case "say": // text, times, milliseconds between
 		for range number(3) {
 			fmt.Println(os.Args[2])
@@ -147,6 +143,13 @@ func hold(mib int) {
 			block[i] = 1
 		}
 		held = append(held, block)
+	}
+}
+
+// linger waits for so many milliseconds, where that argument is there.
+func linger(arg int) {
+	if len(os.Args) > arg {
+		time.Sleep(time.Duration(number(arg)) * time.Millisecond)
 	}
 }
 
