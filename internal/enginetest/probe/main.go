@@ -74,7 +74,9 @@ func main() {
 		os.Exit(0)
 	case "serve": // port, HTTP status, milliseconds, and for how many more it goes on when it is told to end
 		go serve(os.Args[2], os.Args[3], number(4))
-		defer linger(5)
+		<-stop
+		linger(5)
+		return
 	case "say": // text, times, milliseconds between
 		for range number(3) {
 			fmt.Println(os.Args[2])
