@@ -26,6 +26,7 @@ func TestIntegrationTwoCheckoutsOfOneName(t *testing.T) {
 	f := newFixture(t, "one/keep", "", "two/keep", "")
 	image := "it-checkouts:" + f.name
 	enginetest.Image(t, f.engine, image, nil)
+	t.Cleanup(f.removeContainers) // before their image
 	home := f.dir
 	in := func(folder string) *fixture {
 		return &fixture{t: t, dir: filepath.Join(home, folder), name: f.name, engine: f.engine}
