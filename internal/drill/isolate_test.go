@@ -24,9 +24,8 @@ PullRefreshAfter ReadOnly Runtime Secrets ShmSize StopGracePeriod StopSignal Sto
 Ulimits User VolumeDriver WorkingDir DependsOn Dockerfile Expose HealthCheck StdinOpen Tty `
 
 // taken are the fields that isolate changes.
-const taken = ` CapAdd Gpus SecurityOpt Deploy Develop Restart Scale ContainerName Provider ExternalLinks PreStart PostStart PreStop
-CgroupParent
-Cgroup DeviceCgroupRules Devices ExtraHosts Image Ipc Labels Logging LogDriver LogOpt MacAddress Models
+const taken = ` CapAdd Gpus SecurityOpt Deploy Develop Restart Scale ContainerName Provider ExternalLinks PreStart
+PostStart PreStop CgroupParent Cgroup DeviceCgroupRules Devices ExtraHosts Image Ipc Labels Logging LogDriver LogOpt MacAddress Models
 NetworkMode Networks Pid Platform Privileged PullPolicy UseAPISocket UserNSMode Uts Volumes VolumesFrom Build Ports `
 
 // Each key that a service can have is one by which it meets nobody, or is taken away: a new one has to be decided.

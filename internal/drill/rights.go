@@ -9,8 +9,8 @@ import (
 // may have these again in a drill.
 var usualRights = func() map[string]bool {
 	out := map[string]bool{}
-	for name := range strings.FieldsSeq(`AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW
-SETFCAP SETGID SETPCAP SETUID SYS_CHROOT`) {
+	for name := range strings.FieldsSeq(`AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE
+NET_RAW SETFCAP SETGID SETPCAP SETUID SYS_CHROOT`) {
 		out[name] = true
 	}
 	return out
