@@ -4,6 +4,7 @@ package targets
 
 import (
 	"bufio"
+	"io"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -22,25 +23,15 @@ func TestIntegrationFollowingLogsEndsWithoutAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	command := exec.Command(path, "logs", "-follow")
-	command.Dir = s.dir
-	var said strings.Builder
-	command.Stderr = &said
-	out, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	late := time.AfterFunc(time.Minute, func() { _ = command.Process.Kill() })
-	defer late.Stop()
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if strings.Contains(lines.Text(), "hello") {
-			_ = command.Process.Signal(syscall.SIGINT)
+	said, err := reading(t, command, s.dir, func(out io.ReadCloser) {
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			if strings.Contains(lines.Text(), "hello") {
+				_ = command.Process.Signal(syscall.SIGINT)
+			}
 		}
-	}
-	if err := command.Wait(); err != nil || strings.Contains(said.String(), "Error") {
-		t.Errorf("%v\n%s", err, said.String())
+	})
+	if err != nil || strings.Contains(said, "Error") {
+		t.Errorf("%v\n%s", err, said)
 	}
 	for _, arguments := range [][]string{
 		{"logs", "-tail=all"}, {"logs", "-grep=0"}, {"logs", "-json", "-tail=all"}, {"logs", "-level=info", "-follow"},
@@ -51,6 +42,20 @@ func TestIntegrationFollowingLogsEndsWithoutAnError(t *testing.T) {
 
 // readOneLine reads a line of what a command prints, and no more, as head does: that is no failure either.
 func readOneLine(t *testing.T, command *exec.Cmd, dir string) {
+	t.Helper()
+	var line []byte
+	said, err := reading(t, command, dir, func(out io.ReadCloser) {
+		line, _ = bufio.NewReaderSize(out, 16).ReadSlice('\n')
+		_ = out.Close()
+	})
+	if err != nil || said != "" || len(line) == 0 {
+		t.Errorf("%v: read %q, ended %v\n%s", command.Args[1:], line, err, said)
+	}
+}
+
+// reading runs a command in a folder for a minute at most, has what it prints read, and gives what it said on standard
+// error and how it ended.
+func reading(t *testing.T, command *exec.Cmd, dir string, read func(io.ReadCloser)) (string, error) {
 	t.Helper()
 	command.Dir = dir
 	var said strings.Builder
@@ -64,9 +69,7 @@ func readOneLine(t *testing.T, command *exec.Cmd, dir string) {
 	}
 	late := time.AfterFunc(time.Minute, func() { _ = command.Process.Kill() })
 	defer late.Stop()
-	line, err := bufio.NewReaderSize(out, 16).ReadSlice('\n')
-	_ = out.Close()
-	if ended := command.Wait(); ended != nil || said.Len() > 0 || len(line) == 0 {
-		t.Errorf("%v: read %q (%v), ended %v\n%s", command.Args[1:], line, err, ended, said.String())
-	}
+	read(out)
+	err = command.Wait()
+	return said.String(), err
 }
